@@ -1,0 +1,103 @@
+/* config.h - one table of every setting: load, check, print. The table in config.c gives each key
+ * its place in these structures, its bounds, default and help; the YAML loader, --check and
+ * conf/reference.md all come from it, so they cannot disagree. A loaded configuration never changes
+ * and may be read from any thread. */
+#ifndef BASE_CONFIG_H
+#define BASE_CONFIG_H
+
+#include "buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum config_inbound { INBOUND_IGNORE, INBOUND_REJECT, INBOUND_ECHO };
+enum config_slow { SLOW_CLOSE, SLOW_SKIP };
+
+/* Bits of config_trigger.event_types; the order is enum event_type's (broker/event.h) and the
+ * API's. */
+#define CONFIG_CREATE_IMAGE     1u
+#define CONFIG_DELETE_IMAGE     2u
+#define CONFIG_CREATE_IMAGE_TAG 4u
+#define CONFIG_DELETE_IMAGE_TAG 8u
+
+struct config_strings {
+    char **at;
+    size_t n;
+};
+
+struct config_path {
+    char *path; /* "/", "/teams/{team}", "/files/{name+}" */
+    enum config_inbound inbound;
+    enum config_slow slow_consumer;
+    uint64_t max_message_bytes, max_frame_bytes; /* both directions */
+    uint64_t max_lag_bytes, max_lag_ms;
+    uint64_t history_count, history_bytes, history_ms;
+};
+
+struct config_registry {
+    char *id, *kind; /* kind NULL: detected from the request */
+    char *token;     /* NULL: no authentication. From `token`, or the first line of `token_file` */
+};
+
+struct config_account {
+    char *id;
+    struct config_strings roles;
+};
+
+struct config_trigger {
+    char *name, *description;
+    unsigned event_types;                 /* CONFIG_* bits, at least one */
+    char *registry_id, *image_name, *tag; /* image_name, tag: NULL or "" is any */
+    uint64_t batch_size, batch_cutoff_ms;
+    char *gateway_id, *path, *service_account_id;
+    unsigned line; /* in the file, for messages */
+};
+
+struct config {
+    char *folder_id, *cloud_id, *data_dir, *engine, *log_level;
+    struct {
+        char *id;
+        struct config_strings listen; /* "host:port", "[v6]:port"; port 0: any free one */
+        uint64_t workers;             /* 0 in the file is `auto`; here already resolved, >= 1 */
+        struct config_path *paths;
+        size_t n_paths;
+        struct config_strings allowed_origins;   /* empty: any; else exact scheme://host[:port] */
+        uint64_t max_connections, max_half_open; /* per process */
+        uint64_t handshake_timeout_ms, ping_interval_ms, pong_timeout_ms, idle_timeout_ms;
+        uint64_t max_lifetime_ms, close_timeout_ms, message_timeout_ms, drain_timeout_ms;
+        uint64_t max_fragments, max_control_rate, max_message_rate; /* rates per second, 0: none */
+        uint64_t send_buffer_bytes; /* SO_SNDBUF of client sockets; 0: the system's */
+    } gateway;
+    struct {
+        struct config_strings listen;
+        uint64_t max_body_bytes, max_connections, max_inflight_bytes;
+        uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
+    } webhooks;
+    struct {
+        struct config_strings listen, grpc_listen; /* read and checked; served by a later version */
+    } management;
+    struct {
+        uint64_t max_images, max_tags; /* of all registries together */
+    } catalog;
+    struct config_registry *registries;
+    size_t n_registries;
+    struct config_account *service_accounts;
+    size_t n_service_accounts;
+    struct config_trigger *triggers;
+    size_t n_triggers;
+};
+
+/* Reads and checks the file. 0: *ret is the caller's, for config_free(). -EINVAL or the errno of
+ * reading it: *ret is untouched and `error` holds lines "FILE:LINE: KEY: what was expected", one
+ * per problem (at most 20), each ended by a newline. */
+MUST_CHECK int config_load(const char *file, struct config **ret, struct buf *error);
+void config_free(struct config *cfg); /* NULL is fine */
+
+/* conf/reference.md, from the table. */
+MUST_CHECK int config_print_reference(struct buf *out);
+
+/* True when the account exists and has the role. */
+bool config_account_has_role(const struct config *cfg, const char *account_id, const char *role);
+
+#endif

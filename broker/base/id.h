@@ -1,0 +1,27 @@
+/* id.h - 20-character ids: a 3-letter prefix and 17 lower-case base32hex characters (0-9, a-v), as
+ * the original service prints them (85 bits). Any thread unless said otherwise. */
+#ifndef BASE_ID_H
+#define BASE_ID_H
+
+#include "slice.h"
+
+#define ID_LEN  20
+#define ID_SIZE 21 /* with the NUL */
+
+/* The next event id, `crt` + 48 bits of wall-clock milliseconds + 37 bits of sequence: ids of one
+ * generator sort as strings in the order they were made, also when the wall clock steps back (the
+ * largest millisecond seen is kept). Broker thread only. */
+struct id_gen {
+    uint64_t last_ms, sequence;
+};
+void id_event(struct id_gen *gen, uint64_t wall_ms, char ret[ID_SIZE]);
+
+/* The stable image id: `crt` + the first 85 bits of SHA-256(registry id, NUL, digest). */
+void id_image(const char *registry_id, const char *digest, char ret[ID_SIZE]);
+
+/* Writes prefix + the low 85 bits of (hi << 64 | lo); hi < 2^21. id_decode() is the inverse:
+ * false when `s` is not 20 characters, has another prefix or a character outside base32hex. */
+void id_encode(const char prefix[3], uint64_t hi, uint64_t lo, char ret[ID_SIZE]);
+bool id_decode(const char prefix[3], struct slice s, uint64_t *ret_hi, uint64_t *ret_lo);
+
+#endif

@@ -1,0 +1,27 @@
+/* json.h - our own wall in front of cJSON: one pass without recursion that checks what cJSON does
+ * not (UTF-8, depth, number of tokens, duplicate keys, \u0000, numbers' grammar), and a writer's
+ * string escape. (pure) Any thread. */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include "buf.h"
+
+#define JSON_MAX_DEPTH  32
+#define JSON_MAX_TOKENS 20000
+
+/* 0, or -EBADMSG with *ret_why a literal: "depth", "tokens", "duplicate_key", "nul", "utf8",
+ * "control", "number", "syntax". Exactly one JSON value, white space around it allowed. */
+MUST_CHECK int json_check(struct slice text, const char **ret_why);
+
+/* Walks one JSON array: *at starts at 0; each call gives the next element's bytes (0), or 1 at the
+ * end, or -EBADMSG. Elements are delimited, not checked: json_check() each. `array` includes the
+ * brackets. */
+MUST_CHECK int json_next(struct slice array, size_t *at, struct slice *ret);
+/* Finds the member `key` of the object `object` (its bytes, braces included): 0, -ENOENT or
+ * -EBADMSG (syntax, or the key is there twice). Other members are delimited, not checked. */
+MUST_CHECK int json_member(struct slice object, const char *key, struct slice *ret);
+
+/* Appends `s` as a JSON string with quotes. `s` must be valid UTF-8. Errors: buf_append()'s. */
+MUST_CHECK int json_append_string(struct buf *out, struct slice s);
+
+#endif

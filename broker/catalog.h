@@ -1,0 +1,36 @@
+/* catalog.h - registry > repository > {known images, tag > digest}, from which the four events are
+ * derived: plain registries do not say what is new or what a tag pointed to before. Broker thread.
+ */
+#ifndef BROKER_CATALOG_H
+#define BROKER_CATALOG_H
+
+#include "event.h"
+#include "source.h"
+
+struct catalog;
+
+struct catalog *catalog_new(uint64_t max_images, uint64_t max_tags); /* never NULL */
+void catalog_free(struct catalog *c);
+
+/* One derived event; strings borrowed for the call. */
+struct catalog_event {
+    enum event_type type;
+    const char *repository, *digest, *tag;
+};
+typedef void (*catalog_emit)(void *ctx, const struct catalog_event *e);
+
+/* Applies one change and emits what follows from it, in order:
+ *   push, new image, tag:            CreateImage(tag) [DeleteImageTag(old)] CreateImageTag
+ *   push, known image, tag:          [DeleteImageTag(old)] CreateImageTag; nothing if the tag is
+ * there push by digest:                  CreateImage(tag "") if new delete by digest, known image:
+ * DeleteImage(tag ""), then DeleteImageTag for each tag it had (ordered by name); an unknown digest
+ * may be a blob: nothing delete tag, known:               DeleteImageTag(digest it had); unknown:
+ * nothing Returns the number of events emitted; 0 means the change is to be counted as ignored. A
+ * full catalog forgets the images (with their tags) and repositories longest unused. */
+size_t catalog_apply(struct catalog *c, const char *registry_id, const struct change *change,
+                     catalog_emit emit, void *ctx);
+
+uint64_t catalog_images(const struct catalog *c);
+uint64_t catalog_tags(const struct catalog *c);
+
+#endif

@@ -1,0 +1,56 @@
+/* event.h - one normalised registry event in the original service's terms, and its JSON form
+ * (api-compat: the message of the container-registry trigger). An event is made and used on the
+ * broker thread only, so its reference count is plain. */
+#ifndef BROKER_EVENT_H
+#define BROKER_EVENT_H
+
+#include "buf.h"
+#include "id.h"
+
+enum event_type {
+    EVENT_CREATE_IMAGE,
+    EVENT_DELETE_IMAGE,
+    EVENT_CREATE_IMAGE_TAG,
+    EVENT_DELETE_IMAGE_TAG,
+    EVENT_N_TYPES
+};
+/* "CreateImage", ...; the wire form has the prefix "yandex.cloud.events.containerregistry." */
+extern const char *const EVENT_TYPES[EVENT_N_TYPES];
+
+/* W3C Trace Context, already checked: 32 and 16 lower-case hex digits. present = false: none came.
+ */
+struct event_trace {
+    bool present;
+    char trace_id[33], parent_id[17];
+};
+/* Reads a `traceparent` header value (W3C Trace Context section 3.2); anything malformed gives
+ * present = false. (pure) */
+struct event_trace event_trace_parse(struct slice traceparent);
+
+/* What an event is made of; everything borrowed, copied by event_new(). */
+struct event_parts {
+    enum event_type type;
+    const char *id;         /* ID_LEN characters */
+    const char *created_at; /* RFC 3339, UTC, "Z" */
+    const char *cloud_id, *folder_id, *registry_id;
+    const char *repository;          /* bare: "team/app" */
+    const char *digest;              /* "sha256:..."; "" when unknown */
+    const char *tag;                 /* "" for none */
+    const struct event_trace *trace; /* NULL: none */
+};
+
+struct event {
+    unsigned refs;
+    enum event_type type;
+    char id[ID_SIZE];
+    char *registry_id, *repository, *digest, *tag;
+    struct slice json; /* {"event_metadata":{...},"details":{...}}: compact, valid UTF-8, owned */
+};
+
+/* Never NULL. tracing_context is always there, as its official typings promise: empty strings
+ * without a traceparent; span ids are signed decimal strings of 64 bits. The caller's reference. */
+struct event *event_new(const struct event_parts *parts);
+struct event *event_ref(struct event *e);
+void event_unref(struct event *e); /* NULL is fine */
+
+#endif

@@ -1,0 +1,89 @@
+/* pathlog.h - the log of one path: whole encoded WebSocket messages, one writer, any number of
+ * readers, no lock.
+ *
+ * A position is a 64-bit address in the log, never reused; it grows with the bytes appended (a
+ * little more: a message never straddles two segments, the rest of a segment is left out). A cursor
+ * is a position between two messages, kept by a connection. Segments are immutable where published;
+ * the writer never waits for a reader.
+ *
+ * The writer (broker thread) appends and retires. A reader is registered once per worker; between
+ * pathlog_enter() and pathlog_leave() nothing it can see is freed (the writer keeps what it retires
+ * until no reader that entered before is inside). A segment that must outlive that - a write libuv
+ * still holds - is referenced with segment_ref().
+ *
+ *   position:  0 ........ span ........ 2*span ......        segment = position / span
+ *   segment:   [message|message|...          free          ...|index|index]
+ */
+#ifndef BROKER_PATHLOG_H
+#define BROKER_PATHLOG_H
+
+#include "err.h"
+#include "id.h"
+#include "slice.h"
+
+#include <stdint.h>
+
+struct pathlog;
+struct segment;
+struct pathlog_reader;
+
+struct pathlog_limits {
+    size_t max_message; /* bytes of one encoded message, headers included */
+    uint64_t
+        max_bytes; /* retained; whole segments are retired, so up to one segment more is held */
+    uint64_t max_count; /* messages retained (at least one segment stays) */
+    uint64_t max_age_ms;
+};
+
+/* 0, -EINVAL (a limit is 0 or too large), -ENOMEM. An empty log holds no segment. */
+MUST_CHECK int pathlog_new(const struct pathlog_limits *limits, struct pathlog **ret);
+/* NULL is fine. No reader may be inside; segments still referenced live on until unreferenced. */
+void pathlog_free(struct pathlog *log);
+
+/* Writer. Copies one encoded message in and publishes it (release). -EMSGSIZE, -ENOMEM: unchanged.
+ */
+MUST_CHECK int pathlog_append(struct pathlog *log, struct slice message, const char *first_event_id,
+                              uint64_t now_ms);
+/* Writer. Retires what is over the limits at `now_ms` and frees what no reader holds back. Append
+ * does it too; call it now and then for a quiet path. */
+void pathlog_expire(struct pathlog *log, uint64_t now_ms);
+
+/* Any thread. */
+uint64_t pathlog_tail(const struct pathlog *log);   /* acquire; a cursor there has everything */
+uint64_t pathlog_oldest(const struct pathlog *log); /* where retained data begins */
+uint64_t
+pathlog_bytes(const struct pathlog *log); /* memory held in segments, retired-but-held included */
+uint64_t pathlog_messages(const struct pathlog *log); /* retained */
+
+/* Readers: one per thread and log. New: -ENOMEM, or -ENOSPC above PATHLOG_MAX_READERS; any thread,
+ * also while the writer runs. */
+#define PATHLOG_MAX_READERS 1024
+MUST_CHECK int pathlog_reader_new(struct pathlog *log, struct pathlog_reader **ret);
+void pathlog_reader_free(struct pathlog_reader *r); /* NULL is fine */
+void pathlog_enter(struct pathlog_reader *r);
+void pathlog_leave(struct pathlog_reader *r);
+
+/* What a read found. Borrowed until pathlog_leave(), longer with segment_ref(seg). */
+struct pathlog_span {
+    struct slice bytes;  /* whole messages in one piece, from the cursor to the tail or to the end
+                            of the cursor's segment; empty: nothing new */
+    uint64_t start;      /* the position of bytes.data[0] (past a skipped segment end) */
+    uint32_t n_messages; /* in `bytes` */
+    struct segment *seg; /* NULL when bytes is empty */
+};
+/* Inside. 0, or -EOVERFLOW: the cursor has fallen off the window (pathlog_oldest() begins later).
+ */
+MUST_CHECK int pathlog_read(struct pathlog_reader *r, uint64_t cursor, struct pathlog_span *ret);
+/* Where the message that contains position `pos` of the span ends, and (if asked) how many whole
+ * messages end at or before it since span->start. `pos` in (start, start + bytes.len]. */
+uint64_t pathlog_message_end(const struct pathlog_span *span, uint64_t pos, uint32_t *ret_n);
+/* When (the writer's now_ms) the message at the cursor was appended; UINT64_MAX when nothing is
+ * there. -EOVERFLOW as above. */
+MUST_CHECK int pathlog_appended_ms(struct pathlog_reader *r, uint64_t cursor, uint64_t *ret);
+
+void segment_ref(struct segment *seg);   /* inside, or holding a reference already; any thread */
+void segment_unref(struct segment *seg); /* any thread; NULL is fine */
+uint64_t segment_end(const struct segment *seg); /* the position after its span: below
+                                                    pathlog_oldest() it has been retired */
+
+#endif

@@ -1,0 +1,37 @@
+# The libraries of the system, and those that scripts/setup put into .deps/ because the system's are
+# too old. Each becomes one target deps_<name>.
+find_package(PkgConfig REQUIRED)
+set(DEPS_DIR ${CMAKE_SOURCE_DIR}/.deps CACHE PATH "Where scripts/setup puts newer libraries")
+
+pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv>=1.44)
+add_library(deps_uv INTERFACE)
+target_link_libraries(deps_uv INTERFACE PkgConfig::UV)
+
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1>=0.2.5)
+add_library(deps_yaml INTERFACE)
+target_link_libraries(deps_yaml INTERFACE PkgConfig::YAML)
+
+pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson>=1.7.15)
+add_library(deps_cjson INTERFACE)
+target_link_libraries(deps_cjson INTERFACE PkgConfig::CJSON)
+
+find_library(WSLAY_LIBRARY wslay REQUIRED)
+add_library(deps_wslay INTERFACE)
+target_link_libraries(deps_wslay INTERFACE ${WSLAY_LIBRARY})
+
+find_library(MBEDCRYPTO_LIBRARY mbedcrypto REQUIRED)
+add_library(deps_mbedcrypto INTERFACE)
+target_link_libraries(deps_mbedcrypto INTERFACE ${MBEDCRYPTO_LIBRARY})
+
+# llhttp: built by scripts/setup into .deps/llhttp when the distribution's is older than 9.4.
+find_path(LLHTTP_INCLUDE_DIR llhttp.h HINTS ${DEPS_DIR}/llhttp/include NO_CACHE REQUIRED)
+find_library(LLHTTP_LIBRARY NAMES llhttp HINTS ${DEPS_DIR}/llhttp/lib NO_CACHE REQUIRED)
+file(STRINGS ${LLHTTP_INCLUDE_DIR}/llhttp.h LLHTTP_VERSION_LINES REGEX "LLHTTP_VERSION_(MAJOR|MINOR) ")
+string(REGEX MATCHALL "[0-9]+" LLHTTP_VERSION_PARTS "${LLHTTP_VERSION_LINES}")
+list(JOIN LLHTTP_VERSION_PARTS "." LLHTTP_VERSION)
+if(LLHTTP_VERSION VERSION_LESS 9.4)
+    message(FATAL_ERROR "llhttp ${LLHTTP_VERSION} lets smuggled requests through; 9.4 or newer is needed: run scripts/setup")
+endif()
+add_library(deps_llhttp INTERFACE)
+target_include_directories(deps_llhttp SYSTEM INTERFACE ${LLHTTP_INCLUDE_DIR})
+target_link_libraries(deps_llhttp INTERFACE ${LLHTTP_LIBRARY})

@@ -1,0 +1,31 @@
+/* upgrade.h - the RFC 6455 opening handshake, server side (section 4.2). (pure) */
+#ifndef GATEWAY_UPGRADE_H
+#define GATEWAY_UPGRADE_H
+
+#include "config.h"
+#include "http.h"
+#include "id.h"
+
+struct upgrade {
+    char accept[29];       /* Sec-WebSocket-Accept: 28 base64 characters */
+    struct slice protocol; /* the chosen subprotocol, points into `supported`; empty: none */
+};
+
+/* Checks the head of a request on a WebSocket path and fills *ret. REFUSE_NONE, or:
+ * REFUSE_METHOD (not GET), REFUSE_VERSION (HTTP/1.0), REFUSE_UPGRADE_BODY, REFUSE_UPGRADE_REQUIRED
+ * (no Upgrade: websocket or no Connection: upgrade token at all), REFUSE_UPGRADE (one of the two
+ * without the other), REFUSE_WS_VERSION (absent, twice, or not exactly 13), REFUSE_WS_KEY (absent,
+ * twice, or not the base64 of 16 bytes), REFUSE_WS_PROTOCOL (a bad token or an entry twice),
+ * REFUSE_ORIGIN. Extensions are declined whatever they say. `origins`: empty list allows any;
+ * otherwise an Origin header must equal one of them exactly (scheme and host lower-cased, default
+ * port left out, no userinfo) and an absent one is allowed (not a browser). `supported`:
+ * subprotocols of ours in order of preference, NULL-terminated; may be NULL. Time is linear in the
+ * head. */
+enum refuse upgrade_check(const struct http_head *head, const struct config_strings *origins,
+                          const char *const *supported, struct upgrade *ret);
+
+/* Appends the 101 with X-Yc-Apigateway-Websocket-Connection-Id. */
+MUST_CHECK int upgrade_response(struct buf *out, const struct upgrade *u,
+                                const char *connection_id);
+
+#endif

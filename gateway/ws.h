@@ -1,0 +1,52 @@
+/* ws.h - the receiving side of a WebSocket (RFC 6455 section 5), over wslay's frame reader. (pure)
+ * wslay's reader is 4 KiB, so a worker keeps a pool of them and a connection borrows one, with this
+ * state, only while a frame or message is half received; an idle connection holds nothing.
+ * Nothing is buffered unless the path echoes: payload is checked and passed on as it comes. */
+#ifndef GATEWAY_WS_H
+#define GATEWAY_WS_H
+
+#include "frame.h"
+#include "refuse.h"
+#include "utf8.h"
+
+struct ws_limits {
+    uint64_t max_frame, max_message; /* payload bytes */
+    uint32_t max_fragments;          /* frames of one message, empty ones included */
+    bool collect;                    /* gather data messages for on_message (inbound: echo) */
+};
+
+/* What came in. Called from ws_feed(); a callback that closes the connection returns false and
+ * nothing further of the input is looked at. */
+struct ws_events {
+    /* A complete data message. `payload` is empty unless limits.collect; `len` is its true length.
+     */
+    bool (*message)(void *ctx, enum frame_opcode opcode, struct slice payload, uint64_t len);
+    bool (*ping)(void *ctx, struct slice payload);
+    bool (*pong)(void *ctx, struct slice payload);
+    /* A valid close frame: code 1005 when it had no body. Nothing after it is looked at. */
+    bool (*closed)(void *ctx, uint16_t code, struct slice reason);
+};
+
+struct ws_pool; /* a worker's; one thread */
+struct ws;      /* one half-received message: a borrowed reader and the message's state */
+
+struct ws_pool *ws_pool_new(void);       /* never NULL */
+void ws_pool_free(struct ws_pool *pool); /* everything has been given back */
+
+/* Feeds received bytes. *ws is the connection's slot: NULL while nothing is half received;
+ * ws_feed() borrows and gives back by itself. REFUSE_NONE, or why the connection fails:
+ * refuse_info()->answer is the close code (1002, 1007, 1008, 1009); nothing more may be fed. Fails
+ * as soon as the header (or the byte) that is wrong has been seen: mask, reserved bits, opcode and
+ * length from the header alone, before any payload came. *ret_control (may be NULL) is the number
+ * of control frames completed, for rate limits. */
+enum refuse ws_feed(struct ws_pool *pool, struct ws **ws, const struct ws_limits *limits,
+                    const struct ws_events *events, void *ctx, struct slice in,
+                    unsigned *ret_control);
+/* A data message (or frame) is half received: the message timeout runs. */
+bool ws_midmessage(const struct ws *ws);            /* NULL: false */
+void ws_drop(struct ws_pool *pool, struct ws **ws); /* gives back at close; *ws may be NULL */
+
+/* Close codes a peer may send: 1000-1003, 1007-1014, 3000-4999 (security list FR-10). */
+bool ws_close_code_ok(uint16_t code);
+
+#endif
