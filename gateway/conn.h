@@ -1,0 +1,138 @@
+/* conn.h - the life of a connection: states and their limits, what it holds, how it is closed.
+ *
+ *   accepted > REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks (request.c)
+ *                      > OPEN                                         WebSocket (session.c)
+ *                      > CLOSING (lingering: our last bytes leave) > CLOSED
+ *
+ * A connection belongs to one worker and never leaves its thread. What only some connections need
+ * (a parser, a request, a half-received message, bytes that wait) hangs on pointers that are NULL
+ * most of the time, so that an idle open connection is this struct and nothing else. */
+#ifndef GATEWAY_CONN_H
+#define GATEWAY_CONN_H
+
+#include "http.h"
+#include "limits.h"
+#include "list.h"
+#include "metrics.h"
+#include "transport.h"
+#include "wheel.h"
+#include "ws.h"
+
+#include <netinet/in.h>
+#include <uv.h>
+
+struct worker;
+struct group;
+struct exchange;
+
+enum conn_state {
+    CONN_REQUEST,
+    CONN_BODY,
+    CONN_HANDLING,
+    CONN_KEEPALIVE,
+    CONN_OPEN,
+    CONN_CLOSING,
+    CONN_CLOSED,
+    CONN_N_STATES
+};
+
+/* Why a connection ends: the label `by` of regcast_closes_total and the log's "by". */
+enum conn_end {
+    END_NONE,
+    END_PEER,
+    END_LOST,
+    END_IDLE,
+    END_LIFETIME,
+    END_PONG,
+    END_SLOW,
+    END_REFUSED,
+    END_DRAIN,
+    END_DONE
+};
+
+/* Bytes of our own that wait for a frame boundary or for room: control frames, HTTP answers,
+ * echoes. */
+struct out {
+    struct buf bytes;
+    uint8_t pong_len; /* only the newest pong waits (RFC 6455 section 5.5.3) */
+    uint8_t pong[FRAME_MAX_CONTROL];
+};
+
+struct conn {
+    uv_tcp_t tcp;
+    int fd;
+    uint32_t slot; /* in worker->slots */
+    struct worker *worker;
+    const struct transport *transport;
+    struct list in_state; /* worker->by_state[state] */
+    struct wheel_entry timer;
+    uint64_t since_ms;           /* in this state; loop time */
+    uint64_t nonce_hi, nonce_lo; /* of the connection id; see conn_id() */
+    struct in6_addr peer;        /* IPv4 as ::ffff:a.b.c.d */
+    uint16_t peer_port;
+    uint8_t state;      /* enum conn_state; written by conn_set_state() only */
+    uint8_t end;        /* enum conn_end */
+    uint8_t why;        /* enum refuse, with END_REFUSED */
+    bool half_open : 1; /* counted in limits.half_open */
+    bool paused : 1;    /* not reading */
+    bool finish : 1;    /* transport->finish() when everything has left */
+    bool was_open : 1;  /* has been a WebSocket */
+    bool draining : 1;  /* drain_ms is set */
+    bool awaiting_pong : 1;
+
+    struct http *http;         /* until the upgrade */
+    struct exchange *exchange; /* the webhook request in progress */
+    struct out *out;           /* while bytes wait */
+    struct rest *rest;         /* while libuv holds the rest of a cut write */
+
+    /* an open WebSocket (session.c) */
+    struct ws *ws; /* a half-received message */
+    struct group *group;
+    uint32_t member;     /* in group->members */
+    uint16_t close_code; /* sent or received, 0: none; for the log */
+    struct rate control, messages;
+    uint64_t active_ms, ping_ms, pong_ms, lifetime_ms, drain_ms, message_ms; /* loop time */
+    uint64_t idle_cursor; /* the cursor when idleness was last looked at */
+};
+
+/* The accepted socket becomes a connection, or is refused (caps). `server` has one to accept. */
+void conn_accept(struct worker *w, uv_stream_t *server);
+
+void conn_set_state(struct conn *c, enum conn_state next);
+const char *conn_state_name(enum conn_state s);
+
+/* The 20-character id: random bits, worker and slot. conn_find() is any id's way back: NULL when
+ * the worker in it is not `w` or the connection is gone. */
+void conn_id(const struct conn *c, char ret[ID_SIZE]);
+struct conn *conn_find(struct worker *w, struct slice id);
+
+/* Sends bytes of our own: at once when nothing is queued, else after it. What does not fit waits in
+ * c->out (limit OUT_LIMIT; over it the connection ends). A queued connection that closes drops
+ * them. */
+#define OUT_LIMIT (1u << 20)
+void conn_send(struct conn *c, struct slice bytes);
+/* Hands the cut rest to libuv: bytes of `seg` (takes over the reference), or a copy when seg is
+ * NULL. */
+void conn_queue(struct conn *c, struct slice bytes, struct segment *seg);
+void conn_rest_done(struct rest *r, int status); /* from the transport */
+static inline bool conn_blocked(const struct conn *c)
+{
+    return c->rest != NULL;
+}
+
+void conn_pause(struct conn *c); /* stops reading */
+void conn_resume(struct conn *c);
+
+/* Ends the connection after what waits has left: our last bytes were given to conn_send() before.
+ * The peer has `linger_ms` to close first. Twice is fine; the first reason stays. */
+void conn_linger(struct conn *c, enum conn_end end, uint64_t linger_ms);
+/* Ends it now. Twice is fine. The memory goes when libuv's close callback has run. */
+void conn_close(struct conn *c, enum conn_end end);
+
+/* Counts and logs a refusal (at most 10 lines a second per reason and worker). */
+void conn_log_refusal(struct conn *c, enum refuse why);
+void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8]); /* "127.0.0.1:5000" */
+
+void conn_on_deadline(struct wheel_entry *entry); /* the worker's wheel */
+
+#endif

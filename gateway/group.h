@@ -1,0 +1,56 @@
+/* group.h - a worker's connections on one path: the members with their cursors, and the worker's
+ * place in the path log. Loop's thread, but for group_wake() and the counters. */
+#ifndef GATEWAY_GROUP_H
+#define GATEWAY_GROUP_H
+
+#include "list.h"
+#include "path.h"
+
+#include <stdatomic.h>
+
+struct conn;
+struct worker;
+
+/* One connection on the path, dense so that a sweep reads memory in order. */
+struct member {
+    uint64_t cursor; /* a position between two messages of the path log */
+    struct conn *conn;
+    int fd;
+    bool blocked; /* its socket is full: it left the sweep and comes back on writability */
+};
+
+struct group {
+    struct worker *worker;
+    struct path *path;
+    struct pathlog_reader *reader;
+    struct member *members;
+    uint32_t n, cap;
+    struct list blocked; /* struct rest.in_group */
+
+    /* the sweep (fanout.c) */
+    struct list in_active; /* worker->active while a sweep runs */
+    uint32_t at;           /* the next member of this pass */
+    bool again;            /* another pass is needed */
+    uint64_t pass_us;      /* when this pass began */
+
+    /* any thread */
+    _Atomic uint32_t present; /* members; the broker skips workers without any */
+    _Atomic bool dirty;       /* is in the worker's list of dirty groups */
+    struct group *next_dirty;
+    _Atomic uint64_t frames, bytes, slow; /* sent; slow consumers. Written by the worker */
+};
+
+MUST_CHECK int group_new(struct worker *w, struct path *p, struct group **ret);
+void group_free(struct group *g); /* no members; NULL is fine */
+
+/* Adds the connection with its cursor at the tail. -ENOMEM. */
+MUST_CHECK int group_join(struct group *g, struct conn *c);
+void group_leave(struct group *g, struct conn *c);
+
+/* Tells the worker that the path has something new. The broker's thread; one wake per worker, not
+ * per connection. Takes no lock: dirty groups form a lock-free stack on the worker. */
+void group_wake(struct group *g);
+/* Takes all dirty groups into worker->active. Worker's thread. */
+void group_take_dirty(struct worker *w);
+
+#endif

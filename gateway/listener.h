@@ -1,0 +1,32 @@
+/* listener.h - one listening address of one worker. Sockets of one address share it by
+ * SO_REUSEPORT, so the kernel spreads connections over the workers' loops. */
+#ifndef GATEWAY_LISTENER_H
+#define GATEWAY_LISTENER_H
+
+#include "err.h"
+
+#include <stdint.h>
+#include <uv.h>
+
+#define LISTENER_NAME_SIZE 64
+
+struct worker;
+
+struct listener {
+    uv_tcp_t tcp;
+    struct worker *worker;
+    bool open;
+};
+
+/* Binds `address` ("127.0.0.1:8080", "[::1]:0", "localhost:80") without listening yet. `first`: the
+ * address must be free (SO_REUSEPORT alone would silently share it with another process of the same
+ * user). 0: *ret_fd is the caller's and `ret_name` has the address with its real port. Any thread.
+ */
+MUST_CHECK int listener_bind(const char *address, bool first, int *ret_fd,
+                             char ret_name[LISTENER_NAME_SIZE]);
+
+/* Listens on the bound socket, which belongs to the listener from here on, also on failure. */
+MUST_CHECK int listener_init(struct listener *l, struct worker *w, int fd);
+void listener_fini(struct listener *l); /* closes the handle; twice is fine */
+
+#endif

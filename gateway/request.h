@@ -1,0 +1,20 @@
+/* request.h - a connection before it is a WebSocket: HTTP requests on any listener. Loop's thread.
+ */
+#ifndef GATEWAY_REQUEST_H
+#define GATEWAY_REQUEST_H
+
+#include "conn.h"
+
+/* Feeds received bytes to the parser and acts on what comes out. */
+void request_received(struct conn *c, struct slice in);
+/* The connection may go on: something blocked has left (the next pipelined request may be read). */
+void request_writable(struct conn *c);
+/* A limit of states REQUEST, BODY, HANDLING or KEEPALIVE has passed. */
+void request_timeout(struct conn *c);
+/* The connection ends: gives back what the request holds. An answer that comes later finds nobody.
+ */
+void request_drop(struct conn *c);
+/* Answers with the fixed refusal and ends the connection. `allow` for 405, else NULL. */
+void request_refuse(struct conn *c, enum refuse why, const char *allow);
+
+#endif

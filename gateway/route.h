@@ -1,0 +1,27 @@
+/* route.h - method and path to handler, one table per listener. (pure) */
+#ifndef GATEWAY_ROUTE_H
+#define GATEWAY_ROUTE_H
+
+#include "http.h"
+#include "metrics.h"
+
+enum route_handler {
+    ROUTE_NONE,
+    ROUTE_WEBSOCKET,
+    ROUTE_EVENTS,
+    ROUTE_HEALTH,
+    ROUTE_READY,
+    ROUTE_METRICS
+};
+
+struct route {
+    enum route_handler handler; /* ROUTE_NONE: refused */
+    enum refuse why;            /* REFUSE_NOT_FOUND, REFUSE_METHOD or REFUSE_PATH */
+    const char *allow;          /* for REFUSE_METHOD */
+    struct slice param;         /* the registry id of ROUTE_EVENTS, not decoded */
+};
+
+/* The gateway listener serves WebSocket paths only; which ones is path.h's business. */
+struct route route_find(enum metrics_listener where, const struct http_head *head);
+
+#endif

@@ -1,0 +1,21 @@
+/* session.h - an open WebSocket: what the client sends, pings, deadlines, closing. Loop's thread.
+ */
+#ifndef GATEWAY_SESSION_H
+#define GATEWAY_SESSION_H
+
+#include "conn.h"
+
+/* The 101 has been sent: the connection joins the group of its path at the log's tail. */
+void session_open(struct conn *c, struct group *g);
+void session_received(struct conn *c, struct slice in);
+/* When the earliest of its deadlines is due, and what to do then. */
+uint64_t session_deadline(const struct conn *c);
+void session_on_deadline(struct conn *c, uint64_t now);
+/* Sends what is new, then a close frame, and lingers. */
+void session_close(struct conn *c, enum conn_end end, uint16_t code, const char *reason);
+/* Fails the connection with the close code of `why`; counts and logs it. */
+void session_refuse(struct conn *c, enum refuse why);
+/* Closes at loop time `due_ms` with 1001 or 1012 (server shutdown). */
+void session_drain(struct conn *c, uint64_t due_ms);
+
+#endif

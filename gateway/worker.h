@@ -1,0 +1,86 @@
+/* worker.h - one loop, one thread: its listeners, connections by state, timer wheel and scratch
+ * memory. The workers of the gateway serve WebSocket clients; one more, on the broker's thread,
+ * serves the webhooks listener with the same connection code. What workers share is in `struct
+ * shared`: immutable after start, or atomic. */
+#ifndef GATEWAY_WORKER_H
+#define GATEWAY_WORKER_H
+
+#include "config.h"
+#include "conn.h"
+#include "group.h"
+#include "ingest.h"
+#include "listener.h"
+#include "mailbox.h"
+
+#include <uv.h>
+
+#define WORKER_READ_BYTES 65536
+
+struct shared {
+    const struct config *cfg;
+    struct path_table *paths;
+    struct limits gateway_limits, webhook_limits;
+    struct worker *workers; /* of the gateway */
+    size_t n_workers;
+    struct worker *front;  /* webhooks; the broker's thread */
+    struct ingest *ingest; /* front's thread only */
+    _Atomic bool ready, draining;
+    uint16_t drain_code; /* 1001 or 1012; set before `draining` */
+    uint64_t started_ms;
+};
+
+struct worker {
+    uv_loop_t loop;
+    struct shared *shared;
+    unsigned index;
+    enum metrics_listener role;
+    struct mailbox mailbox;
+    struct wheel wheel;
+    uv_async_t dirty_wake;
+    uv_idle_t turn;   /* runs while a sweep is active: the loop polls without waiting */
+    uv_timer_t check; /* runs while connections are blocked */
+    struct list by_state[CONN_N_STATES];
+    uint32_t n_conns;
+    struct listener *listeners;
+    size_t n_listeners;
+    struct conn **slots; /* connection of each slot, NULL when free */
+    uint32_t n_slots, *free_slots, n_free_slots;
+    struct group **groups; /* by path index; NULL entries on the front */
+    size_t n_groups;
+    struct list active; /* groups with a sweep */
+    struct group *_Atomic dirty;
+    struct ws_pool *ws_pool;
+    struct metrics metrics;
+    struct { /* log rate limit, per reason */
+        uint64_t second;
+        uint32_t lines, suppressed;
+    } refusals[REFUSE_N];
+    struct mail drain_mail;
+    uv_thread_t thread;
+    bool draining, stopped;
+    void (*on_stopped)(
+        struct worker *w); /* this worker's thread: drained, the loop is about to end */
+    uint8_t random[256];
+    size_t random_left;
+    uint8_t rbuf[WORKER_READ_BYTES]; /* one read; a connection keeps nothing of it */
+};
+
+/* On any thread before the loop runs. The listening sockets belong to the worker from here on. */
+MUST_CHECK int worker_init(struct worker *w, struct shared *s, unsigned index,
+                           enum metrics_listener role, const int *fds, size_t n_fds);
+void worker_fini(struct worker *w); /* the loop has ended; frees everything */
+
+/* Runs the loop until the worker has drained. */
+void worker_run(struct worker *w);
+/* Any thread: stop accepting, close clients spread over the drain time (or requests when they are
+ * answered), then end the loop. */
+void worker_drain(struct worker *w);
+/* Worker's thread: closes everything that is left. */
+void worker_close_all(struct worker *w);
+
+uint32_t worker_slot(struct worker *w, struct conn *c); /* gives the connection a slot */
+void worker_unslot(struct worker *w, uint32_t slot);
+uint64_t worker_random(struct worker *w); /* from the kernel, a pool at a time */
+void worker_conn_gone(struct worker *w);  /* a connection's memory is about to go */
+
+#endif
