@@ -24,8 +24,12 @@ add_library(deps_mbedcrypto INTERFACE)
 target_link_libraries(deps_mbedcrypto INTERFACE ${MBEDCRYPTO_LIBRARY})
 
 # llhttp: built by scripts/setup into .deps/llhttp when the distribution's is older than 9.4.
-find_path(LLHTTP_INCLUDE_DIR llhttp.h HINTS ${DEPS_DIR}/llhttp/include NO_CACHE REQUIRED)
-find_library(LLHTTP_LIBRARY NAMES llhttp HINTS ${DEPS_DIR}/llhttp/lib NO_CACHE REQUIRED)
+# Looked for afresh at every configuration, first in .deps, so that a later scripts/setup is noticed.
+find_path(LLHTTP_INCLUDE_DIR llhttp.h HINTS ${DEPS_DIR}/llhttp/include NO_CACHE)
+find_library(LLHTTP_LIBRARY NAMES llhttp HINTS ${DEPS_DIR}/llhttp/lib NO_CACHE)
+if(NOT LLHTTP_INCLUDE_DIR OR NOT LLHTTP_LIBRARY)
+    message(FATAL_ERROR "llhttp is missing: run scripts/setup")
+endif()
 file(STRINGS ${LLHTTP_INCLUDE_DIR}/llhttp.h LLHTTP_VERSION_LINES REGEX "LLHTTP_VERSION_(MAJOR|MINOR) ")
 string(REGEX MATCHALL "[0-9]+" LLHTTP_VERSION_PARTS "${LLHTTP_VERSION_LINES}")
 list(JOIN LLHTTP_VERSION_PARTS "." LLHTTP_VERSION)
