@@ -13,70 +13,73 @@
 
 enum metrics_listener { LISTENER_GATEWAY, LISTENER_WEBHOOKS, LISTENER_N };
 
-/* Lines of one family stand together: the first gives the help text.
- *    id                       family                              labels                   help */
-#define METRICS_TABLE(X)                                                                           \
-    X(M_HANDSHAKES, "regcast_handshakes_total", "", "WebSocket handshakes answered with 101.")     \
-    X(M_CONNECTIONS_ACCEPTED, "regcast_connections_accepted_total", "",                            \
-      "TCP connections accepted, all listeners.")                                                  \
-    X(M_CLOSED_PEER, "regcast_closes_total", "by=\"peer\"",                                        \
-      "WebSocket connections closed, by who began it and why.")                                    \
-    X(M_CLOSED_LOST, "regcast_closes_total", "by=\"lost\"", "")                                    \
-    X(M_CLOSED_IDLE, "regcast_closes_total", "by=\"idle\"", "")                                    \
-    X(M_CLOSED_LIFETIME, "regcast_closes_total", "by=\"lifetime\"", "")                            \
-    X(M_CLOSED_PONG, "regcast_closes_total", "by=\"pong\"", "")                                    \
-    X(M_CLOSED_SLOW, "regcast_closes_total", "by=\"slow\"", "")                                    \
-    X(M_CLOSED_REFUSED, "regcast_closes_total", "by=\"refused\"", "")                              \
-    X(M_CLOSED_DRAIN, "regcast_closes_total", "by=\"drain\"", "")                                  \
-    X(M_INBOUND_MESSAGES, "regcast_inbound_messages_total", "",                                    \
-      "Complete data messages received from WebSocket clients.")                                   \
-    X(M_INBOUND_BYTES, "regcast_inbound_bytes_total", "", "Payload bytes of those messages.")      \
-    X(M_PINGS_SENT, "regcast_pings_sent_total", "", "Ping frames sent.")                           \
-    X(M_PONGS_SENT, "regcast_pongs_sent_total", "", "Pong frames sent.")                           \
-    X(M_SLOW_BYTES, "regcast_slow_consumers_total", "reason=\"bytes\"",                            \
-      "Times a connection was found too far behind, by limit passed.")                             \
-    X(M_SLOW_AGE, "regcast_slow_consumers_total", "reason=\"age\"", "")                            \
-    X(M_SLOW_WINDOW, "regcast_slow_consumers_total", "reason=\"window\"", "")                      \
-    X(M_SLOW_CLOSED, "regcast_slow_consumer_actions_total", "action=\"close\"",                    \
-      "What was done about them.")                                                                 \
-    X(M_SLOW_SKIPPED, "regcast_slow_consumer_actions_total", "action=\"skip\"", "")                \
-    X(M_SENDS, "regcast_sends_total", "",                                                          \
-      "System calls that sent frames; frames / sends is the coalescing factor.")                   \
-    X(M_PARTIAL_SENDS, "regcast_partial_sends_total", "", "Sends the kernel took only a part of.") \
-    X(M_SWEEPS, "regcast_sweeps_total", "", "Passes over a group.")                                \
-    X(M_WEBHOOK_REQUESTS, "regcast_webhook_requests_total", "", "Webhook requests read whole.")    \
-    X(M_WEBHOOK_ACCEPTED, "regcast_webhook_events_total", "outcome=\"accepted\"",                  \
-      "Events of webhook envelopes by what became of them.")                                       \
-    X(M_WEBHOOK_IGNORED, "regcast_webhook_events_total", "outcome=\"ignored\"", "")                \
-    X(M_WEBHOOK_DUPLICATE, "regcast_webhook_events_total", "outcome=\"duplicate\"", "")            \
-    X(M_WEBHOOK_SET_ASIDE, "regcast_webhook_events_total", "outcome=\"set_aside\"", "")            \
-    X(M_EVENT_CREATE_IMAGE, "regcast_events_total", "type=\"CreateImage\",outcome=\"matched\"",    \
-      "Derived events by type, and whether a trigger took them.")                                  \
-    X(M_EVENT_DELETE_IMAGE, "regcast_events_total", "type=\"DeleteImage\",outcome=\"matched\"",    \
-      "")                                                                                          \
-    X(M_EVENT_CREATE_TAG, "regcast_events_total", "type=\"CreateImageTag\",outcome=\"matched\"",   \
-      "")                                                                                          \
-    X(M_EVENT_DELETE_TAG, "regcast_events_total", "type=\"DeleteImageTag\",outcome=\"matched\"",   \
-      "")                                                                                          \
-    X(M_EVENT_CREATE_IMAGE_UNMATCHED, "regcast_events_total",                                      \
-      "type=\"CreateImage\",outcome=\"unmatched\"", "")                                            \
-    X(M_EVENT_DELETE_IMAGE_UNMATCHED, "regcast_events_total",                                      \
-      "type=\"DeleteImage\",outcome=\"unmatched\"", "")                                            \
-    X(M_EVENT_CREATE_TAG_UNMATCHED, "regcast_events_total",                                        \
-      "type=\"CreateImageTag\",outcome=\"unmatched\"", "")                                         \
-    X(M_EVENT_DELETE_TAG_UNMATCHED, "regcast_events_total",                                        \
-      "type=\"DeleteImageTag\",outcome=\"unmatched\"", "")                                         \
-    X(M_BATCH_SIZE, "regcast_batches_total", "reason=\"size\"",                                    \
-      "Batches flushed, by what flushed them.")                                                    \
-    X(M_BATCH_CUTOFF, "regcast_batches_total", "reason=\"cutoff\"", "")                            \
-    X(M_BATCH_BYTES, "regcast_batches_total", "reason=\"bytes\"", "")                              \
-    X(M_BATCH_DRAIN, "regcast_batches_total", "reason=\"drain\"", "")                              \
-    X(M_BATCH_DROPPED, "regcast_batches_dropped_total", "",                                        \
-      "Batches that could not be put on their path (logged as errors).")                           \
-    X(M_TRIGGER_DENIED, "regcast_trigger_denied_total", "",                                        \
-      "Events a trigger matched but may not send: its service account lacks the role.")            \
-    X(M_LOG_DROPPED, "regcast_log_suppressed_total", "",                                           \
+/* X(id, family, labels, help). Lines of one family stand together; the first has the help. */
+// clang-format off
+#define METRICS_TABLE(X)                                                                          \
+    X(M_HANDSHAKES, "regcast_handshakes_total", "", "WebSocket handshakes answered with 101.")    \
+    X(M_CONNECTIONS_ACCEPTED, "regcast_connections_accepted_total", "",                           \
+      "TCP connections accepted, all listeners.")                                                 \
+    X(M_CLOSED_PEER,     "regcast_closes_total", "by=\"peer\"",                                   \
+      "WebSocket connections closed, by who began it and why.")                                   \
+    X(M_CLOSED_LOST,     "regcast_closes_total", "by=\"lost\"",     "")                           \
+    X(M_CLOSED_IDLE,     "regcast_closes_total", "by=\"idle\"",     "")                           \
+    X(M_CLOSED_LIFETIME, "regcast_closes_total", "by=\"lifetime\"", "")                           \
+    X(M_CLOSED_PONG,     "regcast_closes_total", "by=\"pong\"",     "")                           \
+    X(M_CLOSED_SLOW,     "regcast_closes_total", "by=\"slow\"",     "")                           \
+    X(M_CLOSED_REFUSED,  "regcast_closes_total", "by=\"refused\"",  "")                           \
+    X(M_CLOSED_DRAIN,    "regcast_closes_total", "by=\"drain\"",    "")                           \
+    X(M_INBOUND_MESSAGES, "regcast_inbound_messages_total", "",                                   \
+      "Complete data messages received from WebSocket clients.")                                  \
+    X(M_INBOUND_BYTES, "regcast_inbound_bytes_total", "", "Payload bytes of those messages.")     \
+    X(M_PINGS_SENT, "regcast_pings_sent_total", "", "Ping frames sent.")                          \
+    X(M_PONGS_SENT, "regcast_pongs_sent_total", "", "Pong frames sent.")                          \
+    X(M_SLOW_BYTES,  "regcast_slow_consumers_total", "reason=\"bytes\"",                          \
+      "Times a connection was found too far behind, by limit passed.")                            \
+    X(M_SLOW_AGE,    "regcast_slow_consumers_total", "reason=\"age\"",    "")                     \
+    X(M_SLOW_WINDOW, "regcast_slow_consumers_total", "reason=\"window\"", "")                     \
+    X(M_SLOW_CLOSED,  "regcast_slow_consumer_actions_total", "action=\"close\"",                  \
+      "What was done about them.")                                                                \
+    X(M_SLOW_SKIPPED, "regcast_slow_consumer_actions_total", "action=\"skip\"",  "")              \
+    X(M_SENDS, "regcast_sends_total", "",                                                         \
+      "System calls that sent frames; frames / sends is the coalescing factor.")                  \
+    X(M_PARTIAL_SENDS, "regcast_partial_sends_total", "",                                         \
+      "Sends the kernel took only a part of.")                                                    \
+    X(M_SWEEPS, "regcast_sweeps_total", "", "Passes over a group.")                               \
+    X(M_WEBHOOK_REQUESTS, "regcast_webhook_requests_total", "", "Webhook requests read whole.")   \
+    X(M_WEBHOOK_ACCEPTED,  "regcast_webhook_events_total", "outcome=\"accepted\"",                \
+      "Events of webhook envelopes by what became of them.")                                      \
+    X(M_WEBHOOK_IGNORED,   "regcast_webhook_events_total", "outcome=\"ignored\"",   "")           \
+    X(M_WEBHOOK_DUPLICATE, "regcast_webhook_events_total", "outcome=\"duplicate\"", "")           \
+    X(M_WEBHOOK_SET_ASIDE, "regcast_webhook_events_total", "outcome=\"set_aside\"", "")           \
+    X(M_EVENT_CREATE_IMAGE,           "regcast_events_total",                                     \
+      "type=\"CreateImage\",outcome=\"matched\"",                                                 \
+      "Derived events by type, and whether a trigger took them.")                                 \
+    X(M_EVENT_DELETE_IMAGE,           "regcast_events_total",                                     \
+      "type=\"DeleteImage\",outcome=\"matched\"", "")                                             \
+    X(M_EVENT_CREATE_TAG,             "regcast_events_total",                                     \
+      "type=\"CreateImageTag\",outcome=\"matched\"", "")                                          \
+    X(M_EVENT_DELETE_TAG,             "regcast_events_total",                                     \
+      "type=\"DeleteImageTag\",outcome=\"matched\"", "")                                          \
+    X(M_EVENT_CREATE_IMAGE_UNMATCHED, "regcast_events_total",                                     \
+      "type=\"CreateImage\",outcome=\"unmatched\"", "")                                           \
+    X(M_EVENT_DELETE_IMAGE_UNMATCHED, "regcast_events_total",                                     \
+      "type=\"DeleteImage\",outcome=\"unmatched\"", "")                                           \
+    X(M_EVENT_CREATE_TAG_UNMATCHED,   "regcast_events_total",                                     \
+      "type=\"CreateImageTag\",outcome=\"unmatched\"", "")                                        \
+    X(M_EVENT_DELETE_TAG_UNMATCHED,   "regcast_events_total",                                     \
+      "type=\"DeleteImageTag\",outcome=\"unmatched\"", "")                                        \
+    X(M_BATCH_SIZE,   "regcast_batches_total", "reason=\"size\"",                                 \
+      "Batches flushed, by what flushed them.")                                                   \
+    X(M_BATCH_CUTOFF, "regcast_batches_total", "reason=\"cutoff\"", "")                           \
+    X(M_BATCH_BYTES,  "regcast_batches_total", "reason=\"bytes\"",  "")                           \
+    X(M_BATCH_DRAIN,  "regcast_batches_total", "reason=\"drain\"",  "")                           \
+    X(M_BATCH_DROPPED, "regcast_batches_dropped_total", "",                                       \
+      "Batches that could not be put on their path (logged as errors).")                          \
+    X(M_TRIGGER_DENIED, "regcast_trigger_denied_total", "",                                       \
+      "Events a trigger matched but may not send: its service account lacks the role.")           \
+    X(M_LOG_DROPPED, "regcast_log_suppressed_total", "",                                          \
       "Refusal log lines left out by the rate limit.")
+// clang-format on
 
 enum metric {
 #define X(id, family, labels, help) id,
@@ -85,15 +88,15 @@ enum metric {
         METRIC_N
 };
 
-/* Seconds; the buckets fit microseconds to seconds. */
+/* regcast_sweep_seconds, regcast_webhook_seconds: buckets from 50 microseconds to 10 seconds. */
 enum metrics_histogram { H_SWEEP, H_WEBHOOK, H_N };
 #define METRICS_BUCKETS 14
 struct histogram {
     _Atomic uint64_t bucket[METRICS_BUCKETS + 1], sum_us;
 };
 
-#define METRICS_STATUSES 24 /* distinct HTTP statuses an answer can have; the last counts others   \
-                             */
+/* HTTP statuses that are counted one by one; the last cell counts all others. */
+#define METRICS_STATUSES 24
 
 struct metrics {
     _Atomic uint64_t counter[METRIC_N];

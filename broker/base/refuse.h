@@ -16,63 +16,65 @@ enum refuse_stage {
     STAGE_FRAMES
 };
 
-/*          id                name              stage            answer                       */
-#define REFUSE_TABLE(X)                                                                            \
-    X(REFUSE_CL_TE, "cl_te", STAGE_HEAD, 400)                                                      \
-    X(REFUSE_BAD_CL, "bad_cl", STAGE_HEAD, 400)                                                    \
-    X(REFUSE_BAD_TE, "bad_te", STAGE_HEAD, 400)                                                    \
-    X(REFUSE_OBS_FOLD, "obs_fold", STAGE_HEAD, 400)                                                \
-    X(REFUSE_LINE_END, "line_end", STAGE_HEAD, 400)                                                \
-    X(REFUSE_HOST, "host", STAGE_HEAD, 400)                                                        \
-    X(REFUSE_VERSION, "version", STAGE_HEAD, 505)                                                  \
-    X(REFUSE_TOKEN, "token", STAGE_HEAD, 400)                                                      \
-    X(REFUSE_REQUEST_LINE, "request_line", STAGE_HEAD, 400)                                        \
-    X(REFUSE_URI_LONG, "uri_long", STAGE_HEAD, 414)                                                \
-    X(REFUSE_HEADERS, "headers", STAGE_HEAD, 431)                                                  \
-    X(REFUSE_METHOD, "method", STAGE_HEAD, 405)                                                    \
-    X(REFUSE_EXPECT, "expect", STAGE_HEAD, 417)                                                    \
-    X(REFUSE_PATH, "path", STAGE_HEAD, 400)                                                        \
-    X(REFUSE_NOT_FOUND, "not_found", STAGE_HEAD, 404)                                              \
-    X(REFUSE_SLOW_HEADER, "slow_header", STAGE_HEAD, 408)                                          \
-    X(REFUSE_CHUNK, "chunk", STAGE_BODY, 400)                                                      \
-    X(REFUSE_CHUNK_EXT, "chunk_ext", STAGE_BODY, 400)                                              \
-    X(REFUSE_TRAILER, "trailer", STAGE_BODY, 400)                                                  \
-    X(REFUSE_BODY, "body", STAGE_BODY, 413)                                                        \
-    X(REFUSE_SLOW_BODY, "slow_body", STAGE_BODY, 408)                                              \
-    X(REFUSE_PIPELINE, "pipeline", STAGE_BODY, 503)                                                \
-    X(REFUSE_WRITE_STALL, "write_stall", STAGE_BODY, 0)                                            \
-    X(REFUSE_UPGRADE_REQUIRED, "upgrade_required", STAGE_HANDSHAKE, 426)                           \
-    X(REFUSE_UPGRADE_BODY, "upgrade_body", STAGE_HANDSHAKE, 400)                                   \
-    X(REFUSE_UPGRADE_EARLY, "upgrade_early", STAGE_HANDSHAKE, 400)                                 \
-    X(REFUSE_UPGRADE, "upgrade", STAGE_HANDSHAKE, 400)                                             \
-    X(REFUSE_WS_VERSION, "ws_version", STAGE_HANDSHAKE, 426)                                       \
-    X(REFUSE_WS_KEY, "ws_key", STAGE_HANDSHAKE, 400)                                               \
-    X(REFUSE_WS_PROTOCOL, "ws_protocol", STAGE_HANDSHAKE, 400)                                     \
-    X(REFUSE_ORIGIN, "origin", STAGE_HANDSHAKE, 403)                                               \
-    X(REFUSE_DRAINING, "draining", STAGE_HANDSHAKE, 503)                                           \
-    X(REFUSE_CONN_CAP, "conn_cap", STAGE_ACCEPT, 503)                                              \
-    X(REFUSE_HALF_OPEN_CAP, "half_open_cap", STAGE_ACCEPT, 0)                                      \
-    X(REFUSE_NO_FD, "no_fd", STAGE_ACCEPT, 0)                                                      \
-    X(REFUSE_AUTH, "auth", STAGE_WEBHOOK, 401)                                                     \
-    X(REFUSE_REGISTRY, "registry", STAGE_WEBHOOK, 404)                                             \
-    X(REFUSE_ENCODING, "encoding", STAGE_WEBHOOK, 415)                                             \
-    X(REFUSE_OVERLOAD, "overload", STAGE_WEBHOOK, 503)                                             \
-    X(REFUSE_FRAME, "frame", STAGE_FRAMES, 1002)                                                   \
-    X(REFUSE_MASK, "mask", STAGE_FRAMES, 1002)                                                     \
-    X(REFUSE_RSV, "rsv", STAGE_FRAMES, 1002)                                                       \
-    X(REFUSE_OPCODE, "opcode", STAGE_FRAMES, 1002)                                                 \
-    X(REFUSE_CONTROL, "control", STAGE_FRAMES, 1002)                                               \
-    X(REFUSE_CONTINUATION, "continuation", STAGE_FRAMES, 1002)                                     \
-    X(REFUSE_CLOSE_CODE, "close_code", STAGE_FRAMES, 1002)                                         \
-    X(REFUSE_UTF8, "utf8", STAGE_FRAMES, 1007)                                                     \
-    X(REFUSE_FRAME_SIZE, "frame_size", STAGE_FRAMES, 1009)                                         \
-    X(REFUSE_MESSAGE_SIZE, "message_size", STAGE_FRAMES, 1009)                                     \
-    X(REFUSE_FRAGMENTS, "fragments", STAGE_FRAMES, 1008)                                           \
-    X(REFUSE_MSG_TIMEOUT, "msg_timeout", STAGE_FRAMES, 1008)                                       \
-    X(REFUSE_CTRL_RATE, "ctrl_rate", STAGE_FRAMES, 1008)                                           \
-    X(REFUSE_RATE, "rate", STAGE_FRAMES, 1008)                                                     \
-    X(REFUSE_INBOUND, "inbound", STAGE_FRAMES, 1003)                                               \
-    X(REFUSE_SLOW, "slow", STAGE_FRAMES, 1013)
+// clang-format off
+/*    id                       name                stage            answer */
+#define REFUSE_TABLE(X)                                                   \
+    X(REFUSE_CL_TE,            "cl_te",            STAGE_HEAD,       400) \
+    X(REFUSE_BAD_CL,           "bad_cl",           STAGE_HEAD,       400) \
+    X(REFUSE_BAD_TE,           "bad_te",           STAGE_HEAD,       400) \
+    X(REFUSE_OBS_FOLD,         "obs_fold",         STAGE_HEAD,       400) \
+    X(REFUSE_LINE_END,         "line_end",         STAGE_HEAD,       400) \
+    X(REFUSE_HOST,             "host",             STAGE_HEAD,       400) \
+    X(REFUSE_VERSION,          "version",          STAGE_HEAD,       505) \
+    X(REFUSE_TOKEN,            "token",            STAGE_HEAD,       400) \
+    X(REFUSE_REQUEST_LINE,     "request_line",     STAGE_HEAD,       400) \
+    X(REFUSE_URI_LONG,         "uri_long",         STAGE_HEAD,       414) \
+    X(REFUSE_HEADERS,          "headers",          STAGE_HEAD,       431) \
+    X(REFUSE_METHOD,           "method",           STAGE_HEAD,       405) \
+    X(REFUSE_EXPECT,           "expect",           STAGE_HEAD,       417) \
+    X(REFUSE_PATH,             "path",             STAGE_HEAD,       400) \
+    X(REFUSE_NOT_FOUND,        "not_found",        STAGE_HEAD,       404) \
+    X(REFUSE_SLOW_HEADER,      "slow_header",      STAGE_HEAD,       408) \
+    X(REFUSE_CHUNK,            "chunk",            STAGE_BODY,       400) \
+    X(REFUSE_CHUNK_EXT,        "chunk_ext",        STAGE_BODY,       400) \
+    X(REFUSE_TRAILER,          "trailer",          STAGE_BODY,       400) \
+    X(REFUSE_BODY,             "body",             STAGE_BODY,       413) \
+    X(REFUSE_SLOW_BODY,        "slow_body",        STAGE_BODY,       408) \
+    X(REFUSE_PIPELINE,         "pipeline",         STAGE_BODY,       503) \
+    X(REFUSE_WRITE_STALL,      "write_stall",      STAGE_BODY,         0) \
+    X(REFUSE_UPGRADE_REQUIRED, "upgrade_required", STAGE_HANDSHAKE,  426) \
+    X(REFUSE_UPGRADE_BODY,     "upgrade_body",     STAGE_HANDSHAKE,  400) \
+    X(REFUSE_UPGRADE_EARLY,    "upgrade_early",    STAGE_HANDSHAKE,  400) \
+    X(REFUSE_UPGRADE,          "upgrade",          STAGE_HANDSHAKE,  400) \
+    X(REFUSE_WS_VERSION,       "ws_version",       STAGE_HANDSHAKE,  426) \
+    X(REFUSE_WS_KEY,           "ws_key",           STAGE_HANDSHAKE,  400) \
+    X(REFUSE_WS_PROTOCOL,      "ws_protocol",      STAGE_HANDSHAKE,  400) \
+    X(REFUSE_ORIGIN,           "origin",           STAGE_HANDSHAKE,  403) \
+    X(REFUSE_DRAINING,         "draining",         STAGE_HANDSHAKE,  503) \
+    X(REFUSE_CONN_CAP,         "conn_cap",         STAGE_ACCEPT,     503) \
+    X(REFUSE_HALF_OPEN_CAP,    "half_open_cap",    STAGE_ACCEPT,       0) \
+    X(REFUSE_NO_FD,            "no_fd",            STAGE_ACCEPT,       0) \
+    X(REFUSE_AUTH,             "auth",             STAGE_WEBHOOK,    401) \
+    X(REFUSE_REGISTRY,         "registry",         STAGE_WEBHOOK,    404) \
+    X(REFUSE_ENCODING,         "encoding",         STAGE_WEBHOOK,    415) \
+    X(REFUSE_OVERLOAD,         "overload",         STAGE_WEBHOOK,    503) \
+    X(REFUSE_FRAME,            "frame",            STAGE_FRAMES,    1002) \
+    X(REFUSE_MASK,             "mask",             STAGE_FRAMES,    1002) \
+    X(REFUSE_RSV,              "rsv",              STAGE_FRAMES,    1002) \
+    X(REFUSE_OPCODE,           "opcode",           STAGE_FRAMES,    1002) \
+    X(REFUSE_CONTROL,          "control",          STAGE_FRAMES,    1002) \
+    X(REFUSE_CONTINUATION,     "continuation",     STAGE_FRAMES,    1002) \
+    X(REFUSE_CLOSE_CODE,       "close_code",       STAGE_FRAMES,    1002) \
+    X(REFUSE_UTF8,             "utf8",             STAGE_FRAMES,    1007) \
+    X(REFUSE_FRAME_SIZE,       "frame_size",       STAGE_FRAMES,    1009) \
+    X(REFUSE_MESSAGE_SIZE,     "message_size",     STAGE_FRAMES,    1009) \
+    X(REFUSE_FRAGMENTS,        "fragments",        STAGE_FRAMES,    1008) \
+    X(REFUSE_MSG_TIMEOUT,      "msg_timeout",      STAGE_FRAMES,    1008) \
+    X(REFUSE_CTRL_RATE,        "ctrl_rate",        STAGE_FRAMES,    1008) \
+    X(REFUSE_RATE,             "rate",             STAGE_FRAMES,    1008) \
+    X(REFUSE_INBOUND,          "inbound",          STAGE_FRAMES,    1003) \
+    X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013)
+// clang-format on
 
 enum refuse {
     REFUSE_NONE,

@@ -1,0 +1,84 @@
+/* id.c - 20-character ids. */
+#include "id.h"
+
+#include "err.h"
+#include "mem.h"
+
+#include <mbedtls/md.h>
+#include <stdlib.h>
+
+#define PREFIX_LEN    3
+#define MS_BITS       48
+#define SEQUENCE_BITS 37
+#define HI_BITS       21 /* of the 85, above the low word */
+
+static const char ALPHABET[] = "0123456789abcdefghijklmnopqrstuv"; /* in ASCII order: ids sort */
+
+void id_encode(const char prefix[3], uint64_t hi, uint64_t lo, char ret[ID_SIZE])
+{
+    ASSERT(hi < 1u << HI_BITS);
+    memcpy(ret, prefix, PREFIX_LEN);
+    for (size_t i = ID_LEN; i-- > PREFIX_LEN;) {
+        ret[i] = ALPHABET[lo & 31];
+        lo = lo >> 5 | hi << 59;
+        hi >>= 5;
+    }
+    ret[ID_LEN] = '\0';
+}
+
+bool id_decode(const char prefix[3], struct slice s, uint64_t *ret_hi, uint64_t *ret_lo)
+{
+    if (s.len != ID_LEN || memcmp(s.data, prefix, PREFIX_LEN) != 0)
+        return false;
+    uint64_t hi = 0, lo = 0;
+    for (size_t i = PREFIX_LEN; i < ID_LEN; i++) {
+        uint8_t c = s.data[i];
+        uint64_t digit;
+        if (c >= '0' && c <= '9')
+            digit = (uint64_t) (c - '0');
+        else if (c >= 'a' && c <= 'v')
+            digit = (uint64_t) (c - 'a') + 10;
+        else
+            return false;
+        hi = hi << 5 | lo >> 59;
+        lo = lo << 5 | digit;
+    }
+    *ret_hi = hi;
+    *ret_lo = lo;
+    return true;
+}
+
+void id_event(struct id_gen *gen, uint64_t wall_ms, char ret[ID_SIZE])
+{
+    if (wall_ms > gen->last_ms) {
+        gen->last_ms = wall_ms;
+        gen->sequence = 0;
+    } else if (++gen->sequence >> SEQUENCE_BITS != 0) {
+        gen->last_ms++;
+        gen->sequence = 0;
+    }
+    ASSERT(gen->last_ms >> MS_BITS == 0); /* the year 10889 */
+    id_encode("crt", gen->last_ms >> (64 - SEQUENCE_BITS),
+              gen->last_ms << SEQUENCE_BITS | gen->sequence, ret);
+}
+
+void id_image(const char *registry_id, const char *digest, char ret[ID_SIZE])
+{
+    size_t registry_len = strlen(registry_id) + 1; /* with its NUL, so that no two pairs run on */
+    size_t digest_len = strlen(digest);
+    uint8_t *text = xmalloc(registry_len + digest_len);
+    memcpy(text, registry_id, registry_len);
+    memcpy(text + registry_len, digest, digest_len);
+    uint8_t sum[32];
+    int r = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), text,
+                       registry_len + digest_len, sum);
+    ASSERT(r == 0);
+    free(text);
+
+    uint64_t hi = 0, lo = 0; /* the first 88 bits, then the last 3 of them are dropped */
+    for (size_t i = 0; i < 11; i++) {
+        hi = hi << 8 | lo >> 56;
+        lo = lo << 8 | sum[i];
+    }
+    id_encode("crt", hi >> 3, hi << 61 | lo >> 3, ret);
+}

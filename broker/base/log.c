@@ -1,0 +1,207 @@
+/* log.c - JSON lines on stderr. */
+#include "log.h"
+
+#include "clock.h"
+#include "err.h"
+#include "utf8.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define LINE_END     "}\n"
+#define LINE_END_LEN (sizeof(LINE_END) - 1) /* kept free while a line grows */
+
+const char *const LOG_LEVELS[LOG_N_LEVELS] = {"debug", "info", "warn", "error"};
+
+static _Atomic int least_level = LOG_INFO;
+static atomic_bool
+    torn; /* the last line that was begun has no end: begin the next with a newline */
+static int log_fd = STDERR_FILENO;
+
+void log_set_level(enum log_level least)
+{
+    atomic_store_explicit(&least_level, (int) least, memory_order_relaxed);
+}
+
+bool log_on(enum log_level level)
+{
+    return (int) level >= atomic_load_explicit(&least_level, memory_order_relaxed);
+}
+
+void log_set_fd(int fd)
+{
+    log_fd = fd;
+}
+
+static bool fits(const struct log_line *l, size_t len)
+{
+    return len <= LOG_LINE_MAX - LINE_END_LEN - l->len;
+}
+
+static void put(struct log_line *l, const char *text, size_t len)
+{
+    memcpy(l->text + l->len, text, len);
+    l->len += len;
+}
+
+/* Length of the UTF-8 sequence at the start of `s`: 0 when there is no valid and whole one. */
+static size_t sequence_len(struct slice s)
+{
+    for (size_t n = 1; n <= 4 && n <= s.len; n++) {
+        struct utf8 u;
+        utf8_init(&u);
+        if (!utf8_feed(&u, slice_sub(s, 0, n)))
+            return 0;
+        if (utf8_complete(&u))
+            return n;
+    }
+    return 0;
+}
+
+/* The next character as it stands in JSON; returns how many bytes of `s` (not empty) it is. */
+static size_t escape(struct slice s, char ret[8], size_t *ret_len)
+{
+    uint8_t c = s.data[0];
+    size_t n = sequence_len(s);
+    if (c == '"' || c == '\\') {
+        ret[0] = '\\';
+        ret[1] = (char) c;
+        *ret_len = 2;
+    } else if (c < 0x20 || n == 0) {
+        static const char HEX[] = "0123456789abcdef";
+        memcpy(ret, "\\u00", 4);
+        ret[4] = HEX[c >> 4];
+        ret[5] = HEX[c & 15];
+        *ret_len = 6;
+        n = 1;
+    } else {
+        memcpy(ret, s.data, n);
+        *ret_len = n;
+    }
+    return n;
+}
+
+/* `value` without the bytes over LOG_VALUE_MAX, and without a character that this would cut. */
+static struct slice value_cut(struct slice value)
+{
+    if (value.len <= LOG_VALUE_MAX)
+        return value;
+    size_t end = LOG_VALUE_MAX;
+    for (size_t back = 1; back <= 3; back++) {
+        size_t n = sequence_len(slice_from(value, LOG_VALUE_MAX - back));
+        if (n > back)
+            end = LOG_VALUE_MAX - back;
+        if (n > 0)
+            break;
+    }
+    return slice_sub(value, 0, end);
+}
+
+static void put_key(struct log_line *l, const char *key)
+{
+    put(l, ",\"", 2);
+    put(l, key, strlen(key));
+    put(l, "\":", 2);
+}
+
+void log_slice(struct log_line *l, const char *key, struct slice value)
+{
+    size_t frame = strlen(key) + sizeof(",\"\":\"\"") - 1;
+    if (!l->on || !fits(l, frame))
+        return;
+    put_key(l, key);
+    put(l, "\"", 1);
+    value = value_cut(value);
+    for (size_t at = 0; at < value.len;) {
+        char text[8];
+        size_t len;
+        at += escape(slice_from(value, at), text, &len);
+        if (!fits(l, len + 1)) /* 1: the closing quote */
+            break;
+        put(l, text, len);
+    }
+    put(l, "\"", 1);
+}
+
+void log_str(struct log_line *l, const char *key, const char *value)
+{
+    if (value != NULL)
+        log_slice(l, key, slice_str(value));
+}
+
+static void put_number(struct log_line *l, const char *key, const char *digits, int len)
+{
+    if (!fits(l, strlen(key) + sizeof(",\"\":") - 1 + (size_t) len))
+        return;
+    put_key(l, key);
+    put(l, digits, (size_t) len);
+}
+
+void log_u64(struct log_line *l, const char *key, uint64_t value)
+{
+    char digits[24];
+    if (l->on)
+        put_number(l, key, digits, snprintf(digits, sizeof(digits), "%" PRIu64, value));
+}
+
+void log_i64(struct log_line *l, const char *key, int64_t value)
+{
+    char digits[24];
+    if (l->on)
+        put_number(l, key, digits, snprintf(digits, sizeof(digits), "%" PRId64, value));
+}
+
+void log_open(struct log_line *l, enum log_level level, const char *component, const char *msg)
+{
+    l->text[0] = '\n'; /* written only where the line before is torn */
+    l->len = 1;
+    l->on = log_on(level);
+    if (!l->on)
+        return;
+    char time[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(clock_wall_ms(), time);
+    log_str(l, "time", time);
+    l->text[1] = '{'; /* in place of the comma */
+    log_str(l, "level", LOG_LEVELS[level]);
+    log_str(l, "component", component);
+    log_str(l, "msg", msg);
+}
+
+/* A line is at most PIPE_BUF, so a pipe takes it whole or not at all. Other sinks (the socket of a
+ * log daemon, a full disk) may take a part: the rest is tried at once, and where the sink would
+ * block it is dropped, for a log must never hold a loop. */
+static void write_line(const char *text, size_t len)
+{
+    size_t at = atomic_exchange_explicit(&torn, false, memory_order_relaxed) ? 0 : 1;
+    size_t start = at;
+    while (at < len) {
+        ssize_t n = write(log_fd, text + at, len - at);
+        if (n > 0) {
+            at += (size_t) n;
+        } else if (n == 0 || errno != EINTR) {
+            if (start == 0 || at > start)
+                atomic_store_explicit(&torn, true, memory_order_relaxed);
+            return;
+        }
+    }
+}
+
+void log_close(struct log_line *l)
+{
+    if (!l->on)
+        return;
+    memcpy(l->text + l->len, LINE_END, LINE_END_LEN);
+    l->len += LINE_END_LEN;
+    l->on = false;
+    write_line(l->text, l->len);
+}
+
+void log_error(const char *component, const char *msg, int err)
+{
+    struct log_line l;
+    log_open(&l, LOG_ERROR, component, msg);
+    log_str(&l, "error", err_str(err));
+    log_close(&l);
+}

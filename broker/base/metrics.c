@@ -1,0 +1,182 @@
+/* metrics.c - counters and histograms, summed when somebody asks. */
+#include "metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const struct {
+    const char *family, *labels, *help;
+} METRICS[METRIC_N] = {
+#define X(id, family, labels, help) [id] = {family, labels, help},
+    METRICS_TABLE(X)
+#undef X
+};
+
+static const struct {
+    const char *family, *help;
+} HISTOGRAMS[H_N] = {
+    [H_SWEEP] = {"regcast_sweep_seconds", "Time of one pass over a group."},
+    [H_WEBHOOK] = {"regcast_webhook_seconds",
+                   "From a webhook request's last byte to its answer, the journal included."},
+};
+
+static const struct {
+    uint64_t us;
+    const char *le; /* the same in seconds */
+} BOUNDS[METRICS_BUCKETS] = {
+    {50, "0.00005"},  {100, "0.0001"}, {250, "0.00025"}, {500, "0.0005"},  {1000, "0.001"},
+    {2500, "0.0025"}, {5000, "0.005"}, {10000, "0.01"},  {25000, "0.025"}, {100000, "0.1"},
+    {250000, "0.25"}, {1000000, "1"},  {2500000, "2.5"}, {10000000, "10"},
+};
+
+/* Every status the two listeners answer with; the cell after them counts any other. */
+static const uint16_t STATUSES[METRICS_STATUSES - 1] = {
+    101, 200, 202, 204, 400, 401, 403, 404, 405, 408, 409, 410,
+    413, 414, 415, 417, 426, 429, 431, 500, 501, 503, 505,
+};
+
+static const char *const LISTENERS[LISTENER_N] = {
+    [LISTENER_GATEWAY] = "gateway",
+    [LISTENER_WEBHOOKS] = "webhooks",
+};
+
+/* The cell's thread is its only writer, so nothing can come between load and store. */
+static void add(_Atomic uint64_t *cell, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(cell, memory_order_relaxed);
+    atomic_store_explicit(cell, old + n, memory_order_relaxed);
+}
+
+/* The sum over all threads of the cell `offset` bytes into each one's metrics. */
+static uint64_t sum(const struct metrics *const *all, size_t n, size_t offset)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        const void *cell = (const char *) all[i] + offset;
+        total += atomic_load_explicit((const _Atomic uint64_t *) cell, memory_order_relaxed);
+    }
+    return total;
+}
+#define SUM(member) sum(all, n, offsetof(struct metrics, member))
+
+void metrics_add(struct metrics *m, enum metric id, uint64_t n)
+{
+    add(&m->counter[id], n);
+}
+
+void metrics_refuse(struct metrics *m, enum metrics_listener where, enum refuse why)
+{
+    ASSERT((unsigned) where < LISTENER_N && (unsigned) why < REFUSE_N);
+    add(&m->reject[where][why], 1);
+}
+
+void metrics_answer(struct metrics *m, enum metrics_listener where, unsigned status)
+{
+    ASSERT((unsigned) where < LISTENER_N);
+    size_t i = 0;
+    while (i < ARRAY_LEN(STATUSES) && STATUSES[i] != status)
+        i++;
+    add(&m->answer[where][i], 1);
+}
+
+void metrics_observe_us(struct metrics *m, enum metrics_histogram h, uint64_t us)
+{
+    size_t i = 0;
+    while (i < METRICS_BUCKETS && us > BOUNDS[i].us)
+        i++;
+    add(&m->histogram[h].bucket[i], 1);
+    add(&m->histogram[h].sum_us, us);
+}
+
+uint64_t metrics_get(const struct metrics *const *all, size_t n, enum metric id)
+{
+    return SUM(counter[id]);
+}
+
+static int print_head(struct buf *out, const char *family, const char *type, const char *help)
+{
+    return buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", family, help, family, type);
+}
+
+static int print_counters(const struct metrics *const *all, size_t n, struct buf *out)
+{
+    const char *family = "";
+    for (size_t i = 0; i < METRIC_N; i++) {
+        int r = 0;
+        if (strcmp(METRICS[i].family, family) != 0) {
+            family = METRICS[i].family;
+            r = print_head(out, family, "counter", METRICS[i].help);
+        }
+        bool plain = METRICS[i].labels[0] == '\0';
+        if (r == 0)
+            r = buf_printf(out, "%s%s%s%s %" PRIu64 "\n", family, plain ? "" : "{",
+                           METRICS[i].labels, plain ? "" : "}", SUM(counter[i]));
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int print_rejects(const struct metrics *const *all, size_t n, struct buf *out)
+{
+    int r = print_head(out, "regcast_reject_total", "counter",
+                       "Refused input by listener, stage and reason.");
+    for (size_t where = 0; r == 0 && where < LISTENER_N; where++)
+        for (size_t why = REFUSE_NONE + 1; r == 0 && why < REFUSE_N; why++) {
+            uint64_t value = SUM(reject[where][why]);
+            const struct refuse_info *info = refuse_info((enum refuse) why);
+            if (value > 0)
+                r = buf_printf(out,
+                               "regcast_reject_total{listener=\"%s\",stage=\"%s\",reason=\"%s\"} "
+                               "%" PRIu64 "\n",
+                               LISTENERS[where], info->stage, info->name, value);
+        }
+    return r;
+}
+
+static int print_answers(const struct metrics *const *all, size_t n, struct buf *out)
+{
+    int r = print_head(out, "regcast_http_answers_total", "counter",
+                       "HTTP answers by listener and status code.");
+    for (size_t where = 0; r == 0 && where < LISTENER_N; where++)
+        for (size_t i = 0; r == 0 && i < METRICS_STATUSES; i++) {
+            char code[8] = "other";
+            if (i < ARRAY_LEN(STATUSES))
+                (void) snprintf(code, sizeof(code), "%u", (unsigned) STATUSES[i]);
+            uint64_t value = SUM(answer[where][i]);
+            if (value > 0)
+                r = buf_printf(
+                    out, "regcast_http_answers_total{listener=\"%s\",code=\"%s\"} %" PRIu64 "\n",
+                    LISTENERS[where], code, value);
+        }
+    return r;
+}
+
+static int print_histogram(const struct metrics *const *all, size_t n, size_t h, struct buf *out)
+{
+    const char *family = HISTOGRAMS[h].family;
+    int r = print_head(out, family, "histogram", HISTOGRAMS[h].help);
+    uint64_t count = 0; /* made of the buckets, so that it agrees with them while others count */
+    for (size_t i = 0; r == 0 && i <= METRICS_BUCKETS; i++) {
+        count += SUM(histogram[h].bucket[i]);
+        r = buf_printf(out, "%s_bucket{le=\"%s\"} %" PRIu64 "\n", family,
+                       i < METRICS_BUCKETS ? BOUNDS[i].le : "+Inf", count);
+    }
+    uint64_t us = SUM(histogram[h].sum_us);
+    if (r == 0)
+        r = buf_printf(out, "%s_sum %" PRIu64 ".%06u\n%s_count %" PRIu64 "\n", family, us / 1000000,
+                       (unsigned) (us % 1000000), family, count);
+    return r;
+}
+
+int metrics_print(const struct metrics *const *all, size_t n, struct buf *out)
+{
+    int r = print_counters(all, n, out);
+    if (r == 0)
+        r = print_rejects(all, n, out);
+    if (r == 0)
+        r = print_answers(all, n, out);
+    for (size_t h = 0; r == 0 && h < H_N; h++)
+        r = print_histogram(all, n, h, out);
+    return r;
+}
