@@ -35,11 +35,12 @@ struct http_head {
     uint8_t minor;            /* HTTP/1.<minor>: 0 or 1 */
     struct slice target;      /* as sent; origin-form only ("*" and absolute-form are refused,
                                  except absolute-form whose authority equals Host) */
-    struct slice path, query; /* of the target; query without '?' */
+    struct slice path, query; /* of the target; query without '?'. A CONNECT has neither: it is
+                                 HTTP_M_OTHER and its target is host:port */
     struct slice host;        /* the Host value: exactly one, a valid authority */
     bool has_body, chunked;
     uint64_t content_length; /* 0 when chunked or none */
-    bool keep_alive;         /* RFC 9112 section 9.3 */
+    bool keep_alive;         /* RFC 9112 section 9.3; never after HTTP_M_OTHER */
     bool expect_continue;
     size_t n_headers;
     struct http_header headers[HTTP_MAX_HEADERS];
@@ -58,7 +59,8 @@ enum http_event {
     HTTP_MORE,    /* all input used, nothing new */
     HTTP_HEAD,    /* the head is complete: http_get_head(); decide, then feed the rest */
     HTTP_BODY,    /* *ret_body is a piece of the body (points into the input) */
-    HTTP_DONE,    /* the message is complete; http_next() before the next byte is fed */
+    HTTP_DONE,    /* the message is complete; http_next() before the next byte is fed. It may come
+                     from a call without input: feed until HTTP_MORE */
     HTTP_REFUSED, /* http_refusal() says why; nothing more may be fed */
 };
 

@@ -1,0 +1,98 @@
+/* http_response.c - HTTP/1.1 responses, the whole of them at once. */
+#include "http.h"
+
+#include <stdio.h>
+
+static const struct {
+    unsigned status;
+    const char *reason;
+} REASONS[] = {
+    {100, "Continue"},
+    {101, "Switching Protocols"},
+    {200, "OK"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {426, "Upgrade Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {503, "Service Unavailable"},
+    {505, "HTTP Version Not Supported"},
+};
+
+#define RETRY_AFTER "Retry-After: 5\r\n"
+
+const char *http_reason(unsigned status)
+{
+    for (size_t i = 0; i < ARRAY_LEN(REASONS); i++) {
+        if (REASONS[i].status == status)
+            return REASONS[i].reason;
+    }
+    return "Unknown";
+}
+
+static const char *content_type(struct slice body)
+{
+    if (body.len == 0)
+        return "";
+    return body.data[0] == '{' ? "Content-Type: application/json\r\n"
+                               : "Content-Type: text/plain; charset=utf-8\r\n";
+}
+
+/* `connection` is a whole header line, or "". */
+static int append_response(struct buf *out, unsigned status, const char *extra,
+                           const char *connection, struct slice body, bool head_only)
+{
+    size_t before = out->len;
+    int r = buf_printf(out, "HTTP/1.1 %u %s\r\n%s", status, http_reason(status),
+                       extra == NULL ? "" : extra);
+    /* RFC 9110 section 8.6: never a length with these. */
+    if (r == 0 && status >= 200 && status != 204)
+        r = buf_printf(out, "%sContent-Length: %zu\r\n", content_type(body), body.len);
+    if (r == 0)
+        r = buf_printf(out, "%s\r\n", connection);
+    if (r == 0 && !head_only)
+        r = buf_append(out, body);
+    if (r < 0)
+        out->len = before;
+    return r;
+}
+
+int http_response(struct buf *out, unsigned status, const char *extra, struct slice body,
+                  bool close, bool head_only)
+{
+    return append_response(out, status, extra, close ? "Connection: close\r\n" : "", body,
+                           head_only);
+}
+
+int http_refuse(struct buf *out, enum refuse why, const char *allow)
+{
+    const struct refuse_info *info = refuse_info(why);
+    ASSERT(info->answer < 1000); /* a close code is not for HTTP */
+    if (info->answer == 0)
+        return 0;
+    char body[64], extra[128] = "";
+    (void) snprintf(body, sizeof(body), "{\"error\":\"%s\"}", info->name);
+    const char *connection = "Connection: close\r\n";
+    if (info->answer == 426) {
+        (void) snprintf(extra, sizeof(extra),
+                        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+        connection = "Connection: Upgrade, close\r\n";
+    } else if (info->answer == 503) {
+        (void) snprintf(extra, sizeof(extra), RETRY_AFTER);
+    } else if (info->answer == 405 && allow != NULL) {
+        (void) snprintf(extra, sizeof(extra), "Allow: %s\r\n", allow);
+    }
+    return append_response(out, info->answer, extra, connection, slice_str(body), false);
+}
