@@ -1,6 +1,6 @@
 /* ws.h - the receiving side of a WebSocket (RFC 6455 section 5), over wslay's frame reader. (pure)
- * wslay's reader is 4 KiB, so a worker keeps a pool of them and a connection borrows one, with this
- * state, only while a frame or message is half received; an idle connection holds nothing.
+ * wslay's reader is 4 KiB, so a worker has one and lends it for the length of a ws_feed(); a
+ * connection holds 300 bytes of state while a frame or message is half received, and nothing else.
  * Nothing is buffered unless the path echoes: payload is checked and passed on as it comes. */
 #ifndef GATEWAY_WS_H
 #define GATEWAY_WS_H
@@ -23,18 +23,20 @@ struct ws_events {
     bool (*message)(void *ctx, enum frame_opcode opcode, struct slice payload, uint64_t len);
     bool (*ping)(void *ctx, struct slice payload);
     bool (*pong)(void *ctx, struct slice payload);
-    /* A valid close frame: code 1005 when it had no body. Nothing after it is looked at. */
+    /* A valid close frame: code 1005 when it had no body. Nothing after it is looked at, whatever
+     * is returned. */
     bool (*closed)(void *ctx, uint16_t code, struct slice reason);
 };
 
 struct ws_pool; /* a worker's; one thread */
-struct ws;      /* one half-received message: a borrowed reader and the message's state */
+struct ws;      /* one half-received message */
 
 struct ws_pool *ws_pool_new(void);       /* never NULL */
 void ws_pool_free(struct ws_pool *pool); /* everything has been given back */
 
-/* Feeds received bytes. *ws is the connection's slot: NULL while nothing is half received;
- * ws_feed() borrows and gives back by itself. REFUSE_NONE, or why the connection fails:
+/* Feeds received bytes. *ws is the connection's slot: NULL while nothing is half received, and
+ * during callbacks, so that ws_drop() in one is harmless; ws_feed() borrows and gives back by
+ * itself. REFUSE_NONE, or why the connection fails:
  * refuse_info()->answer is the close code (1002, 1007, 1008, 1009); nothing more may be fed. Fails
  * as soon as the header (or the byte) that is wrong has been seen: mask, reserved bits, opcode and
  * length from the header alone, before any payload came. *ret_control (may be NULL) is the number
