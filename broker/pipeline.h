@@ -17,7 +17,8 @@ MUST_CHECK int pipeline_new(const struct config *cfg, uv_loop_t *loop, struct pa
 struct ingest *pipeline_ingest(struct pipeline *p);
 /* Flushes the open batches to the path logs; later webhooks are answered 503. */
 void pipeline_drain(struct pipeline *p);
-/* Closes the timers; the loop must turn once more after it. NULL is fine. */
-void pipeline_free(struct pipeline *p);
+/* Closes the timers: on the loop's thread, which must turn once more before pipeline_free(). */
+void pipeline_close(struct pipeline *p);
+void pipeline_free(struct pipeline *p); /* NULL is fine */
 
 #endif

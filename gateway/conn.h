@@ -79,11 +79,14 @@ struct conn {
     bool was_open : 1;  /* has been a WebSocket */
     bool draining : 1;  /* drain_ms is set */
     bool awaiting_pong : 1;
+    bool peer_done : 1; /* has sent its FIN */
 
     struct http *http;         /* until the upgrade */
     struct exchange *exchange; /* the webhook request in progress */
     struct out *out;           /* while bytes wait */
     struct rest *rest;         /* while libuv holds the rest of a cut write */
+    struct buf *unread;        /* received while a request is being answered */
+    uint64_t close_ms;         /* CLOSING: when the peer's time is over; loop time */
 
     /* an open WebSocket (session.c) */
     struct ws *ws; /* a half-received message */
@@ -91,7 +94,8 @@ struct conn {
     uint32_t member;     /* in group->members */
     uint16_t close_code; /* sent or received, 0: none; for the log */
     struct rate control, messages;
-    uint64_t active_ms, ping_ms, pong_ms, lifetime_ms, drain_ms, message_ms; /* loop time */
+    uint64_t opened_ms, active_ms, ping_ms, pong_ms, lifetime_ms, drain_ms,
+        message_ms;       /* loop time */
     uint64_t idle_cursor; /* the cursor when idleness was last looked at */
 };
 
@@ -111,6 +115,8 @@ struct conn *conn_find(struct worker *w, struct slice id);
  * them. */
 #define OUT_LIMIT (1u << 20)
 void conn_send(struct conn *c, struct slice bytes);
+/* The same for a pong: while something is queued only the newest one waits. */
+void conn_send_pong(struct conn *c, struct slice frame);
 /* Hands the cut rest to libuv: bytes of `seg` (takes over the reference), or a copy when seg is
  * NULL. */
 void conn_queue(struct conn *c, struct slice bytes, struct segment *seg);
@@ -128,6 +134,8 @@ void conn_resume(struct conn *c);
 void conn_linger(struct conn *c, enum conn_end end, uint64_t linger_ms);
 /* Ends it now. Twice is fine. The memory goes when libuv's close callback has run. */
 void conn_close(struct conn *c, enum conn_end end);
+/* The same with a reset, so that the kernel does not keep what the peer never read. */
+void conn_reset(struct conn *c, enum conn_end end);
 
 /* Counts and logs a refusal (at most 10 lines a second per reason and worker). */
 void conn_log_refusal(struct conn *c, enum refuse why);

@@ -6,6 +6,7 @@
 #define GATEWAY_FANOUT_H
 
 #include "group.h"
+#include "transport.h"
 
 #include <uv.h>
 
@@ -19,6 +20,8 @@ void fanout_start(struct group *g);
 void fanout_turn(struct worker *w);
 /* Sends what is new for one connection, now. */
 void fanout_flush(struct group *g, struct conn *c);
+/* libuv holds the rest of a write of an open connection: its lag is watched from here on. */
+void fanout_blocked(struct group *g, struct rest *r);
 /* The connection's cut write has left: back into the sweep. */
 void fanout_unblocked(struct group *g, struct conn *c);
 /* Applies the slow-consumer policy to the blocked connections of all groups of the worker. */

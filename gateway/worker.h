@@ -25,7 +25,8 @@ struct shared {
     struct worker *front;  /* webhooks; the broker's thread */
     struct ingest *ingest; /* front's thread only */
     _Atomic bool ready, draining;
-    uint16_t drain_code; /* 1001 or 1012; set before `draining` */
+    uint64_t drain_spread_ms; /* set before `draining` */
+    uint16_t drain_code;      /* 1001 or 1012; set before `draining` */
     uint64_t started_ms;
 };
 
@@ -56,8 +57,10 @@ struct worker {
         uint32_t lines, suppressed;
     } refusals[REFUSE_N];
     struct mail drain_mail;
+    uv_timer_t drain_end; /* runs while draining: then everything left is closed */
     uv_thread_t thread;
     bool draining, stopped;
+    uint64_t drain_end_ms; /* loop time */
     void (*on_stopped)(
         struct worker *w); /* this worker's thread: drained, the loop is about to end */
     uint8_t random[256];

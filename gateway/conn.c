@@ -1,0 +1,538 @@
+/* conn.c - see conn.h. In the order things happen:
+ *   conn_accept > on_alloc > on_read > request_received | session_received ... conn_linger >
+ *   conn_close > on_closed > free */
+#include "conn.h"
+
+#include "fanout.h"
+#include "log.h"
+#include "mem.h"
+#include "request.h"
+#include "session.h"
+#include "worker.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define ID_PREFIX               "d20"
+#define SLOT_BITS               24
+#define WORKER_BITS             10
+#define LOG_REFUSALS_PER_SECOND 10
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
+static void on_closed(uv_handle_t *handle);
+
+/* States: what may follow, and the longest stay (of the gateway's and of the webhooks listener). */
+#define TO(s)  (1u << (s))
+#define CFG(m) (offsetof(struct config, m) + 1) /* 0: no limit here */
+static const struct {
+    const char *name;
+    unsigned next;
+    size_t limit[LISTENER_N];
+} STATES[CONN_N_STATES] = {
+    [CONN_REQUEST] = {"request",
+                      TO(CONN_BODY) | TO(CONN_HANDLING) | TO(CONN_KEEPALIVE) | TO(CONN_OPEN) |
+                          TO(CONN_CLOSING) | TO(CONN_CLOSED),
+                      {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms)}},
+    [CONN_BODY] = {"body",
+                   TO(CONN_HANDLING) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
+                   {0, CFG(webhooks.body_timeout_ms)}},
+    [CONN_HANDLING] = {"handling",
+                       TO(CONN_KEEPALIVE) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
+                       {0, CFG(webhooks.header_timeout_ms)}},
+    [CONN_KEEPALIVE] = {"keepalive",
+                        TO(CONN_REQUEST) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
+                        {0, CFG(webhooks.keepalive_timeout_ms)}},
+    [CONN_OPEN] = {"open", TO(CONN_CLOSING) | TO(CONN_CLOSED), {0, 0}}, /* session_deadline() */
+    [CONN_CLOSING] = {"closing", TO(CONN_CLOSED), {0, 0}},              /* close_ms */
+    [CONN_CLOSED] = {"closed", 0, {0, 0}},
+};
+
+static const char *const END_NAMES[] = {
+    [END_NONE] = "none", [END_PEER] = "peer",         [END_LOST] = "lost",
+    [END_IDLE] = "idle", [END_LIFETIME] = "lifetime", [END_PONG] = "pong",
+    [END_SLOW] = "slow", [END_REFUSED] = "refused",   [END_DRAIN] = "drain",
+    [END_DONE] = "done",
+};
+static const enum metric END_METRICS[] = {
+    [END_NONE] = M_CLOSED_LOST, [END_PEER] = M_CLOSED_PEER,         [END_LOST] = M_CLOSED_LOST,
+    [END_IDLE] = M_CLOSED_IDLE, [END_LIFETIME] = M_CLOSED_LIFETIME, [END_PONG] = M_CLOSED_PONG,
+    [END_SLOW] = M_CLOSED_SLOW, [END_REFUSED] = M_CLOSED_REFUSED,   [END_DRAIN] = M_CLOSED_DRAIN,
+    [END_DONE] = M_CLOSED_PEER,
+};
+
+static struct limits *limits_of(const struct conn *c)
+{
+    struct shared *s = c->worker->shared;
+    return c->worker->role == LISTENER_GATEWAY ? &s->gateway_limits : &s->webhook_limits;
+}
+
+static uint64_t now_of(const struct conn *c)
+{
+    return uv_now(&c->worker->loop);
+}
+
+/* --- states --- */
+
+const char *conn_state_name(enum conn_state s)
+{
+    return STATES[s].name;
+}
+
+static void arm(struct conn *c)
+{
+    uint64_t due = UINT64_MAX;
+    size_t limit = STATES[c->state].limit[c->worker->role];
+    if (c->state == CONN_OPEN)
+        due = session_deadline(c);
+    else if (c->state == CONN_CLOSING)
+        due = c->close_ms;
+    else if (limit != 0)
+        due =
+            c->since_ms +
+            *(const uint64_t *) (const void *) ((const char *) c->worker->shared->cfg + limit - 1);
+    if (due == UINT64_MAX)
+        wheel_cancel(&c->worker->wheel, &c->timer);
+    else
+        wheel_set(&c->worker->wheel, &c->timer, due);
+}
+
+void conn_set_state(struct conn *c, enum conn_state next) /* the only writer of c->state */
+{
+    ASSERT(STATES[c->state].next & TO(next));
+    if (c->half_open) {
+        c->half_open = false;
+        limits_leave(&limits_of(c)->half_open, 1);
+    }
+    list_move(&c->worker->by_state[next], &c->in_state);
+    c->state = (uint8_t) next;
+    c->since_ms = now_of(c);
+    arm(c);
+}
+
+void conn_on_deadline(struct wheel_entry *entry)
+{
+    struct conn *c = LIST_ENTRY(entry, struct conn, timer);
+    switch ((enum conn_state) c->state) {
+    case CONN_OPEN:
+        session_on_deadline(c, now_of(c));
+        if (c->state == CONN_OPEN)
+            arm(c);
+        break;
+    case CONN_CLOSING:
+        conn_reset(c, END_NONE);
+        break;
+    default:
+        request_timeout(c);
+    }
+}
+
+/* --- identity --- */
+
+void conn_id(const struct conn *c, char ret[ID_SIZE])
+{
+    uint64_t lo = c->nonce_lo << (SLOT_BITS + WORKER_BITS) |
+                  (uint64_t) c->worker->index << SLOT_BITS | c->slot;
+    id_encode(ID_PREFIX, c->nonce_hi, lo, ret);
+}
+
+struct conn *conn_find(struct worker *w, struct slice id)
+{
+    uint64_t hi, lo;
+    if (!id_decode(ID_PREFIX, id, &hi, &lo))
+        return NULL;
+    uint32_t slot = (uint32_t) (lo & ((1u << SLOT_BITS) - 1));
+    uint64_t index = lo >> SLOT_BITS & ((1u << WORKER_BITS) - 1);
+    if (index != w->index || slot >= w->n_slots || w->slots[slot] == NULL)
+        return NULL;
+    struct conn *c = w->slots[slot];
+    bool same = c->nonce_hi == hi && c->nonce_lo == lo >> (SLOT_BITS + WORKER_BITS);
+    return same && c->state == CONN_OPEN ? c : NULL;
+}
+
+void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8])
+{
+    char text[INET6_ADDRSTRLEN];
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&c->peer);
+    const void *at = v4 ? (const void *) &c->peer.s6_addr[12] : (const void *) &c->peer;
+    if (inet_ntop(v4 ? AF_INET : AF_INET6, at, text, sizeof(text)) == NULL)
+        text[0] = '\0';
+    (void) snprintf(ret, INET6_ADDRSTRLEN + 8, v4 ? "%s:%u" : "[%s]:%u", text, c->peer_port);
+}
+
+static void learn_peer(struct conn *c)
+{
+    struct sockaddr_storage at;
+    int len = sizeof(at);
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *) &at, &len) < 0)
+        return; /* already gone: reading will tell */
+    if (at.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) &at;
+        c->peer = in6->sin6_addr;
+        c->peer_port = ntohs(in6->sin6_port);
+    } else {
+        const struct sockaddr_in *in = (const struct sockaddr_in *) &at;
+        c->peer.s6_addr[10] = c->peer.s6_addr[11] = 0xff;
+        memcpy(&c->peer.s6_addr[12], &in->sin_addr, 4);
+        c->peer_port = ntohs(in->sin_port);
+    }
+}
+
+/* --- accept --- */
+
+static struct conn *conn_new(struct worker *w)
+{
+    struct conn *c = xcalloc(1, sizeof(*c));
+    c->worker = w;
+    c->transport = &TRANSPORT_TCP;
+    c->state = CONN_REQUEST;
+    c->since_ms = uv_now(&w->loop);
+    c->nonce_hi = worker_random(w) & ((1u << 21) - 1);
+    c->nonce_lo = worker_random(w) & ((1ull << (64 - SLOT_BITS - WORKER_BITS)) - 1);
+    list_init(&c->in_state);
+    wheel_entry_init(&c->timer);
+    int r = uv_tcp_init(&w->loop, &c->tcp);
+    ASSERT(r == 0); /* makes no socket yet, so nothing can fail */
+    c->tcp.data = c;
+    c->slot = worker_slot(w, c);
+    w->n_conns++;
+    list_push(&w->by_state[CONN_REQUEST], &c->in_state);
+    return c;
+}
+
+static int open_socket(struct conn *c, uv_stream_t *server)
+{
+    int r = uv_accept(server, (uv_stream_t *) &c->tcp);
+    if (r < 0)
+        return r;
+    uv_os_fd_t fd;
+    r = uv_fileno((uv_handle_t *) &c->tcp, &fd);
+    if (r < 0)
+        return r;
+    c->fd = fd;
+    learn_peer(c);
+    int on = 1, size = (int) c->worker->shared->cfg->gateway.send_buffer_bytes;
+    (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only slower without */
+    if (size > 0 && c->worker->role == LISTENER_GATEWAY)
+        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    return uv_read_start((uv_stream_t *) &c->tcp, on_alloc, on_read);
+}
+
+void conn_accept(struct worker *w, uv_stream_t *server)
+{
+    struct conn *c = conn_new(w);
+    struct limits *limits = limits_of(c);
+    bool room = limits_enter(&limits->connections, limits->max_connections, 1);
+    c->half_open = true;
+    bool half_room = limits_enter(&limits->half_open, limits->max_half_open, 1);
+    int r = open_socket(c, server);
+    if (r < 0) {
+        conn_close(c, END_LOST);
+        return;
+    }
+    metrics_add(&w->metrics, M_CONNECTIONS_ACCEPTED, 1);
+    arm(c);
+    if (!room) {
+        request_refuse(c, REFUSE_CONN_CAP, NULL);
+        return;
+    }
+    if (!half_room) { /* whoever has waited longest without a request makes room */
+        struct conn *oldest = LIST_ENTRY(w->by_state[CONN_REQUEST].next, struct conn, in_state);
+        conn_log_refusal(oldest, REFUSE_HALF_OPEN_CAP);
+        conn_reset(oldest, END_REFUSED);
+    }
+}
+
+/* --- reading --- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct conn *c = handle->data;
+    (void) suggested;
+    *buf = uv_buf_init((char *) c->worker->rbuf,
+                       sizeof(c->worker->rbuf)); /* idle connections cost none */
+}
+
+static void on_end_of_input(struct conn *c, ssize_t nread)
+{
+    c->peer_done = true;
+    if (c->state == CONN_HANDLING && nread == UV_EOF) {
+        conn_pause(c); /* it waits for its answer */
+        return;
+    }
+    if (c->state == CONN_OPEN)
+        conn_close(c, END_LOST); /* without a close frame: 1006 in the field's terms */
+    else
+        conn_close(c, nread == UV_EOF ? END_PEER : END_LOST);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+{
+    struct conn *c = stream->data;
+    if (nread < 0) {
+        on_end_of_input(c, nread);
+        return;
+    }
+    struct slice in = slice_of(buf->base, (size_t) nread);
+    if (in.len == 0 || c->state == CONN_CLOSING)
+        return; /* 0 is "try again"; what a closing connection still gets is thrown away */
+    if (c->state == CONN_OPEN)
+        session_received(c, in);
+    else
+        request_received(c, in);
+}
+
+void conn_pause(struct conn *c)
+{
+    if (!c->paused && c->state != CONN_CLOSED)
+        (void) uv_read_stop((uv_stream_t *) &c->tcp); /* always 0 */
+    c->paused = true;
+}
+
+void conn_resume(struct conn *c)
+{
+    if (!c->paused || c->state == CONN_CLOSED)
+        return;
+    c->paused = false;
+    if (uv_read_start((uv_stream_t *) &c->tcp, on_alloc, on_read) < 0)
+        conn_close(c, END_LOST);
+}
+
+/* --- writing --- */
+
+void conn_queue(struct conn *c, struct slice bytes, struct segment *seg)
+{
+    ASSERT(c->rest == NULL);
+    struct rest *r = xcalloc(1, sizeof(*r));
+    r->conn = c;
+    r->seg = seg;
+    r->since_ms = now_of(c);
+    list_init(&r->in_group);
+    int err = 0;
+    if (seg == NULL) {
+        buf_init(&r->own, bytes.len);
+        err = buf_append(&r->own, bytes);
+        bytes = buf_slice(&r->own);
+    }
+    if (err == 0) {
+        c->rest = r;
+        err = c->transport->queue(c, r, bytes);
+        if (err == 0) {
+            if (c->group != NULL)
+                fanout_blocked(c->group, r);
+            return;
+        }
+        c->rest = NULL;
+    }
+    buf_fini(&r->own);
+    segment_unref(seg);
+    free(r);
+    conn_close(c, END_LOST);
+}
+
+static struct out *out_of(struct conn *c)
+{
+    if (c->out == NULL) {
+        c->out = xcalloc(1, sizeof(*c->out));
+        buf_init(&c->out->bytes,
+                 OUT_LIMIT + (c->group == NULL ? 0 : c->group->path->cfg->max_message_bytes));
+    }
+    return c->out;
+}
+
+void conn_send(struct conn *c, struct slice bytes)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    if (c->rest == NULL) {
+        ssize_t n = c->transport->send(c, bytes);
+        if (n < 0)
+            conn_close(c, END_LOST);
+        else if ((size_t) n < bytes.len)
+            conn_queue(c, slice_from(bytes, (size_t) n), NULL);
+        return;
+    }
+    if (buf_append(&out_of(c)->bytes, bytes) < 0)
+        conn_reset(c, END_SLOW);
+}
+
+void conn_send_pong(struct conn *c, struct slice frame)
+{
+    if (c->rest == NULL) {
+        conn_send(c, frame);
+        return;
+    }
+    struct out *out = out_of(c);
+    memcpy(out->pong, frame.data, frame.len);
+    out->pong_len = (uint8_t) frame.len;
+}
+
+static void flush_out(struct conn *c)
+{
+    struct out *out = c->out;
+    if (out == NULL)
+        return;
+    c->out = NULL;
+    if (out->pong_len > 0)
+        conn_send(c, slice_of(out->pong, out->pong_len));
+    if (out->bytes.len > 0)
+        conn_send(c, buf_slice(&out->bytes));
+    buf_fini(&out->bytes);
+    free(out);
+}
+
+void conn_rest_done(struct rest *r, int status)
+{
+    struct conn *c = r->conn;
+    list_remove(&r->in_group);
+    segment_unref(r->seg);
+    buf_fini(&r->own);
+    free(r);
+    c->rest = NULL;
+    if (c->state == CONN_CLOSED)
+        return;
+    if (status < 0) {
+        conn_close(c, END_LOST);
+        return;
+    }
+    flush_out(c);
+    if (c->rest != NULL || c->state == CONN_CLOSED)
+        return;
+    if (c->state == CONN_OPEN) {
+        fanout_unblocked(c->group, c);
+        if (!conn_blocked(c))
+            conn_resume(c);
+    } else if (c->state != CONN_CLOSING) {
+        request_writable(c);
+    } else if (c->finish) {
+        c->transport->finish(c);
+    }
+}
+
+/* --- the end --- */
+
+static void log_closed(struct conn *c)
+{
+    char id[ID_SIZE];
+    conn_id(c, id);
+    struct log_line l;
+    log_open(&l, LOG_INFO, "ws", "closed");
+    log_str(&l, "conn", id);
+    log_str(&l, "by", END_NAMES[c->end]);
+    if (c->end == END_REFUSED || c->end == END_SLOW)
+        log_str(&l, "reason", refuse_info((enum refuse) c->why)->name);
+    log_u64(&l, "code", c->close_code == 0 ? 1006 : c->close_code);
+    log_u64(&l, "open_ms", now_of(c) - c->opened_ms);
+    log_close(&l);
+}
+
+static void set_end(struct conn *c, enum conn_end end)
+{
+    if (c->end != END_NONE)
+        return;
+    c->end = (uint8_t) end;
+    if (!c->was_open)
+        return;
+    metrics_add(&c->worker->metrics, END_METRICS[end], 1);
+    log_closed(c);
+}
+
+/* What a connection only needs while it is being served. */
+static void drop_service(struct conn *c)
+{
+    request_drop(c);
+    http_free(c->http);
+    c->http = NULL;
+    ws_drop(c->worker->ws_pool, &c->ws);
+    if (c->group != NULL)
+        group_leave(c->group, c);
+    c->group = NULL;
+}
+
+void conn_linger(struct conn *c, enum conn_end end, uint64_t linger_ms)
+{
+    if (c->state >= CONN_CLOSING)
+        return;
+    set_end(c, end);
+    drop_service(c);
+    c->close_ms = now_of(c) + linger_ms;
+    conn_set_state(c, CONN_CLOSING);
+    c->finish = true;
+    if (c->peer_done && c->rest == NULL) {
+        conn_close(c, end);
+        return;
+    }
+    if (c->rest == NULL)
+        c->transport->finish(c);
+    conn_resume(c);
+}
+
+void conn_close(struct conn *c, enum conn_end end)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    set_end(c, end);
+    drop_service(c);
+    conn_set_state(c, CONN_CLOSED);
+    limits_leave(&limits_of(c)->connections, 1);
+    uv_close((uv_handle_t *) &c->tcp, on_closed);
+}
+
+void conn_reset(struct conn *c, enum conn_end end)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    if (c->state != CONN_CLOSED)
+        (void) setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now,
+                          sizeof(now)); /* else it just closes */
+    conn_close(c, end);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *c = handle->data; /* a queued write has had its UV_ECANCELED callback by now */
+    struct worker *w = c->worker;
+    list_remove(&c->in_state);
+    worker_unslot(w, c->slot);
+    if (c->out != NULL)
+        buf_fini(&c->out->bytes);
+    free(c->out);
+    if (c->unread != NULL)
+        buf_fini(c->unread);
+    free(c->unread);
+    free(c);
+    worker_conn_gone(w);
+}
+
+void conn_log_refusal(struct conn *c, enum refuse why)
+{
+    struct worker *w = c->worker;
+    c->why = (uint8_t) why;
+    metrics_refuse(&w->metrics, w->role, why);
+    uint64_t second = now_of(c) / 1000;
+    if (w->refusals[why].second != second) {
+        w->refusals[why].second = second;
+        w->refusals[why].lines = 0;
+    }
+    if (w->refusals[why].lines++ >= LOG_REFUSALS_PER_SECOND) {
+        w->refusals[why].suppressed++;
+        metrics_add(&w->metrics, M_LOG_DROPPED, 1);
+        return;
+    }
+    char id[ID_SIZE], peer[INET6_ADDRSTRLEN + 8];
+    conn_id(c, id);
+    conn_peer_name(c, peer);
+    struct log_line l;
+    log_open(&l, LOG_WARN, w->role == LISTENER_GATEWAY ? "gateway" : "webhooks", "reject");
+    log_str(&l, "reason", refuse_info(why)->name);
+    log_str(&l, "stage", refuse_info(why)->stage);
+    log_u64(&l, "answer", refuse_info(why)->answer);
+    log_str(&l, "peer", peer);
+    log_str(&l, "conn", id);
+    if (w->refusals[why].suppressed > 0)
+        log_u64(&l, "suppressed", w->refusals[why].suppressed);
+    w->refusals[why].suppressed = 0;
+    log_close(&l);
+}

@@ -1,0 +1,255 @@
+/* fanout.c - see fanout.h. */
+#include "fanout.h"
+
+#include "conn.h"
+#include "session.h"
+#include "worker.h"
+
+/* What one slice counts, written to the shared counters once at its end. */
+struct tally {
+    uint64_t frames, bytes, sends, partial;
+};
+
+static void tally_add(struct group *g, const struct tally *t)
+{
+    atomic_store_explicit(&g->frames,
+                          atomic_load_explicit(&g->frames, memory_order_relaxed) + t->frames,
+                          memory_order_relaxed);
+    atomic_store_explicit(&g->bytes,
+                          atomic_load_explicit(&g->bytes, memory_order_relaxed) + t->bytes,
+                          memory_order_relaxed);
+    struct metrics *m = &g->worker->metrics;
+    metrics_add(m, M_SENDS, t->sends);
+    if (t->partial > 0)
+        metrics_add(m, M_PARTIAL_SENDS, t->partial);
+}
+
+/* --- slow consumers --- */
+
+static void slow(struct group *g, struct conn *c, enum metric reason)
+{
+    struct metrics *m = &g->worker->metrics;
+    metrics_add(m, reason, 1);
+    atomic_store_explicit(&g->slow, atomic_load_explicit(&g->slow, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    if (g->path->cfg->slow_consumer == SLOW_SKIP) {
+        g->members[c->member].cursor = pathlog_tail(g->path->log);
+        metrics_add(m, M_SLOW_SKIPPED, 1);
+        return;
+    }
+    metrics_add(m, M_SLOW_CLOSED, 1);
+    session_refuse(c, REFUSE_SLOW);
+}
+
+/* The cut message that libuv still holds has left the window: memory must follow the window and not
+ * the clients, and a message that was begun cannot be skipped. */
+static bool holds_retired(const struct group *g, const struct rest *r)
+{
+    return r->seg != NULL && segment_end(r->seg) <= pathlog_oldest(g->path->log);
+}
+
+static void check_member(struct group *g, struct conn *c, uint64_t now)
+{
+    const struct config_path *cfg = g->path->cfg;
+    uint64_t cursor = g->members[c->member].cursor, tail = pathlog_tail(g->path->log), appended;
+    if (tail - cursor > cfg->max_lag_bytes)
+        slow(g, c, M_SLOW_BYTES);
+    else if (pathlog_appended_ms(g->reader, cursor, &appended) < 0)
+        slow(g, c, M_SLOW_WINDOW);
+    else if (appended != UINT64_MAX && now > appended && now - appended > cfg->max_lag_ms)
+        slow(g, c, M_SLOW_AGE);
+}
+
+void fanout_check(struct worker *w)
+{
+    uint64_t now = uv_now(&w->loop);
+    for (size_t i = 0; i < w->n_groups; i++) {
+        struct group *g = w->groups[i];
+        if (g == NULL || list_empty(&g->blocked))
+            continue;
+        pathlog_enter(g->reader);
+        LIST_FOREACH_SAFE (it, &g->blocked) {
+            struct rest *r = LIST_ENTRY(it, struct rest, in_group);
+            struct conn *c = r->conn;
+            if (holds_retired(g, r)) {
+                if (c->state == CONN_OPEN) {
+                    metrics_add(&w->metrics, M_SLOW_WINDOW, 1);
+                    metrics_add(&w->metrics, M_SLOW_CLOSED, 1);
+                    conn_log_refusal(c, REFUSE_SLOW);
+                }
+                conn_reset(c, END_SLOW);
+            } else if (c->state == CONN_OPEN) {
+                check_member(g, c, now);
+            }
+        }
+        pathlog_leave(g->reader);
+    }
+}
+
+static void on_check(uv_timer_t *timer)
+{
+    struct worker *w = timer->data;
+    fanout_check(w);
+    for (size_t i = 0; i < w->n_groups; i++) {
+        if (w->groups[i] != NULL && !list_empty(&w->groups[i]->blocked))
+            return;
+    }
+    (void) uv_timer_stop(timer); /* always 0 */
+}
+
+void fanout_blocked(struct group *g, struct rest *r)
+{
+    list_push(&g->blocked, &r->in_group);
+    struct worker *w = g->worker;
+    if (!uv_is_active((uv_handle_t *) &w->check))
+        (void) uv_timer_start(&w->check, on_check, FANOUT_CHECK_MS, FANOUT_CHECK_MS);
+}
+
+/* --- sending --- */
+
+/* The kernel took only `sent` bytes of the span: the rest of the message that was cut goes to libuv
+ * straight from the segment, and the write completing is how we learn that there is room again. */
+static void block(struct member *m, const struct pathlog_span *span, size_t sent, struct tally *t)
+{
+    struct conn *c = m->conn;
+    uint32_t n;
+    uint64_t end = pathlog_message_end(span, span->start + sent + 1, &n);
+    m->cursor = end;
+    m->blocked = true;
+    t->frames += n;
+    t->bytes += end - span->start;
+    t->partial++;
+    segment_ref(span->seg);
+    conn_queue(c, slice_sub(span->bytes, sent, end - span->start), span->seg);
+}
+
+/* Sends one piece (up to a segment's end) to one member. True when the member may have more. Inside
+ * pathlog_enter(). `span` carries what was read for the member before: most stand at one position.
+ */
+static bool send_piece(struct group *g, struct member *m, struct pathlog_span *span,
+                       uint64_t *span_of, struct tally *t)
+{
+    if (*span_of != m->cursor || span->bytes.len == 0) {
+        if (pathlog_read(g->reader, m->cursor, span) < 0) {
+            span->bytes.len = 0;
+            slow(g, m->conn, M_SLOW_WINDOW);
+            return false;
+        }
+        *span_of = m->cursor;
+    }
+    if (span->bytes.len == 0)
+        return false;
+    ssize_t n = m->conn->transport->send(m->conn, span->bytes);
+    t->sends++;
+    if (n < 0) {
+        conn_close(m->conn, END_LOST);
+        return false;
+    }
+    if ((size_t) n < span->bytes.len) {
+        block(m, span, (size_t) n, t);
+        return false;
+    }
+    m->cursor = span->start + span->bytes.len;
+    t->frames += span->n_messages;
+    t->bytes += span->bytes.len;
+    return true;
+}
+
+void fanout_flush(struct group *g, struct conn *c)
+{
+    if (conn_blocked(c))
+        return;
+    struct pathlog_span span = {0};
+    uint64_t span_of = UINT64_MAX;
+    struct tally t = {0};
+    pathlog_enter(g->reader);
+    /* one segment a turn, as in a sweep: what is left is the sweep's */
+    bool more = send_piece(g, &g->members[c->member], &span, &span_of, &t);
+    pathlog_leave(g->reader);
+    tally_add(g, &t);
+    if (more && c->state == CONN_OPEN && g->members[c->member].cursor != pathlog_tail(g->path->log))
+        fanout_start(g);
+}
+
+void fanout_unblocked(struct group *g, struct conn *c)
+{
+    g->members[c->member].blocked = false;
+    fanout_flush(g, c);
+}
+
+/* --- the sweep --- */
+
+static void on_turn(uv_idle_t *turn)
+{
+    fanout_turn(turn->data);
+}
+
+void fanout_start(struct group *g)
+{
+    g->again = true;
+    if (!list_empty(&g->in_active))
+        return;
+    struct worker *w = g->worker;
+    list_push(&w->active, &g->in_active);
+    g->at = g->n; /* the next slice begins a pass */
+    if (!uv_is_active((uv_handle_t *) &w->turn))
+        (void) uv_idle_start(&w->turn, on_turn);
+}
+
+static bool begin_pass(struct group *g)
+{
+    if (g->pass_us != 0)
+        metrics_observe_us(&g->worker->metrics, H_SWEEP, uv_hrtime() / 1000 - g->pass_us);
+    g->pass_us = 0;
+    if (!g->again || g->n == 0)
+        return false;
+    g->again = false;
+    g->at = 0;
+    g->pass_us = uv_hrtime() / 1000;
+    metrics_add(&g->worker->metrics, M_SWEEPS, 1);
+    return true;
+}
+
+/* At most FANOUT_SLICE sends. False when the group is done. */
+static bool slice(struct group *g)
+{
+    struct pathlog_span span = {0};
+    uint64_t span_of = UINT64_MAX;
+    struct tally t = {0};
+    if (g->at >= g->n && !begin_pass(g))
+        return false;
+    pathlog_enter(g->reader);
+    uint64_t tail = pathlog_tail(g->path->log);
+    while (g->at < g->n && t.sends < FANOUT_SLICE) {
+        struct member *m = &g->members[g->at];
+        struct conn *c = m->conn;
+        if (m->cursor == tail || m->blocked || conn_blocked(c)) {
+            g->at++;
+            continue;
+        }
+        bool more = send_piece(g, m, &span, &span_of, &t);
+        if (g->at < g->n && g->members[g->at].conn == c) { /* it has not left */
+            if (more && g->members[g->at].cursor != tail)
+                g->again = true; /* a long way to go: the others first */
+            g->at++;
+        }
+    }
+    pathlog_leave(g->reader);
+    tally_add(g, &t);
+    return true;
+}
+
+void fanout_turn(struct worker *w)
+{
+    uint64_t end = uv_hrtime() + FANOUT_TURN_US * 1000ull;
+    while (!list_empty(&w->active)) {
+        struct group *g = LIST_ENTRY(w->active.next, struct group, in_active);
+        if (slice(g))
+            list_move(&w->active, &g->in_active); /* the next group has its turn */
+        else
+            list_remove(&g->in_active);
+        if (uv_hrtime() >= end)
+            return;
+    }
+    (void) uv_idle_stop(&w->turn); /* always 0 */
+}

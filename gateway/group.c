@@ -1,0 +1,105 @@
+/* group.c - see group.h. */
+#include "group.h"
+
+#include "conn.h"
+#include "fanout.h"
+#include "mem.h"
+#include "worker.h"
+
+#include <stdlib.h>
+
+int group_new(struct worker *w, struct path *p, struct group **ret)
+{
+    struct group *g = xcalloc(1, sizeof(*g));
+    g->worker = w;
+    g->path = p;
+    list_init(&g->blocked);
+    list_init(&g->in_active);
+    int r = pathlog_reader_new(p->log, &g->reader);
+    if (r < 0) {
+        free(g);
+        return r;
+    }
+    *ret = g;
+    return 0;
+}
+
+void group_free(struct group *g)
+{
+    if (g == NULL)
+        return;
+    ASSERT(g->n == 0 && list_empty(&g->blocked));
+    pathlog_reader_free(g->reader);
+    free(g->members);
+    free(g);
+}
+
+static int grow(struct group *g)
+{
+    if (g->n < g->cap)
+        return 0;
+    uint32_t cap = g->cap == 0 ? 4 : g->cap * 2;
+    struct member *members = try_realloc(g->members, cap * sizeof(*members));
+    if (members == NULL)
+        return -ENOMEM;
+    g->members = members;
+    g->cap = cap;
+    return 0;
+}
+
+int group_join(struct group *g, struct conn *c)
+{
+    int r = grow(g);
+    if (r < 0)
+        return r;
+    /* Before the tail is read: either the broker, which adds 0 to this after it appended, sees the
+     * member and wakes us, or we come after it and see its tail. */
+    atomic_fetch_add_explicit(&g->present, 1, memory_order_acq_rel);
+    c->group = g;
+    c->member = g->n;
+    g->members[g->n++] =
+        (struct member){.cursor = pathlog_tail(g->path->log), .conn = c, .fd = c->fd};
+    return 0;
+}
+
+void group_leave(struct group *g, struct conn *c)
+{
+    struct member *last = &g->members[g->n - 1];
+    if (last->conn != c) {
+        g->members[c->member] = *last;
+        last->conn->member = c->member;
+        g->again = true; /* it may have moved to where this pass has already been */
+    }
+    g->n--;
+    atomic_fetch_sub_explicit(&g->present, 1, memory_order_relaxed);
+    if (g->at > g->n)
+        g->at = g->n;
+}
+
+void group_wake(struct group *g)
+{
+    if (atomic_fetch_add_explicit(&g->present, 0, memory_order_acq_rel) == 0)
+        return;
+    if (atomic_exchange_explicit(&g->dirty, true, memory_order_acq_rel))
+        return;
+    struct worker *w = g->worker;
+    struct group *head = atomic_load_explicit(&w->dirty, memory_order_relaxed);
+    do
+        g->next_dirty = head;
+    while (!atomic_compare_exchange_weak_explicit(&w->dirty, &head, g, memory_order_release,
+                                                  memory_order_relaxed));
+    if (head == NULL) /* else somebody has sent the wake and it has not been taken */
+        (void) uv_async_send(&w->dirty_wake); /* fails only for a closing handle */
+}
+
+void group_take_dirty(struct worker *w)
+{
+    struct group *g = atomic_exchange_explicit(&w->dirty, NULL, memory_order_acquire);
+    while (g != NULL) {
+        struct group *next = g->next_dirty;
+        /* before the sweep reads the tail, so that what is appended later wakes us again */
+        atomic_exchange_explicit(&g->dirty, false, memory_order_acq_rel);
+        fanout_start(g);
+        g = next;
+    }
+}

@@ -1,0 +1,127 @@
+/* listener.c - see listener.h. */
+#include "listener.h"
+
+#include "conn.h"
+#include "log.h"
+#include "worker.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 4096
+
+static int parse(const char *address, struct sockaddr_storage *ret)
+{
+    const char *colon = strrchr(address, ':');
+    char host[INET6_ADDRSTRLEN + 2];
+    if (colon == NULL || (size_t) (colon - address) >= sizeof(host))
+        return -EINVAL;
+    size_t len = (size_t) (colon - address);
+    memcpy(host, address, len);
+    host[len] = '\0';
+    int port = atoi(colon + 1); /* checked by the configuration */
+    memset(ret, 0, sizeof(*ret));
+    if (host[0] == '[') {
+        host[len - 1] = '\0';
+        return uv_ip6_addr(host + 1, port, (struct sockaddr_in6 *) ret);
+    }
+    return uv_ip4_addr(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port,
+                       (struct sockaddr_in *) ret);
+}
+
+static socklen_t length_of(const struct sockaddr_storage *at)
+{
+    return at->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+}
+
+static int bound_socket(const struct sockaddr_storage *at, bool shared)
+{
+    int fd = socket(at->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1, r = 0;
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0) ||
+        (at->ss_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+        bind(fd, (const struct sockaddr *) at, length_of(at)) < 0)
+        r = -errno;
+    if (r < 0) {
+        (void) close(fd);
+        return r;
+    }
+    return fd;
+}
+
+static void name_of(int fd, char ret[LISTENER_NAME_SIZE])
+{
+    struct sockaddr_storage at = {0};
+    socklen_t len = sizeof(at);
+    char text[INET6_ADDRSTRLEN] = "";
+    ASSERT(getsockname(fd, (struct sockaddr *) &at, &len) == 0); /* our own bound socket */
+    const struct sockaddr_in *in = (const struct sockaddr_in *) &at;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) &at;
+    if (at.ss_family == AF_INET6) {
+        (void) inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+        (void) snprintf(ret, LISTENER_NAME_SIZE, "[%s]:%u", text, ntohs(in6->sin6_port));
+    } else {
+        (void) inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+        (void) snprintf(ret, LISTENER_NAME_SIZE, "%s:%u", text, ntohs(in->sin_port));
+    }
+}
+
+int listener_bind(const char *address, bool first, int *ret_fd, char ret_name[LISTENER_NAME_SIZE])
+{
+    struct sockaddr_storage at;
+    int r = parse(address, &at);
+    if (r < 0)
+        return r;
+    if (first) { /* a probe without SO_REUSEPORT fails when anybody has the address */
+        r = bound_socket(&at, false);
+        if (r < 0)
+            return r;
+        (void) close(r);
+    }
+    int fd = bound_socket(&at, true);
+    if (fd < 0)
+        return fd;
+    name_of(fd, ret_name);
+    *ret_fd = fd;
+    return 0;
+}
+
+static void on_connection(uv_stream_t *server, int status)
+{
+    struct listener *l = server->data;
+    if (status == 0) {
+        conn_accept(l->worker, server);
+        return;
+    }
+    struct metrics *m = &l->worker->metrics;
+    metrics_refuse(m, l->worker->role, REFUSE_NO_FD);
+    log_error("accept", "a connection could not be accepted", status);
+}
+
+int listener_init(struct listener *l, struct worker *w, int fd)
+{
+    *l = (struct listener){.worker = w, .open = true};
+    l->tcp.data = l;
+    int r = uv_tcp_init(&w->loop, &l->tcp);
+    if (r == 0)
+        r = uv_tcp_open(&l->tcp, fd);
+    if (r < 0) {
+        (void) close(fd);
+        return r;
+    }
+    return uv_listen((uv_stream_t *) &l->tcp, BACKLOG, on_connection);
+}
+
+void listener_fini(struct listener *l)
+{
+    if (!l->open)
+        return;
+    l->open = false;
+    uv_close((uv_handle_t *) &l->tcp, NULL);
+}

@@ -1,0 +1,436 @@
+/* main.c - regcastd: options, wiring, signals. No logic. */
+#include "clock.h"
+#include "config.h"
+#include "log.h"
+#include "mem.h"
+#include "pipeline.h"
+#include "worker.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define RESERVED_FILES  64   /* for what is not a connection: listeners, logs, the journal */
+#define QUICK_SPREAD_MS 1000 /* SIGINT: an operator waits at the terminal */
+#define EXIT_USAGE      64
+#define EXIT_CONFIG     78
+
+struct options {
+    const char *config, *ready_file;
+    bool check, reference;
+};
+
+struct daemon {
+    struct shared shared;
+    struct worker front;
+    struct pipeline *pipeline;
+    uv_signal_t term, interrupt;
+    size_t workers_left;
+    struct stopped {
+        struct mail mail;
+        struct daemon *daemon;
+    } * stopped; /* one per worker */
+};
+
+static void usage(FILE *to)
+{
+    (void) fputs(
+        "usage: regcastd [--config FILE] [--check] [--ready-file FILE]\n"
+        "       regcastd --version | --help | --print-reference\n\n"
+        "  --config FILE       the configuration (default conf/regcast.yaml)\n"
+        "  --check             check it, say what is wrong and where, and exit\n"
+        "  --ready-file FILE   written as JSON with the bound addresses once all listeners are up\n"
+        "  --print-reference   print the reference of all settings as Markdown\n"
+        "  --version           print the version\n",
+        to);
+}
+
+/* 0: go on; else the exit code + 1. */
+static int parse_options(int argc, char **argv, struct options *ret)
+{
+    static const struct option LONG[] = {{"config", required_argument, NULL, 'c'},
+                                         {"check", no_argument, NULL, 'k'},
+                                         {"ready-file", required_argument, NULL, 'r'},
+                                         {"print-reference", no_argument, NULL, 'p'},
+                                         {"version", no_argument, NULL, 'v'},
+                                         {"help", no_argument, NULL, 'h'},
+                                         {0}};
+    *ret = (struct options){.config = "conf/regcast.yaml"};
+    for (int o; (o = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
+        switch (o) {
+        case 'c':
+            ret->config = optarg;
+            break;
+        case 'k':
+            ret->check = true;
+            break;
+        case 'r':
+            ret->ready_file = optarg;
+            break;
+        case 'p':
+            ret->reference = true;
+            break;
+        case 'v':
+            (void) puts("regcastd " REGCAST_VERSION);
+            return 1;
+        case 'h':
+            usage(stdout);
+            return 1;
+        default:
+            usage(stderr);
+            return EXIT_USAGE + 1;
+        }
+    }
+    if (optind < argc) {
+        (void) fprintf(stderr, "regcastd: unexpected argument '%s'\n", argv[optind]);
+        usage(stderr);
+        return EXIT_USAGE + 1;
+    }
+    return 0;
+}
+
+static int print_reference(void)
+{
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    int r = config_print_reference(&out);
+    if (r == 0)
+        (void) fwrite(out.data, 1, out.len, stdout);
+    buf_fini(&out);
+    return r == 0 ? 0 : 1;
+}
+
+static struct config *load(const char *file)
+{
+    struct config *cfg = NULL;
+    struct buf error;
+    buf_init(&error, 1 << 16);
+    if (config_load(file, &cfg, &error) < 0) {
+        if (error.len == 0)
+            (void) fprintf(stderr, "%s: cannot be loaded\n", file);
+        (void) fwrite(error.data, 1, error.len, stderr);
+    }
+    buf_fini(&error);
+    return cfg;
+}
+
+/* --- listeners --- */
+
+/* The sockets of all addresses, one per worker and address: fds[worker * n + address]. */
+static int bind_all(const struct config_strings *listen, size_t n_workers, int **ret_fds,
+                    char (**ret_names)[LISTENER_NAME_SIZE])
+{
+    int *fds = xcalloc(listen->n * n_workers + 1, sizeof(*fds));
+    char(*names)[LISTENER_NAME_SIZE] = xcalloc(listen->n + 1, sizeof(*names));
+    *ret_fds = fds;
+    *ret_names = names;
+    for (size_t a = 0; a < listen->n; a++) {
+        for (size_t w = 0; w < n_workers; w++) {
+            char name[LISTENER_NAME_SIZE];
+            int r = listener_bind(w == 0 ? listen->at[a] : names[a], w == 0,
+                                  &fds[w * listen->n + a], name);
+            if (r < 0) {
+                struct log_line l;
+                log_open(&l, LOG_ERROR, "main", "cannot listen");
+                log_str(&l, "address", listen->at[a]);
+                log_str(&l, "error", err_str(r));
+                log_close(&l);
+                return r;
+            }
+            memcpy(names[a], name, sizeof(name));
+        }
+    }
+    return 0;
+}
+
+static void print_names(FILE *to, const char *key, char (*names)[LISTENER_NAME_SIZE], size_t n)
+{
+    (void) fprintf(to, ",\"%s\":[", key);
+    for (size_t i = 0; i < n; i++)
+        (void) fprintf(to, "%s\"%s\"", i == 0 ? "" : ",", names[i]);
+    (void) fputs("]", to);
+}
+
+/* Written beside and renamed, so that whoever waits for the file never reads a half of it. */
+static int write_ready_file(const char *file, const struct config *cfg,
+                            char (*gateway)[LISTENER_NAME_SIZE],
+                            char (*webhooks)[LISTENER_NAME_SIZE])
+{
+    char tmp[4096];
+    if (snprintf(tmp, sizeof(tmp), "%s.%d", file, (int) getpid()) >= (int) sizeof(tmp))
+        return -ENAMETOOLONG;
+    FILE *to = fopen(tmp, "w");
+    if (to == NULL)
+        return -errno;
+    (void) fprintf(to, "{\"pid\":%d", (int) getpid());
+    print_names(to, "gateway", gateway, cfg->gateway.listen.n);
+    print_names(to, "webhooks", webhooks, cfg->webhooks.listen.n);
+    (void) fputs("}\n", to);
+    if (fclose(to) != 0 || rename(tmp, file) != 0)
+        return -errno;
+    return 0;
+}
+
+static void log_listening(const char *what, char (*names)[LISTENER_NAME_SIZE], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct log_line l;
+        log_open(&l, LOG_INFO, "main", "listening");
+        log_str(&l, "listener", what);
+        log_str(&l, "address", names[i]);
+        log_close(&l);
+    }
+}
+
+static void log_reserved(void)
+{
+    struct log_line l;
+    log_open(&l, LOG_WARN, "main",
+             "the management listeners are not part of this version and stay closed");
+    log_close(&l);
+}
+
+/* --- waking the workers --- */
+
+static void wake_workers(void *ctx, struct path *p)
+{
+    struct shared *s = ctx;
+    for (size_t i = 0; i < s->n_workers; i++)
+        group_wake(s->workers[i].groups[p->index]);
+}
+
+/* --- signals and the end --- */
+
+static void on_worker_stopped(struct mail *m) /* on the front's thread */
+{
+    struct daemon *d = LIST_ENTRY(m, struct stopped, mail)->daemon;
+    if (--d->workers_left == 0)
+        worker_drain(&d->front);
+}
+
+static void tell_front(struct worker *w) /* on the worker's thread */
+{
+    struct shared *s = w->shared;
+    struct daemon *d = LIST_ENTRY(s, struct daemon, shared);
+    mailbox_post(&s->front->mailbox, &d->stopped[w->index].mail);
+}
+
+static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
+{
+    struct shared *s = &d->shared;
+    if (atomic_load(&s->draining)) {
+        log_error("main", "second signal: leaving at once", 0);
+        _exit(130);
+    }
+    struct log_line l;
+    log_open(&l, LOG_INFO, "main", "draining");
+    log_u64(&l, "code", code);
+    log_u64(&l, "spread_ms", spread_ms);
+    log_close(&l);
+    s->drain_code = code;
+    s->drain_spread_ms = spread_ms;
+    atomic_store(&s->draining, true);
+    pipeline_drain(d->pipeline); /* before the workers hear of it: their last sweep has it */
+    for (size_t i = 0; i < s->n_workers; i++)
+        worker_drain(&s->workers[i]);
+}
+
+static void on_term(uv_signal_t *handle, int signum)
+{
+    struct daemon *d = handle->data;
+    (void) signum;
+    drain(d, 1012, d->shared.cfg->gateway.drain_timeout_ms);
+}
+
+static void on_interrupt(uv_signal_t *handle, int signum)
+{
+    struct daemon *d = handle->data;
+    uint64_t spread = d->shared.cfg->gateway.drain_timeout_ms;
+    (void) signum;
+    drain(d, 1001, spread < QUICK_SPREAD_MS ? spread : QUICK_SPREAD_MS);
+}
+
+static int watch_signals(struct daemon *d)
+{
+    (void) signal(SIGPIPE, SIG_IGN); /* libuv writes with writev(), which has no MSG_NOSIGNAL */
+    d->term.data = d->interrupt.data = d;
+    int r = uv_signal_init(&d->front.loop, &d->term);
+    if (r == 0)
+        r = uv_signal_init(&d->front.loop, &d->interrupt);
+    if (r == 0)
+        r = uv_signal_start(&d->term, on_term, SIGTERM);
+    if (r == 0)
+        r = uv_signal_start(&d->interrupt, on_interrupt, SIGINT);
+    return r;
+}
+
+static void on_front_stopped(struct worker *w)
+{
+    struct daemon *d = LIST_ENTRY(w->shared, struct daemon, shared);
+    uv_close((uv_handle_t *) &d->term, NULL);
+    uv_close((uv_handle_t *) &d->interrupt, NULL);
+    pipeline_close(d->pipeline);
+}
+
+/* --- wiring --- */
+
+static void set_limits(struct shared *s, const struct config *cfg)
+{
+    uint64_t files = limits_raise_files();
+    uint64_t most = files > 2 * RESERVED_FILES ? files - RESERVED_FILES : RESERVED_FILES;
+    s->gateway_limits = (struct limits){.max_connections = cfg->gateway.max_connections,
+                                        .max_half_open = cfg->gateway.max_half_open};
+    s->webhook_limits = (struct limits){.max_connections = cfg->webhooks.max_connections,
+                                        .max_half_open = cfg->webhooks.max_connections,
+                                        .max_inflight_bytes = cfg->webhooks.max_inflight_bytes};
+    if (cfg->gateway.max_connections <= most)
+        return;
+    s->gateway_limits.max_connections = most;
+    struct log_line l;
+    log_open(&l, LOG_WARN, "main",
+             "fewer connections than configured: the limit on open files is too low");
+    log_u64(&l, "max_connections", cfg->gateway.max_connections);
+    log_u64(&l, "possible", most);
+    log_close(&l);
+}
+
+static int make_workers(struct daemon *d, const int *gateway_fds, const int *webhook_fds)
+{
+    struct shared *s = &d->shared;
+    const struct config *cfg = s->cfg;
+    s->n_workers = cfg->gateway.workers;
+    s->workers = xcalloc(s->n_workers, sizeof(*s->workers));
+    s->front = &d->front;
+    int r = worker_init(&d->front, s, (unsigned) s->n_workers, LISTENER_WEBHOOKS, webhook_fds,
+                        cfg->webhooks.listen.n);
+    for (size_t i = 0; r == 0 && i < s->n_workers; i++) {
+        s->workers[i].on_stopped = tell_front;
+        r = worker_init(&s->workers[i], s, (unsigned) i, LISTENER_GATEWAY,
+                        gateway_fds + i * cfg->gateway.listen.n, cfg->gateway.listen.n);
+    }
+    d->front.on_stopped = on_front_stopped;
+    d->workers_left = s->n_workers;
+    d->stopped = xcalloc(s->n_workers, sizeof(*d->stopped));
+    for (size_t i = 0; i < s->n_workers; i++)
+        d->stopped[i] = (struct stopped){.mail = {.run = on_worker_stopped}, .daemon = d};
+    return r;
+}
+
+static void worker_main(void *arg)
+{
+    worker_run(arg);
+}
+
+static int start_workers(struct shared *s)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->n_workers; i++)
+        r = uv_thread_create(&s->workers[i].thread, worker_main, &s->workers[i]);
+    return r;
+}
+
+static int wire(struct daemon *d, const struct options *options)
+{
+    const struct config *cfg = d->shared.cfg;
+    int *gateway_fds, *webhook_fds;
+    char(*gateway)[LISTENER_NAME_SIZE], (*webhooks)[LISTENER_NAME_SIZE];
+    set_limits(&d->shared, cfg);
+    int r = bind_all(&cfg->gateway.listen, cfg->gateway.workers, &gateway_fds, &gateway);
+    if (r < 0)
+        return r;
+    r = bind_all(&cfg->webhooks.listen, 1, &webhook_fds, &webhooks);
+    if (r < 0)
+        return r;
+    r = path_table_new(cfg, &d->shared.paths);
+    if (r == 0)
+        r = make_workers(d, gateway_fds, webhook_fds);
+    if (r == 0)
+        r = pipeline_new(cfg, &d->front.loop, d->shared.paths, &d->front.metrics, &d->pipeline);
+    if (r == 0)
+        r = watch_signals(d);
+    if (r < 0) {
+        log_error("main", "cannot start", r);
+        return r;
+    }
+    d->shared.ingest = pipeline_ingest(d->pipeline);
+    for (size_t i = 0; i < path_table_size(d->shared.paths); i++) {
+        path_table_at(d->shared.paths, i)->wake = wake_workers;
+        path_table_at(d->shared.paths, i)->wake_ctx = &d->shared;
+    }
+    r = start_workers(&d->shared);
+    if (r < 0) {
+        log_error("main", "cannot start the workers", r);
+        return r;
+    }
+    log_listening("gateway", gateway, cfg->gateway.listen.n);
+    log_listening("webhooks", webhooks, cfg->webhooks.listen.n);
+    if (cfg->management.listen.n + cfg->management.grpc_listen.n > 0)
+        log_reserved();
+    atomic_store(&d->shared.ready, true);
+    if (options->ready_file != NULL)
+        r = write_ready_file(options->ready_file, cfg, gateway, webhooks);
+    if (r < 0)
+        log_error("main", "cannot write the ready file", r);
+    free(gateway_fds);
+    free(webhook_fds);
+    free(gateway);
+    free(webhooks);
+    return r;
+}
+
+static void unwire(struct daemon *d)
+{
+    struct shared *s = &d->shared;
+    for (size_t i = 0; i < s->n_workers; i++) {
+        (void) uv_thread_join(&s->workers[i].thread);
+        worker_fini(&s->workers[i]);
+    }
+    worker_fini(&d->front);
+    pipeline_free(d->pipeline);
+    path_table_free(s->paths);
+    free(s->workers);
+    free(d->stopped);
+}
+
+static int serve(const struct config *cfg, const struct options *options)
+{
+    static struct daemon d; /* its address is in every callback */
+    d.shared.cfg = cfg;
+    d.shared.started_ms = clock_mono_ms();
+    if (wire(&d, options) < 0)
+        return 1; /* half-made state goes with the process */
+    worker_run(&d.front);
+    unwire(&d);
+    struct log_line l;
+    log_open(&l, LOG_INFO, "main", "stopped");
+    log_close(&l);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    int r = parse_options(argc, argv, &options);
+    if (r != 0)
+        return r - 1;
+    if (options.reference)
+        return print_reference();
+    struct config *cfg = load(options.config);
+    if (cfg == NULL)
+        return EXIT_CONFIG;
+    if (options.check) {
+        (void) printf("%s: fine\n", options.config);
+        config_free(cfg);
+        return 0;
+    }
+    for (int level = 0; level < LOG_N_LEVELS; level++) {
+        if (strcmp(cfg->log_level, LOG_LEVELS[level]) == 0)
+            log_set_level((enum log_level) level);
+    }
+    r = serve(cfg, &options);
+    if (r == 0)
+        config_free(cfg);
+    return r;
+}

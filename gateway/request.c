@@ -1,0 +1,370 @@
+/* request.c - see request.h. In the order things happen:
+ *   request_received > on_head > [on_body ...] > on_done > (ingest) on_answered > answer > next
+ * request > upgrade > session_open */
+#include "request.h"
+
+#include "mem.h"
+#include "path.h"
+#include "route.h"
+#include "scrape.h"
+#include "session.h"
+#include "upgrade.h"
+#include "worker.h"
+
+#include <stdlib.h>
+
+#define LINGER_MS  1000 /* for the peer to read our last answer */
+#define EARLY_MAX  4096 /* bytes a client may send after its handshake before it has our 101 */
+#define UNREAD_MAX (WORKER_READ_BYTES * 2)
+#define ANSWER_MAX (64u << 20) /* /metrics with very many paths */
+#define HEADER_MAX 128
+
+/* A webhook request in progress. Lives until ingest has answered, also when the connection has
+ * gone. */
+struct exchange {
+    struct ingest_call call;
+    struct conn *c; /* NULL: gone */
+    struct buf body;
+    char registry[64];
+    bool submitted;
+};
+
+static void on_answered(struct ingest_call *call, const struct ingest_answer *answer);
+
+/* --- answers --- */
+
+/* A whole answer to the current request; with `close` it is the connection's last. */
+static void answer(struct conn *c, unsigned status, const char *extra, struct slice body,
+                   bool close)
+{
+    struct worker *w = c->worker;
+    const struct http_head *head = http_get_head(c->http);
+    bool draining = atomic_load_explicit(&w->shared->draining, memory_order_relaxed);
+    close = close || !head->keep_alive || c->peer_done || draining;
+    struct buf out;
+    buf_init(&out, ANSWER_MAX);
+    int r = http_response(&out, status, extra, body, close, head->method == HTTP_M_HEAD);
+    metrics_answer(&w->metrics, w->role, status);
+    if (r == 0)
+        conn_send(c, buf_slice(&out));
+    buf_fini(&out);
+    if (r < 0 || close) {
+        conn_linger(c, END_DONE, LINGER_MS);
+        return;
+    }
+    if (c->state != CONN_HANDLING)
+        return; /* sending failed */
+    http_next(c->http);
+    if (!conn_blocked(c)) /* else request_writable(): the next request waits until this has left */
+        conn_set_state(c, CONN_KEEPALIVE);
+}
+
+void request_refuse(struct conn *c, enum refuse why, const char *allow)
+{
+    struct worker *w = c->worker;
+    unsigned status = refuse_info(why)->answer;
+    conn_log_refusal(c, why);
+    if (status == 0) {
+        conn_reset(c, END_REFUSED);
+        return;
+    }
+    struct buf out;
+    buf_init(&out, ANSWER_MAX);
+    if (http_refuse(&out, why, allow) == 0)
+        conn_send(c, buf_slice(&out));
+    buf_fini(&out);
+    metrics_answer(&w->metrics, w->role, status);
+    conn_linger(c, END_REFUSED, LINGER_MS);
+}
+
+/* --- webhooks --- */
+
+static struct ingest_request ingest_request_of(struct conn *c, const char *registry,
+                                               const char *peer, struct slice body)
+{
+    const struct http_head *head = http_get_head(c->http);
+    return (struct ingest_request){
+        .registry_id = slice_str(registry),
+        .authorization = http_header(head, "authorization", NULL),
+        .content_type = http_header(head, "content-type", NULL),
+        .content_encoding = http_header(head, "content-encoding", NULL),
+        .traceparent = http_header(head, "traceparent", NULL),
+        .body = body,
+        .peer = peer,
+    };
+}
+
+static void answer_ingest(struct conn *c, const struct ingest_answer *a)
+{
+    char retry[HEADER_MAX];
+    const char *extra = a->extra_header;
+    if (extra == NULL && a->retry_after_s > 0) {
+        (void) snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", a->retry_after_s);
+        extra = retry;
+    }
+    if (a->why != REFUSE_NONE)
+        conn_log_refusal(c, a->why);
+    answer(c, a->status, extra, slice_str(a->body), a->why != REFUSE_NONE);
+}
+
+static void exchange_free(struct exchange *ex)
+{
+    buf_fini(&ex->body);
+    free(ex);
+}
+
+void request_drop(struct conn *c)
+{
+    struct exchange *ex = c->exchange;
+    if (ex == NULL)
+        return;
+    c->exchange = NULL;
+    limits_leave(&c->worker->shared->webhook_limits.inflight_bytes, ex->body.len);
+    ex->c = NULL;
+    if (!ex->submitted) /* else on_answered() frees it */
+        exchange_free(ex);
+}
+
+static void on_events_head(struct conn *c, struct slice param)
+{
+    const struct http_head *head = http_get_head(c->http);
+    struct exchange *ex = xcalloc(1, sizeof(*ex));
+    ex->call.done = on_answered;
+    ex->c = c;
+    buf_init(&ex->body, c->worker->shared->cfg->webhooks.max_body_bytes);
+    c->exchange = ex;
+    int len = http_percent_decode(param, ex->registry, sizeof(ex->registry) - 1);
+    if (len < 0) {
+        request_refuse(c, REFUSE_REGISTRY, NULL);
+        return;
+    }
+    char peer[INET6_ADDRSTRLEN + 8];
+    conn_peer_name(c, peer);
+    struct ingest_request req = ingest_request_of(c, ex->registry, peer, (struct slice){0});
+    struct ingest_answer refused;
+    enum refuse why = ingest_check(c->worker->shared->ingest, &req, &refused);
+    if (why != REFUSE_NONE) {
+        answer_ingest(c, &refused);
+        return;
+    }
+    if (head->content_length > ex->body.limit) {
+        request_refuse(c, REFUSE_BODY, NULL);
+        return;
+    }
+    if (head->expect_continue && head->has_body)
+        conn_send(c, SLICE_LIT("HTTP/1.1 100 Continue\r\n\r\n"));
+    if (c->state == CONN_REQUEST)
+        conn_set_state(c, CONN_BODY);
+}
+
+static void on_body(struct conn *c, struct slice piece)
+{
+    struct exchange *ex = c->exchange;
+    struct limits *limits = &c->worker->shared->webhook_limits;
+    if (ex == NULL)
+        return; /* of a request that takes no body: read and dropped */
+    int r = buf_append(&ex->body, piece);
+    if (r < 0) {
+        request_refuse(c, r == -EMSGSIZE ? REFUSE_BODY : REFUSE_OVERLOAD, NULL);
+        return;
+    }
+    if (!limits_enter(&limits->inflight_bytes, limits->max_inflight_bytes, piece.len))
+        request_refuse(c, REFUSE_OVERLOAD, NULL);
+}
+
+static void on_answered(struct ingest_call *call, const struct ingest_answer *a)
+{
+    struct exchange *ex =
+        (struct exchange *) (void *) ((char *) call - offsetof(struct exchange, call));
+    struct conn *c = ex->c;
+    ex->submitted = false;
+    if (c == NULL) {
+        exchange_free(ex);
+        return;
+    }
+    request_drop(c);
+    answer_ingest(c, a);
+    if (c->state == CONN_KEEPALIVE && c->unread != NULL)
+        request_writable(c);
+}
+
+static void on_events_done(struct conn *c)
+{
+    struct exchange *ex = c->exchange;
+    char peer[INET6_ADDRSTRLEN + 8];
+    conn_peer_name(c, peer);
+    conn_set_state(c, CONN_HANDLING);
+    metrics_add(&c->worker->metrics, M_WEBHOOK_REQUESTS, 1);
+    struct ingest_request req = ingest_request_of(c, ex->registry, peer, buf_slice(&ex->body));
+    ex->submitted = true;
+    ingest_post(c->worker->shared->ingest, &req, &ex->call);
+}
+
+/* --- health and metrics --- */
+
+static void on_operations(struct conn *c, enum route_handler handler)
+{
+    struct shared *s = c->worker->shared;
+    conn_set_state(c, CONN_HANDLING);
+    if (handler == ROUTE_HEALTH) {
+        answer(c, 200, NULL, SLICE_LIT("ok\n"), false);
+    } else if (handler == ROUTE_READY) {
+        bool ready = atomic_load(&s->ready) && !atomic_load(&s->draining);
+        answer(c, ready ? 200 : 503, NULL, ready ? SLICE_LIT("ready\n") : SLICE_LIT("draining\n"),
+               false);
+    } else {
+        struct buf text;
+        buf_init(&text, ANSWER_MAX);
+        if (scrape_print(s, &text) == 0)
+            answer(c, 200, NULL, buf_slice(&text), false);
+        else
+            answer(c, 500, NULL, SLICE_LIT("out of memory\n"), false);
+        buf_fini(&text);
+    }
+}
+
+/* --- the upgrade --- */
+
+static void on_upgrade(struct conn *c, size_t early)
+{
+    struct worker *w = c->worker;
+    const struct http_head *head = http_get_head(c->http);
+    struct path *path;
+    struct upgrade up;
+    int r = path_match(w->shared->paths, head->path, &path);
+    enum refuse why = REFUSE_NONE;
+    if (r < 0)
+        why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
+    else
+        why = route_find(LISTENER_GATEWAY, head).why;
+    if (why == REFUSE_NONE)
+        why = upgrade_check(head, &w->shared->cfg->gateway.allowed_origins, NULL, &up);
+    if (why == REFUSE_NONE && early > EARLY_MAX)
+        why = REFUSE_UPGRADE_EARLY;
+    if (why == REFUSE_NONE && atomic_load_explicit(&w->shared->draining, memory_order_relaxed))
+        why = REFUSE_DRAINING;
+    if (why != REFUSE_NONE) {
+        request_refuse(c, why, why == REFUSE_METHOD ? "GET" : NULL);
+        return;
+    }
+    char id[ID_SIZE];
+    conn_id(c, id);
+    struct buf out;
+    buf_init(&out, 1024);
+    r = upgrade_response(&out, &up, id);
+    http_free(c->http);
+    c->http = NULL;
+    if (r == 0)
+        conn_send(c, buf_slice(&out));
+    buf_fini(&out);
+    if (r < 0)
+        conn_close(c, END_LOST);
+    if (c->state != CONN_REQUEST)
+        return;
+    metrics_answer(&w->metrics, w->role, 101);
+    session_open(c, w->groups[path->index]);
+}
+
+/* --- the parser's events --- */
+
+static void on_done(struct conn *c)
+{
+    const struct http_head *head = http_get_head(c->http);
+    if (c->exchange != NULL)
+        on_events_done(c);
+    else
+        on_operations(c, route_find(LISTENER_WEBHOOKS, head).handler);
+}
+
+static void on_head(struct conn *c, size_t early)
+{
+    const struct http_head *head = http_get_head(c->http);
+    if (c->worker->role == LISTENER_GATEWAY) {
+        on_upgrade(c, early);
+        return;
+    }
+    struct route route = route_find(LISTENER_WEBHOOKS, head);
+    if (route.handler == ROUTE_NONE)
+        request_refuse(c, route.why, route.allow);
+    else if (route.handler == ROUTE_EVENTS)
+        on_events_head(c, route.param);
+    else if (head->has_body)
+        request_refuse(c, REFUSE_BODY, NULL);
+}
+
+static bool reading(const struct conn *c)
+{
+    return c->state == CONN_REQUEST || c->state == CONN_BODY;
+}
+
+static void keep_unread(struct conn *c, struct slice rest)
+{
+    if (rest.len == 0 || c->state != CONN_HANDLING)
+        return;
+    if (c->unread == NULL) {
+        c->unread = xcalloc(1, sizeof(*c->unread));
+        buf_init(c->unread, UNREAD_MAX);
+    }
+    if (buf_append(c->unread, rest) < 0)
+        request_refuse(c, REFUSE_PIPELINE, NULL);
+    else
+        conn_pause(c);
+}
+
+void request_received(struct conn *c, struct slice in)
+{
+    for (;;) {
+        if (c->state == CONN_KEEPALIVE && in.len > 0)
+            conn_set_state(c, CONN_REQUEST);
+        if (!reading(c))
+            break;
+        if (c->http == NULL)
+            c->http = http_new();
+        size_t used;
+        struct slice piece;
+        enum http_event event = http_feed(c->http, in, &used, &piece);
+        in = slice_from(in, used);
+        if (event == HTTP_MORE)
+            return;
+        if (event == HTTP_REFUSED)
+            request_refuse(c, http_refusal(c->http), NULL);
+        else if (event == HTTP_HEAD)
+            on_head(c, in.len);
+        else if (event == HTTP_BODY)
+            on_body(c, piece);
+        else
+            on_done(c);
+    }
+    if (c->state == CONN_OPEN && in.len > 0)
+        session_received(c, in);
+    keep_unread(c, in);
+}
+
+void request_writable(struct conn *c)
+{
+    if (c->state == CONN_HANDLING && c->exchange == NULL && !conn_blocked(c))
+        conn_set_state(c, CONN_KEEPALIVE);
+    if (c->state != CONN_KEEPALIVE)
+        return;
+    if (c->unread != NULL) {
+        struct buf *unread = c->unread;
+        c->unread = NULL;
+        request_received(c, buf_slice(unread));
+        buf_fini(unread);
+        free(unread);
+    }
+    if (c->unread == NULL && c->state != CONN_HANDLING)
+        conn_resume(c);
+}
+
+void request_timeout(struct conn *c)
+{
+    if (c->state == CONN_KEEPALIVE)
+        conn_close(c, END_DONE);
+    else if (c->state == CONN_BODY)
+        request_refuse(c, REFUSE_SLOW_BODY, NULL);
+    else if (c->state == CONN_REQUEST)
+        request_refuse(c, REFUSE_SLOW_HEADER, NULL);
+    else
+        request_refuse(c, conn_blocked(c) ? REFUSE_WRITE_STALL : REFUSE_OVERLOAD, NULL);
+}

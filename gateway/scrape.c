@@ -1,0 +1,150 @@
+/* scrape.c - see scrape.h. */
+#include "scrape.h"
+
+#include "mem.h"
+
+#include <stdlib.h>
+
+static uint64_t load(const _Atomic uint64_t *n)
+{
+    return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+/* Label values come from the configuration; the text format escapes backslash, quote and newline.
+ */
+static int label(struct buf *out, const char *value)
+{
+    for (const char *at = value; *at != '\0'; at++) {
+        int r = *at == '\\' || *at == '"' ? buf_printf(out, "\\%c", *at)
+                : *at == '\n'             ? buf_append_str(out, "\\n")
+                                          : buf_append(out, slice_of(at, 1));
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int head(struct buf *out, const char *family, const char *type, const char *help)
+{
+    return buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", family, help, family, type);
+}
+
+static int sample(struct buf *out, const char *family, const struct group *g, uint64_t value)
+{
+    int r = buf_printf(out, "%s{path=\"", family);
+    if (r == 0)
+        r = label(out, g->path->cfg->path);
+    if (r == 0)
+        r = buf_printf(out, "\",worker=\"%u\"} %llu\n", g->worker->index,
+                       (unsigned long long) value);
+    return r;
+}
+
+static uint64_t present(const struct group *g)
+{
+    return atomic_load_explicit(&g->present, memory_order_relaxed);
+}
+static uint64_t frames(const struct group *g)
+{
+    return load(&g->frames);
+}
+static uint64_t bytes(const struct group *g)
+{
+    return load(&g->bytes);
+}
+static uint64_t slow(const struct group *g)
+{
+    return load(&g->slow);
+}
+
+static const struct {
+    const char *family, *type, *help;
+    uint64_t (*value)(const struct group *g);
+} PER_GROUP[] = {
+    {"regcast_connections", "gauge", "Open WebSocket connections.", present},
+    {"regcast_frames_sent_total", "counter", "Broadcast messages handed to sockets.", frames},
+    {"regcast_bytes_sent_total", "counter", "Bytes of those messages.", bytes},
+    {"regcast_slow_consumer_findings_total", "counter",
+     "Times a connection was found too far behind.", slow},
+};
+
+static int print_groups(struct shared *s, struct buf *out)
+{
+    for (size_t f = 0; f < ARRAY_LEN(PER_GROUP); f++) {
+        int r = head(out, PER_GROUP[f].family, PER_GROUP[f].type, PER_GROUP[f].help);
+        for (size_t w = 0; w < s->n_workers; w++) {
+            for (size_t i = 0; r == 0 && i < s->workers[w].n_groups; i++) {
+                const struct group *g = s->workers[w].groups[i];
+                r = sample(out, PER_GROUP[f].family, g, PER_GROUP[f].value(g));
+            }
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static const struct {
+    const char *family, *help;
+    uint64_t (*value)(const struct pathlog *log);
+} PER_PATH[] = {
+    {"regcast_path_log_bytes", "Memory held by the path's log.", pathlog_bytes},
+    {"regcast_path_log_messages", "Messages kept in the path's log.", pathlog_messages},
+};
+
+static int print_paths(struct shared *s, struct buf *out)
+{
+    for (size_t f = 0; f < ARRAY_LEN(PER_PATH); f++) {
+        int r = head(out, PER_PATH[f].family, "gauge", PER_PATH[f].help);
+        for (size_t i = 0; r == 0 && i < path_table_size(s->paths); i++) {
+            const struct path *p = path_table_at(s->paths, i);
+            r = buf_printf(out, "%s{path=\"", PER_PATH[f].family);
+            if (r == 0)
+                r = label(out, p->cfg->path);
+            if (r == 0)
+                r = buf_printf(out, "\"} %llu\n", (unsigned long long) PER_PATH[f].value(p->log));
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int print_process(struct shared *s, struct buf *out)
+{
+    int r = head(out, "regcast_open_sockets", "gauge", "Connections of any state, by listener.");
+    if (r == 0)
+        r = buf_printf(out,
+                       "regcast_open_sockets{listener=\"gateway\"} "
+                       "%llu\nregcast_open_sockets{listener=\"webhooks\"} %llu\n",
+                       (unsigned long long) load(&s->gateway_limits.connections),
+                       (unsigned long long) load(&s->webhook_limits.connections));
+    if (r == 0)
+        r = head(out, "regcast_webhook_inflight_bytes", "gauge",
+                 "Webhook body bytes held in memory.");
+    if (r == 0)
+        r = buf_printf(out, "regcast_webhook_inflight_bytes %llu\n",
+                       (unsigned long long) load(&s->webhook_limits.inflight_bytes));
+    if (r == 0)
+        r = head(out, "regcast_build_info", "gauge", "1, with the version as a label.");
+    if (r == 0)
+        r = buf_append_str(out, "regcast_build_info{version=\"" REGCAST_VERSION "\"} 1\n");
+    return r;
+}
+
+int scrape_print(struct shared *s, struct buf *out)
+{
+    const struct metrics **all = xcalloc(s->n_workers + 1, sizeof(struct metrics *));
+    for (size_t i = 0; i < s->n_workers; i++)
+        all[i] = &s->workers[i].metrics;
+    all[s->n_workers] = &s->front->metrics;
+    int r = metrics_print(all, s->n_workers + 1, out);
+    free(all);
+    if (r == 0)
+        r = print_groups(s, out);
+    if (r == 0)
+        r = print_paths(s, out);
+    if (r == 0)
+        r = print_process(s, out);
+    return r;
+}

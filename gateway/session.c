@@ -1,0 +1,279 @@
+/* session.c - see session.h. */
+#include "session.h"
+
+#include "fanout.h"
+#include "frame.h"
+#include "log.h"
+#include "worker.h"
+
+#include <stdlib.h>
+
+#define CONTROL_WINDOW_MS 3000 /* a burst is fine, a stream is not (security list FR-15) */
+#define MESSAGE_WINDOW_MS 1000
+#define DRAIN_RETRY_MS    100
+
+static const struct config *cfg_of(const struct conn *c)
+{
+    return c->worker->shared->cfg;
+}
+
+static uint64_t now_of(const struct conn *c)
+{
+    return uv_now(&c->worker->loop);
+}
+
+/* --- deadlines --- */
+
+static uint64_t in(uint64_t now, uint64_t ms) /* 0: never */
+{
+    return ms == 0 ? UINT64_MAX : now + ms;
+}
+
+/* `ms` less up to a tenth, so that connections opened together do not act together. */
+static uint64_t jitter(struct conn *c, uint64_t ms)
+{
+    return ms - (ms < 10 ? 0 : worker_random(c->worker) % (ms / 10));
+}
+
+static uint64_t idle_due(const struct conn *c)
+{
+    return in(c->active_ms, cfg_of(c)->gateway.idle_timeout_ms);
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t session_deadline(const struct conn *c)
+{
+    uint64_t due = least(c->lifetime_ms, idle_due(c));
+    due = least(due, c->message_ms);
+    due = least(due, c->awaiting_pong ? c->pong_ms : c->ping_ms);
+    return c->draining ? least(due, c->drain_ms) : due;
+}
+
+static void rearm_if_earlier(struct conn *c, uint64_t due)
+{
+    if (!wheel_is_set(&c->timer) || due < c->timer.due_ms)
+        wheel_set(&c->worker->wheel, &c->timer, due);
+}
+
+static void send_ping(struct conn *c, uint64_t now)
+{
+    const struct config *cfg = cfg_of(c);
+    c->ping_ms = in(now, jitter(c, cfg->gateway.ping_interval_ms));
+    if (conn_blocked(c)) { /* a ping would wait behind what the peer does not read */
+        if (now - c->rest->since_ms >= cfg->gateway.ping_interval_ms)
+            conn_reset(c, END_PONG);
+        return;
+    }
+    uint8_t ping[FRAME_MAX_CONTROL];
+    conn_send(c, slice_of(ping, frame_control(ping, FRAME_PING, SLICE_LIT(""))));
+    metrics_add(&c->worker->metrics, M_PINGS_SENT, 1);
+    c->awaiting_pong = cfg->gateway.pong_timeout_ms > 0;
+    c->pong_ms = in(now, cfg->gateway.pong_timeout_ms);
+}
+
+static bool caught_up(const struct conn *c)
+{
+    return !conn_blocked(c) &&
+           c->group->members[c->member].cursor == pathlog_tail(c->group->path->log);
+}
+
+void session_on_deadline(struct conn *c, uint64_t now)
+{
+    uint64_t cursor = c->group->members[c->member].cursor;
+    if (cursor !=
+        c->idle_cursor) { /* what we send counts as activity, without a store per message */
+        c->idle_cursor = cursor;
+        c->active_ms = now;
+    }
+    if (c->draining && now >= c->drain_ms && !caught_up(c) && now < c->worker->drain_end_ms)
+        c->drain_ms = now + DRAIN_RETRY_MS; /* it still gets what was broadcast before */
+    else if (c->draining && now >= c->drain_ms)
+        session_close(c, END_DRAIN, c->worker->shared->drain_code, "server is going down");
+    else if (now >= c->lifetime_ms)
+        session_close(c, END_LIFETIME, 1001, "lifetime");
+    else if (now >= idle_due(c))
+        session_close(c, END_IDLE, 1001, "idle");
+    else if (now >= c->message_ms)
+        session_refuse(c, REFUSE_MSG_TIMEOUT);
+    else if (c->awaiting_pong && now >= c->pong_ms)
+        conn_reset(c, END_PONG);
+    else if (!c->awaiting_pong && now >= c->ping_ms)
+        send_ping(c, now);
+}
+
+void session_drain(struct conn *c, uint64_t due_ms)
+{
+    c->draining = true;
+    c->drain_ms = due_ms;
+    rearm_if_earlier(c, due_ms);
+}
+
+/* --- opening and closing --- */
+
+static void log_open_session(struct conn *c)
+{
+    char id[ID_SIZE], peer[INET6_ADDRSTRLEN + 8];
+    conn_id(c, id);
+    conn_peer_name(c, peer);
+    struct log_line l;
+    log_open(&l, LOG_INFO, "ws", "open");
+    log_str(&l, "conn", id);
+    log_str(&l, "path", c->group->path->cfg->path);
+    log_str(&l, "peer", peer);
+    log_u64(&l, "worker", c->worker->index);
+    log_close(&l);
+}
+
+void session_open(struct conn *c, struct group *g)
+{
+    const struct config *cfg = cfg_of(c);
+    uint64_t now = now_of(c);
+    if (group_join(g, c) < 0) {
+        conn_close(c, END_LOST);
+        return;
+    }
+    c->was_open = true;
+    c->opened_ms = c->active_ms = now;
+    c->message_ms = UINT64_MAX;
+    c->idle_cursor = g->members[c->member].cursor;
+    c->ping_ms = in(now, jitter(c, cfg->gateway.ping_interval_ms));
+    c->lifetime_ms = in(now, jitter(c, cfg->gateway.max_lifetime_ms));
+    metrics_add(&c->worker->metrics, M_HANDSHAKES, 1);
+    log_open_session(c);
+    conn_set_state(c, CONN_OPEN);
+    g->members[c->member].blocked = conn_blocked(c); /* even the 101 may have been cut */
+}
+
+void session_close(struct conn *c, enum conn_end end, uint16_t code, const char *reason)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    if (end != END_SLOW)
+        fanout_flush(c->group, c); /* what was broadcast before belongs before the close frame */
+    if (c->state != CONN_OPEN)
+        return;
+    uint8_t frame[FRAME_MAX_CONTROL];
+    size_t len = code == 1005 ? frame_control(frame, FRAME_CLOSE, SLICE_LIT(""))
+                              : frame_close(frame, code, reason);
+    c->close_code = code;
+    conn_send(c, slice_of(frame, len));
+    conn_linger(c, end, cfg_of(c)->gateway.close_timeout_ms);
+}
+
+static void refuse_with(struct conn *c, enum refuse why, uint16_t code)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    conn_log_refusal(c, why);
+    session_close(c, why == REFUSE_SLOW ? END_SLOW : END_REFUSED, code, refuse_info(why)->name);
+}
+
+void session_refuse(struct conn *c, enum refuse why)
+{
+    refuse_with(c, why, refuse_info(why)->answer);
+}
+
+/* --- what the client sends --- */
+
+static void echo(struct conn *c, enum frame_opcode opcode, struct slice payload)
+{
+    struct buf frames;
+    size_t max_frame = c->group->path->cfg->max_frame_bytes;
+    buf_init(&frames, frame_message_size(payload.len, max_frame));
+    int r = frame_message(&frames, opcode, payload, max_frame);
+    if (r == 0)
+        conn_send(c, buf_slice(&frames));
+    buf_fini(&frames);
+    if (r < 0)
+        conn_close(c, END_LOST);
+}
+
+static bool on_message(void *ctx, enum frame_opcode opcode, struct slice payload, uint64_t len)
+{
+    struct conn *c = ctx;
+    const struct config *cfg = cfg_of(c);
+    uint64_t now = now_of(c);
+    c->active_ms = now;
+    c->message_ms = UINT64_MAX;
+    metrics_add(&c->worker->metrics, M_INBOUND_MESSAGES, 1);
+    metrics_add(&c->worker->metrics, M_INBOUND_BYTES, len);
+    switch (c->group->path->cfg->inbound) {
+    case INBOUND_ECHO:
+        echo(c, opcode, payload);
+        break;
+    case INBOUND_REJECT:
+        /* 1003 is for a type of data that is not accepted, 1008 for a breach of the path's policy
+         */
+        refuse_with(c, REFUSE_INBOUND, opcode == FRAME_BINARY ? 1003 : 1008);
+        break;
+    case INBOUND_IGNORE:
+        if (!rate_ok(&c->messages, now, MESSAGE_WINDOW_MS, cfg->gateway.max_message_rate, 1))
+            session_refuse(c, REFUSE_RATE);
+    }
+    return c->state == CONN_OPEN;
+}
+
+static bool on_ping(void *ctx, struct slice payload)
+{
+    struct conn *c = ctx;
+    c->active_ms = now_of(c);
+    uint8_t pong[FRAME_MAX_CONTROL];
+    size_t len = frame_control(pong, FRAME_PONG, payload);
+    metrics_add(&c->worker->metrics, M_PONGS_SENT, 1);
+    conn_send_pong(c, slice_of(pong, len));
+    return c->state == CONN_OPEN;
+}
+
+static bool on_pong(void *ctx, struct slice payload)
+{
+    struct conn *c = ctx;
+    (void) payload;
+    return c->state == CONN_OPEN;
+}
+
+static bool on_close_frame(void *ctx, uint16_t code, struct slice reason)
+{
+    (void) reason;
+    session_close(ctx, END_PEER, code, "");
+    return false;
+}
+
+static const struct ws_events EVENTS = {on_message, on_ping, on_pong, on_close_frame};
+
+void session_received(struct conn *c, struct slice bytes)
+{
+    const struct config *cfg = cfg_of(c);
+    const struct config_path *path = c->group->path->cfg;
+    struct ws_limits limits = {
+        .max_frame = path->max_frame_bytes,
+        .max_message = path->max_message_bytes,
+        .max_fragments = (uint32_t) cfg->gateway.max_fragments,
+        .collect = path->inbound == INBOUND_ECHO,
+    };
+    unsigned control = 0;
+    c->awaiting_pong = false; /* any byte proves that the peer lives */
+    enum refuse why = ws_feed(c->worker->ws_pool, &c->ws, &limits, &EVENTS, c, bytes, &control);
+    if (c->state != CONN_OPEN)
+        return;
+    uint64_t now = now_of(c);
+    if (why == REFUSE_NONE &&
+        !rate_ok(&c->control, now, CONTROL_WINDOW_MS,
+                 cfg->gateway.max_control_rate * CONTROL_WINDOW_MS / 1000, control))
+        why = REFUSE_CTRL_RATE;
+    if (why != REFUSE_NONE) {
+        session_refuse(c, why);
+        return;
+    }
+    if (!ws_midmessage(c->ws)) {
+        c->message_ms = UINT64_MAX;
+    } else if (c->message_ms == UINT64_MAX) {
+        c->message_ms = in(now, cfg->gateway.message_timeout_ms);
+        rearm_if_earlier(c, c->message_ms);
+    }
+    if (path->inbound == INBOUND_ECHO && conn_blocked(c))
+        conn_pause(c); /* its own echoes wait: it reads before it may go on */
+}

@@ -1,0 +1,225 @@
+/* worker.c - see worker.h. */
+#include "worker.h"
+
+#include "fanout.h"
+#include "log.h"
+#include "mem.h"
+#include "session.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SLOTS_MAX      (1u << 24) /* what a connection id can carry */
+#define DRAIN_GRACE_MS 5000       /* for requests in progress when a listener goes down */
+
+/* --- random numbers and slots --- */
+
+uint64_t worker_random(struct worker *w)
+{
+    uint64_t n;
+    if (w->random_left < sizeof(n)) {
+        int r = uv_random(NULL, NULL, w->random, sizeof(w->random), 0, NULL);
+        ASSERT(r == 0); /* the kernel's generator is there from boot on */
+        w->random_left = sizeof(w->random);
+    }
+    w->random_left -= sizeof(n);
+    memcpy(&n, w->random + w->random_left, sizeof(n));
+    return n;
+}
+
+static void grow_slots(struct worker *w)
+{
+    uint32_t n = w->n_slots == 0 ? 64 : w->n_slots * 2;
+    ASSERT(n <= SLOTS_MAX); /* max_connections is far below */
+    w->slots = xrealloc(w->slots, n * sizeof(*w->slots));
+    w->free_slots = xrealloc(w->free_slots, n * sizeof(*w->free_slots));
+    for (uint32_t i = n; i > w->n_slots; i--) {
+        w->slots[i - 1] = NULL;
+        w->free_slots[w->n_free_slots++] = i - 1;
+    }
+    w->n_slots = n;
+}
+
+uint32_t worker_slot(struct worker *w, struct conn *c)
+{
+    if (w->n_free_slots == 0)
+        grow_slots(w);
+    uint32_t slot = w->free_slots[--w->n_free_slots];
+    w->slots[slot] = c;
+    return slot;
+}
+
+void worker_unslot(struct worker *w, uint32_t slot)
+{
+    w->slots[slot] = NULL;
+    w->free_slots[w->n_free_slots++] = slot;
+}
+
+/* --- drain and stop --- */
+
+static void stop(struct worker *w)
+{
+    if (w->stopped)
+        return;
+    w->stopped = true;
+    for (size_t i = 0; i < w->n_listeners; i++)
+        listener_fini(&w->listeners[i]);
+    mailbox_fini(&w->mailbox);
+    wheel_fini(&w->wheel);
+    uv_close((uv_handle_t *) &w->dirty_wake, NULL);
+    uv_close((uv_handle_t *) &w->turn, NULL);
+    uv_close((uv_handle_t *) &w->check, NULL);
+    uv_close((uv_handle_t *) &w->drain_end, NULL);
+    if (w->on_stopped != NULL)
+        w->on_stopped(w);
+}
+
+void worker_conn_gone(struct worker *w)
+{
+    w->n_conns--;
+    if (w->draining && w->n_conns == 0)
+        stop(w);
+}
+
+void worker_close_all(struct worker *w)
+{
+    for (int state = 0; state < CONN_CLOSED; state++) {
+        while (!list_empty(&w->by_state[state]))
+            conn_reset(LIST_ENTRY(w->by_state[state].next, struct conn, in_state), END_DRAIN);
+    }
+}
+
+static void on_drain_end(uv_timer_t *timer)
+{
+    worker_close_all(timer->data);
+}
+
+/* Close times are drawn at random, so the closes spread evenly over the drain time and clients that
+ * connect again at once do not come as one wave. */
+static void drain_connections(struct worker *w, uint64_t now)
+{
+    uint64_t spread = w->shared->drain_spread_ms;
+    LIST_FOREACH_SAFE (it, &w->by_state[CONN_OPEN]) {
+        session_drain(LIST_ENTRY(it, struct conn, in_state),
+                      spread == 0 ? now : now + worker_random(w) % spread);
+    }
+    LIST_FOREACH_SAFE (it, &w->by_state[CONN_KEEPALIVE]) {
+        conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);
+    }
+}
+
+static void on_drain(struct mail *m)
+{
+    struct worker *w = LIST_ENTRY(m, struct worker, drain_mail);
+    if (w->draining)
+        return;
+    uv_update_time(&w->loop);
+    uint64_t now = uv_now(&w->loop);
+    w->draining = true;
+    w->drain_end_ms = now + w->shared->drain_spread_ms;
+    for (size_t i = 0; i < w->n_listeners; i++)
+        listener_fini(&w->listeners[i]);
+    drain_connections(w, now);
+    uint64_t grace =
+        w->role == LISTENER_GATEWAY ? w->shared->cfg->gateway.close_timeout_ms : DRAIN_GRACE_MS;
+    (void) uv_timer_start(&w->drain_end, on_drain_end, w->shared->drain_spread_ms + grace, 0);
+    if (w->n_conns == 0)
+        stop(w);
+}
+
+void worker_drain(struct worker *w)
+{
+    mailbox_post(&w->mailbox, &w->drain_mail);
+}
+
+/* --- init and fini --- */
+
+static void on_dirty(uv_async_t *wake)
+{
+    group_take_dirty(wake->data);
+}
+
+static int init_handles(struct worker *w)
+{
+    int r = mailbox_init(&w->mailbox, &w->loop);
+    if (r == 0)
+        r = wheel_init(&w->wheel, &w->loop, conn_on_deadline);
+    if (r == 0)
+        r = uv_async_init(&w->loop, &w->dirty_wake, on_dirty);
+    if (r == 0)
+        r = uv_idle_init(&w->loop, &w->turn);
+    if (r == 0)
+        r = uv_timer_init(&w->loop, &w->check);
+    if (r == 0)
+        r = uv_timer_init(&w->loop, &w->drain_end);
+    w->dirty_wake.data = w->turn.data = w->check.data = w->drain_end.data = w;
+    return r;
+}
+
+static int init_groups(struct worker *w)
+{
+    struct path_table *paths = w->shared->paths;
+    w->n_groups = w->role == LISTENER_GATEWAY ? path_table_size(paths) : 0;
+    w->groups = xcalloc(w->n_groups + 1, sizeof(struct group *));
+    for (size_t i = 0; i < w->n_groups; i++) {
+        int r = group_new(w, path_table_at(paths, i), &w->groups[i]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int init_listeners(struct worker *w, const int *fds, size_t n_fds)
+{
+    w->listeners = xcalloc(n_fds + 1, sizeof(*w->listeners));
+    int r = 0;
+    for (size_t i = 0; i < n_fds; i++) {
+        if (r < 0) { /* the sockets are ours, also when we fail */
+            (void) close(fds[i]);
+            continue;
+        }
+        r = listener_init(&w->listeners[i], w, fds[i]);
+        w->n_listeners++;
+    }
+    return r;
+}
+
+int worker_init(struct worker *w, struct shared *s, unsigned index, enum metrics_listener role,
+                const int *fds, size_t n_fds)
+{
+    w->shared = s;
+    w->index = index;
+    w->role = role;
+    w->drain_mail.run = on_drain;
+    list_init(&w->active);
+    for (size_t i = 0; i < ARRAY_LEN(w->by_state); i++)
+        list_init(&w->by_state[i]);
+    w->ws_pool = ws_pool_new();
+    int r = uv_loop_init(&w->loop);
+    if (r < 0)
+        return r;
+    r = init_handles(w);
+    if (r == 0)
+        r = init_groups(w);
+    if (r == 0)
+        r = init_listeners(w, fds, n_fds);
+    return r; /* a half-made worker is never undone: the process ends */
+}
+
+void worker_run(struct worker *w)
+{
+    (void) uv_run(&w->loop, UV_RUN_DEFAULT); /* ends when stop() has closed the last handle */
+}
+
+void worker_fini(struct worker *w)
+{
+    int r = uv_loop_close(&w->loop);
+    ASSERT(r == 0); /* UV_EBUSY would mean a handle was forgotten */
+    for (size_t i = 0; i < w->n_groups; i++)
+        group_free(w->groups[i]);
+    free(w->groups);
+    free(w->listeners);
+    free(w->slots);
+    free(w->free_slots);
+    ws_pool_free(w->ws_pool);
+}
