@@ -1,0 +1,154 @@
+/* event.c - one normalised registry event, refcounted; its JSON form. */
+#include "event.h"
+
+#include "json.h"
+#include "mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TYPE_PREFIX "yandex.cloud.events.containerregistry."
+/* Names and ids are bounded by the adapters and the configuration; an event past this is a bug. */
+#define EVENT_MAX_BYTES ((size_t) 1 << 20)
+#define SPAN_SIZE       21 /* "-9223372036854775808" and the NUL */
+
+const char *const EVENT_TYPES[EVENT_N_TYPES] = {
+    [EVENT_CREATE_IMAGE] = "CreateImage",
+    [EVENT_DELETE_IMAGE] = "DeleteImage",
+    [EVENT_CREATE_IMAGE_TAG] = "CreateImageTag",
+    [EVENT_DELETE_IMAGE_TAG] = "DeleteImageTag",
+};
+
+/* True for lower-case hex digits that are not all zero, which the specification makes invalid. */
+static bool hex_id(struct slice s)
+{
+    bool zero = true;
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.data[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+        zero = zero && c == '0';
+    }
+    return !zero;
+}
+
+struct event_trace event_trace_parse(struct slice traceparent)
+{
+    /* version "-" trace-id "-" parent-id "-" flags; a later version may go on after another "-" */
+    enum { TRACE = 3, PARENT = 36, FLAGS = 53, END = 55 };
+    struct event_trace none = {.present = false}, found = {.present = true};
+    struct slice s = traceparent;
+
+    if (s.len < END || s.data[TRACE - 1] != '-' || s.data[PARENT - 1] != '-' ||
+        s.data[FLAGS - 1] != '-')
+        return none;
+    struct slice version = slice_sub(s, 0, TRACE - 1);
+    bool version_0 = slice_eq_str(version, "00");
+    if (!version_0 && (!hex_id(version) || slice_eq_str(version, "ff")))
+        return none;
+    if (s.len > END && (version_0 || s.data[END] != '-'))
+        return none;
+    struct slice trace = slice_sub(s, TRACE, PARENT - 1), parent = slice_sub(s, PARENT, FLAGS - 1);
+    struct slice flags = slice_sub(s, FLAGS, END);
+    if (!hex_id(trace) || !hex_id(parent) || !(hex_id(flags) || slice_eq_str(flags, "00")))
+        return none;
+    memcpy(found.trace_id, trace.data, trace.len);
+    memcpy(found.parent_id, parent.data, parent.len);
+    return found;
+}
+
+/* A span of its own for each event, the same whenever the event is encoded again: FNV-1a over the
+ * id, then mixed so that neighbouring ids do not give neighbouring spans. */
+static int64_t span_of(const char *event_id)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (const char *c = event_id; *c != '\0'; c++)
+        h = (h ^ (uint8_t) *c) * 0x100000001b3u;
+    h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
+    h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
+    return (int64_t) (h ^ (h >> 31));
+}
+
+static struct slice encode(const struct event_parts *p)
+{
+    char span[SPAN_SIZE] = "", parent_span[SPAN_SIZE] = "", image_id[ID_SIZE] = "";
+    char type[sizeof(TYPE_PREFIX) + 16];
+    bool traced = p->trace != NULL && p->trace->present;
+
+    if (traced) {
+        (void) snprintf(span, sizeof(span), "%" PRId64, span_of(p->id));
+        (void) snprintf(parent_span, sizeof(parent_span), "%" PRId64,
+                        (int64_t) strtoull(p->trace->parent_id, NULL, 16));
+    }
+    if (p->digest[0] != '\0')
+        id_image(p->registry_id, p->digest, image_id);
+    (void) snprintf(type, sizeof(type), TYPE_PREFIX "%s", EVENT_TYPES[p->type]);
+
+    size_t name_size = strlen(p->registry_id) + 1 + strlen(p->repository) + 1;
+    char *name = xmalloc(name_size);
+    (void) snprintf(name, name_size, "%s/%s", p->registry_id, p->repository);
+
+    const struct {
+        const char *before, *value;
+    } fields[] = {
+        {"{\"event_metadata\":{\"cloud_id\":", p->cloud_id},
+        {",\"created_at\":", p->created_at},
+        {",\"event_id\":", p->id},
+        {",\"event_type\":", type},
+        {",\"folder_id\":", p->folder_id},
+        {",\"tracing_context\":{\"parent_span_id\":", parent_span},
+        {",\"span_id\":", span},
+        {",\"trace_id\":", traced ? p->trace->trace_id : ""},
+        {"}},\"details\":{\"image_digest\":", p->digest},
+        {",\"image_id\":", image_id},
+        {",\"registry_id\":", p->registry_id},
+        {",\"repository_name\":", name},
+        {",\"tag\":", p->tag},
+    };
+    struct buf out;
+    buf_init(&out, EVENT_MAX_BYTES);
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        int r = buf_append_str(&out, fields[i].before);
+        if (r == 0)
+            r = json_append_string(&out, slice_str(fields[i].value));
+        ASSERT(r == 0);
+    }
+    int r = buf_append_str(&out, "}}");
+    ASSERT(r == 0);
+    free(name);
+    return buf_slice(&out); /* the event's now, freed as such */
+}
+
+struct event *event_new(const struct event_parts *parts)
+{
+    struct event *e = xcalloc(1, sizeof(*e));
+    e->refs = 1;
+    e->type = parts->type;
+    ASSERT(strlen(parts->id) == ID_LEN);
+    memcpy(e->id, parts->id, ID_SIZE);
+    e->registry_id = xstrdup(parts->registry_id);
+    e->repository = xstrdup(parts->repository);
+    e->digest = xstrdup(parts->digest);
+    e->tag = xstrdup(parts->tag);
+    e->json = encode(parts);
+    return e;
+}
+
+struct event *event_ref(struct event *e)
+{
+    e->refs++;
+    return e;
+}
+
+void event_unref(struct event *e)
+{
+    if (e == NULL || --e->refs > 0)
+        return;
+    free(e->registry_id);
+    free(e->repository);
+    free(e->digest);
+    free(e->tag);
+    free((void *) (uintptr_t) e->json.data);
+    free(e);
+}

@@ -1,0 +1,66 @@
+/* The table of adapters: by the configured kind, and by the look of a request. */
+#include "source.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void test_by_kind(void **state)
+{
+    (void) state;
+    assert_ptr_equal(source_by_kind("distribution"), &SOURCE_DISTRIBUTION);
+    assert_string_equal(SOURCE_DISTRIBUTION.kind, "distribution");
+    assert_null(source_by_kind("Distribution"));
+    assert_null(source_by_kind("nobody"));
+    assert_null(source_by_kind(""));
+    assert_null(source_by_kind(NULL));
+}
+
+#define V1 "application/vnd.docker.distribution.events.v1+json"
+#define V2 "application/vnd.docker.distribution.events.v2+json"
+
+static void test_detect(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *name, *content_type, *body;
+        const struct source *want;
+    } CASES[] = {
+        {"2.x", V1, "{}", &SOURCE_DISTRIBUTION},
+        {"3.x", V2, "", &SOURCE_DISTRIBUTION},
+        {"with a parameter", V2 "; charset=utf-8", "", &SOURCE_DISTRIBUTION},
+        {"space before the parameter", V2 " ;charset=utf-8", "", &SOURCE_DISTRIBUTION},
+        {"in capitals", "Application/VND.docker.distribution.events.v1+JSON", "",
+         &SOURCE_DISTRIBUTION},
+        {"a later version", "application/vnd.docker.distribution.events.v3+json", "", NULL},
+        {"plain, with events", "application/json", " {\"events\": []} \n", &SOURCE_DISTRIBUTION},
+        {"plain and charset", "application/json; charset=utf-8", "{\"a\":1,\"events\":[]}",
+         &SOURCE_DISTRIBUTION},
+        {"plain, events no array", "application/json", "{\"events\":{}}", NULL},
+        {"plain, events inside", "application/json", "{\"a\":{\"events\":[]}}", NULL},
+        {"plain, none", "application/json", "{}", NULL},
+        {"plain, an array", "application/json", "[]", NULL},
+        {"plain, empty", "application/json", "", NULL},
+        {"text", "text/plain", "{\"events\":[]}", NULL},
+        {"no type", "", "{\"events\":[]}", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        print_message("  %s\n", CASES[i].name);
+        const struct source_request req = {.content_type = slice_str(CASES[i].content_type),
+                                           .body = slice_str(CASES[i].body)};
+        assert_ptr_equal(source_detect(&req), CASES[i].want);
+    }
+    const struct source_request nothing = {.body = {0}};
+    assert_null(source_detect(&nothing));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_kind),
+        cmocka_unit_test(test_detect),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
