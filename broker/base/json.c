@@ -1,5 +1,5 @@
-/* json.c - what must hold before cJSON sees a text. No recursion: stack, memory and work are bounded
- * by JSON_MAX_DEPTH and JSON_MAX_TOKENS, whatever a peer sends. */
+/* json.c - what must hold before cJSON sees a text. No recursion: stack, memory and work are
+ * bounded by JSON_MAX_DEPTH and JSON_MAX_TOKENS, whatever a peer sends. */
 #include "json.h"
 
 #include "json_string.h"

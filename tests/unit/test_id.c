@@ -1,0 +1,142 @@
+/* Tests of broker/base/id.c. The expected image ids were computed with Python's hashlib. */
+#include "id.h"
+
+#include "err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const struct {
+    uint64_t hi, lo;
+    const char *text;
+} CODES[] = {
+    {0, 0, "crt00000000000000000"},
+    {0, 1, "crt00000000000000001"},
+    {0, 31, "crt0000000000000000v"},
+    {0, 32, "crt00000000000000010"},
+    {0, UINT64_MAX, "crt0000fvvvvvvvvvvvv"},
+    {1, 0, "crt0000g000000000000"},
+    {0x123, 0x456789abcdef0123, "crt004hkaps9lf6uu093"},
+    {(1u << 21) - 1, UINT64_MAX, "crtvvvvvvvvvvvvvvvvv"},
+};
+
+static void test_encode_and_decode(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(CODES); i++) {
+        char text[ID_SIZE];
+        uint64_t hi = 99, lo = 99;
+        id_encode("crt", CODES[i].hi, CODES[i].lo, text);
+        assert_string_equal(text, CODES[i].text);
+        assert_true(id_decode("crt", slice_str(text), &hi, &lo));
+        assert_true(hi == CODES[i].hi && lo == CODES[i].lo);
+    }
+}
+
+static void test_decode_refuses(void **state)
+{
+    (void) state;
+    static const char *const CASES[] = {
+        "",
+        "crt",
+        "crt0000000000000000",   /* 19 */
+        "crt000000000000000000", /* 21 */
+        "crs00000000000000000",  /* prefix */
+        "CRT00000000000000000",
+        "crt0000000000000000w", /* not in the alphabet */
+        "crt0000000000000000V",
+        "crt0000000000000000-",
+        "crtw0000000000000000",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        uint64_t hi = 98, lo = 99;
+        if (id_decode("crt", slice_str(CASES[i]), &hi, &lo) || hi != 98 || lo != 99)
+            fail_msg("%s", CASES[i]);
+    }
+    uint64_t hi, lo;
+    assert_false(id_decode("crt", (struct slice){NULL, 0}, &hi, &lo));
+    assert_false(id_decode("crt", SLICE_LIT("crt0000000000000000\0"), &hi, &lo));
+}
+
+/* The clock at each call; ids must rise strictly whatever it does. */
+static void test_event_ids_rise(void **state)
+{
+    (void) state;
+    static const uint64_t CLOCK[] = {0, 0, 5, 5, 5, 4, 0, 5, 6, 1000, 999, 1001, 1795323041672, 3};
+    struct id_gen gen = {0};
+    char last[ID_SIZE] = "", text[ID_SIZE];
+    for (size_t i = 0; i < ARRAY_LEN(CLOCK); i++) {
+        id_event(&gen, CLOCK[i], text);
+        assert_int_equal(strlen(text), ID_LEN);
+        if (strcmp(last, text) >= 0)
+            fail_msg("call %zu: %s after %s", i, text, last);
+        memcpy(last, text, sizeof(last));
+    }
+}
+
+static void test_event_id_layout(void **state)
+{
+    (void) state;
+    struct id_gen gen = {0};
+    char text[ID_SIZE];
+    id_event(&gen, 1795323041672, text);
+    assert_string_equal(text, "crt06h035snh00000000");
+    id_event(&gen, 1795323041672, text);
+    assert_string_equal(text, "crt06h035snh00000001");
+    id_event(&gen, 1795323041600, text); /* a step back: the larger millisecond is kept */
+    assert_string_equal(text, "crt06h035snh00000002");
+    uint64_t hi, lo;
+    assert_true(id_decode("crt", slice_str(text), &hi, &lo));
+    assert_true((hi << 27 | lo >> 37) == 1795323041672);
+    assert_true((lo & ((1ull << 37) - 1)) == 2);
+}
+
+static void test_event_sequence_overflows_into_the_time(void **state)
+{
+    (void) state;
+    struct id_gen gen = {.last_ms = 1000, .sequence = (1ull << 37) - 2};
+    char last[ID_SIZE], text[ID_SIZE];
+    id_event(&gen, 1000, last);
+    id_event(&gen, 1000, text);
+    assert_true(strcmp(last, text) < 0);
+    assert_true(gen.last_ms == 1001 && gen.sequence == 0);
+    id_event(&gen, 1001, last);
+    assert_true(strcmp(text, last) < 0);
+}
+
+static void test_image_id(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *registry, *digest, *id;
+    } CASES[] = {
+        {"crtregistry000000001",
+         "sha256:0000000000000000000000000000000000000000000000000000000000000000",
+         "crtnuqvfu1t9tjh5bac0"},
+        {"a", "b", "crtb6p73bgrniot67a1i"},
+        {"ab", "", "crtiqealqpm4r0daqaut"},
+        {"", "ab", "crt1f8tl6ivbcaau9c2m"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char text[ID_SIZE];
+        id_image(CASES[i].registry, CASES[i].digest, text);
+        assert_string_equal(text, CASES[i].id);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_encode_and_decode),
+        cmocka_unit_test(test_decode_refuses),
+        cmocka_unit_test(test_event_ids_rise),
+        cmocka_unit_test(test_event_id_layout),
+        cmocka_unit_test(test_event_sequence_overflows_into_the_time),
+        cmocka_unit_test(test_image_id),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

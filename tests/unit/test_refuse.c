@@ -1,0 +1,75 @@
+/* Tests of broker/base/refuse.c: the table is fit to be printed and answered with. */
+#include "refuse.h"
+
+#include "err.h"
+
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct {
+    enum refuse why;
+    const char *name, *stage;
+    unsigned answer;
+} CASES[] = {
+    {REFUSE_NONE, "none", "none", 0},
+    {REFUSE_CL_TE, "cl_te", "head", 400},
+    {REFUSE_CHUNK, "chunk", "body", 400},
+    {REFUSE_WS_VERSION, "ws_version", "handshake", 426},
+    {REFUSE_CONN_CAP, "conn_cap", "accept", 503},
+    {REFUSE_AUTH, "auth", "webhook", 401},
+    {REFUSE_UTF8, "utf8", "frames", 1007},
+    {REFUSE_SLOW, "slow", "frames", 1013},
+};
+
+static void test_info(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        const struct refuse_info *info = refuse_info(CASES[i].why);
+        assert_string_equal(info->name, CASES[i].name);
+        assert_string_equal(info->stage, CASES[i].stage);
+        assert_int_equal(info->answer, CASES[i].answer);
+    }
+}
+
+/* A close code for frames, an HTTP error elsewhere; 0 closes without a word. */
+static void test_answers_fit_their_stage(void **state)
+{
+    (void) state;
+    for (int i = REFUSE_NONE + 1; i < REFUSE_N; i++) {
+        const struct refuse_info *info = refuse_info((enum refuse) i);
+        unsigned low = strcmp(info->stage, "frames") == 0 ? 1002 : 400;
+        unsigned high = low == 400 ? 505 : 1013;
+        if (info->answer != 0 && (info->answer < low || info->answer > high))
+            fail_msg("%s: %u", info->name, (unsigned) info->answer);
+    }
+}
+
+static void test_names_are_labels_and_unique(void **state)
+{
+    (void) state;
+    for (int i = 0; i < REFUSE_N; i++) {
+        const char *name = refuse_info((enum refuse) i)->name;
+        assert_true(name[0] != '\0');
+        for (const char *c = name; *c != '\0'; c++)
+            assert_true(islower((unsigned char) *c) || isdigit((unsigned char) *c) || *c == '_');
+        for (int j = 0; j < i; j++)
+            assert_string_not_equal(name, refuse_info((enum refuse) j)->name);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_answers_fit_their_stage),
+        cmocka_unit_test(test_names_are_labels_and_unique),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
