@@ -20,17 +20,27 @@ struct catalog_event {
 typedef void (*catalog_emit)(void *ctx, const struct catalog_event *e);
 
 /* Applies one change and emits what follows from it, in order:
- *   push, new image, tag:            CreateImage(tag) [DeleteImageTag(old)] CreateImageTag
- *   push, known image, tag:          [DeleteImageTag(old)] CreateImageTag; nothing if the tag is
- * there push by digest:                  CreateImage(tag "") if new delete by digest, known image:
- * DeleteImage(tag ""), then DeleteImageTag for each tag it had (ordered by name); an unknown digest
- * may be a blob: nothing delete tag, known:               DeleteImageTag(digest it had); unknown:
- * nothing Returns the number of events emitted; 0 means the change is to be counted as ignored. A
- * full catalog forgets the images (with their tags) and repositories longest unused. */
+ *   push with a tag, new image:     CreateImage(tag) [DeleteImageTag(old)] CreateImageTag
+ *   push with a tag, known image:   [DeleteImageTag(old)] CreateImageTag; nothing when the tag is
+ *                                   there already
+ *   push by digest:                 CreateImage(tag "") when new
+ *   delete by digest, known image:  DeleteImage(tag ""), then DeleteImageTag for each tag it had,
+ *                                   ordered by name; an unknown digest may be a blob: nothing
+ *   delete of a tag, known:         DeleteImageTag(digest it had); unknown: nothing
+ * Returns the number of events emitted; 0 means that the change is to be counted as ignored.
+ * Every change is provisional until catalog_commit(). */
 size_t catalog_apply(struct catalog *c, const char *registry_id, const struct change *change,
                      catalog_emit emit, void *ctx);
 
+/* The events of all changes since the last commit are safe. A catalog that is over its limits then
+ * forgets the images longest not pushed, with their tags and without events; where only the tags
+ * are too many, images without tags stay. */
+void catalog_commit(struct catalog *c);
+/* Undoes all changes since the last commit: their events were refused and will be sent again. */
+void catalog_rollback(struct catalog *c);
+
 uint64_t catalog_images(const struct catalog *c);
 uint64_t catalog_tags(const struct catalog *c);
+uint64_t catalog_forgotten(const struct catalog *c); /* images, since it was made */
 
 #endif

@@ -12,10 +12,12 @@ struct engine; /* each engine's own; never defined here */
 
 struct engine_callbacks {
     void *ctx;
-    /* Events that are safe, in order: match them against the triggers and batch them. */
+    /* Events that are safe, in order: match them against the triggers and batch them. May come from
+     * inside submit. */
     void (*events)(void *ctx, struct event *const *events, size_t n);
-    /* A batch for this node's connections on `p`: put it on the path's log. */
-    void (*deliver)(void *ctx, struct path *p, const struct batch_message *m);
+    /* A batch for this node's connections on `p`: put it on the path's log. May come from inside
+     * broadcast. 0 or a negative error. */
+    int (*deliver)(void *ctx, struct path *p, const struct batch_message *m);
 };
 
 struct engine_ops {

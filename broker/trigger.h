@@ -24,7 +24,7 @@ struct trigger *trigger_set_at(struct trigger_set *set, size_t i);
 bool trigger_matches(const struct trigger *t, const struct event *e);
 
 /* Calls `hit` for each matching trigger in order, allowed or not; returns how many. */
-size_t trigger_set_match(struct trigger_set *set, const struct event *e,
+size_t trigger_set_match(struct trigger_set *set, struct event *e,
                          void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx);
 
 #endif
