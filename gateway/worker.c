@@ -106,6 +106,11 @@ static void drain_connections(struct worker *w, uint64_t now)
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_KEEPALIVE]) {
         conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);
     }
+    LIST_FOREACH_SAFE (it, &w->by_state[CONN_REQUEST]) {
+        struct conn *c = LIST_ENTRY(it, struct conn, in_state);
+        if (c->http == NULL || !http_started(c->http))
+            conn_close(c, END_DRAIN);
+    }
 }
 
 static void on_drain(struct mail *m)
@@ -120,9 +125,10 @@ static void on_drain(struct mail *m)
     for (size_t i = 0; i < w->n_listeners; i++)
         listener_fini(&w->listeners[i]);
     drain_connections(w, now);
-    uint64_t grace =
-        w->role == LISTENER_GATEWAY ? w->shared->cfg->gateway.close_timeout_ms : DRAIN_GRACE_MS;
-    (void) uv_timer_start(&w->drain_end, on_drain_end, w->shared->drain_spread_ms + grace, 0);
+    uint64_t left = w->role == LISTENER_GATEWAY
+                        ? w->shared->drain_spread_ms + w->shared->cfg->gateway.close_timeout_ms
+                        : DRAIN_GRACE_MS;
+    (void) uv_timer_start(&w->drain_end, on_drain_end, left, 0);
     if (w->n_conns == 0)
         stop(w);
 }
