@@ -64,10 +64,10 @@ static const enum metric END_METRICS[] = {
     [END_DONE] = M_CLOSED_PEER,
 };
 
-static struct limits *limits_of(const struct conn *c)
+static struct caps *caps_of(const struct conn *c)
 {
     struct shared *s = c->worker->shared;
-    return c->worker->role == LISTENER_GATEWAY ? &s->gateway_limits : &s->webhook_limits;
+    return c->worker->role == LISTENER_GATEWAY ? &s->gateway_caps : &s->webhook_caps;
 }
 
 static uint64_t now_of(const struct conn *c)
@@ -105,7 +105,7 @@ void conn_set_state(struct conn *c, enum conn_state next) /* the only writer of 
     ASSERT(STATES[c->state].next & TO(next));
     if (c->half_open) {
         c->half_open = false;
-        limits_leave(&limits_of(c)->half_open, 1);
+        caps_leave(&caps_of(c)->half_open, 1);
     }
     list_move(&c->worker->by_state[next], &c->in_state);
     c->state = (uint8_t) next;
@@ -224,10 +224,10 @@ static int open_socket(struct conn *c, uv_stream_t *server)
 void conn_accept(struct worker *w, uv_stream_t *server)
 {
     struct conn *c = conn_new(w);
-    struct limits *limits = limits_of(c);
-    bool room = limits_enter(&limits->connections, limits->max_connections, 1);
+    struct caps *caps = caps_of(c);
+    bool room = caps_enter(&caps->connections, caps->max_connections, 1);
     c->half_open = true;
-    bool half_room = limits_enter(&limits->half_open, limits->max_half_open, 1);
+    bool half_room = caps_enter(&caps->half_open, caps->max_half_open, 1);
     int r = open_socket(c, server);
     if (r < 0) {
         conn_close(c, END_LOST);
@@ -477,7 +477,7 @@ void conn_close(struct conn *c, enum conn_end end)
     set_end(c, end);
     drop_service(c);
     conn_set_state(c, CONN_CLOSED);
-    limits_leave(&limits_of(c)->connections, 1);
+    caps_leave(&caps_of(c)->connections, 1);
     uv_close((uv_handle_t *) &c->tcp, on_closed);
 }
 

@@ -10,8 +10,8 @@
 #ifndef GATEWAY_CONN_H
 #define GATEWAY_CONN_H
 
+#include "caps.h"
 #include "http.h"
-#include "limits.h"
 #include "list.h"
 #include "metrics.h"
 #include "transport.h"
@@ -73,7 +73,7 @@ struct conn {
     uint8_t state;      /* enum conn_state; written by conn_set_state() only */
     uint8_t end;        /* enum conn_end */
     uint8_t why;        /* enum refuse, with END_REFUSED */
-    bool half_open : 1; /* counted in limits.half_open */
+    bool half_open : 1; /* counted in caps.half_open */
     bool paused : 1;    /* not reading */
     bool finish : 1;    /* transport->finish() when everything has left */
     bool was_open : 1;  /* has been a WebSocket */

@@ -22,7 +22,7 @@ static int parse(const char *address, struct sockaddr_storage *ret)
     size_t len = (size_t) (colon - address);
     memcpy(host, address, len);
     host[len] = '\0';
-    int port = atoi(colon + 1); /* checked by the configuration */
+    int port = (int) strtol(colon + 1, NULL, 10); /* checked by the configuration */
     memset(ret, 0, sizeof(*ret));
     if (host[0] == '[') {
         host[len - 1] = '\0';

@@ -276,18 +276,18 @@ static void on_front_stopped(struct worker *w)
 
 /* --- wiring --- */
 
-static void set_limits(struct shared *s, const struct config *cfg)
+static void set_caps(struct shared *s, const struct config *cfg)
 {
-    uint64_t files = limits_raise_files();
+    uint64_t files = caps_raise_files();
     uint64_t most = files > 2 * RESERVED_FILES ? files - RESERVED_FILES : RESERVED_FILES;
-    s->gateway_limits = (struct limits){.max_connections = cfg->gateway.max_connections,
-                                        .max_half_open = cfg->gateway.max_half_open};
-    s->webhook_limits = (struct limits){.max_connections = cfg->webhooks.max_connections,
-                                        .max_half_open = cfg->webhooks.max_connections,
-                                        .max_inflight_bytes = cfg->webhooks.max_inflight_bytes};
+    s->gateway_caps = (struct caps){.max_connections = cfg->gateway.max_connections,
+                                    .max_half_open = cfg->gateway.max_half_open};
+    s->webhook_caps = (struct caps){.max_connections = cfg->webhooks.max_connections,
+                                    .max_half_open = cfg->webhooks.max_connections,
+                                    .max_inflight_bytes = cfg->webhooks.max_inflight_bytes};
     if (cfg->gateway.max_connections <= most)
         return;
-    s->gateway_limits.max_connections = most;
+    s->gateway_caps.max_connections = most;
     struct log_line l;
     log_open(&l, LOG_WARN, "main",
              "fewer connections than configured: the limit on open files is too low");
@@ -336,7 +336,7 @@ static int wire(struct daemon *d, const struct options *options)
     const struct config *cfg = d->shared.cfg;
     int *gateway_fds, *webhook_fds;
     char(*gateway)[LISTENER_NAME_SIZE], (*webhooks)[LISTENER_NAME_SIZE];
-    set_limits(&d->shared, cfg);
+    set_caps(&d->shared, cfg);
     int r = bind_all(&cfg->gateway.listen, cfg->gateway.workers, &gateway_fds, &gateway);
     if (r < 0)
         return r;

@@ -119,7 +119,7 @@ void request_drop(struct conn *c)
     if (ex == NULL)
         return;
     c->exchange = NULL;
-    limits_leave(&c->worker->shared->webhook_limits.inflight_bytes, ex->body.len);
+    caps_leave(&c->worker->shared->webhook_caps.inflight_bytes, ex->body.len);
     ex->c = NULL;
     if (!ex->submitted) /* else on_answered() frees it */
         exchange_free(ex);
@@ -160,7 +160,7 @@ static void on_events_head(struct conn *c, struct slice param)
 static void on_body(struct conn *c, struct slice piece)
 {
     struct exchange *ex = c->exchange;
-    struct limits *limits = &c->worker->shared->webhook_limits;
+    struct caps *caps = &c->worker->shared->webhook_caps;
     if (ex == NULL)
         return; /* of a request that takes no body: read and dropped */
     int r = buf_append(&ex->body, piece);
@@ -168,7 +168,7 @@ static void on_body(struct conn *c, struct slice piece)
         request_refuse(c, r == -EMSGSIZE ? REFUSE_BODY : REFUSE_OVERLOAD, NULL);
         return;
     }
-    if (!limits_enter(&limits->inflight_bytes, limits->max_inflight_bytes, piece.len))
+    if (!caps_enter(&caps->inflight_bytes, caps->max_inflight_bytes, piece.len))
         request_refuse(c, REFUSE_OVERLOAD, NULL);
 }
 

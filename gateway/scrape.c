@@ -117,14 +117,14 @@ static int print_process(struct shared *s, struct buf *out)
         r = buf_printf(out,
                        "regcast_open_sockets{listener=\"gateway\"} "
                        "%llu\nregcast_open_sockets{listener=\"webhooks\"} %llu\n",
-                       (unsigned long long) load(&s->gateway_limits.connections),
-                       (unsigned long long) load(&s->webhook_limits.connections));
+                       (unsigned long long) load(&s->gateway_caps.connections),
+                       (unsigned long long) load(&s->webhook_caps.connections));
     if (r == 0)
         r = head(out, "regcast_webhook_inflight_bytes", "gauge",
                  "Webhook body bytes held in memory.");
     if (r == 0)
         r = buf_printf(out, "regcast_webhook_inflight_bytes %llu\n",
-                       (unsigned long long) load(&s->webhook_limits.inflight_bytes));
+                       (unsigned long long) load(&s->webhook_caps.inflight_bytes));
     if (r == 0)
         r = head(out, "regcast_build_info", "gauge", "1, with the version as a label.");
     if (r == 0)

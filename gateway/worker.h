@@ -19,7 +19,7 @@
 struct shared {
     const struct config *cfg;
     struct path_table *paths;
-    struct limits gateway_limits, webhook_limits;
+    struct caps gateway_caps, webhook_caps;
     struct worker *workers; /* of the gateway */
     size_t n_workers;
     struct worker *front;  /* webhooks; the broker's thread */

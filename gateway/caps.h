@@ -1,23 +1,23 @@
-/* limits.h - caps that hold for the whole process, counted with atomics. Any thread. */
-#ifndef GATEWAY_LIMITS_H
-#define GATEWAY_LIMITS_H
+/* caps.h - caps that hold for the whole process, counted with atomics. Any thread. */
+#ifndef GATEWAY_CAPS_H
+#define GATEWAY_CAPS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct limits {
+struct caps {
     uint64_t max_connections, max_half_open, max_inflight_bytes;
     _Atomic uint64_t connections, half_open, inflight_bytes;
 };
 
 /* Raises the soft limit on open files to the hard one and returns it; 0 when it cannot be read. */
-uint64_t limits_raise_files(void);
+uint64_t caps_raise_files(void);
 
 /* Counts one more and tells whether that is within the cap; the count stays either way until the
  * matching *_leave(). */
-bool limits_enter(_Atomic uint64_t *count, uint64_t cap, uint64_t n);
-void limits_leave(_Atomic uint64_t *count, uint64_t n);
+bool caps_enter(_Atomic uint64_t *count, uint64_t cap, uint64_t n);
+void caps_leave(_Atomic uint64_t *count, uint64_t n);
 
 /* A second-long (or longer) window of events of one connection. */
 struct rate {

@@ -1,9 +1,9 @@
-/* limits.c - see limits.h. */
-#include "limits.h"
+/* caps.c - see caps.h. */
+#include "caps.h"
 
 #include <sys/resource.h>
 
-uint64_t limits_raise_files(void)
+uint64_t caps_raise_files(void)
 {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) < 0)
@@ -17,12 +17,12 @@ uint64_t limits_raise_files(void)
     return files.rlim_cur;
 }
 
-bool limits_enter(_Atomic uint64_t *count, uint64_t cap, uint64_t n)
+bool caps_enter(_Atomic uint64_t *count, uint64_t cap, uint64_t n)
 {
     return atomic_fetch_add_explicit(count, n, memory_order_relaxed) + n <= cap;
 }
 
-void limits_leave(_Atomic uint64_t *count, uint64_t n)
+void caps_leave(_Atomic uint64_t *count, uint64_t n)
 {
     atomic_fetch_sub_explicit(count, n, memory_order_relaxed);
 }
