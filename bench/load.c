@@ -1,0 +1,341 @@
+/* load.c - the load client: opens WebSocket connections, publishes messages, and measures when each
+ * of them arrives on each connection, and what the server paid for it. Prints one JSON object;
+ * exits with 0 when everything arrived once and in order, 1 when not, 2 when it could not run.
+ * README.md says what the numbers mean. */
+#include "proc.h"
+#include "publish.h"
+
+#include <signal.h>
+
+static const struct {
+    const char *name, *help;
+} OPTIONS[] = {
+    {"--connect", "HOST:PORT   where WebSocket clients connect"},
+    {"--path", "PATH           of the handshake (/)"},
+    {"--connections", "N       (1000)"},
+    {"--publish", "HOST:PORT   where messages are posted"},
+    {"--publish-path", "PATH   (/registries/REGISTRY/events)"},
+    {"--form", "F              distribution: registry envelopes; raw: for bench_naked"},
+    {"--registry", "ID         (crtregistry000000001)"},
+    {"--repository", "NAME     of the published images (bench/app): its length sets the message's"},
+    {"--pattern", "P           idle, one, burst, rate"},
+    {"--burst", "N             messages outstanding with burst (1000)"},
+    {"--rate", "R              messages a second with rate (10)"},
+    {"--warmup", "S            seconds before the measured part (1)"},
+    {"--seconds", "S           of the measured part (3)"},
+    {"--max-seconds", "S       of everything; then the run has failed (120)"},
+    {"--threads", "N           (1)"},
+    {"--sources", "N           local addresses 127.0.0.1.. to connect from (as many as needed)"},
+    {"--pid", "PID             of the server: its CPU time, memory and wakeups are reported"},
+    {"--core", "N              the core it is pinned to: how busy that was is reported"},
+    {"--spin", "1              never sleep in epoll_wait: the server has nobody to wake up"},
+};
+
+__attribute__((noreturn)) static void usage(void)
+{
+    (void) printf("bench_load --connect HOST:PORT [option value]...\n");
+    for (size_t i = 0; i < sizeof(OPTIONS) / sizeof(OPTIONS[0]); i++)
+        (void) printf("  %s %s\n", OPTIONS[i].name, OPTIONS[i].help);
+    exit(0);
+}
+
+static void option_set(struct run *run, const char *name, const char *value)
+{
+    if (strcmp(name, "--connect") == 0) {
+        run->connect = value;
+        run->address_len = address_parse(value, &run->address);
+    } else if (strcmp(name, "--path") == 0) {
+        run->path = value;
+    } else if (strcmp(name, "--connections") == 0) {
+        run->connections = (unsigned) number_parse(name, value, 1, 10000000);
+    } else if (strcmp(name, "--publish") == 0) {
+        run->publish = value;
+    } else if (strcmp(name, "--publish-path") == 0) {
+        run->publish_path = value;
+    } else if (strcmp(name, "--form") == 0) {
+        if (strcmp(value, "raw") != 0 && strcmp(value, "distribution") != 0)
+            die("--form: '%s' is neither distribution nor raw", value);
+        run->message.form = value[0] == 'r' ? FORM_RAW : FORM_DISTRIBUTION;
+    } else if (strcmp(name, "--registry") == 0) {
+        run->message.registry_id = value;
+    } else if (strcmp(name, "--repository") == 0) {
+        run->message.repository = value;
+    } else if (strcmp(name, "--pattern") == 0) {
+        unsigned p = 0;
+        while (p < N_PATTERNS && strcmp(value, PATTERN_NAMES[p]) != 0)
+            p++;
+        if (p == N_PATTERNS)
+            die("--pattern: '%s' is none of idle, one, burst, rate", value);
+        run->pattern = (enum pattern) p;
+    } else if (strcmp(name, "--burst") == 0) {
+        run->burst = (unsigned) number_parse(name, value, 1, RUN_WINDOW / 2);
+    } else if (strcmp(name, "--rate") == 0) {
+        run->rate = number_parse(name, value, 1, 1000000);
+    } else if (strcmp(name, "--warmup") == 0) {
+        run->warmup_ns = seconds_parse(name, value);
+    } else if (strcmp(name, "--seconds") == 0) {
+        run->measured_ns = seconds_parse(name, value);
+    } else if (strcmp(name, "--max-seconds") == 0) {
+        run->max_ns = seconds_parse(name, value);
+    } else if (strcmp(name, "--threads") == 0) {
+        run->threads = (unsigned) number_parse(name, value, 1, RUN_MAX_THREADS);
+    } else if (strcmp(name, "--sources") == 0) {
+        run->sources = (unsigned) number_parse(name, value, 1, 250);
+    } else if (strcmp(name, "--pid") == 0) {
+        run->pid = (pid_t) number_parse(name, value, 1, INT32_MAX);
+    } else if (strcmp(name, "--core") == 0) {
+        run->core = (int) number_parse(name, value, 0, 4095);
+    } else if (strcmp(name, "--spin") == 0) {
+        run->spin = number_parse(name, value, 0, 1) == 1;
+    } else {
+        die("unknown option %s; --help lists them", name);
+    }
+}
+
+static void options_read(struct run *run, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i += 2) {
+        if (strcmp(argv[i], "--help") == 0)
+            usage();
+        if (i + 1 == argc)
+            die("%s needs a value", argv[i]);
+        option_set(run, argv[i], argv[i + 1]);
+    }
+    if (run->connect == NULL || (run->publish == NULL && run->pattern != PATTERN_IDLE))
+        die("--connect and --publish are needed; --help lists all options");
+    if (run->threads > run->connections)
+        run->threads = run->connections;
+}
+
+/* Everything measured, for the report. */
+struct result {
+    struct proc_sample before, opened, begin, end;
+    struct counts counts; /* of the measured part; the errors, of the whole run */
+    uint64_t opened_ns, n_messages;
+    uint64_t client_cpu_ns;
+    bool complete;
+};
+
+static uint64_t own_cpu_ns(void)
+{
+    struct timespec t;
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t) t.tv_sec * NS_PER_S + (uint64_t) t.tv_nsec;
+}
+
+static struct counts counts_sum(struct receiver **receivers, unsigned n)
+{
+    struct counts sum = {0};
+    uint64_t *into = (uint64_t *) &sum;
+    for (unsigned i = 0; i < n; i++)
+        for (size_t k = 0; k < sizeof(sum) / sizeof(uint64_t); k++)
+            into[k] += ((const uint64_t *) &receivers[i]->counts)[k];
+    return sum;
+}
+
+/* One part of the run: publishes for `duration`, then waits until all of it has arrived. */
+static bool phase(struct publisher *p, uint64_t duration, uint64_t deadline)
+{
+    struct run *run = p->run;
+    uint64_t start = now_ns();
+    p->due_ns = start;
+    for (;;) {
+        uint64_t now = now_ns();
+        if (run->failed || now >= deadline)
+            return false;
+        bool over = now - start >= duration && p->again_ns == 0;
+        if (over && (run->pattern == PATTERN_IDLE || publisher_drained(p)))
+            return true;
+        uint64_t wait = over ? NS_PER_S / 100 : publisher_turn(p);
+        uint64_t left = now - start >= duration ? wait : duration - (now - start);
+        receiver_turn(p->receiver, wait < left ? wait : left);
+    }
+}
+
+static bool run_all(struct run *run, struct receiver **receivers, struct publisher *p,
+                    struct result *ret)
+{
+    uint64_t start = now_ns(), deadline = start + run->max_ns;
+    ret->before = proc_sample(run->pid, run->core);
+    while (run->opened < run->connections) {
+        if (run->failed || now_ns() >= deadline)
+            return false;
+        receiver_turn(receivers[0], NS_PER_S / 100);
+    }
+    ret->opened_ns = now_ns() - start;
+    ret->opened = proc_sample(run->pid, run->core);
+    if (!phase(p, run->warmup_ns, deadline))
+        return false;
+    uint64_t first = p->published + 1, cpu = own_cpu_ns();
+    run->measured_from = first;
+    struct counts before = counts_sum(receivers, run->threads);
+    ret->begin = proc_sample(run->pid, run->core);
+    bool ok = phase(p, run->measured_ns, deadline);
+    ret->end = proc_sample(run->pid, run->core);
+    ret->client_cpu_ns = own_cpu_ns() - cpu;
+    ret->n_messages = p->published + 1 - first;
+    ret->counts = counts_sum(receivers, run->threads);
+    ret->counts.frames -= before.frames;
+    ret->counts.messages -= before.messages;
+    ret->counts.bytes -= before.bytes;
+    ret->counts.reads -= before.reads;
+    return ok;
+}
+
+static double per(double value, uint64_t n)
+{
+    return n == 0 ? 0 : value / (double) n;
+}
+
+static void print_latency(const char *name, const struct hist *h)
+{
+    (void) printf("\"%s\":{\"n\":%llu,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p99.9\":%.1f,"
+                  "\"max\":%.1f},",
+                  name, (unsigned long long) h->total, hist_percentile_us(h, 0.5),
+                  hist_percentile_us(h, 0.9), hist_percentile_us(h, 0.99),
+                  hist_percentile_us(h, 0.999), (double) h->max / 1e3);
+}
+
+static void print_server(const struct run *run, const struct result *r)
+{
+    const struct proc_sample *a = &r->begin, *b = &r->end;
+    double cpu_us = (double) (b->cpu_ns - a->cpu_ns) / 1e3, seconds;
+    double user = b->user_s - a->user_s, sys = b->sys_s - a->sys_s;
+    seconds = (double) (b->at_ns - a->at_ns) / 1e9;
+    double share = user + sys > 0 ? user / (user + sys) : 0;
+    uint64_t frames = r->counts.frames;
+    (void) printf("\"server\":{\"cpu_seconds\":%.4f,\"cpu_us_per_frame\":%.4f,"
+                  "\"user_us_per_frame\":%.4f,\"system_us_per_frame\":%.4f,\"user_share\":%.4f,",
+                  cpu_us / 1e6, per(cpu_us, frames), per(cpu_us * share, frames),
+                  per(cpu_us * (1 - share), frames), share);
+    (void) printf("\"core_busy_seconds\":%.2f,\"core_steal_seconds\":%.2f,"
+                  "\"switches_per_second\":%.1f,\"cpu_us_per_handshake\":%.2f,",
+                  b->core_busy_s - a->core_busy_s, b->core_steal_s - a->core_steal_s,
+                  seconds > 0 ? (double) (b->switches - a->switches) / seconds : 0,
+                  per((double) (r->opened.cpu_ns - r->before.cpu_ns) / 1e3, run->connections));
+    (void) printf("\"rss_kb\":[%llu,%llu,%llu,%llu],\"pss_kb\":[%llu,%llu,%llu,%llu],",
+                  (unsigned long long) r->before.rss_kb, (unsigned long long) r->opened.rss_kb,
+                  (unsigned long long) a->rss_kb, (unsigned long long) b->rss_kb,
+                  (unsigned long long) r->before.pss_kb, (unsigned long long) r->opened.pss_kb,
+                  (unsigned long long) a->pss_kb, (unsigned long long) b->pss_kb);
+    (void) printf("\"bytes_per_connection\":%.1f},",
+                  per(((double) b->rss_kb - (double) r->before.rss_kb) * 1024, run->connections));
+}
+
+static bool print_errors(struct receiver **receivers, const struct run *run, const struct counts *c,
+                         const struct result *r, uint64_t expected)
+{
+    /* Signed: what came twice is not counted as a message, what never came is missing. */
+    long long missing = (long long) expected - (long long) r->counts.messages;
+    bool ok = r->complete &&
+              c->refused + c->lost + c->duplicated + c->reordered + c->foreign + c->protocol +
+                      c->closed + c->unanswered ==
+                  0 &&
+              missing == 0;
+    (void) printf("\"errors\":{\"complete\":%s,\"missing\":%lld,\"lost\":%llu,\"duplicated\":%llu,"
+                  "\"reordered\":%llu,\"foreign\":%llu,\"protocol\":%llu,\"refused\":%llu,"
+                  "\"closed\":%llu,\"close_unanswered\":%llu,\"close_codes\":{",
+                  r->complete ? "true" : "false", missing, (unsigned long long) c->lost,
+                  (unsigned long long) c->duplicated, (unsigned long long) c->reordered,
+                  (unsigned long long) c->foreign, (unsigned long long) c->protocol,
+                  (unsigned long long) c->refused, (unsigned long long) c->closed,
+                  (unsigned long long) c->unanswered);
+    const char *comma = "";
+    for (unsigned code = 0; code < 5000; code++) {
+        unsigned n = 0;
+        for (unsigned i = 0; i < run->threads; i++)
+            n += receivers[i]->close_codes[code];
+        if (n > 0) {
+            (void) printf("%s\"%u\":%u", comma, code, n);
+            comma = ",";
+        }
+    }
+    (void) printf("}},\"ok\":%s", ok ? "true" : "false");
+    return ok;
+}
+
+static bool report(struct run *run, struct receiver **receivers, const struct publisher *p,
+                   const struct result *r)
+{
+    struct counts all = counts_sum(receivers, run->threads);
+    for (unsigned i = 1; i < run->threads; i++) {
+        hist_merge(&receivers[0]->each, &receivers[i]->each);
+        hist_merge(&receivers[0]->last, &receivers[i]->last);
+    }
+    double seconds = (double) (r->end.at_ns - r->begin.at_ns) / 1e9;
+    uint64_t frames = r->counts.frames;
+    (void) printf("{\"pattern\":\"%s\",\"connections\":%u,\"burst\":%u,\"rate\":%llu,"
+                  "\"threads\":%u,\"spin\":%s,",
+                  PATTERN_NAMES[run->pattern], run->connections,
+                  run->pattern == PATTERN_BURST ? run->burst : 1,
+                  (unsigned long long) (run->pattern == PATTERN_RATE ? run->rate : 0), run->threads,
+                  run->spin ? "true" : "false");
+    (void) printf("\"open_seconds\":%.4f,\"handshakes_per_second\":%.0f,",
+                  (double) r->opened_ns / 1e9,
+                  r->opened_ns == 0 ? 0 : run->connections / ((double) r->opened_ns / 1e9));
+    (void) printf("\"seconds\":%.4f,\"messages\":%llu,\"frames\":%llu,\"bytes\":%llu,"
+                  "\"frames_per_second\":%.0f,\"bytes_per_frame\":%.1f,\"frames_per_read\":%.2f,"
+                  "\"pings\":%llu,\"client_busy\":%.3f,",
+                  seconds, (unsigned long long) r->n_messages, (unsigned long long) frames,
+                  (unsigned long long) r->counts.bytes, seconds > 0 ? (double) frames / seconds : 0,
+                  per((double) r->counts.bytes, frames), per((double) frames, r->counts.reads),
+                  (unsigned long long) all.pings,
+                  seconds > 0 ? (double) r->client_cpu_ns / 1e9 / seconds : 0);
+    (void) printf("\"requests\":%llu,\"answered_503\":%llu,\"first_answer_status\":%d,",
+                  (unsigned long long) p->requests, (unsigned long long) p->busy_answers,
+                  atoi(p->first_answer));
+    print_latency("latency_us", &receivers[0]->each);
+    print_latency("last_receiver_us", &receivers[0]->last);
+    if (run->pid > 0)
+        print_server(run, r);
+    bool ok = print_errors(receivers, run, &all, r, r->n_messages * run->connections);
+    (void) printf("}\n");
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    static struct run run = {
+        .path = "/",
+        .connections = 1000,
+        .message = {.registry_id = "crtregistry000000001", .repository = "bench/app"},
+        .pattern = PATTERN_ONE,
+        .burst = 1000,
+        .rate = 10,
+        .warmup_ns = NS_PER_S,
+        .measured_ns = 3 * NS_PER_S,
+        .max_ns = 120 * NS_PER_S,
+        .threads = 1,
+        .core = -1};
+    options_read(&run, argc, argv);
+    char path[256];
+    if (run.publish_path == NULL) {
+        (void) snprintf(path, sizeof(path), "/registries/%s/events", run.message.registry_id);
+        run.publish_path = path;
+    }
+    run.message.run = now_ns();
+    run.measured_from = UINT64_MAX;
+    run.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    files_raise();
+    (void) signal(SIGPIPE, SIG_IGN);
+
+    struct receiver *receivers[RUN_MAX_THREADS];
+    for (unsigned i = 0; i < run.threads; i++)
+        receivers[i] = receiver_new(&run, i);
+    static struct publisher publisher;
+    publisher.run = &run;
+    publisher.receiver = receivers[0];
+    if (run.publish != NULL)
+        publisher_init(&publisher, &run, receivers[0]);
+    for (unsigned i = 1; i < run.threads; i++)
+        if (pthread_create(&receivers[i]->thread, NULL, receiver_thread, receivers[i]) != 0)
+            die("no thread");
+
+    static struct result result;
+    result.complete = run_all(&run, receivers, &publisher, &result);
+    run.closing = true;
+    receiver_finish(receivers[0]);
+    for (unsigned i = 1; i < run.threads; i++)
+        (void) pthread_join(receivers[i]->thread, NULL);
+    return report(&run, receivers, &publisher, &result) ? 0 : 1;
+}

@@ -1,0 +1,141 @@
+/* message.h - the messages of the bench. Each has the tag "s<sequence>-t<monotonic ns when sent>",
+ * written by the publisher and read from every frame received: what arrives tells by itself which
+ * message it is and how old. */
+#ifndef BENCH_MESSAGE_H
+#define BENCH_MESSAGE_H
+
+#include "util.h"
+
+#define MESSAGE_TAG     "\"tag\":\"s"
+#define MESSAGE_TAG_LEN (sizeof(MESSAGE_TAG) - 1)
+
+/* How messages are handed to the server. */
+enum message_form {
+    FORM_DISTRIBUTION, /* a registry's envelope: the server makes the message out of each event */
+    FORM_RAW,          /* each message as it shall go out, behind its length and a newline */
+};
+
+struct message_options {
+    enum message_form form;
+    const char *registry_id, *repository;
+    uint64_t run; /* part of every digest: no run repeats an image of another one */
+};
+
+static inline void message_begin(struct bytes *body, const struct message_options *o)
+{
+    if (o->form == FORM_DISTRIBUTION)
+        bytes_print(body, "{\n   \"events\": [");
+}
+
+/* Field for field what Distribution 2.8 sends for the push of a manifest under a tag. */
+static inline void message_add_event(struct bytes *body, const struct message_options *o,
+                                     uint64_t seq, uint64_t sent_ns, bool first)
+{
+    unsigned long long s = seq, t = sent_ns, run = o->run;
+    char digest[72];
+    (void) snprintf(digest, sizeof(digest), "sha256:%016llx%016llx%016llx%016llx",
+                    run * 0x9e3779b97f4a7c15u, s * 0xbf58476d1ce4e5b9u, run, s);
+    bytes_print(body,
+                "%s\n      {\n"
+                "         \"id\": \"%08llx-%04llx-4000-8000-%012llx\",\n"
+                "         \"timestamp\": \"2026-01-02T03:04:05.678901234Z\",\n"
+                "         \"action\": \"push\",\n"
+                "         \"target\": {\n"
+                "            \"mediaType\": \"application/vnd.oci.image.manifest.v1+json\",\n"
+                "            \"size\": 418,\n"
+                "            \"digest\": \"%s\",\n"
+                "            \"length\": 418,\n"
+                "            \"repository\": \"%s\",\n"
+                "            \"url\": \"http://127.0.0.1:5000/v2/%s/manifests/%s\",\n"
+                "            \"tag\": \"s%llu-t%llu\"\n"
+                "         },\n",
+                first ? "" : ",", run & 0xffffffff, run >> 32 & 0xffff, s, digest, o->repository,
+                o->repository, digest, s, t);
+    bytes_print(body,
+                "         \"request\": {\n"
+                "            \"id\": \"%08llx-%04llx-4000-9000-%012llx\",\n"
+                "            \"addr\": \"127.0.0.1:48038\",\n"
+                "            \"host\": \"127.0.0.1:5000\",\n"
+                "            \"method\": \"PUT\",\n"
+                "            \"useragent\": \"bench\"\n"
+                "         },\n"
+                "         \"actor\": {},\n"
+                "         \"source\": {\n"
+                "            \"addr\": \"bench:5000\",\n"
+                "            \"instanceID\": \"00000000-0000-4000-8000-000000000000\"\n"
+                "         }\n      }",
+                run & 0xffffffff, run >> 32 & 0xffff, s);
+}
+
+/* As long as the message that regcast makes out of the event above, and of the same shape. */
+static inline void message_add_raw(struct bytes *body, const struct message_options *o,
+                                   uint64_t seq, uint64_t sent_ns)
+{
+    unsigned long long s = seq, t = sent_ns, run = o->run;
+    char json[2048];
+    int n = snprintf(
+        json, sizeof(json),
+        "{\"messages\":[{\"event_metadata\":{\"cloud_id\":\"b1gcloud000000000001\","
+        "\"created_at\":\"2026-01-02T03:04:05.678901234Z\",\"event_id\":\"crt%017llx\","
+        "\"event_type\":\"yandex.cloud.events.containerregistry.CreateImage\","
+        "\"folder_id\":\"b1gfolder00000000001\","
+        "\"tracing_context\":{\"parent_span_id\":\"\",\"span_id\":\"\",\"trace_id\":\"\"}},"
+        "\"details\":{\"image_digest\":\"sha256:%016llx%016llx%016llx%016llx\","
+        "\"image_id\":\"crt%017llx\",\"registry_id\":\"%s\",\"repository_name\":\"%s/"
+        "%s\"," MESSAGE_TAG "%llu-t%llu\"}}]}",
+        s, run * 0x9e3779b97f4a7c15u, s * 0xbf58476d1ce4e5b9u, run, s, s, o->registry_id,
+        o->registry_id, o->repository, s, t);
+    if (n < 0 || (size_t) n >= sizeof(json))
+        die("the repository's name is too long");
+    bytes_print(body, "%d\n", n);
+    bytes_add(body, json, (size_t) n);
+}
+
+static inline void message_add(struct bytes *body, const struct message_options *o, uint64_t seq,
+                               uint64_t sent_ns, bool first)
+{
+    if (o->form == FORM_DISTRIBUTION)
+        message_add_event(body, o, seq, sent_ns, first);
+    else
+        message_add_raw(body, o, seq, sent_ns);
+}
+
+static inline void message_end(struct bytes *body, const struct message_options *o)
+{
+    if (o->form == FORM_DISTRIBUTION)
+        bytes_print(body, "\n   ]\n}\n");
+}
+
+static inline const char *message_content_type(const struct message_options *o)
+{
+    return o->form == FORM_DISTRIBUTION ? "application/vnd.docker.distribution.events.v1+json"
+                                        : "application/octet-stream";
+}
+
+/* Reads the tag of a message. `hint` keeps where the last one's was: one comparison instead of a
+ * search of 600 bytes, without which the client would be slower than the server it measures. */
+static inline bool message_find(const uint8_t *p, size_t n, size_t *hint, uint64_t *ret_seq,
+                                uint64_t *ret_sent_ns)
+{
+    const uint8_t *end = p + n, *tag = p + *hint;
+    if (*hint + MESSAGE_TAG_LEN > n || memcmp(tag, MESSAGE_TAG, MESSAGE_TAG_LEN) != 0) {
+        tag = memmem(p, n, MESSAGE_TAG, MESSAGE_TAG_LEN);
+        if (tag == NULL)
+            return false;
+        *hint = (size_t) (tag - p);
+    }
+    uint64_t seq = 0, sent = 0;
+    for (tag += MESSAGE_TAG_LEN; tag < end && *tag >= '0' && *tag <= '9'; tag++)
+        seq = seq * 10 + (uint64_t) (*tag - '0');
+    if (end - tag < 2 || tag[0] != '-' || tag[1] != 't')
+        return false;
+    for (tag += 2; tag < end && *tag >= '0' && *tag <= '9'; tag++)
+        sent = sent * 10 + (uint64_t) (*tag - '0');
+    if (tag == end || *tag != '"' || seq == 0)
+        return false;
+    *ret_seq = seq;
+    *ret_sent_ns = sent;
+    return true;
+}
+
+#endif

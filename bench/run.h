@@ -1,0 +1,49 @@
+/* run.h - what the threads of the load client share: the options, and which messages have arrived
+ * everywhere. Each thread counts the receipts of its own connections without atomics; only when the
+ * last of them has a message does it tell the others. */
+#ifndef BENCH_RUN_H
+#define BENCH_RUN_H
+
+#include "hist.h"
+#include "message.h"
+#include "util.h"
+
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <sys/types.h>
+
+#define RUN_WINDOW      65536 /* messages that may be on their way; a power of two */
+#define RUN_MAX_THREADS 64
+
+enum pattern { PATTERN_IDLE, PATTERN_ONE, PATTERN_BURST, PATTERN_RATE, N_PATTERNS };
+static const char *const PATTERN_NAMES[N_PATTERNS] = {"idle", "one", "burst", "rate"};
+
+struct run {
+    /* options */
+    const char *connect, *path, *publish, *publish_path;
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    struct message_options message;
+    enum pattern pattern;
+    unsigned threads, connections, sources, burst;
+    uint64_t rate, warmup_ns, measured_ns, max_ns;
+    pid_t pid;
+    int core;
+    bool spin;
+
+    /* shared */
+    int wake;                       /* eventfd of thread 0, which publishes */
+    _Atomic uint64_t measured_from; /* the first sequence number whose latency counts */
+    _Atomic uint64_t completed;     /* messages that every connection has */
+    _Atomic unsigned opened;        /* connections */
+    _Atomic bool failed, closing;
+    _Atomic unsigned done[RUN_WINDOW]; /* threads all of whose connections have this message */
+};
+
+static inline void run_wake(struct run *run)
+{
+    uint64_t one = 1;
+    (void) !write(run->wake, &one, sizeof(one));
+}
+
+#endif
