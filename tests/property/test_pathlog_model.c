@@ -1,0 +1,437 @@
+/* The path log against a slow model: an array of every message ever appended, with the position it
+ * must have, scanned from the front for each question. Random operations on one thread; what a
+ * reader inside or a reference has got hold of is compared again and again until it lets go. A run
+ * is decided by its seed alone, which is printed when it fails: REGCAST_SEED=n repeats that run. */
+#include "mem.h"
+#include "pathlog.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SEEDS   120
+#define OPS     4000
+#define READERS 5
+#define HELD    6
+#define SPAN    ((uint64_t) 256 << 10)
+#define ENTRY   40
+#define MANY    ((uint64_t) 1 << 30)
+#define LONGEST ((size_t) 128 << 10)
+
+struct message {
+    uint64_t start, segment, ms;
+    size_t len;
+};
+
+struct held { /* a span, and what keeps its memory: a reader inside, or a reference */
+    bool active;
+    struct pathlog_span span;
+};
+
+struct run {
+    uint64_t seed, rng, now;
+    unsigned op;
+    struct pathlog_limits limits;
+    struct pathlog *log;
+    struct pathlog_reader *readers[READERS]; /* NULL: not registered */
+    bool inside[READERS];
+    uint64_t guard[READERS];
+    struct held borrowed[READERS], referenced[HELD];
+    /* the model */
+    struct message *messages;
+    size_t n;
+    uint64_t first, next;             /* live segments */
+    uint64_t oldest, tail;            /* positions */
+    uint64_t limbo[OPS], n_limbo;     /* ends of retired segments that a reader holds back */
+    uint64_t segment_memory;          /* bytes, measured */
+    unsigned reads, overflows, skips; /* to see that a run was worth it */
+};
+
+static uint8_t pattern[LONGEST + 65536];
+
+static uint64_t pick(struct run *t, uint64_t n) /* splitmix64 */
+{
+    uint64_t z = t->rng += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (z ^ (z >> 31)) % n;
+}
+
+#define CHECK(t, cond)                                                                             \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            fail_msg("seed %llu, operation %u, line %d: %s", (unsigned long long) (t)->seed,       \
+                     (t)->op, __LINE__, #cond);                                                    \
+    } while (0)
+
+static const uint8_t *payload(size_t message) /* of its length, derived from its number */
+{
+    return pattern + message * 40503u % 65536u;
+}
+
+/* --- the model --- */
+
+static size_t model_count(const struct run *t, uint64_t segment)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < t->n; i++)
+        count += t->messages[i].segment == segment;
+    return count;
+}
+
+static const struct message *model_newest(const struct run *t, uint64_t segment)
+{
+    const struct message *newest = NULL;
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->messages[i].segment == segment)
+            newest = &t->messages[i];
+    }
+    return newest;
+}
+
+static uint64_t model_messages(const struct run *t)
+{
+    uint64_t count = 0;
+    for (uint64_t s = t->first; s < t->next; s++)
+        count += model_count(t, s);
+    return count;
+}
+
+static void model_expire(struct run *t)
+{
+    while (t->first < t->next) {
+        const struct message *newest = model_newest(t, t->first);
+        uint64_t rest = model_messages(t) - model_count(t, t->first);
+        bool old = t->now > newest->ms + t->limits.max_age_ms;
+        bool over =
+            rest >= t->limits.max_count || t->tail >= (t->first + 1) * SPAN + t->limits.max_bytes;
+        if (!old && (t->next - t->first == 1 || !over))
+            break;
+        t->oldest = newest->start + newest->len;
+        t->limbo[t->n_limbo++] = t->oldest;
+        t->first++;
+    }
+    uint64_t lowest = UINT64_MAX, kept = 0;
+    for (size_t i = 0; i < READERS; i++) {
+        if (t->inside[i] && t->guard[i] < lowest)
+            lowest = t->guard[i];
+    }
+    for (uint64_t i = 0; i < t->n_limbo; i++) {
+        if (t->limbo[i] > lowest)
+            t->limbo[kept++] = t->limbo[i];
+    }
+    t->n_limbo = kept;
+}
+
+static bool model_room(const struct run *t, size_t len)
+{
+    uint64_t segment = t->next - 1;
+    uint64_t used = t->tail - segment * SPAN;
+    return t->first < t->next && used + len + ENTRY * (model_count(t, segment) + 1) <= SPAN;
+}
+
+static void model_append(struct run *t, size_t len)
+{
+    if (!model_room(t, len)) {
+        model_expire(t);
+        t->tail = t->next * SPAN;
+        t->next++;
+    }
+    t->messages[t->n++] =
+        (struct message){.start = t->tail, .segment = t->next - 1, .ms = t->now, .len = len};
+    t->tail += len;
+    model_expire(t);
+}
+
+/* The message that a cursor reads next; the number of messages when there is none. */
+static size_t model_at(const struct run *t, uint64_t cursor)
+{
+    size_t i = 0;
+    while (i < t->n && t->messages[i].start < cursor)
+        i++;
+    return i;
+}
+
+/* --- comparing --- */
+
+static void check_state(struct run *t)
+{
+    CHECK(t, pathlog_tail(t->log) == t->tail);
+    CHECK(t, pathlog_oldest(t->log) == t->oldest);
+    CHECK(t, pathlog_messages(t->log) == model_messages(t));
+}
+
+/* After an append or expiry: what readers do not hold back is gone, but for one spare. */
+static void check_memory(struct run *t)
+{
+    uint64_t bytes = pathlog_bytes(t->log), segments = t->next - t->first + t->n_limbo;
+    if (t->segment_memory == 0)
+        t->segment_memory = bytes;
+    if (segments == 0 || bytes == 0) {
+        CHECK(t, bytes == 0 && segments == 0);
+        return;
+    }
+    CHECK(t, bytes % t->segment_memory == 0);
+    CHECK(t, bytes / t->segment_memory >= segments);
+    CHECK(t, bytes / t->segment_memory <= segments + (t->first < t->next ? 1 : 0));
+}
+
+static void check_span(struct run *t, const struct pathlog_span *s)
+{
+    size_t i = model_at(t, s->start), at = 0;
+    uint32_t n = 0;
+    for (; at < s->bytes.len; i++, n++) {
+        CHECK(t, i < t->n && t->messages[i].start == s->start + at);
+        CHECK(t, memcmp(s->bytes.data + at, payload(i), t->messages[i].len) == 0);
+        at += t->messages[i].len;
+    }
+    CHECK(t, at == s->bytes.len && n == s->n_messages);
+}
+
+static void check_message_end(struct run *t, const struct pathlog_span *s)
+{
+    uint64_t pos = s->start + 1 + pick(t, s->bytes.len);
+    size_t first = model_at(t, s->start), i = first;
+    while (t->messages[i].start + t->messages[i].len < pos)
+        i++;
+    uint32_t n = 0;
+    CHECK(t, pathlog_message_end(s, pos, &n) == t->messages[i].start + t->messages[i].len);
+    CHECK(t, n == i - first + 1);
+}
+
+static uint64_t random_cursor(struct run *t)
+{
+    switch (pick(t, 8)) {
+    case 0:
+        return t->tail;
+    case 1:
+        return t->oldest;
+    case 2:
+        return 0;
+    default:
+        break;
+    }
+    if (t->n == 0)
+        return 0;
+    size_t back = (size_t) pick(t, pick(t, 2) == 0 ? 10 : t->n) % t->n;
+    const struct message *m = &t->messages[t->n - 1 - back];
+    return pick(t, 2) == 0 ? m->start : m->start + m->len;
+}
+
+/* --- operations --- */
+
+static void op_expire(struct run *t)
+{
+    pathlog_expire(t->log, t->now);
+    model_expire(t);
+    check_memory(t);
+}
+
+static void op_append(struct run *t)
+{
+    static const size_t SIZES[] = {16, 300, 3000, LONGEST};
+    size_t limit = SIZES[pick(t, ARRAY_LEN(SIZES))];
+    size_t len =
+        1 + (size_t) pick(t, limit < t->limits.max_message ? limit : t->limits.max_message);
+    switch (pick(t, 20)) {
+    case 0:
+        len = t->limits.max_message;
+        break;
+    case 1:
+        CHECK(t, pathlog_append(t->log, slice_of(pattern, 0), NULL, t->now) == -EMSGSIZE);
+        CHECK(t, pathlog_append(t->log, slice_of(pattern, t->limits.max_message + 1), NULL,
+                                t->now) == -EMSGSIZE);
+        return;
+    case 2: /* no memory: nothing is appended, though something may have expired */
+        mem_fail_at(1);
+        int r = pathlog_append(t->log, slice_of(payload(t->n), len), NULL, t->now);
+        mem_fail_at(0);
+        if (r == 0) {
+            model_append(t, len);
+        } else {
+            CHECK(t, r == -ENOMEM && !model_room(t, len));
+            op_expire(t);
+        }
+        return;
+    default:
+        break;
+    }
+    char id[ID_SIZE];
+    (void) snprintf(id, sizeof(id), "crt%017zu", t->n);
+    CHECK(t, pathlog_append(t->log, slice_of(payload(t->n), len), id, t->now) == 0);
+    model_append(t, len);
+    check_memory(t);
+}
+
+static void op_clock(struct run *t)
+{
+    if (pick(t, 10) == 0) /* a long silence */
+        t->now += t->limits.max_age_ms < MANY ? t->limits.max_age_ms + 1 : 1000;
+    else if (pick(t, 10) == 0 && t->now > 100)
+        t->now -= pick(t, 100); /* never happens with the monotonic clock, but must do no harm */
+    else
+        t->now += pick(t, 20);
+}
+
+static void op_read(struct run *t)
+{
+    size_t i = pick(t, READERS);
+    if (!t->inside[i])
+        return;
+    uint64_t cursor = random_cursor(t), ms = 0;
+    size_t at = model_at(t, cursor);
+    struct pathlog_span s;
+    int r = pathlog_read(t->readers[i], cursor, &s);
+    CHECK(t, pathlog_appended_ms(t->readers[i], cursor, &ms) == r);
+    if (cursor < t->oldest) {
+        CHECK(t, r == -EOVERFLOW);
+        t->overflows++;
+        return;
+    }
+    CHECK(t, r == 0);
+    t->borrowed[i] = (struct held){true, s};
+    if (at == t->n) {
+        CHECK(t, cursor == t->tail && s.bytes.len == 0 && s.seg == NULL && s.n_messages == 0);
+        CHECK(t, ms == UINT64_MAX && s.start == cursor);
+        t->borrowed[i].active = false;
+        return;
+    }
+    const struct message *m = &t->messages[at], *last = model_newest(t, m->segment);
+    CHECK(t, s.start == m->start && s.seg != NULL && ms == m->ms);
+    CHECK(t, s.start + s.bytes.len == last->start + last->len);
+    CHECK(t,
+          segment_end(s.seg) == (m->segment == t->next - 1 ? UINT64_MAX : last->start + last->len));
+    check_span(t, &s);
+    check_message_end(t, &s);
+    t->reads++;
+    t->skips += s.start != cursor;
+    size_t h = pick(t, HELD);
+    if (!t->referenced[h].active && pick(t, 4) == 0) {
+        segment_ref(s.seg);
+        t->referenced[h] = (struct held){true, s};
+    }
+}
+
+static void op_enter_leave(struct run *t)
+{
+    size_t i = pick(t, READERS);
+    if (t->readers[i] == NULL) {
+        CHECK(t, pathlog_reader_new(t->log, &t->readers[i]) == 0);
+    } else if (t->inside[i]) {
+        if (t->borrowed[i].active)
+            check_span(t, &t->borrowed[i].span);
+        t->borrowed[i].active = false;
+        pathlog_leave(t->readers[i]);
+        t->inside[i] = false;
+    } else if (pick(t, 5) == 0) {
+        pathlog_reader_free(t->readers[i]);
+        t->readers[i] = NULL;
+    } else {
+        pathlog_enter(t->readers[i]);
+        t->inside[i] = true;
+        t->guard[i] = t->oldest;
+    }
+}
+
+static void op_held(struct run *t)
+{
+    size_t i = pick(t, READERS), h = pick(t, HELD);
+    if (t->borrowed[i].active) {
+        check_span(t, &t->borrowed[i].span);
+        check_message_end(t, &t->borrowed[i].span);
+    }
+    if (!t->referenced[h].active)
+        return;
+    struct pathlog_span *s = &t->referenced[h].span;
+    check_span(t, s);
+    check_message_end(t, s);
+    bool retired = s->start < t->oldest;
+    CHECK(t, (segment_end(s->seg) <= pathlog_oldest(t->log)) == retired);
+    if (pick(t, 3) == 0) {
+        segment_unref(s->seg);
+        t->referenced[h].active = false;
+    }
+}
+
+static void run(uint64_t seed)
+{
+    static const uint64_t BYTES[] = {1, SPAN, 3 * SPAN + 5, 9 * SPAN, MANY};
+    static const uint64_t COUNTS[] = {1, 40, 900, MANY};
+    static const uint64_t AGES[] = {1, 60, 2000, MANY};
+    static const size_t SIZES[] = {1, 90, 2000, LONGEST};
+    struct run *t = calloc(1, sizeof(*t));
+    assert_non_null(t);
+    t->messages = calloc(OPS, sizeof(t->messages[0]));
+    assert_non_null(t->messages);
+    t->seed = t->rng = seed;
+    t->limits =
+        (struct pathlog_limits){SIZES[pick(t, ARRAY_LEN(SIZES))], BYTES[pick(t, ARRAY_LEN(BYTES))],
+                                COUNTS[pick(t, ARRAY_LEN(COUNTS))], AGES[pick(t, ARRAY_LEN(AGES))]};
+    CHECK(t, pathlog_new(&t->limits, &t->log) == 0);
+    uint64_t appends = 2 + pick(t, 6); /* of ten operations */
+    for (t->op = 0; t->op < OPS; t->op++) {
+        if (pick(t, 10) < appends)
+            op_append(t);
+        else
+            switch (pick(t, 8)) {
+            case 0:
+                op_expire(t);
+                break;
+            case 1:
+                op_clock(t);
+                break;
+            case 2:
+            case 3:
+                op_enter_leave(t);
+                break;
+            case 4:
+                op_held(t);
+                break;
+            default:
+                op_read(t);
+                break;
+            }
+        check_state(t);
+    }
+    for (size_t i = 0; i < READERS; i++) {
+        if (t->inside[i])
+            pathlog_leave(t->readers[i]);
+        pathlog_reader_free(t->readers[i]);
+    }
+    pathlog_free(t->log);
+    for (size_t h = 0; h < HELD; h++) {
+        if (!t->referenced[h].active)
+            continue;
+        check_span(t, &t->referenced[h].span);
+        segment_unref(t->referenced[h].span.seg);
+    }
+    print_message("  seed %llu: %zu messages in %llu segments, %u reads, %u skips, %u overflows\n",
+                  (unsigned long long) seed, t->n, (unsigned long long) t->next, t->reads, t->skips,
+                  t->overflows);
+    free(t->messages);
+    free(t);
+}
+
+static void test_model(void **state)
+{
+    (void) state;
+    const char *one = getenv("REGCAST_SEED");
+    if (one != NULL) {
+        run(strtoull(one, NULL, 10));
+        return;
+    }
+    for (uint64_t seed = 1; seed <= SEEDS; seed++)
+        run(seed);
+}
+
+int main(void)
+{
+    struct run random = {.rng = 42};
+    for (size_t i = 0; i < sizeof(pattern); i++)
+        pattern[i] = (uint8_t) pick(&random, 256);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
