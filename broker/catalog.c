@@ -521,6 +521,7 @@ void catalog_free(struct catalog *c)
     catalog_rollback(c);
     while (!list_empty(&c->lru))
         forget_image(c, LIST_ENTRY(c->lru.next, struct image, in_lru));
+    free(c->undo);
     free(c->repos.slots);
     free(c->images.slots);
     free(c->tags.slots);

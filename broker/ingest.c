@@ -376,7 +376,6 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
     struct delivery *d = delivery_new(in, req, call);
     struct reading rd = {.d = d, .trace = event_trace_parse(req->traceparent)};
 
-    metrics_add(in->metrics, M_WEBHOOK_REQUESTS, 1);
     enum refuse why = check(in, req, &rd.registry);
     if (why != REFUSE_NONE) {
         refuse(d, why, 0);

@@ -1,0 +1,487 @@
+/* Webhooks from the request to the answer: who may post, what is counted, logged and submitted, and
+ * that nothing is lost when the events cannot be taken. */
+#include "clock.h"
+#include "ingest.h"
+#include "log.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TYPE   "application/vnd.docker.distribution.events.v2+json"
+#define OCI    "application/vnd.oci.image.manifest.v1+json"
+#define DIGEST "sha256:31a61cd993e3f0c3cc7ea34ab6331037cfa8f8745d16fada5de554a7e4412e6f"
+#define OTHER  "sha256:45d33032d2e088783634054c7fc7ad91d5549dba6eaefbb54f1858b30da36e9f"
+
+#define PUSH(digest, tag)                                                                          \
+    "{\"id\":\"e\",\"timestamp\":\"2026-11-22T07:50:41.5+03:00\",\"action\":\"push\",\"target\":"  \
+    "{\"mediaType\":\"" OCI "\",\"digest\":\"" digest "\",\"repository\":\"app\",\"tag\":\"" tag   \
+    "\"}}"
+#define DELETE(digest)                                                                             \
+    "{\"action\":\"delete\",\"target\":{\"digest\":\"" digest "\",\"repository\":\"app\"}}"
+#define PULL         "{\"action\":\"pull\"}"
+#define BAD          "{\"action\":17}"
+#define BODY(events) "{\"events\":[" events "]}"
+
+/* --- the other side: an engine that does as told, and a caller --- */
+
+struct world {
+    struct ingest *in;
+    struct metrics metrics;
+    /* what the engine shall do */
+    int submit_result;
+    bool later;   /* call done when the test says so */
+    int done_err; /* otherwise, and then, with this */
+    /* what it was given */
+    struct buf events; /* "CreateImage app v1, " */
+    struct buf json;   /* of the last event */
+    char last_id[ID_SIZE];
+    void (*done)(void *arg, int err);
+    void *done_arg;
+    /* what the caller was told */
+    struct ingest_call call;
+    struct ingest_answer answer;
+    size_t answers;
+    int log_fd;
+};
+static struct world *world; /* of the running test */
+
+static int on_submit(void *ctx, struct event *const *events, size_t n,
+                     void (*done)(void *arg, int err), void *arg)
+{
+    struct world *w = ctx;
+    if (w->submit_result < 0)
+        return w->submit_result;
+    assert_true(n > 0);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(strcmp(w->last_id, events[i]->id) < 0);
+        memcpy(w->last_id, events[i]->id, ID_SIZE);
+        assert_int_equal(buf_printf(&w->events, "%s %s %s, ", EVENT_TYPES[events[i]->type],
+                                    events[i]->repository, events[i]->tag),
+                         0);
+        buf_clear(&w->json);
+        assert_int_equal(buf_append(&w->json, events[i]->json), 0);
+    }
+    w->done = done;
+    w->done_arg = arg;
+    if (!w->later)
+        done(arg, w->done_err);
+    return 0;
+}
+
+static void on_answer(struct ingest_call *call, const struct ingest_answer *answer)
+{
+    assert_ptr_equal(call, &world->call);
+    world->answer = *answer;
+    world->answers++;
+}
+
+static char ID_OPEN[] = "crtopen", ID_LOCKED[] = "crtlocked", ID_ODD[] = "crtodd";
+static char KIND[] = "distribution", TOKEN[] = "s3cret:x";
+static char CLOUD[] = "b1gcloud", FOLDER[] = "b1gfolder", NO_KIND[] = "nobody";
+
+static struct config_registry REGISTRIES[] = {
+    {.id = ID_OPEN},
+    {.id = ID_LOCKED, .kind = KIND, .token = TOKEN},
+    {.id = ID_ODD, .kind = NO_KIND},
+};
+static const struct config CONFIG = {
+    .cloud_id = CLOUD,
+    .folder_id = FOLDER,
+    .catalog = {.max_images = 1000, .max_tags = 1000},
+    .registries = REGISTRIES,
+    .n_registries = ARRAY_LEN(REGISTRIES),
+};
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    assert_non_null(w);
+    buf_init(&w->events, 1 << 24);
+    buf_init(&w->json, 1 << 20);
+    w->call.done = on_answer;
+    w->log_fd = memfd_create("log", 0);
+    assert_true(w->log_fd >= 0);
+    log_set_fd(w->log_fd);
+    w->in = ingest_new(&CONFIG, &w->metrics, (struct ingest_target){w, on_submit});
+    clock_freeze(1000, 1600000000123); /* 2020-09-13T12:26:40.123Z */
+    *state = world = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    ingest_free(w->in);
+    clock_unfreeze();
+    log_set_fd(STDERR_FILENO);
+    (void) close(w->log_fd);
+    buf_fini(&w->events);
+    buf_fini(&w->json);
+    free(w);
+    return 0;
+}
+
+static struct ingest_request request(const char *registry, const char *body)
+{
+    return (struct ingest_request){
+        .registry_id = slice_str(registry),
+        .content_type = slice_str(TYPE),
+        .body = slice_str(body),
+        .peer = "192.0.2.1:4711",
+    };
+}
+
+static void post(struct world *w, const struct ingest_request *req)
+{
+    size_t before = w->answers;
+    buf_clear(&w->events);
+    ingest_post(w->in, req, &w->call);
+    assert_int_equal(w->answers, before + (w->later ? 0 : 1));
+}
+
+static uint64_t counted(const struct world *w, enum metric id)
+{
+    const struct metrics *all[] = {&w->metrics};
+    return metrics_get(all, 1, id);
+}
+
+/* What was logged since the last call; valid until the next. */
+static const char *logged(struct world *w)
+{
+    static char text[65536];
+    ssize_t n = pread(w->log_fd, text, sizeof(text) - 1, 0);
+    assert_true(n >= 0);
+    text[n] = '\0';
+    assert_int_equal(ftruncate(w->log_fd, 0), 0);
+    assert_int_equal(lseek(w->log_fd, 0, SEEK_SET), 0);
+    return text;
+}
+
+static size_t count_of(const char *text, const char *what)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* --- tests --- */
+
+static void test_check(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *name, *registry, *authorization, *encoding;
+        enum refuse want;
+    } CASES[] = {
+        {"open registry", "crtopen", "", "", REFUSE_NONE},
+        {"open registry, a token nobody asked for", "crtopen", "Bearer x", "", REFUSE_NONE},
+        {"identity", "crtopen", "", "identity", REFUSE_NONE},
+        {"identity in capitals", "crtopen", "", "Identity", REFUSE_NONE},
+        {"gzip", "crtopen", "", "gzip", REFUSE_ENCODING},
+        {"identity and gzip", "crtopen", "", "identity, gzip", REFUSE_ENCODING},
+        {"unknown registry", "crtnone", "Bearer s3cret:x", "", REFUSE_REGISTRY},
+        {"start of a registry", "crtope", "", "", REFUSE_REGISTRY},
+        {"registry with more behind", "crtopen1", "", "", REFUSE_REGISTRY},
+        {"registry in capitals", "CRTOPEN", "", "", REFUSE_REGISTRY},
+        {"no registry", "", "", "", REFUSE_REGISTRY},
+        {"bearer", "crtlocked", "Bearer s3cret:x", "", REFUSE_NONE},
+        {"scheme in another case", "crtlocked", "bEARER  s3cret:x ", "", REFUSE_NONE},
+        {"bearer and gzip", "crtlocked", "Bearer s3cret:x", "gzip", REFUSE_ENCODING},
+        {"nothing", "crtlocked", "", "", REFUSE_AUTH},
+        {"nothing and gzip", "crtlocked", "", "gzip", REFUSE_AUTH},
+        {"wrong token", "crtlocked", "Bearer s3cret:y", "", REFUSE_AUTH},
+        {"start of the token", "crtlocked", "Bearer s3cret", "", REFUSE_AUTH},
+        {"token with more behind", "crtlocked", "Bearer s3cret:xx", "", REFUSE_AUTH},
+        {"token in capitals", "crtlocked", "Bearer S3CRET:X", "", REFUSE_AUTH},
+        {"no scheme", "crtlocked", "s3cret:x", "", REFUSE_AUTH},
+        {"scheme alone", "crtlocked", "Bearer", "", REFUSE_AUTH},
+        {"scheme and a space", "crtlocked", "Bearer ", "", REFUSE_AUTH},
+        {"scheme with more behind", "crtlocked", "Bearers3cret:x", "", REFUSE_AUTH},
+        {"another scheme", "crtlocked", "Digest s3cret:x", "", REFUSE_AUTH},
+        {"basic, user:s3cret:x", "crtlocked", "Basic dXNlcjpzM2NyZXQ6eA==", "", REFUSE_NONE},
+        {"basic, no user", "crtlocked", "basic OnMzY3JldDp4", "", REFUSE_NONE},
+        {"basic, wrong password", "crtlocked", "Basic dXNlcjpzM2NyZXQ6eQ==", "", REFUSE_AUTH},
+        {"basic, token as the user", "crtlocked", "Basic czNjcmV0Ong6", "", REFUSE_AUTH},
+        {"basic, token without a user", "crtlocked", "Basic czNjcmV0Ong=", "", REFUSE_AUTH},
+        {"basic, no colon", "crtlocked", "Basic dXNlcg==", "", REFUSE_AUTH},
+        {"basic, not base64", "crtlocked", "Basic s3cret:x", "", REFUSE_AUTH},
+        {"basic, empty", "crtlocked", "Basic ", "", REFUSE_AUTH},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        print_message("  %s\n", CASES[i].name);
+        struct ingest_request req = request(CASES[i].registry, BODY(PULL));
+        req.authorization = slice_str(CASES[i].authorization);
+        req.content_encoding = slice_str(CASES[i].encoding);
+        struct ingest_answer answer = {.status = 0};
+        assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
+        assert_int_equal(answer.status,
+                         CASES[i].want == REFUSE_NONE ? 0 : refuse_info(CASES[i].want)->answer);
+
+        post(w, &req); /* comes to the same, also for who did not check before */
+        assert_int_equal(w->answer.status,
+                         CASES[i].want == REFUSE_NONE ? 202 : refuse_info(CASES[i].want)->answer);
+        assert_int_equal(w->answer.why, CASES[i].want);
+        if (CASES[i].want == REFUSE_AUTH)
+            assert_string_equal(w->answer.extra_header, "WWW-Authenticate: Bearer\r\n");
+        else
+            assert_null(w->answer.extra_header);
+        if (CASES[i].want != REFUSE_NONE) {
+            char body[64];
+            (void) snprintf(body, sizeof(body), "{\"error\":\"%s\"}",
+                            refuse_info(CASES[i].want)->name);
+            assert_string_equal(w->answer.body, body);
+        }
+    }
+    static char large[70000] = "Bearer ";
+    memset(large + 7, 'a', sizeof(large) - 8);
+    struct ingest_request req = request("crtlocked", BODY(PULL));
+    req.authorization = slice_str(large);
+    struct ingest_answer answer;
+    assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_AUTH);
+    memcpy(large, "Basic  ", 7);
+    assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_AUTH);
+}
+
+static void test_counts(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *name, *registry, *content_type, *body;
+        const char *answer, *events;
+        unsigned accepted, ignored, set_aside;
+    } CASES[] = {
+        {"new image", "crtopen", TYPE, BODY(PUSH(DIGEST, "v1")),
+         "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}",
+         "CreateImage app v1, CreateImageTag app v1, ", 1, 0, 0},
+        {"the same again", "crtopen", TYPE, BODY(PUSH(DIGEST, "v1")),
+         "{\"accepted\":0,\"ignored\":1,\"duplicates\":0}", "", 0, 1, 0},
+        {"the same in another registry", "crtlocked", TYPE, BODY(PUSH(DIGEST, "v1")),
+         "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}",
+         "CreateImage app v1, CreateImageTag app v1, ", 1, 0, 0},
+        {"a bit of everything", "crtopen", TYPE,
+         BODY(PULL "," BAD "," PUSH(DIGEST, "v2") "," PULL "," PUSH(OTHER, "v1") "," DELETE(
+             "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")),
+         "{\"accepted\":2,\"ignored\":3,\"duplicates\":0,\"set_aside\":1}",
+         "CreateImageTag app v2, CreateImage app v1, DeleteImageTag app v1, "
+         "CreateImageTag app v1, ",
+         2, 3, 1},
+        {"delete", "crtopen", TYPE, BODY(DELETE(DIGEST)),
+         "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}",
+         "DeleteImage app , DeleteImageTag app v2, ", 1, 0, 0},
+        {"no events", "crtopen", TYPE, BODY(""), "{\"accepted\":0,\"ignored\":0,\"duplicates\":0}",
+         "", 0, 0, 0},
+        {"broken", "crtopen", TYPE, "{\"events\":[{",
+         "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}", "", 0, 0, 1},
+        {"empty", "crtopen", TYPE, "",
+         "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}", "", 0, 0, 1},
+        {"charset", "crtopen", TYPE "; charset=utf-16", BODY(PULL),
+         "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}", "", 0, 0, 1},
+        {"nobody's", "crtopen", "text/plain", BODY(PULL),
+         "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}", "", 0, 0, 1},
+        {"declared, so the type does not matter", "crtlocked", "text/plain", BODY(PULL),
+         "{\"accepted\":0,\"ignored\":1,\"duplicates\":0}", "", 0, 1, 0},
+        {"a kind that is not built", "crtodd", TYPE, BODY(PULL),
+         "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}", "", 0, 0, 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        print_message("  %s\n", CASES[i].name);
+        struct ingest_request req = request(CASES[i].registry, CASES[i].body);
+        req.content_type = slice_str(CASES[i].content_type);
+        req.authorization = SLICE_LIT("Bearer s3cret:x");
+        uint64_t accepted = counted(w, M_WEBHOOK_ACCEPTED), ignored = counted(w, M_WEBHOOK_IGNORED);
+        uint64_t set_aside = counted(w, M_WEBHOOK_SET_ASIDE);
+        post(w, &req);
+        assert_int_equal(w->answer.status, 202);
+        assert_int_equal(w->answer.retry_after_s, 0);
+        assert_string_equal(w->answer.body, CASES[i].answer);
+        if (!slice_eq_str(buf_slice(&w->events), CASES[i].events))
+            fail_msg("events: %.*s", (int) w->events.len, (const char *) w->events.data);
+        assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED) - accepted, CASES[i].accepted);
+        assert_int_equal(counted(w, M_WEBHOOK_IGNORED) - ignored, CASES[i].ignored);
+        assert_int_equal(counted(w, M_WEBHOOK_SET_ASIDE) - set_aside, CASES[i].set_aside);
+
+        const char *log = logged(w);
+        assert_int_equal(count_of(log, "\"msg\":\"answered\""), 1);
+        assert_int_equal(count_of(log, "\"msg\":\"set aside\""), CASES[i].set_aside);
+        assert_int_equal(count_of(log, "\n"), 1 + CASES[i].set_aside);
+        char numbers[256];
+        (void) snprintf(numbers, sizeof(numbers),
+                        "\"registry\":\"%s\",\"peer\":\"192.0.2.1:4711\",\"status\":202,"
+                        "\"bytes\":%zu,\"accepted\":%u,\"ignored\":%u,\"set_aside\":%u,"
+                        "\"duration_us\":0",
+                        CASES[i].registry, req.body.len, CASES[i].accepted, CASES[i].ignored,
+                        CASES[i].set_aside);
+        if (strstr(log, numbers) == NULL)
+            fail_msg("%s not in: %s", numbers, log);
+    }
+    uint64_t observed = 0;
+    for (size_t i = 0; i <= METRICS_BUCKETS; i++)
+        observed += atomic_load(&w->metrics.histogram[H_WEBHOOK].bucket[i]);
+    assert_int_equal(observed, ARRAY_LEN(CASES));
+}
+
+static void test_event_contents(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *name, *body, *trace, *want; /* want: part of the JSON */
+    } CASES[] = {
+        {"the sender's time", BODY(PUSH(DIGEST, "v1")), "",
+         "{\"event_metadata\":{\"cloud_id\":\"b1gcloud\",\"created_at\":\"2026-11-22T04:50:41."
+         "5Z\""},
+        {"time of receipt", BODY(DELETE(DIGEST)), "",
+         "\"created_at\":\"2020-09-13T12:26:40.123Z\""},
+        {"repository", BODY(PUSH(DIGEST, "v1")), "",
+         "\"registry_id\":\"crtopen\",\"repository_name\":\"crtopen/app\",\"tag\":\"v1\""},
+        {"no trace", BODY(PUSH(DIGEST, "v2")), "",
+         "{\"parent_span_id\":\"\",\"span_id\":\"\",\"trace_id\":\"\"}"},
+        {"trace", BODY(PUSH(DIGEST, "v3")),
+         "00-0af7651916cd43dd8448eb211c80319c-00000000000000ff-01",
+         "\"tracing_context\":{\"parent_span_id\":\"255\",\"span_id\":\""},
+        {"malformed trace", BODY(PUSH(DIGEST, "v4")), "00-xyz", "\"trace_id\":\"\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        print_message("  %s\n", CASES[i].name);
+        struct ingest_request req = request("crtopen", CASES[i].body);
+        req.traceparent = slice_str(CASES[i].trace);
+        post(w, &req);
+        if (memmem(w->json.data, w->json.len, CASES[i].want, strlen(CASES[i].want)) == NULL)
+            fail_msg("%.*s", (int) w->json.len, (const char *) w->json.data);
+    }
+}
+
+/* Refused events come again, and then they must yield what they would have yielded. */
+static void test_not_taken(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *name;
+        int submit_result, done_err;
+        unsigned retry_after_s;
+    } CASES[] = {
+        {"overload", -EAGAIN, 0, 1},
+        {"another error", -EIO, 0, 1},
+        {"not safe, known at once", 0, -EIO, 5},
+    };
+    struct ingest_request first = request("crtopen", BODY(PUSH(DIGEST, "v1")));
+    struct ingest_request move = request("crtopen", BODY(PULL "," BAD "," PUSH(OTHER, "v1")));
+    post(w, &first);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        print_message("  %s\n", CASES[i].name);
+        w->submit_result = CASES[i].submit_result;
+        w->done_err = CASES[i].done_err;
+        uint64_t before = counted(w, M_WEBHOOK_ACCEPTED);
+        for (int again = 0; again < 3; again++) {
+            post(w, &move);
+            assert_int_equal(w->answer.status, 503);
+            assert_int_equal(w->answer.why, REFUSE_OVERLOAD);
+            assert_int_equal(w->answer.retry_after_s, CASES[i].retry_after_s);
+            assert_string_equal(w->answer.body, "{\"error\":\"overload\"}");
+        }
+        assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED), before);
+        assert_int_equal(counted(w, M_WEBHOOK_SET_ASIDE), 0);
+    }
+    w->submit_result = 0;
+    w->done_err = 0;
+    post(w, &move);
+    assert_int_equal(w->answer.status, 202);
+    assert_true(slice_eq_str(buf_slice(&w->events),
+                             "CreateImage app v1, DeleteImageTag app v1, CreateImageTag app v1, "));
+}
+
+static void test_answer_later(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *name, *body;
+        int err;
+        unsigned status;
+    } CASES[] = {
+        {"safe", BODY(PUSH(DIGEST, "v1")), 0, 202},
+        {"not safe", BODY(PUSH(DIGEST, "v2")), -EIO, 503},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        print_message("  %s\n", CASES[i].name);
+        size_t before = w->answers;
+        w->later = true;
+        struct ingest_request req = request("crtopen", CASES[i].body);
+        post(w, &req);
+        w->later = false;
+        (void) logged(w);
+        w->done(w->done_arg, CASES[i].err); /* the request is gone by now */
+        assert_int_equal(w->answers, before + 1);
+        assert_int_equal(w->answer.status, CASES[i].status);
+        const char *log = logged(w);
+        assert_int_equal(count_of(log, "\"msg\":\"answered\""), 1);
+        assert_int_equal(count_of(log, "\"registry\":\"crtopen\",\"peer\":\"192.0.2.1:4711\""), 1);
+    }
+}
+
+/* The caller goes on with the connection's next request from inside done(). */
+static void post_again(struct ingest_call *call, const struct ingest_answer *answer)
+{
+    on_answer(call, answer);
+    if (world->answers > 1)
+        return;
+    world->submit_result = -EAGAIN;
+    struct ingest_request req = request("crtopen", BODY(PUSH(OTHER, "v1")));
+    ingest_post(world->in, &req, call);
+}
+
+static void test_post_inside_done(void **state)
+{
+    struct world *w = *state;
+    struct ingest_request req = request("crtopen", BODY(PUSH(DIGEST, "v1")));
+    w->call.done = post_again;
+    ingest_post(w->in, &req, &w->call);
+    assert_int_equal(w->answers, 2);
+    assert_int_equal(w->answer.status, 503);
+    w->call.done = on_answer;
+    w->submit_result = 0;
+    post(w, &req); /* the first one was taken for good, the second was not */
+    assert_string_equal(w->answer.body, "{\"accepted\":0,\"ignored\":1,\"duplicates\":0}");
+    assert_int_equal(w->events.len, 0);
+}
+
+static void test_set_aside_log(void **state)
+{
+    struct world *w = *state;
+    struct buf body;
+    buf_init(&body, 1 << 20);
+    assert_int_equal(buf_append_str(&body, "{\"events\":[" PUSH(DIGEST, "v1")), 0);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(buf_printf(&body, ",{\"x\":\"\x1b[31m%0999d\"}", i), 0);
+    assert_int_equal(buf_append_str(&body, "]}"), 0);
+    struct ingest_request req = request("crtopen", "");
+    req.body = buf_slice(&body);
+    post(w, &req);
+    assert_string_equal(w->answer.body,
+                        "{\"accepted\":1,\"ignored\":0,\"duplicates\":0,\"set_aside\":1000}");
+    const char *log = logged(w);
+    assert_int_equal(count_of(log, "\"msg\":\"set aside\""), 10);
+    assert_int_equal(count_of(log, "\"reason\":\"control\""), 10);
+    assert_int_equal(count_of(log, "\x1b"), 0);
+    assert_true(strlen(log) < 10 * 700 + 500);
+    buf_fini(&body);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_check, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_event_contents, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answer_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_post_inside_done, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_set_aside_log, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
