@@ -55,7 +55,8 @@ const columnsOf = (run) => run.pattern === 'idle' ? IDLE : FANOUT;
 
 if (first === '--line') {
     const run = JSON.parse(readFileSync(second, 'utf8'));
-    console.log(columnsOf(run).map(([name, get, show]) => `${name} ${show(get(run))}`).join(', '));
+    console.log(columnsOf(run).map(([name, get, show]) => `${name} ${show(get(run))}`).join(', ')
+        + (run.ok ? '' : `, ${JSON.stringify(run.errors)}`));
     process.exit(0);
 }
 
@@ -71,12 +72,21 @@ function shell(command, ...args) {
     }
 }
 
+function line(file) {
+    try {
+        return readFileSync(file, 'utf8').trim();
+    } catch {
+        return 'unknown';
+    }
+}
+
 const machine = {
     date: new Date().toISOString().slice(0, 16).replace('T', ' ') + ' UTC',
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
     cores: os.cpus().length,
     memory_gb: Math.round(os.totalmem() / 2 ** 30),
     kernel: `${os.type()} ${os.release()}`,
+    congestion_control: line('/proc/sys/net/ipv4/tcp_congestion_control'),
     commit: shell('git', 'rev-parse', '--short', 'HEAD')
         + (shell('git', 'status', '--porcelain', '--untracked-files=no') ? ' with changes' : ''),
 };
@@ -135,7 +145,7 @@ const fanout = scenarios.filter((s) => !isIdle(s));
 const idle = scenarios.filter(isIdle);
 const rounds = Math.max(...runs.map((r) => r.round));
 const head = `${machine.date}, ${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB, `
-    + `${machine.kernel}, commit ${machine.commit}; medians of ${rounds} interleaved round${rounds > 1 ? 's' : ''}`;
+    + `${machine.kernel}, TCP ${machine.congestion_control}, commit ${machine.commit}; medians of ${rounds} interleaved round${rounds > 1 ? 's' : ''}`;
 const body = [
     head,
     ...(fanout.length ? [table(FANOUT, fanout)] : []),
