@@ -1,0 +1,55 @@
+/* The opening handshake: header lines after a request line that fits (first byte odd: and after all
+ * that a handshake needs). What is accepted answers with a response of the fixed shape and echoes
+ * nothing of the client's but a subprotocol that is ours. */
+#include "upgrade.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char *ORIGINS[] = {"https://ok.example", "http://127.0.0.1:3000"};
+static const char *const SUPPORTED[] = {"v2.regcast", "v1.regcast", NULL};
+
+static void check_response(const struct upgrade *u)
+{
+    struct buf out;
+    size_t lines = 0;
+    buf_init(&out, 1024);
+    if (upgrade_response(&out, u, "d5d00000000000000001") < 0)
+        abort();
+    for (size_t i = 1; i < out.len; i++)
+        lines += out.data[i - 1] == '\r' && out.data[i] == '\n' ? 1u : 0;
+    bool known = u->protocol.len == 0 || slice_eq_str(u->protocol, SUPPORTED[0]) ||
+                 slice_eq_str(u->protocol, SUPPORTED[1]);
+    if (!known || lines != (u->protocol.len > 0 ? 7 : 6) || strlen(u->accept) != 28)
+        abort();
+    buf_fini(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    struct http *h = http_new();
+    struct slice body, start = SLICE_LIT("GET / HTTP/1.1\r\nHost: a\r\n");
+    if ((data[0] & 1) != 0)
+        start = SLICE_LIT("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+                          "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+    size_t used;
+    enum http_event event = http_feed(h, start, &used, &body);
+    if (event != HTTP_MORE)
+        abort();
+    event = http_feed(h, slice_of(data + 1, size - 1), &used, &body);
+    if (event == HTTP_MORE)
+        event = http_feed(h, SLICE_LIT("\r\n\r\n"), &used, &body);
+    if (event == HTTP_HEAD) {
+        struct upgrade u;
+        struct config_strings origins = {.at = ORIGINS, .n = (data[0] & 2) != 0 ? 2 : 0};
+        const struct http_head *head = http_get_head(h);
+        if (upgrade_check(head, &origins, SUPPORTED, &u) == REFUSE_NONE)
+            check_response(&u);
+    }
+    http_free(h);
+    return 0;
+}
