@@ -1,4 +1,4 @@
-/* config.h - one table of every setting: load, check, print. The table in config.c gives each key
+/* config.h - one table of every setting: load, check, print. config_table.c gives each key
  * its place in these structures, its bounds, default and help; the YAML loader, --check and
  * conf/reference.md all come from it, so they cannot disagree. A loaded configuration never changes
  * and may be read from any thread. */

@@ -1,0 +1,460 @@
+/* config.c - a document becomes a configuration, by the table in config_table.c. */
+#include "config.h"
+
+#include "config_set.h"
+#include "config_value.h"
+#include "mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#define KEY_SIZE    256
+#define WORKERS_MAX 256
+
+struct loader {
+    struct problems problems;
+    struct config *cfg;
+    struct config_path path_defaults;
+    /* Beside SETTINGS: the line of each key in what is being read, 0 where it was left out. */
+    unsigned lines[SETTINGS_MAX];
+    unsigned path_default_lines[SETTINGS_MAX]; /* the same of gateway.defaults */
+};
+
+/* A mapping that is being read: what its keys are in the table ("gateway.paths[].") and in messages
+ * ("gateway.paths[2]."), and the structure that the table's offsets are in. */
+struct scope {
+    char pattern[KEY_SIZE], shown[KEY_SIZE];
+    void *base;
+};
+
+static void read_map(struct loader *l, const struct doc_node *node, const struct scope *scope);
+
+static void *place_of(const struct setting *s, void *base)
+{
+    return (char *) base + s->offset;
+}
+
+/* Is the setting of the structures that `pattern` names: "" the configuration, "registries[]."...
+ */
+static bool is_of(const struct setting *s, const char *pattern)
+{
+    size_t len = setting_item_prefix(s->key);
+    return strlen(pattern) == len && strncmp(s->key, pattern, len) == 0;
+}
+
+static void set_defaults(const char *pattern, void *base)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        if (is_of(&SETTINGS[i], pattern))
+            setting_default(&SETTINGS[i], place_of(&SETTINGS[i], base));
+}
+
+/* --- unknown keys --- */
+
+/* How many letters to change, add or leave out to make one of the other (Levenshtein). */
+static size_t distance(struct slice a, struct slice b)
+{
+    size_t row[KEY_SIZE];
+    if (b.len >= ARRAY_LEN(row) || a.len >= ARRAY_LEN(row))
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t change = diagonal + (a.data[i - 1] != b.data[j - 1]);
+            size_t least = row[j] < row[j - 1] ? row[j] : row[j - 1];
+            diagonal = row[j];
+            row[j] = change < least + 1 ? change : least + 1;
+        }
+    }
+    return row[b.len];
+}
+
+/* The known key beside `key` that is nearest to it, else the same key elsewhere; empty when nothing
+ * is close. */
+static struct slice nearest_key(const struct scope *scope, const char *key)
+{
+    struct slice wanted = slice_str(key), nearest = {0};
+    size_t len = strlen(scope->pattern);
+    size_t least = wanted.len < 4 ? 2 : wanted.len < 9 ? 3 : 4; /* this many changes are too many */
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        if (strncmp(SETTINGS[i].key, scope->pattern, len) != 0)
+            continue;
+        struct slice known = slice_of(SETTINGS[i].key + len, strcspn(SETTINGS[i].key + len, ".["));
+        size_t d = distance(wanted, known);
+        if (d > 0 && d < least) { /* 0: it is known, but not allowed here */
+            least = d;
+            nearest = known;
+        }
+    }
+    for (size_t i = 0; nearest.len == 0 && i < N_SETTINGS; i++) {
+        const char *dot = strrchr(SETTINGS[i].key, '.');
+        if (dot != NULL && strcmp(dot + 1, key) == 0)
+            nearest = slice_str(SETTINGS[i].key);
+    }
+    return nearest;
+}
+
+static void unknown_key(struct loader *l, const struct doc_node *node, const struct scope *scope,
+                        const char *shown)
+{
+    char quoted[DOC_QUOTE_SIZE];
+    struct slice nearest = nearest_key(scope, node->key);
+    if (nearest.len > 0)
+        problems_add(&l->problems, node->line, shown,
+                     "expected a known key (did you mean \"%.*s\"?), got %s", (int) nearest.len,
+                     (const char *) nearest.data, doc_quote(node->key, quoted));
+    else
+        problems_add(&l->problems, node->line, shown, "expected a known key, got %s",
+                     doc_quote(node->key, quoted));
+}
+
+/* --- checks across keys --- */
+
+static unsigned line_of(const struct loader *l, const struct scope *scope, const char *key)
+{
+    char name[2 * KEY_SIZE];
+    (void) snprintf(name, sizeof(name), "%s%s", scope->pattern, key);
+    const struct setting *s = setting_find(name);
+    ASSERT(s != NULL);
+    return l->lines[s - SETTINGS];
+}
+
+/* Notes a problem of a key that the file has. */
+__attribute__((format(printf, 4, 5))) static void note(struct loader *l, const struct scope *scope,
+                                                       const char *key, const char *fmt, ...)
+{
+    char shown[2 * KEY_SIZE], text[KEY_SIZE];
+    (void) snprintf(shown, sizeof(shown), "%s%s", scope->shown, key);
+    va_list args;
+    va_start(args, fmt);
+    (void) vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    problems_add(&l->problems, line_of(l, scope, key), shown, "%s", text);
+}
+
+static void check_path(struct loader *l, struct config_path *path, const struct scope *scope)
+{
+    static const struct {
+        const char *small, *large;
+        size_t small_offset, large_offset;
+    } PAIRS[] = {
+        {"max_frame_bytes", "max_message_bytes", offsetof(struct config_path, max_frame_bytes),
+         offsetof(struct config_path, max_message_bytes)},
+        {"max_lag_bytes", "history_bytes", offsetof(struct config_path, max_lag_bytes),
+         offsetof(struct config_path, history_bytes)},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(PAIRS); i++) {
+        uint64_t *small = (uint64_t *) (void *) ((char *) path + PAIRS[i].small_offset);
+        uint64_t large = *(uint64_t *) (void *) ((char *) path + PAIRS[i].large_offset);
+        if (*small <= large)
+            continue;
+        char most[VALUE_TEXT_SIZE], is[VALUE_TEXT_SIZE];
+        if (line_of(l, scope, PAIRS[i].small) == 0) /* left out: the default follows the other */
+            *small = large;
+        else
+            note(l, scope, PAIRS[i].small, "expected at most %s (%s), got %s", PAIRS[i].large,
+                 value_print_size(large, most), value_print_size(*small, is));
+    }
+}
+
+static void check_registry(struct loader *l, const struct scope *scope)
+{
+    if (line_of(l, scope, "token") != 0 && line_of(l, scope, "token_file") != 0)
+        note(l, scope, "token_file", "expected either token or token_file, got both");
+}
+
+static char *unique_of(const struct list_place *list, const void *items, size_t i)
+{
+    return *(char *const *) (const void *) ((const char *) items + i * list->item_size +
+                                            list->unique_offset);
+}
+
+static void *items_of(const struct list_place *list, struct config *cfg)
+{
+    return *(void **) (void *) ((char *) cfg + list->at_offset);
+}
+
+static size_t *count_of(const struct list_place *list, struct config *cfg)
+{
+    return (size_t *) (void *) ((char *) cfg + list->n_offset);
+}
+
+/* `value`, of the trigger's `key`, is the name of an element of the list. Where a name could not be
+ * read, no other is called unknown: that would be a consequence of a problem that is noted already.
+ */
+static void check_reference(struct loader *l, const struct scope *scope, const char *key,
+                            const char *value, const char *list_key)
+{
+    const struct list_place *list = list_find(list_key);
+    const void *items = items_of(list, l->cfg);
+    for (size_t i = 0; i < *count_of(list, l->cfg); i++) {
+        const char *name = unique_of(list, items, i);
+        if (name == NULL || strcmp(name, value) == 0)
+            return;
+    }
+    char quoted[DOC_QUOTE_SIZE];
+    note(l, scope, key, "expected one of %s, got %s", list_key, doc_quote(value, quoted));
+}
+
+static void check_trigger(struct loader *l, const struct config_trigger *t,
+                          const struct scope *scope)
+{
+#define RULE      "rule.container_registry."
+#define BROADCAST RULE "gateway_websocket_broadcast."
+    if (t->registry_id != NULL)
+        check_reference(l, scope, RULE "registry_id", t->registry_id, "registries");
+    if (t->path != NULL)
+        check_reference(l, scope, BROADCAST "path", t->path, "gateway.paths");
+    if (t->service_account_id != NULL)
+        check_reference(l, scope, BROADCAST "service_account_id", t->service_account_id,
+                        "service_accounts");
+    const char *id = l->cfg->gateway.id;
+    if (t->gateway_id == NULL || id == NULL || strcmp(t->gateway_id, id) == 0)
+        return;
+    char quoted[DOC_QUOTE_SIZE];
+    note(l, scope, BROADCAST "gateway_id", "expected gateway.id (%s), got %s", id,
+         doc_quote(t->gateway_id, quoted));
+#undef RULE
+#undef BROADCAST
+}
+
+/* --- lists and mappings --- */
+
+static void check_required(struct loader *l, const struct scope *scope, unsigned line)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        const struct setting *s = &SETTINGS[i];
+        if (!is_of(s, scope->pattern) || (s->flags & SETTING_REQUIRED) == 0 || l->lines[i] != 0)
+            continue;
+        char key[2 * KEY_SIZE], expected[SETTING_TEXT_SIZE];
+        (void) snprintf(key, sizeof(key), "%s%s", scope->shown, s->key + strlen(scope->pattern));
+        problems_add(&l->problems, line, key, "expected %s, got nothing",
+                     setting_expected(s, expected));
+    }
+}
+
+static void check_unique(struct loader *l, const struct list_place *list, const void *items,
+                         size_t i, const struct scope *scope)
+{
+    const char *name = unique_of(list, items, i);
+    for (size_t other = 0; name != NULL && other < i; other++) {
+        const char *earlier = unique_of(list, items, other);
+        if (earlier == NULL || strcmp(earlier, name) != 0)
+            continue;
+        char quoted[DOC_QUOTE_SIZE];
+        note(l, scope, list->unique_key, "expected each %s once, got %s again", list->unique_key,
+             doc_quote(name, quoted));
+        return;
+    }
+}
+
+static void read_item(struct loader *l, const struct list_place *list, const struct doc_node *node,
+                      void *items, size_t i)
+{
+    void *item = (char *) items + i * list->item_size;
+    unsigned problems = l->problems.n;
+    struct scope scope = {.base = item};
+    (void) snprintf(scope.pattern, sizeof(scope.pattern), "%s[].", list->key);
+    (void) snprintf(scope.shown, sizeof(scope.shown), "%s[%zu].", list->key, i);
+    bool path = items == l->cfg->gateway.paths;
+    for (size_t s = 0; s < N_SETTINGS; s++)
+        if (is_of(&SETTINGS[s], scope.pattern))
+            l->lines[s] = path ? l->path_default_lines[s] : 0;
+    if (path)
+        *(struct config_path *) item = l->path_defaults;
+    else
+        set_defaults(scope.pattern, item);
+
+    if (node->kind == DOC_TEXT && list->text_item_key != NULL) {
+        char key[KEY_SIZE];
+        (void) snprintf(key, sizeof(key), "%s%s", scope.pattern, list->text_item_key);
+        const struct setting *s = setting_find(key);
+        ASSERT(s != NULL);
+        (void) snprintf(key, sizeof(key), "%s[%zu]", list->key, i);
+        l->lines[s - SETTINGS] = node->line;
+        setting_read(&l->problems, s, node, key, place_of(s, item));
+    } else {
+        read_map(l, node, &scope);
+    }
+    check_required(l, &scope, node->line);
+    check_unique(l, list, items, i, &scope);
+    if (path && l->problems.n == problems)
+        check_path(l, item, &scope);
+    else if (items == l->cfg->registries)
+        check_registry(l, &scope);
+    else if (items == l->cfg->triggers)
+        check_trigger(l, item, &scope);
+}
+
+static void read_list(struct loader *l, const struct setting *s, const struct doc_node *node,
+                      const char *shown)
+{
+    bool nothing =
+        node->kind == DOC_TEXT && node->null && s->min == 0; /* all items commented out */
+    if (!nothing && (node->kind != DOC_LIST || node->n < s->min || node->n > s->max)) {
+        setting_wrong(&l->problems, s, node, shown);
+        return;
+    }
+    const struct list_place *list = list_find(s->key);
+    ASSERT(list != NULL);
+    void **items = (void **) (void *) ((char *) l->cfg + list->at_offset);
+    *items = xcalloc(node->n, list->item_size);
+    for (const struct doc_node *item = node->first; item != NULL; item = item->next) {
+        size_t i = (*count_of(list, l->cfg))++;
+        if (*items == l->cfg->triggers)
+            l->cfg->triggers[i].line = item->line;
+        read_item(l, list, item, *items, i);
+    }
+}
+
+static void read_path_defaults(struct loader *l, const struct doc_node *node)
+{
+    struct scope scope = {
+        .pattern = "gateway.paths[].", .shown = "gateway.defaults.", .base = &l->path_defaults};
+    read_map(l, node, &scope);
+    memcpy(l->path_default_lines, l->lines, sizeof(l->lines));
+}
+
+static bool is_section(const char *pattern)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        if (strncmp(SETTINGS[i].key, pattern, strlen(pattern)) == 0)
+            return true;
+    return false;
+}
+
+static void read_member(struct loader *l, const struct doc_node *node, const struct scope *scope,
+                        bool late)
+{
+    struct scope inner = *scope;
+    char quoted[DOC_QUOTE_SIZE];
+    bool simple = node->key[strspn(node->key, "abcdefghijklmnopqrstuvwxyz_")] == '\0';
+    (void) snprintf(inner.pattern, sizeof(inner.pattern), "%s%s", scope->pattern, node->key);
+    (void) snprintf(inner.shown, sizeof(inner.shown), "%s%s", scope->shown,
+                    simple ? node->key : doc_quote(node->key, quoted));
+    const struct setting *s = simple ? setting_find(inner.pattern) : NULL;
+    if ((s != NULL && (s->flags & SETTING_LATE) != 0) != late)
+        return;
+    if (s != NULL && scope->base == &l->path_defaults && (s->flags & SETTING_REQUIRED) != 0)
+        s = NULL; /* the path itself cannot be common to all */
+    if (s == NULL) {
+        (void) strncat(inner.pattern, ".", sizeof(inner.pattern) - strlen(inner.pattern) - 1);
+        (void) strncat(inner.shown, ".", sizeof(inner.shown) - strlen(inner.shown) - 1);
+        if (simple && is_section(inner.pattern)) {
+            read_map(l, node, &inner);
+        } else {
+            inner.shown[strlen(inner.shown) - 1] = '\0';
+            unknown_key(l, node, scope, inner.shown);
+        }
+        return;
+    }
+    l->lines[s - SETTINGS] = node->line;
+    if (s->type == SETTING_LIST)
+        read_list(l, s, node, inner.shown);
+    else if (s->type == SETTING_DEFAULTS)
+        read_path_defaults(l, node);
+    else
+        setting_read(&l->problems, s, node, inner.shown, place_of(s, scope->base));
+}
+
+static void read_members(struct loader *l, const struct doc_node *node, const struct scope *scope,
+                         bool late)
+{
+    for (const struct doc_node *member = node->first; member != NULL; member = member->next)
+        read_member(l, member, scope, late);
+}
+
+static void read_map(struct loader *l, const struct doc_node *node, const struct scope *scope)
+{
+    if (node->kind == DOC_TEXT && node->null)
+        return; /* a section of which everything is commented out */
+    if (node->kind != DOC_MAP) {
+        char key[KEY_SIZE], quoted[DOC_QUOTE_SIZE];
+        (void) snprintf(key, sizeof(key), "%.*s", (int) strlen(scope->shown) - 1, scope->shown);
+        problems_add(&l->problems, node->line, key, "expected a mapping, got %s",
+                     node->kind == DOC_LIST ? "a list" : doc_quote(node->text, quoted));
+        return;
+    }
+    read_members(l, node, scope, false);
+    read_members(l, node, scope, true);
+}
+
+static void read_root(struct loader *l, const struct doc_node *root)
+{
+    struct scope scope = {.base = l->cfg};
+    set_defaults("", l->cfg);
+    set_defaults("gateway.paths[].", &l->path_defaults);
+    read_members(l, root, &scope, false);
+    const struct setting *paths = setting_find("gateway.paths");
+    if (l->lines[paths - SETTINGS] == 0) {
+        struct doc_node item = {.kind = DOC_TEXT, .text = (char *) (uintptr_t) paths->def};
+        struct doc_node list = {.kind = DOC_LIST, .n = 1, .first = &item};
+        read_list(l, paths, &list, paths->key);
+    }
+    read_members(l, root, &scope, true);
+    if (l->cfg->gateway.workers == 0) {
+        unsigned cpus = uv_available_parallelism();
+        l->cfg->gateway.workers = cpus < WORKERS_MAX ? cpus : WORKERS_MAX;
+    }
+}
+
+int config_load(const char *file, struct config **ret, struct buf *error)
+{
+    struct loader *l = xcalloc(1, sizeof(*l)); /* too large for the stack of a thread */
+    struct doc_node *root = NULL;
+    l->problems.file = file;
+    int r = doc_load(file, &l->problems, &root);
+    if (r == 0) {
+        l->cfg = xcalloc(1, sizeof(*l->cfg));
+        read_root(l, root);
+        r = l->problems.n == 0 ? 0 : -EINVAL;
+    }
+    if (r == 0) {
+        *ret = l->cfg;
+    } else {
+        problems_print(&l->problems, error);
+        config_free(l->cfg);
+    }
+    doc_free(root);
+    free(l);
+    return r;
+}
+
+static void settings_fini(const char *pattern, void *base)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        if (is_of(&SETTINGS[i], pattern))
+            setting_fini(&SETTINGS[i], place_of(&SETTINGS[i], base));
+}
+
+void config_free(struct config *cfg)
+{
+    if (cfg == NULL)
+        return;
+    for (size_t i = 0; i < N_LISTS; i++) {
+        char pattern[KEY_SIZE];
+        (void) snprintf(pattern, sizeof(pattern), "%s[].", LISTS[i].key);
+        char *items = items_of(&LISTS[i], cfg);
+        for (size_t item = 0; item < *count_of(&LISTS[i], cfg); item++)
+            settings_fini(pattern, items + item * LISTS[i].item_size);
+        free(items);
+    }
+    settings_fini("", cfg);
+    free(cfg);
+}
+
+bool config_account_has_role(const struct config *cfg, const char *account_id, const char *role)
+{
+    for (size_t i = 0; i < cfg->n_service_accounts; i++) {
+        const struct config_account *account = &cfg->service_accounts[i];
+        for (size_t k = 0; strcmp(account->id, account_id) == 0 && k < account->roles.n; k++)
+            if (strcmp(account->roles.at[k], role) == 0)
+                return true;
+    }
+    return false;
+}

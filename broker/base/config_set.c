@@ -1,0 +1,240 @@
+/* config_set.c - one value of the file, or a default, into its place. */
+#include "config_set.h"
+
+#include "config_value.h"
+#include "mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+_Static_assert(sizeof(enum config_inbound) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
+_Static_assert(sizeof(enum config_slow) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
+
+#define KEY_SIZE 256
+
+static const char *got(const struct setting *s, const struct doc_node *node,
+                       char ret[DOC_QUOTE_SIZE])
+{
+    if (node->kind == DOC_MAP)
+        return "a mapping";
+    if (node->kind == DOC_LIST)
+        return "a list";
+    if (node->null)
+        return "nothing";
+    return s->flags & SETTING_SECRET ? "something else" : doc_quote(node->text, ret);
+}
+
+void setting_wrong(struct problems *p, const struct setting *s, const struct doc_node *node,
+                   const char *shown)
+{
+    static const char *const EXAMPLES[] = {
+        [SETTING_SIZE] = ", such as 4096, 64KiB or 1MiB",
+        [SETTING_DURATION] = ", such as 500ms, 20s, 10m or 1h",
+        [SETTING_DEFAULTS] = NULL,
+    };
+    char expected[SETTING_TEXT_SIZE], quoted[DOC_QUOTE_SIZE];
+    const char *example = EXAMPLES[s->type];
+    problems_add(p, node->line, shown, "expected %s%s, got %s", setting_expected(s, expected),
+                 example == NULL ? "" : example, got(s, node, quoted));
+}
+
+static bool set_number(const struct setting *s, const char *text, void *at)
+{
+    uint64_t value = 0;
+    if (s->type == SETTING_WORKERS && strcmp(text, "auto") == 0) {
+        *(uint64_t *) at = 0;
+        return true;
+    }
+    bool ok = s->type == SETTING_SIZE       ? value_size(text, &value)
+              : s->type == SETTING_DURATION ? value_duration(text, &value)
+                                            : value_count(text, &value);
+    if (!ok || value < s->min || value > s->max)
+        return false;
+    *(uint64_t *) at = value;
+    return true;
+}
+
+static size_t count_characters(const char *utf8)
+{
+    size_t n = 0;
+    for (; *utf8 != '\0'; utf8++)
+        n += ((uint8_t) *utf8 & 0xc0) != 0x80;
+    return n;
+}
+
+/* What was there goes, also when the new text is refused: no check then looks at a default that the
+ * file meant to replace. */
+static bool set_text(const struct setting *s, const char *text, void *at)
+{
+    char **place = at;
+    free(*place);
+    *place = NULL;
+    size_t n = count_characters(text);
+    if (n < s->min || n > s->max || !s->format->fits(text))
+        return false;
+    *place = xstrdup(text);
+    return true;
+}
+
+static bool set_word(const struct setting *s, const char *text, void *at)
+{
+    for (unsigned i = 0; s->format->words[i] != NULL; i++)
+        if (strcmp(s->format->words[i], text) == 0) {
+            if (s->type == SETTING_CHOICE) {
+                *(unsigned *) at = i;
+            } else {
+                free(*(char **) at);
+                *(char **) at = xstrdup(text);
+            }
+            return true;
+        }
+    return false;
+}
+
+static bool set_scalar(const struct setting *s, const char *text, void *at)
+{
+    switch (s->type) {
+    case SETTING_TEXT:
+        return set_text(s, text, at);
+    case SETTING_CHOICE:
+    case SETTING_WORD:
+        return set_word(s, text, at);
+    default:
+        return set_number(s, text, at);
+    }
+}
+
+static void read_token_file(struct problems *p, const struct setting *s,
+                            const struct doc_node *node, const char *shown, void *at)
+{
+    struct buf line;
+    buf_init(&line, s->max + 2); /* one byte too many and the NUL */
+    FILE *f = fopen(node->text, "re");
+    uint8_t *text = NULL;
+    int r = f == NULL ? -errno : buf_reserve(&line, line.limit, &text);
+    if (r == 0 && fgets((char *) text, (int) line.limit, f) == NULL) {
+        r = ferror(f) ? -errno : 0;
+        text[0] = '\0';
+    }
+    if (r < 0) {
+        problems_add(p, node->line, shown, "expected a file that can be read, got: %s", err_str(r));
+    } else {
+        text[strcspn((char *) text, "\r\n")] = '\0';
+        if (!set_text(s, (char *) text, at)) {
+            char expected[SETTING_TEXT_SIZE];
+            problems_add(p, node->line, shown, "expected %s, got another one",
+                         setting_expected(s, expected));
+        }
+    }
+    if (f != NULL)
+        (void) fclose(f);
+    buf_fini(&line);
+}
+
+static void strings_fini(struct config_strings *strings)
+{
+    for (size_t i = 0; i < strings->n; i++)
+        free(strings->at[i]);
+    free(strings->at);
+    *strings = (struct config_strings){0};
+}
+
+static void read_texts(struct problems *p, const struct setting *s, const struct doc_node *node,
+                       const char *shown, struct config_strings *strings)
+{
+    strings_fini(strings);
+    strings->at = xcalloc(node->n, sizeof(char *));
+    size_t i = 0;
+    for (const struct doc_node *item = node->first; item != NULL; item = item->next, i++) {
+        if (item->kind == DOC_TEXT && item->text[0] != '\0' && strlen(item->text) <= 255 &&
+            s->format->fits(item->text)) {
+            strings->at[strings->n++] = xstrdup(item->text);
+            continue;
+        }
+        char key[KEY_SIZE], quoted[DOC_QUOTE_SIZE];
+        (void) snprintf(key, sizeof(key), "%s[%zu]", shown, i);
+        problems_add(p, item->line, key, "expected %s, got %s", s->format->expected,
+                     got(s, item, quoted));
+    }
+}
+
+static void read_events(struct problems *p, const struct setting *s, const struct doc_node *node,
+                        const char *shown, unsigned *bits)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } EVENTS[] = {
+        {"CREATE_IMAGE", CONFIG_CREATE_IMAGE},
+        {"DELETE_IMAGE", CONFIG_DELETE_IMAGE},
+        {"CREATE_IMAGE_TAG", CONFIG_CREATE_IMAGE_TAG},
+        {"DELETE_IMAGE_TAG", CONFIG_DELETE_IMAGE_TAG},
+    };
+    static const char PREFIX[] = "CONTAINER_REGISTRY_EVENT_TYPE_";
+    size_t index = 0;
+    for (const struct doc_node *item = node->first; item != NULL; item = item->next, index++) {
+        const char *name = item->kind == DOC_TEXT ? item->text : "";
+        if (strncmp(name, PREFIX, sizeof(PREFIX) - 1) == 0)
+            name += sizeof(PREFIX) - 1;
+        unsigned bit = 0;
+        for (size_t i = 0; i < ARRAY_LEN(EVENTS); i++)
+            if (strcmp(EVENTS[i].name, name) == 0)
+                bit = EVENTS[i].bit;
+        *bits |= bit;
+        if (bit != 0)
+            continue;
+        char key[KEY_SIZE], quoted[DOC_QUOTE_SIZE];
+        (void) snprintf(key, sizeof(key), "%s[%zu]", shown, index);
+        problems_add(p, item->line, key,
+                     "expected CREATE_IMAGE, DELETE_IMAGE, CREATE_IMAGE_TAG or DELETE_IMAGE_TAG, "
+                     "got %s",
+                     got(s, item, quoted));
+    }
+}
+
+void setting_read(struct problems *p, const struct setting *s, const struct doc_node *node,
+                  const char *shown, void *at)
+{
+    bool list = s->type == SETTING_TEXTS || s->type == SETTING_EVENTS;
+    bool nothing = node->kind == DOC_TEXT && node->null;
+    bool fits = node->kind == (list && !nothing ? DOC_LIST : DOC_TEXT);
+    if (list)
+        fits = fits && node->n >= s->min && node->n <= s->max;
+    else if (nothing)
+        fits = s->type == SETTING_TEXT && s->min == 0; /* `tag:` with nothing behind it is "" */
+    if (!fits)
+        setting_wrong(p, s, node, shown);
+    else if (s->type == SETTING_TEXTS)
+        read_texts(p, s, node, shown, at);
+    else if (s->type == SETTING_EVENTS)
+        read_events(p, s, node, shown, at);
+    else if (s->type == SETTING_TOKEN_FILE)
+        read_token_file(p, s, node, shown, at);
+    else if (!set_scalar(s, nothing ? "" : node->text, at))
+        setting_wrong(p, s, node, shown);
+}
+
+void setting_default(const struct setting *s, void *at)
+{
+    if (s->def == NULL || s->type == SETTING_LIST)
+        return;
+    if (s->type == SETTING_TEXTS) {
+        struct config_strings *strings = at;
+        strings->at = xcalloc(1, sizeof(char *));
+        strings->at[strings->n++] = xstrdup(s->def);
+        return;
+    }
+    bool ok = set_scalar(s, s->def, at);
+    ASSERT(ok);
+}
+
+void setting_fini(const struct setting *s, void *at)
+{
+    if (s->type == SETTING_TEXTS) {
+        strings_fini(at);
+    } else if (s->type == SETTING_TEXT || s->type == SETTING_WORD ||
+               s->type == SETTING_TOKEN_FILE) {
+        free(*(char **) at);
+        *(char **) at = NULL; /* a token and a token file have one place */
+    }
+}

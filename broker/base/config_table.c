@@ -1,0 +1,372 @@
+/* config_table.c - every setting in one table. conf/reference.md is printed from it. */
+#include "config_table.h"
+
+#include "config_value.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const char *const LOG_LEVEL_WORDS[] = {"debug", "info", "warn", "error", NULL};
+static const char *const INBOUND_WORDS[] = {"ignore", "reject", "echo", NULL};
+static const char *const SLOW_WORDS[] = {"close", "skip", NULL};
+static const char *const ENGINE_WORDS[] = {"embedded", NULL};
+static const char *const KIND_WORDS[] = {"distribution", NULL};
+
+static const struct setting_format
+    ID = {"of letters, digits, _ . -", value_is_id, NULL},
+    REGISTRY_ID = {"of lower-case letters, digits, _ . -", value_is_registry_id, NULL},
+    TRIGGER_NAME =
+        {"of lower-case letters, digits and -, beginning with a letter, not ending with -",
+         value_is_trigger_name, NULL},
+    LISTEN = {"address:port with an IPv4 address, an [IPv6] address or localhost", value_is_listen,
+              NULL},
+    ORIGIN = {"scheme://host or scheme://host:port without capitals", value_is_origin, NULL},
+    PATH = {"such as / or /teams/{team} or /files/{name+}", value_is_path, NULL},
+    VISIBLE = {"of visible ASCII", value_is_visible, NULL},
+    ROLE = {"text of letters, digits, _ . -", value_is_id, NULL}, ANY = {"", value_is_any, NULL},
+    LOG_LEVEL = {"debug, info, warn or error", NULL, LOG_LEVEL_WORDS},
+    INBOUND = {"ignore, reject or echo", NULL, INBOUND_WORDS},
+    SLOW = {"close or skip", NULL, SLOW_WORDS},
+    ENGINE = {"embedded (nats is not in this version)", NULL, ENGINE_WORDS},
+    KIND = {"distribution", NULL, KIND_WORDS};
+
+/* Key and place at once, where they have one name; _ms is what durations are kept in. */
+#define C(member)         #member, offsetof(struct config, member)
+#define C_MS(member)      #member, offsetof(struct config, member##_ms)
+#define P(member)         "gateway.paths[]." #member, offsetof(struct config_path, member)
+#define P_MS(key, member) "gateway.paths[]." key, offsetof(struct config_path, member)
+#define R(member)         "registries[]." #member, offsetof(struct config_registry, member)
+#define A(member)         "service_accounts[]." #member, offsetof(struct config_account, member)
+#define T(member)         "triggers[]." #member, offsetof(struct config_trigger, member)
+#define RULE(key, member)                                                                          \
+    "triggers[].rule.container_registry." key, offsetof(struct config_trigger, member)
+#define NO_PLACE 0
+
+#define HOUR ((uint64_t) 3600000)
+#define DAY  (24 * HOUR)
+#define KIB  ((uint64_t) 1 << 10)
+#define MIB  ((uint64_t) 1 << 20)
+#define GIB  ((uint64_t) 1 << 30)
+
+#define COUNT    SETTING_COUNT
+#define SIZE     SETTING_SIZE
+#define DURATION SETTING_DURATION
+#define TEXT     SETTING_TEXT
+#define TEXTS    SETTING_TEXTS
+#define CHOICE   SETTING_CHOICE
+#define WORD     SETTING_WORD
+#define LIST     SETTING_LIST
+#define REQUIRED SETTING_REQUIRED
+#define SECRET   SETTING_SECRET
+#define LATE     SETTING_LATE
+
+// clang-format off
+const struct setting SETTINGS[] = {
+    /* key and place                  type      least  most       default     format, flags, help */
+    {C(folder_id),                    TEXT,     1, 50,         "b1gfolder00000000001", &ID, 0,
+     "Folder named in every event."},
+    {C(cloud_id),                     TEXT,     1, 50,         "b1gcloud000000000001", &ID, 0,
+     "Cloud named in every event."},
+    {C(data_dir),                     TEXT,     1, 4000,       "./data",   &ANY, 0,
+     "Directory of the journal; made at start."},
+    {C(engine),                       WORD,     0, 0,          "embedded", &ENGINE, 0,
+     "Where events and batches are kept."},
+    {C(log_level),                    WORD,     0, 0,          "info",     &LOG_LEVEL, 0,
+     "Lines below this level are not written."},
+    {C(registries),                   LIST,     0, 4096,       NULL,       NULL, 0,
+     "Who may post: mappings with the keys of `registries[]`."},
+    {C(service_accounts),             LIST,     0, 4096,       NULL,       NULL, 0,
+     "In whose name triggers act: mappings with the keys of `service_accounts[]`."},
+    {C(triggers),                     LIST,     0, 4096,       NULL,       NULL, LATE,
+     "Which events go to which path: mappings with the keys of `triggers[]`."},
+
+    {C(gateway.id),                   TEXT,     1, 50,         "d5dgateway0000000001", &ID, 0,
+     "The id that triggers name as `gateway_id`."},
+    {C(gateway.listen),               TEXTS,    1, 16,         "0.0.0.0:8080", &LISTEN, 0,
+     "Where WebSocket clients connect; port 0 takes any free one."},
+    {C(gateway.workers),              SETTING_WORKERS, 1, 256, "auto",     NULL, 0,
+     "Threads that serve clients; `auto` is one per CPU."},
+    {C(gateway.paths),                LIST,     1, 4096,       "/",        NULL, LATE,
+     "What clients subscribe to: templates such as `/`, `/teams/{team}` or `/files/{name+}`, each "
+     "as text or as a mapping with the keys of `gateway.paths[]`."},
+    {"gateway.defaults", NO_PLACE,    SETTING_DEFAULTS, 0, 0,  NULL,       NULL, 0,
+     "The keys of `gateway.paths[]` but `path`: what holds for every path that does not say "
+     "otherwise."},
+    {C(gateway.allowed_origins),      TEXTS,    0, 1024,       NULL,       &ORIGIN, 0,
+     "Pages that may connect, as browsers send them in `Origin`. Empty: any."},
+    {C(gateway.max_connections),      COUNT,    1, 10000000,   "100000",   NULL, 0,
+     "Per process; the next one gets 503."},
+    {C(gateway.max_half_open),        COUNT,    1, 1000000,    "1000",     NULL, 0,
+     "Connections without a finished handshake; above it, new ones are closed."},
+    {C_MS(gateway.handshake_timeout), DURATION, 1, HOUR,       "10s",      NULL, 0,
+     "From accept to the end of the request."},
+    {C_MS(gateway.ping_interval),     DURATION, 0, DAY,        "25s",      NULL, 0,
+     "How often a quiet client is pinged; 0 is never."},
+    {C_MS(gateway.pong_timeout),      DURATION, 0, HOUR,       "8s",       NULL, 0,
+     "How long a ping may stay unanswered; 0 is for ever."},
+    {C_MS(gateway.idle_timeout),      DURATION, 0, 7 * DAY,    "10m",      NULL, 0,
+     "A connection on which no message went either way is closed; 0 is never."},
+    {C_MS(gateway.max_lifetime),      DURATION, 0, 30 * DAY,   "60m",      NULL, 0,
+     "A connection that is older is closed; 0 is never."},
+    {C_MS(gateway.close_timeout),     DURATION, 1, HOUR,       "5s",       NULL, 0,
+     "How long a client may take to answer a close frame."},
+    {C_MS(gateway.message_timeout),   DURATION, 1, HOUR,       "30s",      NULL, 0,
+     "From the first byte of a client's message to its last."},
+    {C_MS(gateway.drain_timeout),     DURATION, 0, HOUR,       "30s",      NULL, 0,
+     "After SIGTERM, the time over which clients are sent away."},
+    {C(gateway.max_fragments),        COUNT,    1, 1000000,    "64",       NULL, 0,
+     "Frames of one message of a client."},
+    {C(gateway.max_control_rate),     COUNT,    0, 1000000,    "20",       NULL, 0,
+     "Pings and pongs a second from one client; 0 is any."},
+    {C(gateway.max_message_rate),     COUNT,    0, 1000000,    "10",       NULL, 0,
+     "Messages a second from one client, `echo` paths excepted; 0 is any."},
+    {C(gateway.send_buffer_bytes),    SIZE,     0, GIB,        "0",        NULL, 0,
+     "SO_SNDBUF of client sockets; 0 leaves it to the system."},
+
+    {P(path),                         TEXT,     1, 255,        NULL,       &PATH, REQUIRED,
+     "The template. `{team}` is one segment, `{name+}` one or more."},
+    {P(inbound),                      CHOICE,   0, 0,          "ignore",   &INBOUND, 0,
+     "What becomes of what a client sends: dropped, refused with close code 1003, or sent back."},
+    {P(slow_consumer),                CHOICE,   0, 0,          "close",    &SLOW, 0,
+     "What happens to a client too far behind: closed with 1013, so that it may resume, or moved "
+     "to the newest message."},
+    {P(max_message_bytes),            SIZE,     125, 16 * MIB, "128KiB",   NULL, 0,
+     "Longest message, both ways. A batch that is larger is split."},
+    {P(max_frame_bytes),              SIZE,     125, 16 * MIB, "32KiB",    NULL, 0,
+     "Longest frame, both ways; by default at most `max_message_bytes`."},
+    {P(max_lag_bytes),                SIZE,     1, 4 * GIB,    "4MiB",     NULL, 0,
+     "How far behind a client may be; by default at most `history_bytes`."},
+    {P_MS("max_lag_age", max_lag_ms), DURATION, 1, DAY,        "30s",      NULL, 0,
+     "How old the next message for a client may be."},
+    {P(history_count),                COUNT,    1, 100000000,  "1000",     NULL, 0,
+     "Messages kept for clients that come back."},
+    {P(history_bytes),                SIZE,     1, 4 * GIB,    "16MiB",    NULL, 0,
+     "Bytes kept for clients that come back."},
+    {P_MS("history_age", history_ms), DURATION, 1, 30 * DAY,   "1h",       NULL, 0,
+     "How long messages are kept for clients that come back."},
+
+    {C(webhooks.listen),              TEXTS,    1, 16,         "127.0.0.1:8081", &LISTEN, 0,
+     "Where registries post; also /healthz, /readyz and /metrics."},
+    {C(webhooks.max_body_bytes),      SIZE,     1, GIB,        "1MiB",     NULL, 0,
+     "Longest request body."},
+    {C(webhooks.max_connections),     COUNT,    1, 1000000,    "1000",     NULL, 0,
+     "Per process."},
+    {C(webhooks.max_inflight_bytes),  SIZE,     1, 64 * GIB,   "64MiB",    NULL, 0,
+     "Bodies held at once in all; above it, 503 with Retry-After."},
+    {C_MS(webhooks.header_timeout),   DURATION, 1, HOUR,       "10s",      NULL, 0,
+     "From the first byte of a request to the end of its head."},
+    {C_MS(webhooks.body_timeout),     DURATION, 1, HOUR,       "30s",      NULL, 0,
+     "For the body."},
+    {C_MS(webhooks.keepalive_timeout),DURATION, 1, HOUR,       "15s",      NULL, 0,
+     "How long a connection may wait for its next request."},
+
+    {C(management.listen),            TEXTS,    0, 16,         NULL,       &LISTEN, 0,
+     "REST and console. Checked, but served by a later version only."},
+    {C(management.grpc_listen),       TEXTS,    0, 16,         NULL,       &LISTEN, 0,
+     "gRPC. Checked, but served by a later version only."},
+
+    {C(catalog.max_images),           COUNT,    1, 100000000,  "100000",   NULL, 0,
+     "Images remembered, of all registries together."},
+    {C(catalog.max_tags),             COUNT,    1, 100000000,  "400000",   NULL, 0,
+     "Tags remembered, of all registries together."},
+
+    {R(id),                           TEXT,     1, 50,         NULL,       &REGISTRY_ID, REQUIRED,
+     "Posts to /registries/ID/events, and is the registry of its events."},
+    {R(kind),                         WORD,     0, 0,          NULL,       &KIND, 0,
+     "What the registry is; left out, it is found out from the request."},
+    {R(token),                        TEXT,     1, 4096,       NULL,       &VISIBLE, SECRET,
+     "Must come as `Authorization: Bearer TOKEN`. With neither `token` nor `token_file` anyone may "
+     "post."},
+    {"registries[].token_file", offsetof(struct config_registry, token),
+                                         SETTING_TOKEN_FILE, 1, 4096, NULL,   &VISIBLE, 0,
+     "A file whose first line is the token."},
+
+    {A(id),                           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
+     "The id that triggers name as `service_account_id`."},
+    {A(roles),                        TEXTS,    0, 64,         NULL,       &ROLE, 0,
+     "`api-gateway.websocketBroadcaster` lets it broadcast."},
+
+    {T(name),                         TEXT,     3, 63,         NULL,       &TRIGGER_NAME, REQUIRED,
+     "Unique."},
+    {T(description),                  TEXT,     0, 500,        "",         &ANY, 0,
+     "For people."},
+    {RULE("event_type", event_types), SETTING_EVENTS, 1, 8,    NULL,       NULL, REQUIRED,
+     "Which events: CREATE_IMAGE, DELETE_IMAGE, CREATE_IMAGE_TAG, DELETE_IMAGE_TAG, each also with "
+     "the prefix CONTAINER_REGISTRY_EVENT_TYPE_."},
+    {RULE("registry_id", registry_id),TEXT,     1, 50,         NULL,       &REGISTRY_ID, REQUIRED,
+     "One of `registries`."},
+    {RULE("image_name", image_name),  TEXT,     0, 512,        "",         &ANY, 0,
+     "Only this repository, with or without `REGISTRY_ID/` in front. Empty: any."},
+    {RULE("tag", tag),                TEXT,     0, 128,        "",         &ANY, 0,
+     "Only this tag. Empty: any."},
+    {RULE("batch_settings.size", batch_size),
+                                         COUNT,    1, 1000,       "1",        NULL, 0,
+     "A batch of so many events is sent at once."},
+    {RULE("batch_settings.cutoff", batch_cutoff_ms),
+                                         DURATION, 1000, 60000,   "1s",       NULL, 0,
+     "A batch is sent so long after its first event, full or not."},
+    {RULE("gateway_websocket_broadcast.gateway_id", gateway_id),
+                                         TEXT,     1, 50,         NULL,       &ID, REQUIRED,
+     "`gateway.id`."},
+    {RULE("gateway_websocket_broadcast.path", path),
+                                         TEXT,     1, 255,        NULL,       &PATH, REQUIRED,
+     "One of `gateway.paths`, as it is written there."},
+    {RULE("gateway_websocket_broadcast.service_account_id", service_account_id),
+                                         TEXT,     1, 50,         NULL,       &ID, REQUIRED,
+     "One of `service_accounts`; without the role nothing is sent."},
+};
+// clang-format on
+
+const size_t N_SETTINGS = ARRAY_LEN(SETTINGS);
+_Static_assert(ARRAY_LEN(SETTINGS) <= SETTINGS_MAX, "raise SETTINGS_MAX");
+
+#define PLACE(list, count, type, text_item, unique)                                                \
+    {                                                                                              \
+#list, offsetof(struct config, list), offsetof(struct config, count), sizeof(type),        \
+            text_item, #unique, offsetof(type, unique)                                             \
+    }
+const struct list_place LISTS[] = {
+    PLACE(gateway.paths, gateway.n_paths, struct config_path, "path", path),
+    PLACE(registries, n_registries, struct config_registry, NULL, id),
+    PLACE(service_accounts, n_service_accounts, struct config_account, NULL, id),
+    PLACE(triggers, n_triggers, struct config_trigger, NULL, name),
+};
+const size_t N_LISTS = ARRAY_LEN(LISTS);
+
+const struct setting *setting_find(const char *key)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        if (strcmp(SETTINGS[i].key, key) == 0)
+            return &SETTINGS[i];
+    return NULL;
+}
+
+const struct list_place *list_find(const char *key)
+{
+    for (size_t i = 0; i < N_LISTS; i++)
+        if (strcmp(LISTS[i].key, key) == 0)
+            return &LISTS[i];
+    return NULL;
+}
+
+size_t setting_item_prefix(const char *key)
+{
+    const char *brackets = strstr(key, "[].");
+    return brackets == NULL ? 0 : (size_t) (brackets - key) + 3;
+}
+
+const char *setting_expected(const struct setting *s, char ret[SETTING_TEXT_SIZE])
+{
+    char low[VALUE_TEXT_SIZE], high[VALUE_TEXT_SIZE];
+    const char *format = s->format == NULL ? "" : s->format->expected;
+    const char *space = format[0] == '\0' ? "" : " ";
+    switch (s->type) {
+    case SETTING_COUNT:
+    case SETTING_WORKERS:
+        (void) snprintf(ret, SETTING_TEXT_SIZE, "%sa number from %" PRIu64 " to %" PRIu64,
+                        s->type == SETTING_WORKERS ? "auto or " : "", s->min, s->max);
+        break;
+    case SETTING_SIZE:
+        (void) snprintf(ret, SETTING_TEXT_SIZE, "a size from %s to %s",
+                        value_print_size(s->min, low), value_print_size(s->max, high));
+        break;
+    case SETTING_DURATION:
+        (void) snprintf(ret, SETTING_TEXT_SIZE, "a duration from %s to %s",
+                        value_print_duration(s->min, low), value_print_duration(s->max, high));
+        break;
+    case SETTING_TEXT:
+        (void) snprintf(ret, SETTING_TEXT_SIZE, "%" PRIu64 " to %" PRIu64 " characters%s%s", s->min,
+                        s->max, space, format);
+        break;
+    case SETTING_TOKEN_FILE:
+        (void) snprintf(ret, SETTING_TEXT_SIZE,
+                        "a file whose first line is %" PRIu64 " to %" PRIu64 " characters%s%s",
+                        s->min, s->max, space, format);
+        break;
+    case SETTING_TEXTS:
+        (void) snprintf(ret, SETTING_TEXT_SIZE, "a list of %" PRIu64 " to %" PRIu64 "%s%s%s",
+                        s->min, s->max, space[0] == '\0' ? "" : ":", space, format);
+        break;
+    case SETTING_CHOICE:
+    case SETTING_WORD:
+        (void) snprintf(ret, SETTING_TEXT_SIZE, "%s", format);
+        break;
+    case SETTING_EVENTS:
+    case SETTING_LIST:
+        (void) snprintf(ret, SETTING_TEXT_SIZE, "a list of %" PRIu64 " to %" PRIu64, s->min,
+                        s->max);
+        break;
+    case SETTING_DEFAULTS:
+        (void) snprintf(ret, SETTING_TEXT_SIZE, "a mapping");
+        break;
+    }
+    return ret;
+}
+
+/* What heads the table of the settings whose key begins so. */
+static const struct {
+    const char *prefix, *title, *intro;
+} SECTIONS[] = {
+    {"gateway.paths[].", "`gateway.paths[]`",
+     "One path; the same keys without `path` may stand in "
+     "`gateway.defaults`."},
+    {"gateway.", "`gateway`", "The WebSocket side."},
+    {"webhooks.", "`webhooks`", "The side that registries post to."},
+    {"management.", "`management`", "The side of operators."},
+    {"catalog.", "`catalog`", "What is remembered of registries to tell new images from old ones."},
+    {"registries[].", "`registries[]`", "One registry."},
+    {"service_accounts[].", "`service_accounts[]`", "One account."},
+    {"triggers[].", "`triggers[]`", "One trigger. Keys with dots are mappings inside mappings."},
+    {"", "Top level", "Beside these keys there are the sections below."},
+};
+
+static size_t section_of(const struct setting *s)
+{
+    size_t i = 0;
+    while (strncmp(s->key, SECTIONS[i].prefix, strlen(SECTIONS[i].prefix)) != 0)
+        i++; /* the last one fits all */
+    return i;
+}
+
+static int print_setting(const struct setting *s, size_t prefix_len, struct buf *out)
+{
+    char expected[SETTING_TEXT_SIZE], def[64] = "-";
+    bool list = s->type == SETTING_TEXTS || s->type == SETTING_LIST;
+    if ((s->flags & SETTING_REQUIRED) != 0)
+        (void) snprintf(def, sizeof(def), "required");
+    else if (s->def != NULL)
+        (void) snprintf(def, sizeof(def),
+                        list                ? "`[\"%s\"]`"
+                        : s->def[0] == '\0' ? "\"%s\""
+                                            : "`%s`",
+                        s->def);
+    return buf_printf(out, "| `%s` | %s | %s | %s |\n", s->key + prefix_len,
+                      setting_expected(s, expected), def, s->help);
+}
+
+int config_print_reference(struct buf *out)
+{
+    size_t section = ARRAY_LEN(SECTIONS);
+    int r = buf_append_str(
+        out,
+        "# Configuration reference\n\n"
+        "Printed by `regcastd --print-reference`; conf/regcast.yaml is a commented example.\n\n"
+        "The file is YAML 1.1 without anchors, aliases and tags, at most 1 MiB. Any key that is "
+        "not\n"
+        "required may be left out. Sizes are bytes, or with a suffix `KiB`, `MiB` or `GiB`.\n"
+        "Durations are `500ms`, `20s`, `10m` or `1h`; a plain number is seconds. Unknown keys and "
+        "keys\n"
+        "that stand twice are errors, and so is a name that refers to nothing.\n");
+    for (size_t i = 0; r == 0 && i < N_SETTINGS; i++) {
+        size_t here = section_of(&SETTINGS[i]);
+        if (here != section)
+            r = buf_printf(out,
+                           "\n## %s\n\n%s\n\n"
+                           "| Key | Value | Default | Meaning |\n|---|---|---|---|\n",
+                           SECTIONS[here].title, SECTIONS[here].intro);
+        section = here;
+        if (r == 0)
+            r = print_setting(&SETTINGS[i], strlen(SECTIONS[here].prefix), out);
+    }
+    return r;
+}

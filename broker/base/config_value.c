@@ -1,0 +1,200 @@
+/* config_value.c - what single values of the configuration look like. */
+#include "config_value.h"
+
+#include "err.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+
+/* Largest first, as value_print_*() try them. */
+static const struct unit SIZES[] = {
+    {"GiB", 1u << 30}, {"MiB", 1u << 20}, {"KiB", 1u << 10}, {"", 1}};
+static const struct unit DURATIONS[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+static const struct unit SECONDS = {"", 1000};
+
+#define LOWER   "abcdefghijklmnopqrstuvwxyz"
+#define CAPITAL "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGIT   "0123456789"
+
+bool value_count(const char *s, uint64_t *ret)
+{
+    uint64_t value = 0;
+    if (*s == '\0')
+        return false;
+    for (; *s != '\0'; s++) {
+        if (*s < '0' || *s > '9')
+            return false;
+        uint64_t digit = (uint64_t) (*s - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *ret = value;
+    return true;
+}
+
+/* Splits `s` behind its digits; the rest has to be the unit's name. */
+static bool in_unit(const char *s, const struct unit *unit, uint64_t *ret)
+{
+    size_t n = strspn(s, DIGIT);
+    char digits[24];
+    uint64_t value;
+    if (n >= sizeof(digits) || strcmp(s + n, unit->name) != 0)
+        return false;
+    memcpy(digits, s, n);
+    digits[n] = '\0';
+    if (!value_count(digits, &value) || value > UINT64_MAX / unit->factor)
+        return false;
+    *ret = value * unit->factor;
+    return true;
+}
+
+bool value_size(const char *s, uint64_t *ret)
+{
+    for (size_t i = 0; i < ARRAY_LEN(SIZES); i++)
+        if (in_unit(s, &SIZES[i], ret))
+            return true;
+    return false;
+}
+
+bool value_duration(const char *s, uint64_t *ret)
+{
+    for (size_t i = 0; i < ARRAY_LEN(DURATIONS); i++)
+        if (in_unit(s, &DURATIONS[i], ret))
+            return true;
+    return in_unit(s, &SECONDS, ret);
+}
+
+static const char *print(const struct unit *units, size_t n, uint64_t value,
+                         char ret[VALUE_TEXT_SIZE])
+{
+    size_t i = 0;
+    while (i < n - 1 && (value < units[i].factor || value % units[i].factor != 0))
+        i++;
+    (void) snprintf(ret, VALUE_TEXT_SIZE, "%" PRIu64 "%s", value / units[i].factor, units[i].name);
+    return ret;
+}
+
+const char *value_print_size(uint64_t bytes, char ret[VALUE_TEXT_SIZE])
+{
+    return print(SIZES, ARRAY_LEN(SIZES), bytes, ret);
+}
+
+const char *value_print_duration(uint64_t ms, char ret[VALUE_TEXT_SIZE])
+{
+    if (ms == 0)
+        return strcpy(ret, "0");
+    return print(DURATIONS, ARRAY_LEN(DURATIONS), ms, ret);
+}
+
+static bool only(const char *s, const char *allowed)
+{
+    return s[strspn(s, allowed)] == '\0';
+}
+
+bool value_is_id(const char *s)
+{
+    return only(s, LOWER CAPITAL DIGIT "_.-");
+}
+
+bool value_is_registry_id(const char *s)
+{
+    return only(s, LOWER DIGIT "_.-");
+}
+
+bool value_is_trigger_name(const char *s) /* [a-z][-a-z0-9]{1,61}[a-z0-9] */
+{
+    size_t len = strlen(s);
+    return len >= 3 && len <= 63 && only(s, LOWER DIGIT "-") && s[0] >= 'a' && s[0] <= 'z' &&
+           s[len - 1] != '-';
+}
+
+static bool is_port(const char *s)
+{
+    uint64_t port = 0;
+    return strlen(s) <= 5 && value_count(s, &port) && port <= 65535;
+}
+
+bool value_is_listen(const char *s)
+{
+    const char *colon = strrchr(s, ':');
+    char host[64];
+    if (colon == NULL || !is_port(colon + 1) || (size_t) (colon - s) >= sizeof(host))
+        return false;
+    size_t len = (size_t) (colon - s);
+    memcpy(host, s, len);
+    host[len] = '\0';
+    uint8_t address[sizeof(struct in6_addr)];
+    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+        host[len - 1] = '\0';
+        return inet_pton(AF_INET6, host + 1, address) == 1;
+    }
+    return strcmp(host, "localhost") == 0 || inet_pton(AF_INET, host, address) == 1;
+}
+
+bool value_is_origin(const char *s)
+{
+    size_t scheme = strspn(s, LOWER DIGIT "+.-");
+    if (scheme == 0 || s[0] < 'a' || s[0] > 'z' || strncmp(s + scheme, "://", 3) != 0)
+        return false;
+    const char *host = s + scheme + 3;
+    size_t len;
+    if (host[0] == '[') {
+        len = strspn(host + 1, DIGIT "abcdef:.") + 1;
+        if (len == 1 || host[len] != ']')
+            return false;
+        len++;
+    } else {
+        len = strspn(host, LOWER DIGIT "-._");
+    }
+    return len > 0 && (host[len] == '\0' || (host[len] == ':' && is_port(host + len + 1)));
+}
+
+/* Text, or {name}, or {name+}. */
+static bool is_path_segment(const char *s, size_t len)
+{
+    if (len == 0)
+        return false;
+    if (memchr(s, '{', len) == NULL && memchr(s, '}', len) == NULL)
+        return true;
+    size_t name = s[0] == '{' ? strspn(s + 1, LOWER CAPITAL DIGIT "_") : 0;
+    size_t end = s[1 + name] == '+' ? name + 2 : name + 1;
+    return name > 0 && end + 1 == len && s[end] == '}';
+}
+
+bool value_is_path(const char *s)
+{
+    size_t len = strlen(s);
+    if (s[0] != '/' || len > 255 || s[strcspn(s, "?#")] != '\0')
+        return false;
+    if (len == 1)
+        return true;
+    for (const char *at = s; *at != '\0';) {
+        size_t n = strcspn(at + 1, "/");
+        if (!is_path_segment(at + 1, n))
+            return false;
+        at += 1 + n;
+    }
+    return true;
+}
+
+bool value_is_visible(const char *s)
+{
+    for (; *s != '\0'; s++)
+        if (*s < '!' || *s > '~')
+            return false;
+    return true;
+}
+
+bool value_is_any(const char *s)
+{
+    (void) s;
+    return true;
+}

@@ -1,0 +1,30 @@
+/* config_value.h - what single values of the configuration look like, read and printed. For
+ * config*.c only. (pure) Any thread. */
+#ifndef BASE_CONFIG_VALUE_H
+#define BASE_CONFIG_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* False when `s` is not one or does not fit 64 bits; *ret is then untouched. */
+bool value_count(const char *s, uint64_t *ret);    /* digits */
+bool value_size(const char *s, uint64_t *ret);     /* digits, then nothing, KiB, MiB or GiB */
+bool value_duration(const char *s, uint64_t *ret); /* digits, then ms, s, m or h; none: seconds.
+                                                    *ret in ms */
+
+/* In the largest unit that is exact: "64KiB", "10m". */
+#define VALUE_TEXT_SIZE 32
+const char *value_print_size(uint64_t bytes, char ret[VALUE_TEXT_SIZE]);
+const char *value_print_duration(uint64_t ms, char ret[VALUE_TEXT_SIZE]);
+
+bool value_is_id(const char *s);          /* letters, digits, _ . - */
+bool value_is_registry_id(const char *s); /* the same without capitals */
+bool value_is_trigger_name(const char *s);
+bool value_is_listen(const char *s); /* 127.0.0.1:80, [::1]:80, localhost:80; port 0 to 65535 */
+bool value_is_origin(const char *s); /* scheme://host or scheme://host:port, no capitals */
+bool value_is_path(const char *s); /* a template's shape, at most 255 bytes; broker/path.h knows all
+                                       rules */
+bool value_is_visible(const char *s); /* ASCII from '!' to '~' */
+bool value_is_any(const char *s);
+
+#endif
