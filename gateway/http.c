@@ -161,7 +161,7 @@ static enum http_event feed_chunked(struct http *h, struct slice in, size_t *ret
         }
         bool in_ext = chunk_in_ext(&h->chunk);
         *ret_used += 1;
-        enum refuse why = chunk_scan(&h->chunk, rest.data[0]);
+        enum refuse why = chunk_scan(&h->chunk, in.data[*ret_used - 1]);
         if (why == REFUSE_NONE && !wall_chunked(h->wall, slice_sub(rest, 0, 1), 0))
             why = in_ext ? REFUSE_CHUNK_EXT : REFUSE_CHUNK;
         if (why == REFUSE_NONE && chunk_done(&h->chunk) != wall_complete(h->wall))

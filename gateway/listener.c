@@ -13,6 +13,7 @@
 
 #define BACKLOG 4096
 
+/* *ret is zeroed by the caller. */
 static int parse(const char *address, struct sockaddr_storage *ret)
 {
     const char *colon = strrchr(address, ':');
@@ -23,7 +24,6 @@ static int parse(const char *address, struct sockaddr_storage *ret)
     memcpy(host, address, len);
     host[len] = '\0';
     int port = (int) strtol(colon + 1, NULL, 10); /* checked by the configuration */
-    memset(ret, 0, sizeof(*ret));
     if (host[0] == '[') {
         host[len - 1] = '\0';
         return uv_ip6_addr(host + 1, port, (struct sockaddr_in6 *) ret);
@@ -57,24 +57,23 @@ static int bound_socket(const struct sockaddr_storage *at, bool shared)
 
 static void name_of(int fd, char ret[LISTENER_NAME_SIZE])
 {
-    struct sockaddr_storage at = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at = {0};
     socklen_t len = sizeof(at);
     char text[INET6_ADDRSTRLEN] = "";
-    ASSERT(getsockname(fd, (struct sockaddr *) &at, &len) == 0); /* our own bound socket */
-    const struct sockaddr_in *in = (const struct sockaddr_in *) &at;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) &at;
-    if (at.ss_family == AF_INET6) {
-        (void) inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-        (void) snprintf(ret, LISTENER_NAME_SIZE, "[%s]:%u", text, ntohs(in6->sin6_port));
-    } else {
-        (void) inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-        (void) snprintf(ret, LISTENER_NAME_SIZE, "%s:%u", text, ntohs(in->sin_port));
-    }
+    ASSERT(getsockname(fd, &at.any, &len) == 0); /* our own bound socket */
+    bool v6 = at.any.sa_family == AF_INET6;
+    (void) uv_ip_name(&at.any, text, sizeof(text)); /* fits, and the family is known */
+    (void) snprintf(ret, LISTENER_NAME_SIZE, v6 ? "[%s]:%u" : "%s:%u", text,
+                    ntohs(v6 ? at.v6.sin6_port : at.v4.sin_port));
 }
 
 int listener_bind(const char *address, bool first, int *ret_fd, char ret_name[LISTENER_NAME_SIZE])
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {0};
     int r = parse(address, &at);
     if (r < 0)
         return r;

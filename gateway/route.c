@@ -19,11 +19,16 @@ static bool matches(size_t i, struct slice path, struct slice *ret_param)
                  after = slice_str(WEBHOOK_ROUTES[i].after);
     if (WEBHOOK_ROUTES[i].after == NULL)
         return slice_eq(path, before);
-    if (path.len <= before.len + after.len || !slice_eq(slice_sub(path, 0, before.len), before) ||
+    if (path.data == NULL || path.len <= before.len + after.len || !slice_eq(slice_sub(path, 0, before.len), before) ||
         !slice_eq(slice_from(path, path.len - after.len), after))
         return false;
-    *ret_param = slice_sub(path, before.len, path.len - after.len);
-    return memchr(ret_param->data, '/', ret_param->len) == NULL;
+    struct slice param = slice_sub(path, before.len, path.len - after.len);
+    for (size_t at = 0; at < param.len; at++) {
+        if (param.data[at] == '/')
+            return false;
+    }
+    *ret_param = param;
+    return true;
 }
 
 static bool allowed(const char *allow, enum http_method method)

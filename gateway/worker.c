@@ -31,7 +31,7 @@ static void grow_slots(struct worker *w)
 {
     uint32_t n = w->n_slots == 0 ? 64 : w->n_slots * 2;
     ASSERT(n <= SLOTS_MAX); /* max_connections is far below */
-    w->slots = xrealloc(w->slots, n * sizeof(*w->slots));
+    w->slots = xrealloc(w->slots, n * sizeof(struct conn *));
     w->free_slots = xrealloc(w->free_slots, n * sizeof(*w->free_slots));
     for (uint32_t i = n; i > w->n_slots; i--) {
         w->slots[i - 1] = NULL;

@@ -37,7 +37,8 @@ static inline struct slice slice_sub(struct slice s, size_t start, size_t end)
 
 static inline bool slice_eq(struct slice a, struct slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+    return a.len == b.len &&
+           (a.len == 0 || (a.data != NULL && b.data != NULL && memcmp(a.data, b.data, a.len) == 0));
 }
 
 /* ASCII case is ignored (header names and tokens; RFC 9110 section 5.1). */
