@@ -126,12 +126,11 @@ static struct node *table_first(const struct table *t, uint64_t hash)
 static void table_grow(struct table *t)
 {
     size_t n_slots = t->n_slots == 0 ? 64 : t->n_slots * 2;
-    struct node **slots = try_malloc(n_slots * sizeof(struct node *));
-    if (slots == NULL) {
-        ASSERT(t->n_slots > 0);
+    size_t bytes = n_slots * sizeof(struct node *);
+    struct node **slots = t->n_slots == 0 ? xmalloc(bytes) : try_malloc(bytes);
+    if (slots == NULL)
         return;
-    }
-    memset(slots, 0, n_slots * sizeof(struct node *));
+    memset(slots, 0, bytes);
     for (size_t i = 0; i < t->n_slots; i++) {
         for (struct node *n = t->slots[i], *next; n != NULL; n = next) {
             next = n->next;

@@ -10,8 +10,9 @@
 
 #define TYPE_PREFIX "yandex.cloud.events.containerregistry."
 /* Names and ids are bounded by the adapters and the configuration; an event past this is a bug. */
-#define EVENT_MAX_BYTES ((size_t) 1 << 20)
-#define SPAN_SIZE       21 /* "-9223372036854775808" and the NUL */
+#define EVENT_MAX_BYTES   ((size_t) 1 << 20)
+#define EVENT_USUAL_BYTES 640
+#define SPAN_SIZE         21 /* "-9223372036854775808" and the NUL */
 
 const char *const EVENT_TYPES[EVENT_N_TYPES] = {
     [EVENT_CREATE_IMAGE] = "CreateImage",
@@ -107,14 +108,17 @@ static struct slice encode(const struct event_parts *p)
         {",\"tag\":", p->tag},
     };
     struct buf out;
+    uint8_t *room; /* most events fit, and then are one allocation */
     buf_init(&out, EVENT_MAX_BYTES);
+    int r = buf_reserve(&out, EVENT_USUAL_BYTES, &room);
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        int r = buf_append_str(&out, fields[i].before);
+        if (r == 0)
+            r = buf_append_str(&out, fields[i].before);
         if (r == 0)
             r = json_append_string(&out, slice_str(fields[i].value));
-        ASSERT(r == 0);
     }
-    int r = buf_append_str(&out, "}}");
+    if (r == 0)
+        r = buf_append_str(&out, "}}");
     ASSERT(r == 0);
     free(name);
     return buf_slice(&out); /* the event's now, freed as such */

@@ -22,7 +22,10 @@ struct ingest_answer {
     enum refuse why;          /* REFUSE_NONE for 202 */
     unsigned retry_after_s;   /* 0: no such header */
     const char *extra_header; /* "WWW-Authenticate: Bearer\r\n" with 401, else NULL */
-    char body[160]; /* JSON: {"accepted":N,"ignored":M,"duplicates":K} or {"error":"..."} */
+    /* JSON: {"error":"<name of the reason>"}, or with 202 what became of the envelope's events:
+     * {"accepted":N,"ignored":M,"duplicates":K} and, unless 0, "set_aside":S. Accepted ones led to
+     * at least one event; a body that nobody understands counts as one thing set aside. */
+    char body[160];
 };
 
 struct ingest_call {
@@ -50,9 +53,9 @@ void ingest_free(struct ingest *in);
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer);
 
-/* Takes the request (copied or used up before it returns). An envelope or event that cannot be
- * understood is set aside: counted, its first bytes logged, and still 202, since Distribution
- * retries every 4xx for ever and keeps all later events waiting behind it. */
+/* Takes the request (copied or used up before it returns), ingest_check() included. An envelope or
+ * event that cannot be understood is set aside: counted, its first bytes logged, and still 202,
+ * since Distribution retries every 4xx for ever and keeps all later events waiting behind it. */
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call);
 
 #endif

@@ -42,7 +42,8 @@ struct source {
     /* True when the request looks like this registry's. */
     bool (*detect)(const struct source_request *req);
     /* 0: every event of the envelope went to the sink. -EBADMSG: the body as a whole is not this
-     * registry's envelope, nothing was reported, *ret_why is a literal. */
+     * registry's envelope, nothing was reported, *ret_why is a literal. -ENOMEM: nothing was
+     * reported. */
     int (*adapt)(const struct source_request *req, const struct source_sink *sink,
                  const char **ret_why);
 };

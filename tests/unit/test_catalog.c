@@ -266,7 +266,7 @@ static void test_growth(void **state)
     (void) state;
     enum { N = 20000 };
     struct catalog *c = catalog_new(N, N);
-    push_many(c, "push r%d d%d", 0, N); /* each in its own repository */
+    push_many(c, "push r%d d%d -", 0, N); /* each in its own repository */
     assert_int_equal(catalog_images(c), N);
     push_many(c, "delete r%d d%d", 0, N);
     assert_int_equal(catalog_images(c), 0);

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "ingest.h"
 #include "log.h"
+#include "mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -424,6 +425,32 @@ static void test_answer_later(void **state)
     }
 }
 
+static void test_no_memory(void **state)
+{
+    struct world *w = *state;
+    struct ingest_request pull = request("crtopen", BODY(PULL));
+    struct ingest_request push = request("crtopen", BODY(PUSH(DIGEST, "v1")));
+    unsigned n = 1; /* the envelope needs the same of both, so then comes the list of events */
+    for (;; n++) {
+        mem_fail_at(n);
+        post(w, &pull);
+        mem_fail_at(0);
+        if (w->answer.status == 202)
+            break;
+        assert_int_equal(w->answer.status, 503);
+        assert_string_equal(w->answer.body, "{\"error\":\"overload\"}");
+    }
+    assert_true(n > 1);
+    for (; n > 0; n--) {
+        mem_fail_at(n);
+        post(w, &push);
+        mem_fail_at(0);
+        assert_int_equal(w->answer.status, 503);
+    }
+    post(w, &push);
+    assert_true(slice_eq_str(buf_slice(&w->events), "CreateImage app v1, CreateImageTag app v1, "));
+}
+
 /* The caller goes on with the connection's next request from inside done(). */
 static void post_again(struct ingest_call *call, const struct ingest_answer *answer)
 {
@@ -479,6 +506,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_event_contents, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_post_inside_done, setup, teardown),
         cmocka_unit_test_setup_teardown(test_set_aside_log, setup, teardown),
