@@ -343,7 +343,7 @@ static inline void record_piece(struct http_record *r, struct slice piece)
         abort();
     end = copy + 1 + piece.len;
     copy += 1;
-    if (piece.len > 0)
+    if (piece.data != NULL)
         memcpy(copy, piece.data, piece.len);
     struct slice in = slice_of(copy, piece.len), body;
     while (!r->refused) {

@@ -281,7 +281,7 @@ static inline void ws_record_piece(struct ws_record *r, const struct ws_limits *
     unsigned n_control = 0;
     if (copy == NULL)
         abort();
-    if (piece.len > 0)
+    if (piece.data != NULL)
         memcpy(copy + 1, piece.data, piece.len);
     enum refuse why = ws_feed(r->pool, &r->ws, limits, &WS_RECORD_EVENTS, r,
                               slice_of(copy + 1, piece.len), &n_control);

@@ -190,7 +190,6 @@ static void test_memory(void **state)
     for (size_t i = 0; i < N; i++)
         http_free(h[i]);
 
-    before = heap_bytes();
     struct slice zeros = slice_of(calloc(1, 1 << 20), 1 << 20);
     size_t with_input = heap_bytes();
     for (size_t i = 0; i < N; i++) {
