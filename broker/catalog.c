@@ -329,15 +329,10 @@ static void forget_tag(struct catalog *c, struct tag *t)
     tag_free(t);
 }
 
-static struct tag *oldest_tag(const struct image *i)
-{
-    return LIST_ENTRY(i->tags.next, struct tag, in_image);
-}
-
 static void forget_image(struct catalog *c, struct image *i)
 {
-    while (!list_empty(&i->tags))
-        forget_tag(c, oldest_tag(i));
+    LIST_FOREACH_SAFE (it, &i->tags)
+        forget_tag(c, LIST_ENTRY(it, struct tag, in_image));
     image_unlink(c, i);
     image_free(c, i);
     c->forgotten++;
@@ -361,7 +356,7 @@ void catalog_commit(struct catalog *c)
         if (c->tagged.next != c->tagged.prev)
             forget_image(c, image);
         else /* the only one that has tags was just pushed: it stays, with the newest of them */
-            forget_tag(c, oldest_tag(image));
+            forget_tag(c, LIST_ENTRY(image->tags.next, struct tag, in_image));
     }
 }
 
@@ -518,8 +513,8 @@ void catalog_free(struct catalog *c)
     if (c == NULL)
         return;
     catalog_rollback(c);
-    while (!list_empty(&c->lru))
-        forget_image(c, LIST_ENTRY(c->lru.next, struct image, in_lru));
+    LIST_FOREACH_SAFE (it, &c->lru)
+        forget_image(c, LIST_ENTRY(it, struct image, in_lru));
     free(c->undo);
     free(c->repos.slots);
     free(c->images.slots);

@@ -100,7 +100,8 @@ static void test_set(void **state)
     (void) state;
     char role[] = "api-gateway.websocketBroadcaster", other_role[] = "viewer";
     char *roles[] = {other_role, role};
-    char sa1[] = "sa1", sa2[] = "sa2", r1[] = "crt1", r2[] = "crt2", r3[] = "crt3", v1[] = "v1";
+    char sa1[] = "sa1", sa2[] = "sa2", sa9[] = "sa9", r1[] = "crt1", r2[] = "crt2", r3[] = "crt3",
+         v1[] = "v1";
     char a[] = "a", b[] = "b", c[] = "c", d[] = "d", f[] = "f";
     struct config_account accounts[] = {
         {.id = sa1, .roles = {.at = roles, .n = 2}},
@@ -110,7 +111,7 @@ static void test_set(void **state)
         {.name = a, .event_types = ALL, .registry_id = r2, .service_account_id = sa1},
         {.name = b, .event_types = ALL, .registry_id = r1, .service_account_id = sa2},
         {.name = c, .event_types = ALL, .registry_id = r1, .service_account_id = sa1, .tag = v1},
-        {.name = d, .event_types = ALL, .registry_id = r3},
+        {.name = d, .event_types = ALL, .registry_id = r3, .service_account_id = sa9},
         {.name = f, .event_types = ALL, .registry_id = r1, .service_account_id = sa1},
     };
     const struct config cfg = {.service_accounts = accounts,
