@@ -112,7 +112,6 @@ static void arm_cutoff(struct pipeline *p);
 
 static void log_denied(struct pipeline *p, const struct trigger *t)
 {
-    metrics_add(p->metrics, M_TRIGGER_DENIED, 1);
     if (p->denied_logged_ms != 0 && now_of(p) - p->denied_logged_ms < DENIED_LOG_MS)
         return;
     p->denied_logged_ms = now_of(p);
@@ -134,6 +133,7 @@ static void on_match(void *ctx, struct trigger *t, struct event *e)
     struct match *match = ctx;
     struct pipeline *p = match->pipeline;
     if (!t->allowed) {
+        metrics_add(p->metrics, M_TRIGGER_DENIED, 1);
         log_denied(p, t);
         return;
     }

@@ -525,7 +525,8 @@ void conn_log_refusal(struct conn *c, enum refuse why)
     conn_id(c, id);
     conn_peer_name(c, peer);
     struct log_line l;
-    log_open(&l, LOG_WARN, w->role == LISTENER_GATEWAY ? "gateway" : "webhooks", "reject");
+    log_open(&l, LOG_WARN, "conn", "reject");
+    log_str(&l, "listener", w->role == LISTENER_GATEWAY ? "gateway" : "webhooks");
     log_str(&l, "reason", refuse_info(why)->name);
     log_str(&l, "stage", refuse_info(why)->stage);
     log_u64(&l, "answer", refuse_info(why)->answer);
