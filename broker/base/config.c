@@ -280,8 +280,9 @@ static void read_item(struct loader *l, const struct list_place *list, const str
         setting_read(&l->problems, s, node, key, place_of(s, item));
     } else {
         read_map(l, node, &scope);
+        if (node->kind == DOC_MAP || node->null)
+            check_required(l, &scope, node->line);
     }
-    check_required(l, &scope, node->line);
     check_unique(l, list, items, i, &scope);
     if (path && l->problems.n == problems)
         check_path(l, item, &scope);
@@ -392,8 +393,9 @@ static void read_root(struct loader *l, const struct doc_node *root)
     read_members(l, root, &scope, false);
     const struct setting *paths = setting_find("gateway.paths");
     if (l->lines[paths - SETTINGS] == 0) {
-        struct doc_node item = {.kind = DOC_TEXT, .text = (char *) (uintptr_t) paths->def};
-        struct doc_node list = {.kind = DOC_LIST, .n = 1, .first = &item};
+        struct doc_node item = {
+            .kind = DOC_TEXT, .line = 1, .text = (char *) (uintptr_t) paths->def};
+        struct doc_node list = {.kind = DOC_LIST, .line = 1, .n = 1, .first = &item};
         read_list(l, paths, &list, paths->key);
     }
     read_members(l, root, &scope, true);

@@ -18,9 +18,10 @@ void problems_add(struct problems *p, unsigned line, const char *key, const char
     struct problem *problem = &p->at[i];
     problem->line = line;
     int len = snprintf(problem->text, sizeof(problem->text), "%s: ", key);
-    for (char *at = problem->text; *at != '\0' && at < problem->text + strlen(key); at++)
-        if ((uint8_t) *at <= ' ' || *at == 0x7f)
-            *at = '?'; /* the key stays one word */
+    size_t key_len = strlen(key);
+    for (size_t at = 0; at < key_len && problem->text[at] != '\0'; at++)
+        if ((uint8_t) problem->text[at] <= ' ' || problem->text[at] == 0x7f)
+            problem->text[at] = '?'; /* the key stays one word */
     if (len < 0 || (size_t) len >= sizeof(problem->text))
         return;
     va_list args;
@@ -235,7 +236,8 @@ int doc_parse(struct slice text, struct problems *problems, struct doc_node **re
     yaml_parser_t parser;
     if (yaml_parser_initialize(&parser) == 0)
         return -ENOMEM;
-    yaml_parser_set_input_string(&parser, text.data, text.len);
+    yaml_parser_set_input_string(&parser, text.len > 0 ? text.data : (const uint8_t *) "",
+                                 text.len);
     int r = 0;
     for (bool end = false; r == 0 && !end;) {
         yaml_event_t e;

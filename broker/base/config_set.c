@@ -17,8 +17,10 @@ static const char *got(const struct setting *s, const struct doc_node *node,
 {
     if (node->kind == DOC_MAP)
         return "a mapping";
-    if (node->kind == DOC_LIST)
-        return "a list";
+    if (node->kind == DOC_LIST) {
+        (void) snprintf(ret, DOC_QUOTE_SIZE, "a list of %zu", node->n);
+        return ret;
+    }
     if (node->null)
         return "nothing";
     return s->flags & SETTING_SECRET ? "something else" : doc_quote(node->text, ret);

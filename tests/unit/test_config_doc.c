@@ -1,0 +1,262 @@
+/* Tests of broker/base/config_doc.c: trees with lines, and what is no document. */
+#include "config_doc.h"
+
+#include "mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* The tree as text: "line:key=value", [ ] and { }; null is ~. */
+static void print_node(const struct doc_node *node, struct buf *out)
+{
+    int r = buf_printf(out, "%u:", node->line);
+    if (node->key != NULL)
+        r |= buf_printf(out, "%s=", node->key);
+    if (node->kind == DOC_TEXT) {
+        r |= buf_append_str(out, node->null ? "~" : node->text);
+    } else {
+        size_t n = 0;
+        r |= buf_append_str(out, node->kind == DOC_MAP ? "{" : "[");
+        for (const struct doc_node *at = node->first; at != NULL; at = at->next, n++) {
+            if (n > 0)
+                r |= buf_append_str(out, " ");
+            print_node(at, out);
+        }
+        assert_int_equal(n, node->n);
+        r |= buf_append_str(out, node->kind == DOC_MAP ? "}" : "]");
+    }
+    assert_int_equal(r, 0);
+}
+
+static const struct {
+    const char *yaml, *tree;
+} GOOD[] = {
+    {"{}", "1:{}"},
+    {"# comment\n\na: 1\nb:\n  c: x y\n", "3:{3:a=1 4:b={5:c=x y}}"},
+    {"a: [1, \"two\",\n  '']\n", "1:{1:a=[1:1 1:two 2:]}"},
+    {"a:\n- 1\n- {b: 2}\n-\n  - 3\n", "1:{1:a=[2:1 3:{3:b=2} 5:[5:3]]}"},
+    {"a:\nb: ~\nc: null\nd: \"\"\ne: 'null'\n", "1:{1:a=~ 2:b=~ 3:c=~ 4:d= 5:e=null}"},
+    {"{\"a\": 1, \"b\": {\"c\": [true, null]}}", "1:{1:a=1 1:b={1:c=[1:true 1:~]}}"},
+    {"---\na: \"\\u0416\"\n...\n", "2:{2:a=\xd0\x96}"},
+    {"a: |\n  one\n  two\n", "1:{1:a=one\ntwo\n}"},
+    {"\xef\xbb\xbf"
+     "a: 1\n",
+     "1:{1:a=1}"},
+};
+
+static void test_trees(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(GOOD); i++) {
+        struct problems problems = {.file = "f"};
+        struct doc_node *root = NULL;
+        struct buf out;
+        buf_init(&out, 1 << 16);
+        if (doc_parse(slice_str(GOOD[i].yaml), &problems, &root) < 0)
+            fail_msg("%s: %s", GOOD[i].yaml, problems.at[0].text);
+        assert_int_equal(problems.n, 0);
+        print_node(root, &out);
+        assert_true(slice_eq_str(buf_slice(&out), GOOD[i].tree));
+        doc_free(root);
+        buf_fini(&out);
+    }
+}
+
+static const struct {
+    struct slice yaml;
+    unsigned line;
+    const char *text; /* the problem begins so */
+} BAD[] = {
+#define S(text)                                                                                    \
+    {                                                                                              \
+        (const uint8_t *) (text), sizeof(text) - 1                                                 \
+    }
+    {S(""), 1, "document: expected a mapping of settings, got nothing"},
+    {S("# only a comment\n"), 1, "document: expected a mapping of settings, got nothing"},
+    {S("~\n"), 1, "document: expected a mapping of settings, got nothing"},
+    {S("\n- a\n"), 2, "document: expected a mapping of settings, got a list"},
+    {S("text\n"), 1, "document: expected a mapping of settings, got text"},
+    {S("a: 1\n---\nb: 2\n"), 2, "document: expected one document, got a second one"},
+    {S("a: &x 1\n"), 1, "document: expected no anchors, got one"},
+    {S("a: 1\nb: &x [1]\n"), 2, "document: expected no anchors, got one"},
+    {S("a: 1\n\nb: &x {c: 1}\n"), 3, "document: expected no anchors, got one"},
+    {S("a: *x\n"), 1, "document: expected no aliases, got one"},
+    {S("a: !!str 1\n"), 1, "document: expected no tags, got one"},
+    {S("a: 1\nb: !x [1]\n"), 2, "document: expected no tags, got one"},
+    {S("a: !x {}\n"), 1, "document: expected no tags, got one"},
+    {S("a: 1\nb: 2\na: 3\n"), 3, "a: expected each key once, got it again after line 1"},
+    {S("g:\n  a: 1\n  a: 2\n"), 3, "g.a: expected each key once, got it again after line 2"},
+    {S("g:\n  - 1\n  - {a: 1,\n     a: 2}\n"), 4,
+     "g[1].a: expected each key once, got it again after line 3"},
+    {S("a b: 1\na b: 2\n"), 2, "a?b: expected each key once"},
+    {S("? [a]\n: 1\n"), 1, "document: expected text as a key, got a list"},
+    {S("? {a: 1}\n: 1\n"), 1, "document: expected text as a key, got a mapping"},
+    {S("'': 1\n"), 1, "document: expected a key, got \"\""},
+    {S("a: \"x\\0y\"\n"), 1, "document: expected text, got a NUL character in it"},
+    {S("a: 1\n b: 2\n"), 2, "document: expected valid YAML, got an error: "},
+    {S("a: [1\n"), 2, "document: expected valid YAML, got an error: "},
+    {S("a: 1\n\tb: 2\n"), 2, "document: expected valid YAML, got an error: "},
+    {S("a: \xff\n"), 1, "document: expected valid YAML, got an error: "},
+    {S("a: \x01\n"), 1, "document: expected valid YAML, got an error: "},
+    {S("a: {b: {c: {d: {e: {f: {g: {h: {i: {j: {k: {l: {m: {n: {o: {p: 1}}}}}}}}}}}}}}}"), 0, NULL},
+    {S("a: {b: {c: {d: {e: {f: {g: {h: {i: {j: {k: {l: {m: {n: {o: {p: {}}}}}}}}}}}}}}}}"), 1,
+     "document: expected at most 16 levels, got more"},
+    {S("a: {b: [[[[[[[[[[[[[[[[[["), 1, "document: expected at most 16 levels, got more"},
+};
+
+static void test_what_is_refused(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        struct problems problems = {.file = "f"};
+        struct doc_node *root = NULL;
+        int r = doc_parse(BAD[i].yaml, &problems, &root);
+        if (BAD[i].text == NULL) {
+            assert_int_equal(r, 0);
+            doc_free(root);
+            continue;
+        }
+        if (r != -EINVAL || root != NULL || problems.n != 1 || problems.at[0].line != BAD[i].line ||
+            strncmp(problems.at[0].text, BAD[i].text, strlen(BAD[i].text)) != 0)
+            fail_msg("case %zu: %d, %u problems, line %u: %s", i, r, problems.n,
+                     problems.at[0].line, problems.at[0].text);
+    }
+}
+
+static void test_many_keys(void **state)
+{
+    (void) state;
+    for (unsigned n = DOC_MAX_KEYS; n <= DOC_MAX_KEYS + 1; n++) {
+        struct buf yaml;
+        struct problems problems = {.file = "f"};
+        struct doc_node *root = NULL;
+        buf_init(&yaml, 1 << 20);
+        for (unsigned i = 0; i < n; i++)
+            assert_int_equal(buf_printf(&yaml, "k%u: 1\n", i), 0);
+        int r = doc_parse(buf_slice(&yaml), &problems, &root);
+        assert_int_equal(r, n <= DOC_MAX_KEYS ? 0 : -EINVAL);
+        assert_int_equal(problems.n, r == 0 ? 0 : 1);
+        doc_free(root);
+        buf_fini(&yaml);
+    }
+}
+
+static void write_file(const char *name, size_t bytes)
+{
+    FILE *f = fopen(name, "w");
+    assert_non_null(f);
+    (void) fputs("a: 1\n#", f);
+    for (size_t i = 6; i < bytes; i++)
+        (void) fputc('x', f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void test_files(void **state)
+{
+    (void) state;
+    char name[] = "/tmp/regcast-doc-XXXXXX";
+    int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    (void) close(fd);
+    struct problems problems = {.file = name};
+    struct doc_node *root = NULL;
+    write_file(name, DOC_MAX_BYTES);
+    assert_int_equal(doc_load(name, &problems, &root), 0);
+    assert_string_equal(root->first->text, "1");
+    doc_free(root);
+    root = NULL;
+
+    write_file(name, DOC_MAX_BYTES + 1);
+    assert_int_equal(doc_load(name, &problems, &root), -EINVAL);
+    assert_string_equal(problems.at[0].text, "document: expected at most 1 MiB, got more");
+    (void) unlink(name);
+
+    problems.n = 0;
+    assert_int_equal(doc_load(name, &problems, &root), -ENOENT);
+    assert_string_equal(problems.at[0].text, "document: expected a file that can be read, got: no "
+                                             "such file or directory");
+    assert_int_equal(doc_load("/", &problems, &root), -EISDIR);
+    assert_null(root);
+}
+
+static void test_problems_are_sorted_and_limited(void **state)
+{
+    (void) state;
+    struct problems problems = {.file = "f"};
+    for (unsigned i = 0; i < 3; i++)
+        problems_add(&problems, 30 - 10 * i, "k", "expected %u", i);
+    problems_add(&problems, 20, "k", "expected later");
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    problems_print(&problems, &out);
+    assert_true(slice_eq_str(buf_slice(&out), "f:10: k: expected 2\nf:20: k: expected 1\n"
+                                              "f:20: k: expected later\nf:30: k: expected 0\n"));
+    for (unsigned i = 0; i < 100; i++)
+        problems_add(&problems, 1, "k", "more");
+    assert_int_equal(problems.n, DOC_MAX_PROBLEMS);
+    char *longest = xmalloc(2000);
+    memset(longest, 'k', 1999);
+    longest[1999] = '\0';
+    problems.n = 0;
+    problems_add(&problems, 1, longest, "expected");
+    problems_add(&problems, 1, "k", "%s", longest);
+    assert_true(strlen(problems.at[0].text) < sizeof(problems.at[0].text));
+    assert_true(strlen(problems.at[1].text) < sizeof(problems.at[1].text));
+    free(longest);
+    buf_fini(&out);
+    buf_init(&out, 10); /* no room: nothing breaks */
+    problems_print(&problems, &out);
+    assert_int_equal(out.len, 0);
+    buf_fini(&out);
+}
+
+static void test_quotes(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *text, *want;
+    } CASES[] = {
+        {"", "\"\""},
+        {"plain \xd0\xb6", "\"plain \xd0\xb6\""},
+        {"a\nb\x1b\x7f", "\"a?b??\""},
+        {"\xff\xd0\xb6", "\"???\""},
+        {"0123456789012345678901234567890123456789012345678901234567890123456789012345",
+         "\"01234567890123456789012345678901234567890123456789012345678901234567890123...\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char quoted[DOC_QUOTE_SIZE];
+        if (strcmp(doc_quote(CASES[i].text, quoted), CASES[i].want) != 0)
+            fail_msg("case %zu: %s", i, quoted);
+    }
+    for (size_t shift = 0; shift < 4; shift++) { /* never half a character */
+        char text[400], quoted[DOC_QUOTE_SIZE];
+        size_t len = shift;
+        memset(text, 'a', sizeof(text));
+        for (; len + 4 < sizeof(text); len += 3)
+            memcpy(text + len, "\xe2\x82\xac", 3);
+        text[len] = '\0';
+        (void) doc_quote(text, quoted);
+        assert_true(strlen(quoted) > DOC_QUOTE_SIZE - 8);
+        assert_memory_equal(quoted + strlen(quoted) - 7, "\xe2\x82\xac...\"", 7);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_trees),
+        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_many_keys),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_problems_are_sorted_and_limited),
+        cmocka_unit_test(test_quotes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,301 @@
+/* Tests of broker/base/config_set.c: values into places. */
+#include "config_set.h"
+
+#include "mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Any of the places, zeroed first. */
+union place {
+    uint64_t number;
+    unsigned bits;
+    char *text;
+    struct config_strings strings;
+};
+
+static struct doc_node text_node(const char *text)
+{
+    return (struct doc_node){
+        .kind = DOC_TEXT, .line = 7, .text = (char *) (uintptr_t) text, .null = text[0] == '\0'};
+}
+
+/* Reads `yaml` as the value of `key`; what was wrong, or "". */
+static const char *read_value(const char *key, const char *yaml, union place *at)
+{
+    static char wrong[512];
+    struct problems problems = {.file = "f"};
+    struct doc_node *root = NULL;
+    char text[1024];
+    (void) snprintf(text, sizeof(text), "k: %s", yaml);
+    assert_int_equal(doc_parse(slice_str(text), &problems, &root), 0);
+    setting_read(&problems, setting_find(key), root->first, "k", at);
+    doc_free(root);
+    (void) snprintf(wrong, sizeof(wrong), "%s", problems.n > 0 ? problems.at[0].text : "");
+    return wrong;
+}
+
+static const struct {
+    const char *key, *yaml;
+    uint64_t want;
+    const char *wrong;
+} NUMBERS[] = {
+    {"gateway.max_fragments", "64", 64, ""},
+    {"gateway.max_fragments", "'64'", 64, ""},
+    {"gateway.max_fragments", "1", 1, ""},
+    {"gateway.max_fragments", "1000000", 1000000, ""},
+    {"gateway.max_fragments", "0", 0, "k: expected a number from 1 to 1000000, got \"0\""},
+    {"gateway.max_fragments", "1000001", 0,
+     "k: expected a number from 1 to 1000000, got \"1000001\""},
+    {"gateway.max_fragments", "[1]", 0, "k: expected a number from 1 to 1000000, got a list of 1"},
+    {"gateway.max_fragments", "{a: 1}", 0, "k: expected a number from 1 to 1000000, got a mapping"},
+    {"gateway.max_fragments", "", 0, "k: expected a number from 1 to 1000000, got nothing"},
+    {"gateway.workers", "auto", 0, ""},
+    {"gateway.workers", "256", 256, ""},
+    {"gateway.workers", "0", 0, "k: expected auto or a number from 1 to 256, got \"0\""},
+    {"gateway.workers", "many", 0, "k: expected auto or a number from 1 to 256, got \"many\""},
+    {"gateway.max_fragments", "auto", 0, "k: expected a number from 1 to 1000000, got \"auto\""},
+    {"gateway.send_buffer_bytes", "64KiB", 65536, ""},
+    {"gateway.send_buffer_bytes", "2GiB", 0,
+     "k: expected a size from 0 to 1GiB, such as 4096, 64KiB or 1MiB, got \"2GiB\""},
+    {"gateway.close_timeout", "1ms", 1, ""},
+    {"gateway.close_timeout", "3", 3000, ""},
+    {"gateway.close_timeout", "0", 0,
+     "k: expected a duration from 1ms to 1h, such as 500ms, 20s, 10m or 1h, got \"0\""},
+};
+
+static void test_numbers(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(NUMBERS); i++) {
+        union place at = {0};
+        const char *wrong = read_value(NUMBERS[i].key, NUMBERS[i].yaml, &at);
+        if (strcmp(wrong, NUMBERS[i].wrong) != 0 || at.number != NUMBERS[i].want)
+            fail_msg("%s: %s: %s", NUMBERS[i].key, NUMBERS[i].yaml, wrong);
+    }
+}
+
+static const struct {
+    const char *key, *yaml, *want, *wrong;
+} TEXTS[] = {
+    {"folder_id", "abc", "abc", ""},
+    {"folder_id", "5", "5", ""},
+    {"folder_id", "''", NULL, "k: expected 1 to 50 characters of letters, digits, _ . -, got \"\""},
+    {"folder_id", "~", NULL,
+     "k: expected 1 to 50 characters of letters, digits, _ . -, got nothing"},
+    {"folder_id", "a b", NULL,
+     "k: expected 1 to 50 characters of letters, digits, _ . -, got \"a b\""},
+    {"data_dir", "/tmp/\xd0\xb6", "/tmp/\xd0\xb6", ""},
+    {"triggers[].rule.container_registry.tag", "", "", ""},
+    {"triggers[].rule.container_registry.tag", "''", "", ""},
+    {"triggers[].rule.container_registry.tag", "v1.0", "v1.0", ""},
+    {"triggers[].rule.container_registry.tag", "1.10", "1.10", ""}, /* no number to us */
+    {"log_level", "warn", "warn", ""},
+    {"log_level", "WARN", NULL, "k: expected debug, info, warn or error, got \"WARN\""},
+    {"engine", "embedded", "embedded", ""},
+    {"engine", "nats", NULL, "k: expected embedded (nats is not in this version), got \"nats\""},
+    {"registries[].kind", "harbor", NULL, "k: expected distribution, got \"harbor\""},
+    {"registries[].token", "s3cret!", "s3cret!", ""},
+    {"registries[].token", "'a secret'", NULL,
+     "k: expected 1 to 4096 characters of visible ASCII, got something else"},
+    {"registries[].token_file", "/nowhere/at-all", NULL,
+     "k: expected a file that can be read, got: no such file or directory"},
+    {"registries[].token_file", "/", NULL,
+     "k: expected a file that can be read, got: illegal operation on a directory"},
+    {"registries[].token_file", "/dev/null", NULL,
+     "k: expected a file whose first line is 1 to 4096 characters of visible ASCII, got another "
+     "one"},
+};
+
+static void test_texts(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++) {
+        union place at = {0};
+        const char *wrong = read_value(TEXTS[i].key, TEXTS[i].yaml, &at);
+        const char *want = TEXTS[i].want;
+        if (strcmp(wrong, TEXTS[i].wrong) != 0 || (at.text == NULL) != (want == NULL) ||
+            (want != NULL && strcmp(at.text, want) != 0))
+            fail_msg("%s: %s: %s", TEXTS[i].key, TEXTS[i].yaml, wrong);
+        setting_fini(setting_find(TEXTS[i].key), &at);
+        assert_null(at.text);
+    }
+}
+
+/* Lengths count characters, not bytes. */
+static void test_length_of_text(void **state)
+{
+    (void) state;
+    const struct setting *s = setting_find("triggers[].description");
+    char text[1024] = "";
+    for (size_t n = 0; n <= 501; n++) {
+        if (n >= 499) {
+            union place at = {0};
+            struct problems problems = {.file = "f"};
+            struct doc_node node = text_node(text);
+            setting_read(&problems, s, &node, "k", &at);
+            assert_int_equal(problems.n, n <= 500 ? 0 : 1);
+            setting_fini(s, &at);
+        }
+        if (n < 501)
+            (void) strcat(text, "\xd0\xb6");
+    }
+}
+
+static const struct {
+    const char *content; /* of the file */
+    const char *want;    /* NULL: refused */
+} TOKEN_FILES[] = {
+    {"token\n", "token"}, {"token", "token"}, {"token\r\nsecond line\n", "token"},
+    {"\ntoken\n", NULL},  {"", NULL},         {"to ken\n", NULL},
+    {" token\n", NULL},   {"\xff\n", NULL},
+};
+
+static void test_token_files(void **state)
+{
+    (void) state;
+    char name[] = "/tmp/regcast-token-XXXXXX";
+    int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    (void) close(fd);
+    for (size_t i = 0; i < ARRAY_LEN(TOKEN_FILES); i++) {
+        FILE *f = fopen(name, "w");
+        assert_non_null(f);
+        (void) fputs(TOKEN_FILES[i].content, f);
+        (void) fclose(f);
+        union place at = {0};
+        const char *wrong = read_value("registries[].token_file", name, &at);
+        if (TOKEN_FILES[i].want == NULL) {
+            assert_non_null(strstr(wrong, "got another one"));
+            assert_null(at.text);
+        } else {
+            assert_string_equal(wrong, "");
+            assert_string_equal(at.text, TOKEN_FILES[i].want);
+        }
+        free(at.text);
+    }
+    for (size_t len = 4096; len <= 4097; len++) { /* the longest, and one more */
+        FILE *f = fopen(name, "w");
+        assert_non_null(f);
+        for (size_t i = 0; i < len; i++)
+            (void) fputc('t', f);
+        (void) fputc('\n', f);
+        (void) fclose(f);
+        union place at = {0};
+        const char *wrong = read_value("registries[].token_file", name, &at);
+        assert_int_equal(wrong[0] == '\0', len == 4096);
+        assert_int_equal(at.text == NULL ? 0 : strlen(at.text), len == 4096 ? 4096 : 0);
+        free(at.text);
+    }
+    (void) unlink(name);
+}
+
+static const struct {
+    const char *key, *yaml;
+    size_t n;
+    const char *wrong;
+} LISTS_OF_TEXT[] = {
+    {"gateway.listen", "['127.0.0.1:0', 'localhost:1']", 2, ""},
+    {"gateway.listen", "[]", 0,
+     "k: expected a list of 1 to 16: address:port with an IPv4 address, an [IPv6] address or "
+     "localhost, got a list of 0"},
+    {"gateway.listen", "127.0.0.1:0", 0,
+     "k: expected a list of 1 to 16: address:port with an IPv4 address, an [IPv6] address or "
+     "localhost, got \"127.0.0.1:0\""},
+    {"gateway.listen", "['127.0.0.1:0', 'x']", 1,
+     "k[1]: expected address:port with an IPv4 address, an [IPv6] address or localhost, got \"x\""},
+    {"gateway.listen", "[[a], '127.0.0.1:0']", 1,
+     "k[0]: expected address:port with an IPv4 address, an [IPv6] address or localhost, "
+     "got a list of 1"},
+    {"gateway.allowed_origins", "", 0, ""},
+    {"gateway.allowed_origins", "['']", 0,
+     "k[0]: expected scheme://host or scheme://host:port without capitals, got \"\""},
+    {"service_accounts[].roles", "[a, b.c]", 2, ""},
+    {"service_accounts[].roles", "[~]", 0,
+     "k[0]: expected text of letters, digits, _ . -, got nothing"},
+};
+
+static void test_lists_of_text(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(LISTS_OF_TEXT); i++) {
+        union place at = {0};
+        const char *wrong = read_value(LISTS_OF_TEXT[i].key, LISTS_OF_TEXT[i].yaml, &at);
+        if (strcmp(wrong, LISTS_OF_TEXT[i].wrong) != 0 || at.strings.n != LISTS_OF_TEXT[i].n)
+            fail_msg("%s: %s: %s", LISTS_OF_TEXT[i].key, LISTS_OF_TEXT[i].yaml, wrong);
+        setting_fini(setting_find(LISTS_OF_TEXT[i].key), &at);
+    }
+}
+
+static void test_a_value_replaces_the_default(void **state)
+{
+    (void) state;
+    union place at = {0};
+    const struct setting *s = setting_find("gateway.listen");
+    setting_default(s, &at);
+    assert_string_equal(at.strings.at[0], "0.0.0.0:8080");
+    assert_string_equal(read_value(s->key, "['[::]:1']", &at), "");
+    assert_int_equal(at.strings.n, 1);
+    assert_string_equal(at.strings.at[0], "[::]:1");
+    setting_fini(s, &at);
+
+    at = (union place){0};
+    s = setting_find("log_level");
+    setting_default(s, &at);
+    assert_string_equal(at.text, "info");
+    assert_string_equal(read_value(s->key, "error", &at), "");
+    assert_string_equal(at.text, "error");
+    setting_fini(s, &at);
+}
+
+static const struct {
+    const char *yaml;
+    unsigned bits;
+    const char *wrong;
+} EVENTS[] = {
+    {"[CREATE_IMAGE]", CONFIG_CREATE_IMAGE, ""},
+    {"[CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE]", CONFIG_DELETE_IMAGE, ""},
+    {"[CREATE_IMAGE_TAG, DELETE_IMAGE_TAG, CREATE_IMAGE_TAG]",
+     CONFIG_CREATE_IMAGE_TAG | CONFIG_DELETE_IMAGE_TAG, ""},
+    {"[CREATE_IMAGE, PULL]", CONFIG_CREATE_IMAGE,
+     "k[1]: expected CREATE_IMAGE, DELETE_IMAGE, CREATE_IMAGE_TAG or DELETE_IMAGE_TAG, got "
+     "\"PULL\""},
+    {"[CONTAINER_REGISTRY_EVENT_TYPE_UNSPECIFIED]", 0,
+     "k[0]: expected CREATE_IMAGE, DELETE_IMAGE, CREATE_IMAGE_TAG or DELETE_IMAGE_TAG, got "
+     "\"CONTAINER_REGISTRY_EVENT_TYPE_UNSPECIFIED\""},
+    {"[]", 0, "k: expected a list of 1 to 8, got a list of 0"},
+    {"CREATE_IMAGE", 0, "k: expected a list of 1 to 8, got \"CREATE_IMAGE\""},
+    {"[{}]", 0,
+     "k[0]: expected CREATE_IMAGE, DELETE_IMAGE, CREATE_IMAGE_TAG or DELETE_IMAGE_TAG, got a "
+     "mapping"},
+};
+
+static void test_events(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(EVENTS); i++) {
+        union place at = {0};
+        const char *wrong =
+            read_value("triggers[].rule.container_registry.event_type", EVENTS[i].yaml, &at);
+        if (strcmp(wrong, EVENTS[i].wrong) != 0 || at.bits != EVENTS[i].bits)
+            fail_msg("%s: %u %s", EVENTS[i].yaml, at.bits, wrong);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_length_of_text), cmocka_unit_test(test_token_files),
+        cmocka_unit_test(test_lists_of_text),  cmocka_unit_test(test_a_value_replaces_the_default),
+        cmocka_unit_test(test_events),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,209 @@
+/* Tests of broker/base/config_value.c. */
+#include "config_value.h"
+
+#include "err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define REFUSED UINT64_MAX - 1
+
+static const struct {
+    bool (*read)(const char *s, uint64_t *ret);
+    const char *text;
+    uint64_t want;
+} NUMBERS[] = {
+    {value_count, "0", 0},
+    {value_count, "007", 7},
+    {value_count, "18446744073709551615", UINT64_MAX},
+    {value_count, "18446744073709551616", REFUSED},
+    {value_count, "", REFUSED},
+    {value_count, "-1", REFUSED},
+    {value_count, "+1", REFUSED},
+    {value_count, " 1", REFUSED},
+    {value_count, "1.5", REFUSED},
+    {value_count, "0x10", REFUSED},
+    {value_count, "1e3", REFUSED},
+    {value_size, "125", 125},
+    {value_size, "64KiB", 65536},
+    {value_size, "1MiB", 1048576},
+    {value_size, "4GiB", 4294967296},
+    {value_size, "64KB", REFUSED},
+    {value_size, "64kib", REFUSED},
+    {value_size, "64 KiB", REFUSED},
+    {value_size, "KiB", REFUSED},
+    {value_size, "1.5MiB", REFUSED},
+    {value_size, "17179869184GiB", REFUSED},
+    {value_size, "000000000000000000000000000001", REFUSED},
+    {value_duration, "500ms", 500},
+    {value_duration, "20s", 20000},
+    {value_duration, "10m", 600000},
+    {value_duration, "1h", 3600000},
+    {value_duration, "15", 15000},
+    {value_duration, "0", 0},
+    {value_duration, "1d", REFUSED},
+    {value_duration, "1h30m", REFUSED},
+    {value_duration, "s", REFUSED},
+    {value_duration, "-1s", REFUSED},
+    {value_duration, "1 s", REFUSED},
+    {value_duration, "18446744073709551615s", REFUSED},
+};
+
+static void test_numbers(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(NUMBERS); i++) {
+        uint64_t got = REFUSED;
+        bool ok = NUMBERS[i].read(NUMBERS[i].text, &got);
+        if (ok != (NUMBERS[i].want != REFUSED) || got != NUMBERS[i].want)
+            fail_msg("'%s': %d %llu", NUMBERS[i].text, ok, (unsigned long long) got);
+    }
+}
+
+static void test_print(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *(*print)(uint64_t value, char ret[VALUE_TEXT_SIZE]);
+        uint64_t value;
+        const char *want;
+    } CASES[] = {
+        {value_print_size, 0, "0"},
+        {value_print_size, 125, "125"},
+        {value_print_size, 1024, "1KiB"},
+        {value_print_size, 1025, "1025"},
+        {value_print_size, 1536 << 10, "1536KiB"},
+        {value_print_size, 16 << 20, "16MiB"},
+        {value_print_size, 4ull << 30, "4GiB"},
+        {value_print_duration, 0, "0"},
+        {value_print_duration, 1, "1ms"},
+        {value_print_duration, 1500, "1500ms"},
+        {value_print_duration, 30000, "30s"},
+        {value_print_duration, 90000, "90s"},
+        {value_print_duration, 3600000, "1h"},
+        {value_print_duration, UINT64_MAX, "18446744073709551615ms"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char text[VALUE_TEXT_SIZE];
+        assert_string_equal(CASES[i].print(CASES[i].value, text), CASES[i].want);
+    }
+}
+
+#define NAME_63  "a23456789012345678901234567890123456789012345678901234567890123"
+#define PATH_255 "/" NAME_63 NAME_63 NAME_63 NAME_63 "xx" /* 1 + 4 * 63 + 2 */
+
+static const struct {
+    bool (*is)(const char *s);
+    const char *text;
+    bool want;
+} TEXTS[] = {
+    {value_is_id, "Ab9_.-", true},
+    {value_is_id, "a b", false},
+    {value_is_id, "a/b", false},
+    {value_is_id, "\xd0\xb6", false},
+    {value_is_registry_id, "ab9_.-", true},
+    {value_is_registry_id, "Ab", false},
+    {value_is_trigger_name, "a-1", true},
+    {value_is_trigger_name, "abc", true},
+    {value_is_trigger_name, NAME_63, true},
+    {value_is_trigger_name, NAME_63 "4", false},
+    {value_is_trigger_name, "ab", false},
+    {value_is_trigger_name, "1bc", false},
+    {value_is_trigger_name, "-bc", false},
+    {value_is_trigger_name, "ab-", false},
+    {value_is_trigger_name, "aBc", false},
+    {value_is_trigger_name, "a_c", false},
+    {value_is_listen, "127.0.0.1:0", true},
+    {value_is_listen, "0.0.0.0:65535", true},
+    {value_is_listen, "localhost:80", true},
+    {value_is_listen, "[::1]:80", true},
+    {value_is_listen, "[::ffff:127.0.0.1]:80", true},
+    {value_is_listen, "127.0.0.1:65536", false},
+    {value_is_listen, "127.0.0.1:123456", false},
+    {value_is_listen, "127.0.0.1:", false},
+    {value_is_listen, "127.0.0.1", false},
+    {value_is_listen, "127.0.0.1:-1", false},
+    {value_is_listen, "127.0.0.1:80 ", false},
+    {value_is_listen, "127.1:80", false},
+    {value_is_listen, "256.0.0.1:80", false},
+    {value_is_listen, ":80", false},
+    {value_is_listen, "::1:80", false},
+    {value_is_listen, "[]:80", false},
+    {value_is_listen, "[127.0.0.1]:80", false},
+    {value_is_listen, "[::1:80", false},
+    {value_is_listen, "example.com:80", false},
+    {value_is_listen, "8080", false},
+    {value_is_listen, "", false},
+    {value_is_origin, "https://a.example.com", true},
+    {value_is_origin, "http://localhost:3000", true},
+    {value_is_origin, "http://[::1]:3000", true},
+    {value_is_origin, "app+x://host", true},
+    {value_is_origin, "https://a.example.com/", false},
+    {value_is_origin, "https://A.example.com", false},
+    {value_is_origin, "HTTPS://a.example.com", false},
+    {value_is_origin, "https://a:99999", false},
+    {value_is_origin, "https://a:", false},
+    {value_is_origin, "https://", false},
+    {value_is_origin, "https:a", false},
+    {value_is_origin, "://a", false},
+    {value_is_origin, "http://[]", false},
+    {value_is_origin, "http://[::1", false},
+    {value_is_origin, "a.example.com", false},
+    {value_is_origin, "*", false},
+    {value_is_origin, "null", false},
+    {value_is_origin, "", false},
+    {value_is_path, "/", true},
+    {value_is_path, "/builds", true},
+    {value_is_path, "/teams/{team}", true},
+    {value_is_path, "/files/{name+}", true},
+    {value_is_path, "/{a_1}/x/{b+}", true},
+    {value_is_path, "/%41/a.b", true},
+    {value_is_path, PATH_255, true},
+    {value_is_path, PATH_255 "x", false},
+    {value_is_path, "", false},
+    {value_is_path, "builds", false},
+    {value_is_path, "//", false},
+    {value_is_path, "/a/", false},
+    {value_is_path, "/a//b", false},
+    {value_is_path, "/a?b", false},
+    {value_is_path, "/a#b", false},
+    {value_is_path, "/{a", false},
+    {value_is_path, "/a}", false},
+    {value_is_path, "/x{a}", false},
+    {value_is_path, "/{a}x", false},
+    {value_is_path, "/{}", false},
+    {value_is_path, "/{+}", false},
+    {value_is_path, "/{a++}", false},
+    {value_is_path, "/{a-b}", false},
+    {value_is_path, "/{a/b}", false},
+    {value_is_visible, "!~", true},
+    {value_is_visible, "a b", false},
+    {value_is_visible, "a\x7f", false},
+    {value_is_visible, "\xc3\xa9", false},
+    {value_is_any, "", true},
+    {value_is_any, "\xc3\xa9 \n", true},
+};
+
+static void test_texts(void **state)
+{
+    (void) state;
+    assert_int_equal(strlen(PATH_255), 255);
+    for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++)
+        if (TEXTS[i].is(TEXTS[i].text) != TEXTS[i].want)
+            fail_msg("case %zu: '%s'", i, TEXTS[i].text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_print),
+        cmocka_unit_test(test_texts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
