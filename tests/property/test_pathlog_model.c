@@ -1,5 +1,5 @@
 /* The path log against a slow model: an array of every message ever appended, with the position it
- * must have, scanned from the front for each question. Random operations on one thread; what a
+ * must have, searched one by one for each question. Random operations on one thread; what a
  * reader inside or a reference has got hold of is compared again and again until it lets go. A run
  * is decided by its seed alone, which is printed when it fails: REGCAST_SEED=n repeats that run. */
 #include "mem.h"
@@ -74,29 +74,29 @@ static const uint8_t *payload(size_t message) /* of its length, derived from its
 
 /* --- the model --- */
 
-static size_t model_count(const struct run *t, uint64_t segment)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < t->n; i++)
-        count += t->messages[i].segment == segment;
-    return count;
-}
-
+/* All of these go backwards, since most questions are about the last few segments. */
 static const struct message *model_newest(const struct run *t, uint64_t segment)
 {
-    const struct message *newest = NULL;
-    for (size_t i = 0; i < t->n; i++) {
-        if (t->messages[i].segment == segment)
-            newest = &t->messages[i];
-    }
-    return newest;
+    size_t i = t->n;
+    while (i > 0 && t->messages[i - 1].segment > segment)
+        i--;
+    return i > 0 && t->messages[i - 1].segment == segment ? &t->messages[i - 1] : NULL;
+}
+
+static size_t model_count(const struct run *t, uint64_t segment)
+{
+    const struct message *newest = model_newest(t, segment);
+    size_t at = newest == NULL ? 0 : (size_t) (newest - t->messages) + 1, count = 0;
+    for (; at > 0 && t->messages[at - 1].segment == segment; at--)
+        count++;
+    return count;
 }
 
 static uint64_t model_messages(const struct run *t)
 {
     uint64_t count = 0;
-    for (uint64_t s = t->first; s < t->next; s++)
-        count += model_count(t, s);
+    while (count < t->n && t->messages[t->n - 1 - count].segment >= t->first)
+        count++;
     return count;
 }
 
@@ -149,9 +149,9 @@ static void model_append(struct run *t, size_t len)
 /* The message that a cursor reads next; the number of messages when there is none. */
 static size_t model_at(const struct run *t, uint64_t cursor)
 {
-    size_t i = 0;
-    while (i < t->n && t->messages[i].start < cursor)
-        i++;
+    size_t i = t->n;
+    while (i > 0 && t->messages[i - 1].start >= cursor)
+        i--;
     return i;
 }
 
