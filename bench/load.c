@@ -5,6 +5,7 @@
 #include "proc.h"
 #include "publish.h"
 
+#include <sched.h>
 #include <signal.h>
 
 static const struct {
@@ -110,7 +111,8 @@ static void options_read(struct run *run, int argc, char **argv)
 /* Everything measured, for the report. */
 struct result {
     struct proc_sample before, opened, begin, end;
-    struct counts counts; /* of the measured part; the errors, of the whole run */
+    struct proc_sample own_begin, own_end; /* of the core that the client runs on */
+    struct counts counts;                  /* of the measured part; the errors, of the whole run */
     uint64_t opened_ns, n_messages;
     uint64_t client_cpu_ns;
     bool complete;
@@ -169,9 +171,12 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
     uint64_t first = p->published + 1, cpu = own_cpu_ns();
     run->measured_from = first;
     struct counts before = counts_sum(receivers, run->threads);
+    int own_core = sched_getcpu();
+    ret->own_begin = proc_sample(0, own_core);
     ret->begin = proc_sample(run->pid, run->core);
     bool ok = phase(p, run->measured_ns, deadline);
     ret->end = proc_sample(run->pid, run->core);
+    ret->own_end = proc_sample(0, own_core);
     ret->client_cpu_ns = own_cpu_ns() - cpu;
     ret->n_messages = p->published + 1 - first;
     ret->counts = counts_sum(receivers, run->threads);
@@ -275,12 +280,13 @@ static bool report(struct run *run, struct receiver **receivers, const struct pu
                   r->opened_ns == 0 ? 0 : run->connections / ((double) r->opened_ns / 1e9));
     (void) printf("\"seconds\":%.4f,\"messages\":%llu,\"frames\":%llu,\"bytes\":%llu,"
                   "\"frames_per_second\":%.0f,\"bytes_per_frame\":%.1f,\"frames_per_read\":%.2f,"
-                  "\"pings\":%llu,\"client_busy\":%.3f,",
+                  "\"pings\":%llu,\"client_busy\":%.3f,\"client_core_busy\":%.3f,",
                   seconds, (unsigned long long) r->n_messages, (unsigned long long) frames,
                   (unsigned long long) r->counts.bytes, seconds > 0 ? (double) frames / seconds : 0,
                   per((double) r->counts.bytes, frames), per((double) frames, r->counts.reads),
                   (unsigned long long) all.pings,
-                  seconds > 0 ? (double) r->client_cpu_ns / 1e9 / seconds : 0);
+                  seconds > 0 ? (double) r->client_cpu_ns / 1e9 / seconds : 0,
+                  seconds > 0 ? (r->own_end.core_busy_s - r->own_begin.core_busy_s) / seconds : 0);
     (void) printf("\"requests\":%llu,\"answered_503\":%llu,\"first_answer_status\":%d,",
                   (unsigned long long) p->requests, (unsigned long long) p->busy_answers,
                   atoi(p->first_answer));

@@ -1,6 +1,7 @@
 // report.mjs - turns the runs of scripts/bench into medians, ratios and a Markdown table.
 //   node bench/report.mjs RUNS.jsonl [--save FILE_WITHOUT_SUFFIX]
 //   node bench/report.mjs --line RUN.json      one run in one line, for the terminal
+//   node bench/report.mjs --others RUN.json    how much of its cores others took, in percent
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -35,7 +36,7 @@ const FANOUT = [
     ['last p99', (r) => r.last_receiver_us.p99, time, false],
     ['bytes/frame', (r) => r.bytes_per_frame, (v) => v.toFixed(0), false],
     ['client busy', (r) => r.client_busy, (v) => `${(100 * v).toFixed(0)} %`, false],
-    ['others on the core', others, (v) => `${(100 * v).toFixed(0)} %`, false],
+    ['others', others, (v) => `${(100 * v).toFixed(0)} %`, false],
 ];
 const IDLE = [
     ['bytes/connection', (r) => r.server.bytes_per_connection, (v) => v.toFixed(0), true],
@@ -45,10 +46,13 @@ const IDLE = [
     ['CPU us/handshake', (r) => r.server.cpu_us_per_handshake, (v) => v.toFixed(1), true],
 ];
 
-// The share of the server's core that something else took: above a few percent the run is noisy.
+// The share that something else took of the server's core or of the client's, whichever is more:
+// above a few percent the run is noisy.
 function others(r) {
-    return Math.max(0, r.server.core_busy_seconds + r.server.core_steal_seconds
+    const server = (r.server.core_busy_seconds + r.server.core_steal_seconds
         - r.server.cpu_seconds) / r.seconds;
+    const client = r.client_core_busy - r.client_busy;
+    return Number.isFinite(server) ? Math.max(0, server, client) : 0;
 }
 
 const columnsOf = (run) => run.pattern === 'idle' ? IDLE : FANOUT;
@@ -57,6 +61,11 @@ if (first === '--line') {
     const run = JSON.parse(readFileSync(second, 'utf8'));
     console.log(columnsOf(run).map(([name, get, show]) => `${name} ${show(get(run))}`).join(', ')
         + (run.ok ? '' : `, ${JSON.stringify(run.errors)}`));
+    process.exit(0);
+}
+
+if (first === '--others') { // in percent, for scripts/bench to decide by
+    console.log(Math.round(100 * others(JSON.parse(readFileSync(second, 'utf8')))));
     process.exit(0);
 }
 
