@@ -370,7 +370,7 @@ static inline struct response client_response(struct fixture *f, struct client *
     assert_memory_equal(c->in.data, "HTTP/1.1 ", 9);
     r.status = (unsigned) atoi((const char *) c->in.data + 9);
     client_header(c, "\r\nConnection", value, sizeof(value));
-    r.close = strcmp(value, "close") == 0;
+    r.close = strstr(value, "close") != NULL;
     client_header(c, "\r\nContent-Length", value, sizeof(value));
     r.len = (size_t) atoi(value);
     CLIENT_UNTIL(f, c, c->in.len >= head + r.len || c->eof);
