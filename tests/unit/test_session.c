@@ -88,6 +88,27 @@ static void test_pings_while_blocked(void **state)
     client_free(&c);
 }
 
+/* Frames may come in one packet with the handshake; a flood of them before the 101 may not. */
+static void test_early_frames(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = client_new(f->gateway_name);
+    static const char EARLY[] = "GET /echo HTTP/1.1\r\n" WS_HEADERS "\x81\x82\0\0\0\0hi";
+    client_send(f, &c, slice_of(EARLY, sizeof(EARLY) - 1));
+    CLIENT_UNTIL(f, &c, client_head_end(&c) > 0);
+    assert_memory_equal(c.in.data, "HTTP/1.1 101 ", 13);
+    buf_consume(&c.in, client_head_end(&c));
+    client_expect(f, &c, FRAME_TEXT, "hi");
+    client_free(&c);
+
+    static char flood[8192] = "GET /echo HTTP/1.1\r\n" WS_HEADERS;
+    c = client_new(f->gateway_name);
+    client_send(f, &c, slice_of(flood, sizeof(flood)));
+    assert_int_equal(client_response(f, &c).status, 400);
+    assert_int_equal(fixture_refused(f->gateway, REFUSE_UPGRADE_EARLY), 1);
+    client_free(&c);
+}
+
 static void test_echo(void **state)
 {
     struct fixture *f = *state;
@@ -492,6 +513,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH(test_ping),
         WITH(test_pings_while_blocked),
+        WITH(test_early_frames),
         WITH(test_echo),
         WITH(test_echo_waits_for_its_reader),
         WITH(test_refusals),
