@@ -164,9 +164,10 @@ static void test_long_values_are_cut(void **state)
             const char *written_unit = unit == 1 && CASES[i].unit[0] == '\xff' ? "\\u00ff"
                                        : CASES[i].unit[0] == '"'               ? "\\\""
                                                                                : CASES[i].unit;
-            for (const char *at = strstr(got, "\"k\":\"") + 5 + shift;
-                 strncmp(at, written_unit, strlen(written_unit)) == 0; at += strlen(written_unit))
-                units++;
+            const char *at = strstr(got, "\"k\":\"") + 5 + shift;
+            for (; strncmp(at, written_unit, strlen(written_unit)) == 0; units++)
+                at += strlen(written_unit);
+            assert_string_equal(at, "\"}\n"); /* and no half character */
             assert_int_equal(units, (256 - shift) / unit);
             assert_true(shift > 0 || units == CASES[i].want_units);
         }
