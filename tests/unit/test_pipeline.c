@@ -1,0 +1,502 @@
+/* Tests of broker/pipeline.c: webhooks in, the bytes of path logs out, with the real stages
+ * between. */
+#include "fixture.h"
+#include "pipeline.h"
+
+#define BROADCASTER "api-gateway.websocketBroadcaster"
+#define ALL                                                                                        \
+    (CONFIG_CREATE_IMAGE | CONFIG_DELETE_IMAGE | CONFIG_CREATE_IMAGE_TAG | CONFIG_DELETE_IMAGE_TAG)
+#define TYPE         "application/vnd.docker.distribution.events.v2+json"
+#define MAX_TRIGGERS 4
+
+struct broker {
+    struct fixture *f; /* its configuration only: no worker runs */
+    struct config_trigger triggers[MAX_TRIGGERS];
+    struct config_account accounts[2];
+    uv_loop_t loop;
+    struct path_table *paths;
+    struct metrics metrics;
+    struct pipeline *pipeline;
+    unsigned wakes[FIXTURE_PATHS];
+    struct client seen[FIXTURE_PATHS]; /* .in: what the path's log has got since it was looked at */
+    struct pathlog_reader *readers[FIXTURE_PATHS];
+    uint64_t cursors[FIXTURE_PATHS];
+    struct ingest_call call;
+    struct ingest_answer answer;
+    unsigned answers;
+};
+static struct broker *broker; /* of the running test */
+
+static void on_wake(void *ctx, struct path *p)
+{
+    ((struct broker *) ctx)->wakes[p->index]++;
+}
+
+static void on_answer(struct ingest_call *call, const struct ingest_answer *answer)
+{
+    assert_ptr_equal(call, &broker->call);
+    broker->answer = *answer;
+    broker->answers++;
+}
+
+static struct config_trigger *add_trigger(struct broker *b, size_t path, uint64_t size,
+                                          uint64_t cutoff_ms)
+{
+    static char name[] = "trigger", registry[] = "crtregistry000000001", allowed[] = "aje-allowed";
+    struct config_trigger *t = &b->triggers[b->f->cfg.n_triggers++];
+    *t = (struct config_trigger){.name = name,
+                                 .event_types = ALL,
+                                 .registry_id = registry,
+                                 .batch_size = size,
+                                 .batch_cutoff_ms = cutoff_ms,
+                                 .path = b->f->paths[path].path,
+                                 .service_account_id = allowed};
+    return t;
+}
+
+static int setup(void **state)
+{
+    static char allowed[] = "aje-allowed", denied[] = "aje-denied", role[] = BROADCASTER,
+                other[] = "viewer";
+    static char *has[] = {other, role}, *lacks[] = {other};
+    struct broker *b = xcalloc(1, sizeof(*b));
+    b->f = fixture_new();
+    b->accounts[0] = (struct config_account){.id = allowed, .roles = {has, 2}};
+    b->accounts[1] = (struct config_account){.id = denied, .roles = {lacks, 1}};
+    b->f->cfg.triggers = b->triggers;
+    b->f->cfg.service_accounts = b->accounts;
+    b->f->cfg.n_service_accounts = 2;
+    *state = broker = b;
+    return uv_loop_init(&b->loop);
+}
+
+static void start(struct broker *b)
+{
+    assert_int_equal(path_table_new(&b->f->cfg, &b->paths), 0);
+    for (size_t i = 0; i < FIXTURE_PATHS; i++) {
+        struct path *p = path_table_at(b->paths, i);
+        p->wake = on_wake;
+        p->wake_ctx = b;
+        assert_int_equal(pathlog_reader_new(p->log, &b->readers[i]), 0);
+        buf_init(&b->seen[i].in, 64 << 20);
+    }
+    assert_int_equal(pipeline_new(&b->f->cfg, &b->loop, b->paths, &b->metrics, &b->pipeline), 0);
+}
+
+static int teardown(void **state)
+{
+    struct broker *b = *state;
+    pipeline_close(b->pipeline);
+    (void) uv_run(&b->loop, UV_RUN_DEFAULT);
+    int r = uv_loop_close(&b->loop);
+    pipeline_free(b->pipeline);
+    for (size_t i = 0; i < FIXTURE_PATHS; i++) {
+        pathlog_reader_free(b->readers[i]);
+        buf_fini(&b->seen[i].in);
+    }
+    path_table_free(b->paths);
+    fixture_free(b->f);
+    free(b);
+    return r;
+}
+
+static uint64_t counted(const struct broker *b, enum metric id)
+{
+    const struct metrics *all[] = {&b->metrics};
+    return metrics_get(all, 1, id);
+}
+
+/* Posts the push of image number `n` under one tag; a new one gives CreateImage and CreateImageTag.
+ */
+static void post(struct broker *b, unsigned n, const char *repository, unsigned status)
+{
+    char body[1024];
+    (void) snprintf(body, sizeof(body),
+                    "{\"events\":[{\"action\":\"push\",\"target\":{\"mediaType\":"
+                    "\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%064x\","
+                    "\"repository\":\"%s\",\"tag\":\"v%u\"}}]}",
+                    n, repository, n);
+    struct ingest_request req = {.registry_id = slice_str(b->f->registry.id),
+                                 .content_type = SLICE_LIT(TYPE),
+                                 .body = slice_str(body),
+                                 .peer = "127.0.0.1:1"};
+    unsigned before = b->answers;
+    b->call.done = on_answer;
+    ingest_post(pipeline_ingest(b->pipeline), &req, &b->call);
+    assert_int_equal(b->answers, before + 1);
+    assert_int_equal(b->answer.status, status);
+}
+
+/* Fetches what is new on the path's log. */
+static void look(struct broker *b, size_t path)
+{
+    pathlog_enter(b->readers[path]);
+    for (;;) {
+        struct pathlog_span span;
+        assert_int_equal(pathlog_read(b->readers[path], b->cursors[path], &span), 0);
+        if (span.bytes.len == 0)
+            break;
+        assert_int_equal(buf_append(&b->seen[path].in, span.bytes), 0);
+        b->cursors[path] = span.start + span.bytes.len;
+    }
+    pathlog_leave(b->readers[path]);
+}
+
+static size_t count_in(const char *text, const char *what)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* The next message of the path: its text (for free()), whole whatever its frames; NULL: none. */
+static char *next_message(struct broker *b, size_t path)
+{
+    struct client *c = &b->seen[path];
+    struct received got;
+    look(b, path);
+    if (!client_peek(c, &got))
+        return NULL;
+    assert_int_equal(got.opcode, FRAME_TEXT);
+    struct buf text;
+    buf_init(&text, 1 << 24);
+    for (;;) {
+        assert_true(got.payload.len <= b->f->paths[path].max_frame_bytes);
+        assert_int_equal(buf_append(&text, got.payload), 0);
+        bool last = got.fin;
+        buf_consume(&c->in, got.size);
+        if (last)
+            break;
+        assert_true(client_peek(c, &got));
+        assert_int_equal(got.opcode, 0);
+    }
+    char *ret = xslicedup(buf_slice(&text));
+    buf_fini(&text);
+    return ret;
+}
+
+/* The next message has exactly these events: "CreateImage v1, CreateImageTag v1, ". */
+static void expect_message(struct broker *b, size_t path, const char *events)
+{
+    char *text = next_message(b, path), got[1024] = "";
+    if (text == NULL)
+        fail_msg("no message with %s", events);
+    assert_memory_equal(text, "{\"messages\":[", 13);
+    assert_string_equal(text + strlen(text) - 2, "]}");
+    for (const char *at = text; (at = strstr(at, "containerregistry.")) != NULL;) {
+        at += strlen("containerregistry.");
+        const char *tag = strstr(at, "\"tag\":\"");
+        assert_non_null(tag);
+        tag += strlen("\"tag\":\"");
+        (void) snprintf(got + strlen(got), sizeof(got) - strlen(got), "%.*s %.*s, ",
+                        (int) strcspn(at, "\""), at, (int) strcspn(tag, "\""), tag);
+    }
+    assert_string_equal(got, events);
+    free(text);
+}
+
+static void expect_nothing(struct broker *b, size_t path)
+{
+    char *text = next_message(b, path);
+    if (text != NULL)
+        fail_msg("a message nobody wanted: %s", text);
+}
+
+/* Runs the loop until the condition holds. */
+#define BROKER_UNTIL(b, cond)                                                                      \
+    do {                                                                                           \
+        uint64_t end_ = uv_hrtime() + FIXTURE_DEADLINE_MS * 1000000ull;                            \
+        while (!(cond)) {                                                                          \
+            if (uv_hrtime() > end_)                                                                \
+                fail_msg("%s:%d: never came true: %s", __FILE__, __LINE__, #cond);                 \
+            (void) uv_run(&(b)->loop, UV_RUN_ONCE); /* the expiry timer wakes it each second */    \
+        }                                                                                          \
+    } while (0)
+
+/* --- flushes --- */
+
+static void test_size_one(void **state)
+{
+    struct broker *b = *state;
+    (void) add_trigger(b, 0, 1, 1000);
+    start(b);
+    post(b, 1, "app", 202);
+    assert_string_equal(b->answer.body, "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}");
+    expect_message(b, 0, "CreateImage v1, ");
+    expect_message(b, 0, "CreateImageTag v1, ");
+    expect_nothing(b, 0);
+    expect_nothing(b, 1);
+    assert_int_equal(b->wakes[0], 1); /* for both: what one webhook brought leaves together */
+    assert_int_equal(b->wakes[1] + b->wakes[2] + b->wakes[3], 0);
+    post(b, 1, "app", 202); /* nothing new */
+    expect_nothing(b, 0);
+    assert_int_equal(b->wakes[0], 1);
+    assert_int_equal(counted(b, M_BATCH_SIZE), 2);
+    assert_int_equal(counted(b, M_EVENT_CREATE_IMAGE), 1);
+    assert_int_equal(counted(b, M_EVENT_CREATE_TAG), 1);
+    assert_int_equal(counted(b, M_WEBHOOK_ACCEPTED), 1);
+    assert_int_equal(counted(b, M_WEBHOOK_IGNORED), 1);
+}
+
+static void test_size_and_cutoff(void **state)
+{
+    struct broker *b = *state;
+    enum { CUTOFF_MS = 150 };
+    (void) add_trigger(b, 0, 3, CUTOFF_MS);
+    start(b);
+    uv_update_time(&b->loop);
+    uint64_t first_ms = uv_now(&b->loop);
+    post(b, 1, "app", 202);
+    expect_nothing(b, 0);
+    assert_int_equal(b->wakes[0], 0);
+    while (uv_now(&b->loop) < first_ms + CUTOFF_MS / 2)
+        (void) uv_run(&b->loop, UV_RUN_NOWAIT);
+    uint64_t second_ms = uv_now(&b->loop);
+    post(b, 2, "app", 202);
+    expect_message(b, 0, "CreateImage v1, CreateImageTag v1, CreateImage v2, ");
+    expect_nothing(b, 0);
+    assert_int_equal(b->wakes[0], 1);
+    /* The fourth event began a new batch: its cutoff counts from there, not from the first. */
+    BROKER_UNTIL(b, b->wakes[0] == 2);
+    assert_true(uv_now(&b->loop) >= second_ms + CUTOFF_MS);
+    expect_message(b, 0, "CreateImageTag v2, ");
+    assert_int_equal(counted(b, M_BATCH_SIZE), 1);
+    assert_int_equal(counted(b, M_BATCH_CUTOFF), 1);
+}
+
+/* The cutoff counts from the first event of a batch: later ones do not put it off. */
+static void test_cutoff_is_not_put_off(void **state)
+{
+    struct broker *b = *state;
+    enum { CUTOFF_MS = 200 };
+    (void) add_trigger(b, 0, 1000, CUTOFF_MS);
+    (void) add_trigger(b, 3, 1000, 20 * CUTOFF_MS); /* another, far behind */
+    start(b);
+    uv_update_time(&b->loop);
+    uint64_t began_ms = uv_now(&b->loop);
+    unsigned n = 0;
+    for (uint64_t next_ms = began_ms; b->wakes[0] == 0;) {
+        if (uv_now(&b->loop) >= next_ms) {
+            post(b, ++n, "app", 202);
+            next_ms += 20;
+        }
+        (void) uv_run(&b->loop, UV_RUN_NOWAIT);
+        assert_true(uv_now(&b->loop) < began_ms + 10 * CUTOFF_MS);
+    }
+    assert_true(uv_now(&b->loop) >= began_ms + CUTOFF_MS);
+    assert_true(n > 1);
+    char *text = next_message(b, 0);
+    assert_non_null(text);
+    assert_int_equal(count_in(text, "\"event_metadata\""), 2 * n);
+    free(text);
+    expect_nothing(b, 3);
+    assert_int_equal(counted(b, M_BATCH_CUTOFF), 1);
+}
+
+/* A batch is split before it would pass the path's message limit; nothing is lost or reordered. */
+static void test_bytes(void **state)
+{
+    struct broker *b = *state;
+    b->f->paths[0].max_message_bytes = 3000;
+    b->f->paths[0].max_frame_bytes = 1000;
+    (void) add_trigger(b, 0, 1000, 60000);
+    start(b);
+    for (unsigned n = 1; n <= 100; n++)
+        post(b, n, "app", 202);
+    pipeline_drain(b->pipeline);
+    unsigned events = 0;
+    for (char *text; (text = next_message(b, 0)) != NULL; free(text)) {
+        assert_true(strlen(text) <= 3000);
+        for (const char *at = text; (at = strstr(at, "\"tag\":\"v")) != NULL; events++) {
+            at += strlen("\"tag\":\"v");
+            assert_int_equal(strtoul(at, NULL, 10), events / 2 + 1);
+        }
+    }
+    assert_int_equal(events, 200);
+    assert_true(counted(b, M_BATCH_BYTES) > 20);
+    assert_int_equal(counted(b, M_BATCH_DRAIN), 1);
+    assert_int_equal(counted(b, M_BATCH_DROPPED), 0);
+}
+
+static void test_drain(void **state)
+{
+    struct broker *b = *state;
+    (void) add_trigger(b, 0, 1000, 60000);
+    (void) add_trigger(b, 3, 1000, 60000);
+    add_trigger(b, 1, 1000, 60000)->image_name = b->f->registry.id; /* matches nothing */
+    start(b);
+    post(b, 1, "app", 202);
+    pipeline_drain(b->pipeline);
+    expect_message(b, 0, "CreateImage v1, CreateImageTag v1, ");
+    expect_message(b, 3, "CreateImage v1, CreateImageTag v1, ");
+    expect_nothing(b, 1); /* an empty batch is no message */
+    assert_int_equal(b->wakes[0], 1);
+    assert_int_equal(b->wakes[3], 1);
+    assert_int_equal(counted(b, M_BATCH_DRAIN), 2);
+    post(b, 2, "app", 503); /* what comes later is not taken: the sender keeps it */
+    assert_int_equal(b->answer.why, REFUSE_OVERLOAD);
+    assert_int_equal(b->answer.retry_after_s, 1);
+    expect_nothing(b, 0);
+    pipeline_drain(b->pipeline); /* twice is fine */
+    assert_int_equal(counted(b, M_BATCH_DRAIN), 2);
+}
+
+/* --- which trigger --- */
+
+static void test_several_triggers(void **state)
+{
+    struct broker *b = *state;
+    static char app[] = "app";
+    (void) add_trigger(b, 0, 1, 1000);
+    add_trigger(b, 0, 2, 1000)->image_name = app;
+    add_trigger(b, 3, 1, 1000)->event_types = CONFIG_CREATE_IMAGE_TAG;
+    start(b);
+    post(b, 1, "app", 202); /* one event for several triggers, on one path and on another */
+    expect_message(b, 0, "CreateImage v1, ");
+    expect_message(b, 0, "CreateImageTag v1, ");
+    expect_message(b, 0, "CreateImage v1, CreateImageTag v1, ");
+    expect_nothing(b, 0);
+    expect_message(b, 3, "CreateImageTag v1, ");
+    expect_nothing(b, 3);
+    assert_int_equal(b->wakes[0], 1);
+    assert_int_equal(b->wakes[3], 1);
+    post(b, 2, "other", 202);
+    expect_message(b, 0, "CreateImage v2, ");
+    expect_message(b, 0, "CreateImageTag v2, ");
+    expect_nothing(b, 0);
+    expect_message(b, 3, "CreateImageTag v2, ");
+    assert_int_equal(counted(b, M_EVENT_CREATE_TAG), 2); /* once per event, not per trigger */
+}
+
+/* A trigger whose account lacks the role does not fire; events that only it matched count as
+ * unmatched. Others are not touched. */
+static void test_denied(void **state)
+{
+    struct broker *b = *state;
+    static char denied[] = "aje-denied", nobody[] = "aje-nobody", secret[] = "secret";
+    add_trigger(b, 0, 1, 1000)->service_account_id = denied;
+    add_trigger(b, 1, 1, 1000)->service_account_id = nobody;
+    add_trigger(b, 3, 1, 1000)->image_name = secret;
+    start(b);
+    assert_int_equal(counted(b, M_TRIGGER_DENIED), 0); /* nothing has matched yet */
+    post(b, 1, "app", 202);
+    pipeline_drain(b->pipeline);
+    for (size_t i = 0; i < FIXTURE_PATHS; i++)
+        expect_nothing(b, i);
+    assert_int_equal(counted(b, M_TRIGGER_DENIED), 4);
+    assert_int_equal(counted(b, M_EVENT_CREATE_IMAGE), 0);
+    assert_int_equal(counted(b, M_EVENT_CREATE_IMAGE_UNMATCHED), 1);
+    assert_int_equal(counted(b, M_EVENT_CREATE_TAG_UNMATCHED), 1);
+}
+
+static void test_denied_beside_allowed(void **state)
+{
+    struct broker *b = *state;
+    static char denied[] = "aje-denied";
+    add_trigger(b, 0, 1, 1000)->service_account_id = denied;
+    (void) add_trigger(b, 0, 2, 1000);
+    start(b);
+    post(b, 1, "app", 202);
+    expect_message(b, 0, "CreateImage v1, CreateImageTag v1, ");
+    expect_nothing(b, 0);
+    assert_int_equal(counted(b, M_TRIGGER_DENIED), 2);
+    assert_int_equal(counted(b, M_EVENT_CREATE_IMAGE), 1);
+}
+
+static void test_no_triggers(void **state)
+{
+    struct broker *b = *state;
+    start(b);
+    post(b, 1, "app", 202);
+    pipeline_drain(b->pipeline);
+    expect_nothing(b, 0);
+    assert_int_equal(counted(b, M_EVENT_CREATE_IMAGE_UNMATCHED), 1);
+}
+
+/* --- what cannot be sent --- */
+
+/* One event that no message can hold: dropped and counted, the others go on. */
+static void test_event_too_long(void **state)
+{
+    struct broker *b = *state;
+    char name[256];
+    memset(name, 'n', sizeof(name));
+    name[250] = '\0';
+    b->f->paths[0].max_message_bytes = 700;
+    (void) add_trigger(b, 0, 1, 1000);
+    (void) add_trigger(b, 3, 2, 1000);
+    start(b);
+    log_set_level(LOG_N_LEVELS); /* two lines of error are expected */
+    post(b, 1, name, 202);
+    log_set_level(LOG_ERROR);
+    expect_nothing(b, 0);
+    expect_message(b, 3, "CreateImage v1, CreateImageTag v1, ");
+    assert_int_equal(counted(b, M_BATCH_DROPPED), 2);
+    post(b, 2, "app", 202);
+    expect_message(b, 0, "CreateImage v2, ");
+    expect_message(b, 0, "CreateImageTag v2, ");
+}
+
+/* No memory for the frame or for the log: the batch is counted as dropped, nobody is woken for
+ * nothing, and the next one goes out. */
+static void test_no_memory(void **state)
+{
+    struct broker *b = *state;
+    (void) add_trigger(b, 0, 1000, 10);
+    start(b);
+    log_set_level(LOG_N_LEVELS); /* errors are expected */
+    for (unsigned at = 1; at <= 3; at++) {
+        post(b, at, "app", 202);
+        mem_fail_at(at); /* 1: the frame, 2: the log's first segment, 3: nothing */
+        BROKER_UNTIL(b, counted(b, M_BATCH_CUTOFF) == at);
+        mem_fail_at(0);
+        assert_int_equal(counted(b, M_BATCH_DROPPED), at < 3 ? at : 2);
+        assert_int_equal(b->wakes[0], at < 3 ? 0 : 1);
+    }
+    log_set_level(LOG_ERROR);
+    expect_message(b, 0, "CreateImage v3, CreateImageTag v3, ");
+    expect_nothing(b, 0);
+}
+
+/* A quiet path gives its memory back when its messages are too old. */
+static void test_expiry(void **state)
+{
+    struct broker *b = *state;
+    b->f->paths[0].history_ms = 50;
+    (void) add_trigger(b, 0, 1, 1000);
+    start(b);
+    post(b, 1, "app", 202);
+    const struct pathlog *log = path_table_at(b->paths, 0)->log;
+    assert_true(pathlog_bytes(log) > 0);
+    assert_int_equal(pathlog_messages(log), 2);
+    BROKER_UNTIL(b, pathlog_bytes(log) == 0);
+    assert_int_equal(pathlog_messages(log), 0);
+}
+
+static void test_free_nothing(void **state)
+{
+    (void) state;
+    pipeline_free(NULL);
+}
+
+int main(void)
+{
+#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        WITH(test_size_one),
+        WITH(test_size_and_cutoff),
+        WITH(test_cutoff_is_not_put_off),
+        WITH(test_bytes),
+        WITH(test_drain),
+        WITH(test_several_triggers),
+        WITH(test_denied),
+        WITH(test_denied_beside_allowed),
+        WITH(test_no_triggers),
+        WITH(test_event_too_long),
+        WITH(test_no_memory),
+        WITH(test_expiry),
+        cmocka_unit_test(test_free_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
