@@ -269,6 +269,7 @@ static int path_init(struct path *p, const struct config_path *cfg, size_t index
         .max_message = frame_message_size(cfg->max_message_bytes, cfg->max_frame_bytes),
         .max_bytes = cfg->history_bytes,
         .max_count = cfg->history_count,
+        .count_grace_ms = cfg->max_lag_ms,
         .max_age_ms = cfg->history_ms,
     };
     return pathlog_new(&limits, &p->log);

@@ -163,6 +163,11 @@ uint64_t segment_end(const struct segment *seg)
     return atomic_load_explicit(&seg->end, memory_order_acquire);
 }
 
+uint64_t segment_size(const struct segment *seg)
+{
+    return segment_memory(seg);
+}
+
 /* --- the writer --- */
 
 static struct segment *retained(struct pathlog *log, uint64_t number)
@@ -257,14 +262,15 @@ static bool first_is_over(struct pathlog *log, uint64_t now_ms)
     if (is_empty(log))
         return false;
     const struct segment *seg = retained(log, log->first);
-    if (now_ms > seg->newest_ms && now_ms - seg->newest_ms > log->limits.max_age_ms)
+    uint64_t age = now_ms > seg->newest_ms ? now_ms - seg->newest_ms : 0;
+    if (age > log->limits.max_age_ms)
         return true;
     if (log->next - log->first == 1)
         return false;
     uint64_t messages = atomic_load_explicit(&log->messages, memory_order_relaxed);
     uint64_t rest = messages - atomic_load_explicit(&seg->n, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
-    return rest >= log->limits.max_count ||
+    return (rest >= log->limits.max_count && age >= log->limits.count_grace_ms) ||
            tail - (log->first + 1) * log->span >= log->limits.max_bytes;
 }
 

@@ -31,8 +31,10 @@ struct pathlog_limits {
     size_t max_message; /* bytes of one encoded message, headers included */
     uint64_t
         max_bytes; /* retained; whole segments are retired, so up to one segment more is held */
-    uint64_t max_count; /* messages retained (at least one segment stays) */
+    uint64_t max_count;      /* messages retained (at least one segment stays) */
     uint64_t max_age_ms;
+    uint64_t count_grace_ms; /* max_count retires nothing younger: a burst must not throw out
+                                readers that are only a moment behind */
 };
 
 /* 0, -EINVAL (a limit is 0 or too large), -ENOMEM. An empty log holds no segment. */
@@ -83,7 +85,9 @@ MUST_CHECK int pathlog_appended_ms(struct pathlog_reader *r, uint64_t cursor, ui
 
 void segment_ref(struct segment *seg);   /* inside, or holding a reference already; any thread */
 void segment_unref(struct segment *seg); /* any thread; NULL is fine */
-uint64_t segment_end(const struct segment *seg); /* the position after its span: below
-                                                    pathlog_oldest() it has been retired */
+/* The position after its last message, UINT64_MAX while it may still grow: once it is <=
+ * pathlog_oldest() the segment has been retired. segment_size() is the memory it takes. */
+uint64_t segment_end(const struct segment *seg);
+uint64_t segment_size(const struct segment *seg);
 
 #endif

@@ -27,6 +27,25 @@ void caps_leave(_Atomic uint64_t *count, uint64_t n)
     atomic_fetch_sub_explicit(count, n, memory_order_relaxed);
 }
 
+bool caps_log(struct log_cap *cap, uint64_t now_ms, unsigned most, uint64_t *ret_suppressed)
+{
+    uint64_t second = now_ms / 1000,
+             old = atomic_load_explicit(&cap->second_lines, memory_order_relaxed), next;
+    do {
+        if (old >> 16 != second)
+            next = second << 16 | 1;
+        else if ((old & 0xffff) < most)
+            next = old + 1;
+        else {
+            atomic_fetch_add_explicit(&cap->suppressed, 1, memory_order_relaxed);
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&cap->second_lines, &old, next,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    *ret_suppressed = atomic_exchange_explicit(&cap->suppressed, 0, memory_order_relaxed);
+    return true;
+}
+
 bool rate_ok(struct rate *r, uint64_t now_ms, uint32_t window_ms, uint64_t max, unsigned n)
 {
     uint32_t window = (uint32_t) (now_ms / window_ms);

@@ -19,6 +19,14 @@ uint64_t caps_raise_files(void);
 bool caps_enter(_Atomic uint64_t *count, uint64_t cap, uint64_t n);
 void caps_leave(_Atomic uint64_t *count, uint64_t n);
 
+/* Lines of a kind that may be logged: `most` a second over all threads. */
+struct log_cap {
+    _Atomic uint64_t second_lines; /* second << 16 | lines */
+    _Atomic uint64_t suppressed;
+};
+/* True: log it, and say that *ret_suppressed lines were left out before. */
+bool caps_log(struct log_cap *cap, uint64_t now_ms, unsigned most, uint64_t *ret_suppressed);
+
 /* A second-long (or longer) window of events of one connection. */
 struct rate {
     uint32_t window, count; /* window: loop time / length */

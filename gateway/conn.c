@@ -3,6 +3,7 @@
  *   conn_close > on_closed > free */
 #include "conn.h"
 
+#include "clock.h"
 #include "fanout.h"
 #include "log.h"
 #include "mem.h"
@@ -511,13 +512,9 @@ void conn_log_refusal(struct conn *c, enum refuse why)
     struct worker *w = c->worker;
     c->why = (uint8_t) why;
     metrics_refuse(&w->metrics, w->role, why);
-    uint64_t second = now_of(c) / 1000;
-    if (w->refusals[why].second != second) {
-        w->refusals[why].second = second;
-        w->refusals[why].lines = 0;
-    }
-    if (w->refusals[why].lines++ >= LOG_REFUSALS_PER_SECOND) {
-        w->refusals[why].suppressed++;
+    uint64_t suppressed;
+    if (!caps_log(&w->shared->refusals[why], clock_mono_ms(), LOG_REFUSALS_PER_SECOND,
+                  &suppressed)) {
         metrics_add(&w->metrics, M_LOG_DROPPED, 1);
         return;
     }
@@ -532,8 +529,7 @@ void conn_log_refusal(struct conn *c, enum refuse why)
     log_u64(&l, "answer", refuse_info(why)->answer);
     log_str(&l, "peer", peer);
     log_str(&l, "conn", id);
-    if (w->refusals[why].suppressed > 0)
-        log_u64(&l, "suppressed", w->refusals[why].suppressed);
-    w->refusals[why].suppressed = 0;
+    if (suppressed > 0)
+        log_u64(&l, "suppressed", suppressed);
     log_close(&l);
 }

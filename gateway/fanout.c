@@ -41,11 +41,35 @@ static void slow(struct group *g, struct conn *c, enum metric reason)
     session_refuse(c, REFUSE_SLOW);
 }
 
-/* The cut message that libuv still holds has left the window: memory must follow the window and not
- * the clients, and a message that was begun cannot be skipped. */
+/* The cut message that libuv still holds for the client has left the window. */
 static bool holds_retired(const struct group *g, const struct rest *r)
 {
     return r->seg != NULL && segment_end(r->seg) <= pathlog_oldest(g->path->log);
+}
+
+/* A message that was begun cannot be skipped, so a client that stopped reading inside one keeps its
+ * segment alive after the log has let go. Together they may keep as much as one window (shared by
+ * the workers); what was kept longest is reset beyond that: memory follows the window, not the
+ * clients. The list is in order of blocking, so those who share a segment stand together. */
+static void check_held(struct group *g)
+{
+    uint64_t held = 0, most = g->path->cfg->history_bytes / g->worker->shared->n_workers;
+    const struct segment *last = NULL;
+    for (struct list *it = g->blocked.prev, *prev = it->prev; it != &g->blocked;
+         it = prev, prev = it->prev) {
+        struct rest *r = LIST_ENTRY(it, struct rest, in_group);
+        if (!holds_retired(g, r))
+            continue;
+        if (r->seg != last)
+            held += segment_size(r->seg);
+        last = r->seg;
+        if (held <= most)
+            continue;
+        metrics_add(&g->worker->metrics, M_SLOW_WINDOW, 1);
+        metrics_add(&g->worker->metrics, M_SLOW_CLOSED, 1);
+        conn_log_refusal(r->conn, REFUSE_SLOW);
+        conn_reset(r->conn, END_SLOW);
+    }
 }
 
 static void check_member(struct group *g, struct conn *c, uint64_t now)
@@ -68,19 +92,11 @@ void fanout_check(struct worker *w)
         if (g == NULL || list_empty(&g->blocked))
             continue;
         pathlog_enter(g->reader);
+        check_held(g);
         LIST_FOREACH_SAFE (it, &g->blocked) {
-            struct rest *r = LIST_ENTRY(it, struct rest, in_group);
-            struct conn *c = r->conn;
-            if (holds_retired(g, r)) {
-                if (c->state == CONN_OPEN) {
-                    metrics_add(&w->metrics, M_SLOW_WINDOW, 1);
-                    metrics_add(&w->metrics, M_SLOW_CLOSED, 1);
-                    conn_log_refusal(c, REFUSE_SLOW);
-                }
-                conn_reset(c, END_SLOW);
-            } else if (c->state == CONN_OPEN) {
+            struct conn *c = LIST_ENTRY(it, struct rest, in_group)->conn;
+            if (c->state == CONN_OPEN)
                 check_member(g, c, now);
-            }
         }
         pathlog_leave(g->reader);
     }

@@ -3,10 +3,12 @@
 #include "config.h"
 #include "log.h"
 #include "mem.h"
+#include "path.h"
 #include "pipeline.h"
 #include "worker.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 
 #define RESERVED_FILES  64   /* for what is not a connection: listeners, logs, the journal */
 #define QUICK_SPREAD_MS 1000 /* SIGINT: an operator waits at the terminal */
+#define MMAP_THRESHOLD  (256 << 10)
 #define EXIT_USAGE      64
 #define EXIT_CONFIG     78
 
@@ -114,6 +117,21 @@ static struct config *load(const char *file)
     }
     buf_fini(&error);
     return cfg;
+}
+
+/* What the configuration module cannot know: whether a path template means something. */
+static int check_templates(const char *file, const struct config *cfg)
+{
+    int r = 0;
+    for (size_t i = 0; i < cfg->gateway.n_paths; i++) {
+        const char *wrong = path_template_check(cfg->gateway.paths[i].path);
+        if (wrong == NULL)
+            continue;
+        (void) fprintf(stderr, "%s:%u: gateway.paths: expected a path template, got %s: %s\n", file,
+                       cfg->gateway.paths[i].line, cfg->gateway.paths[i].path, wrong);
+        r = -EINVAL;
+    }
+    return r;
 }
 
 /* --- listeners --- */
@@ -399,8 +417,9 @@ static int serve(const struct config *cfg, const struct options *options)
     static struct daemon d; /* its address is in every callback */
     d.shared.cfg = cfg;
     d.shared.started_ms = clock_mono_ms();
-    if (wire(&d, options) < 0)
-        return 1; /* half-made state goes with the process */
+    int r = wire(&d, options);
+    if (r < 0)
+        return r;
     worker_run(&d.front);
     unwire(&d);
     struct log_line l;
@@ -418,8 +437,10 @@ int main(int argc, char **argv)
     if (options.reference)
         return print_reference();
     struct config *cfg = load(options.config);
-    if (cfg == NULL)
+    if (cfg == NULL || check_templates(options.config, cfg) < 0) {
+        config_free(cfg);
         return EXIT_CONFIG;
+    }
     if (options.check) {
         (void) printf("%s: fine\n", options.config);
         config_free(cfg);
@@ -429,8 +450,11 @@ int main(int argc, char **argv)
         if (strcmp(cfg->log_level, LOG_LEVELS[level]) == 0)
             log_set_level((enum log_level) level);
     }
-    r = serve(cfg, &options);
-    if (r == 0)
-        config_free(cfg);
-    return r;
+    /* glibc would raise its threshold to the size of the first segment freed, and from then on keep
+     * freed segments in the heap instead of giving them back. */
+    (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    if (serve(cfg, &options) < 0)
+        _exit(1); /* said why; half-made loops and threads go with the process */
+    config_free(cfg);
+    return 0;
 }

@@ -231,12 +231,10 @@ static void on_upgrade(struct conn *c, size_t early)
     const struct http_head *head = http_get_head(c->http);
     struct path *path;
     struct upgrade up;
-    int r = path_match(w->shared->paths, head->path, &path);
-    enum refuse why = REFUSE_NONE;
+    enum refuse why = route_find(LISTENER_GATEWAY, head).why;
+    int r = why == REFUSE_NONE ? path_match(w->shared->paths, head->path, &path) : 0;
     if (r < 0)
         why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
-    else
-        why = route_find(LISTENER_GATEWAY, head).why;
     if (why == REFUSE_NONE)
         why = upgrade_check(head, &w->shared->cfg->gateway.allowed_origins, NULL, &up);
     if (why == REFUSE_NONE && early > EARLY_MAX)

@@ -19,7 +19,8 @@ static bool matches(size_t i, struct slice path, struct slice *ret_param)
                  after = slice_str(WEBHOOK_ROUTES[i].after);
     if (WEBHOOK_ROUTES[i].after == NULL)
         return slice_eq(path, before);
-    if (path.data == NULL || path.len <= before.len + after.len || !slice_eq(slice_sub(path, 0, before.len), before) ||
+    if (path.data == NULL || path.len <= before.len + after.len ||
+        !slice_eq(slice_sub(path, 0, before.len), before) ||
         !slice_eq(slice_from(path, path.len - after.len), after))
         return false;
     struct slice param = slice_sub(path, before.len, path.len - after.len);
@@ -45,6 +46,8 @@ struct route route_find(enum metrics_listener where, const struct http_head *hea
             return (struct route){.why = REFUSE_METHOD, .allow = "GET"};
         return (struct route){.handler = ROUTE_WEBSOCKET};
     }
+    if (head->method == HTTP_M_OTHER && head->path.len == 0) /* CONNECT has none */
+        return (struct route){.why = REFUSE_METHOD, .allow = "GET, HEAD, POST"};
     for (size_t i = 0; i < sizeof(WEBHOOK_ROUTES) / sizeof(WEBHOOK_ROUTES[0]); i++) {
         struct slice param = {0};
         if (!matches(i, head->path, &param))

@@ -270,7 +270,8 @@ void session_received(struct conn *c, struct slice bytes)
     }
     if (!ws_midmessage(c->ws)) {
         c->message_ms = UINT64_MAX;
-    } else if (c->message_ms == UINT64_MAX) {
+    } else if (c->message_ms == UINT64_MAX || (control > 0 && !ws_in_message(c->ws))) {
+        /* the second: what is half received now began after a control frame that was whole */
         c->message_ms = in(now, cfg->gateway.message_timeout_ms);
         rearm_if_earlier(c, c->message_ms);
     }

@@ -20,6 +20,7 @@ struct shared {
     const struct config *cfg;
     struct path_table *paths;
     struct caps gateway_caps, webhook_caps;
+    struct log_cap refusals[REFUSE_N];
     struct worker *workers; /* of the gateway */
     size_t n_workers;
     struct worker *front;  /* webhooks; the broker's thread */
@@ -52,10 +53,6 @@ struct worker {
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;
     struct metrics metrics;
-    struct { /* log rate limit, per reason */
-        uint64_t second;
-        uint32_t lines, suppressed;
-    } refusals[REFUSE_N];
     struct mail drain_mail;
     uv_timer_t drain_end; /* runs while draining: then everything left is closed */
     uv_thread_t thread;

@@ -156,6 +156,11 @@ bool ws_midmessage(const struct ws *ws)
     return ws != NULL;
 }
 
+bool ws_in_message(const struct ws *ws)
+{
+    return ws != NULL && ws->opcode != 0;
+}
+
 bool ws_close_code_ok(uint16_t code)
 {
     return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||

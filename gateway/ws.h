@@ -45,7 +45,9 @@ enum refuse ws_feed(struct ws_pool *pool, struct ws **ws, const struct ws_limits
                     const struct ws_events *events, void *ctx, struct slice in,
                     unsigned *ret_control);
 /* A data message (or frame) is half received: the message timeout runs. */
-bool ws_midmessage(const struct ws *ws);            /* NULL: false */
+bool ws_midmessage(const struct ws *ws); /* NULL: false */
+/* A data message has begun and not ended (what is half received may be a control frame). */
+bool ws_in_message(const struct ws *ws);            /* NULL: false */
 void ws_drop(struct ws_pool *pool, struct ws **ws); /* gives back at close; *ws may be NULL */
 
 /* Close codes a peer may send: 1000-1003, 1007-1014, 3000-4999 (security list FR-10). */

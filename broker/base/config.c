@@ -265,10 +265,12 @@ static void read_item(struct loader *l, const struct list_place *list, const str
     for (size_t s = 0; s < N_SETTINGS; s++)
         if (is_of(&SETTINGS[s], scope.pattern))
             l->lines[s] = path ? l->path_default_lines[s] : 0;
-    if (path)
+    if (path) {
         *(struct config_path *) item = l->path_defaults;
-    else
+        ((struct config_path *) item)->line = node->line;
+    } else {
         set_defaults(scope.pattern, item);
+    }
 
     if (node->kind == DOC_TEXT && list->text_item_key != NULL) {
         char key[KEY_SIZE];
@@ -452,6 +454,8 @@ void config_free(struct config *cfg)
 
 bool config_account_has_role(const struct config *cfg, const char *account_id, const char *role)
 {
+    if (account_id == NULL)
+        return false;
     for (size_t i = 0; i < cfg->n_service_accounts; i++) {
         const struct config_account *account = &cfg->service_accounts[i];
         for (size_t k = 0; strcmp(account->id, account_id) == 0 && k < account->roles.n; k++)

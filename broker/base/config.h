@@ -33,6 +33,7 @@ struct config_path {
     uint64_t max_message_bytes, max_frame_bytes; /* both directions */
     uint64_t max_lag_bytes, max_lag_ms;
     uint64_t history_count, history_bytes, history_ms;
+    unsigned line; /* in the file, for messages */
 };
 
 struct config_registry {

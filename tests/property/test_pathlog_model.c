@@ -106,8 +106,9 @@ static void model_expire(struct run *t)
         const struct message *newest = model_newest(t, t->first);
         uint64_t rest = model_messages(t) - model_count(t, t->first);
         bool old = t->now > newest->ms + t->limits.max_age_ms;
-        bool over =
-            rest >= t->limits.max_count || t->tail >= (t->first + 1) * SPAN + t->limits.max_bytes;
+        uint64_t age = t->now > newest->ms ? t->now - newest->ms : 0;
+        bool over = (rest >= t->limits.max_count && age >= t->limits.count_grace_ms) ||
+                    t->tail >= (t->first + 1) * SPAN + t->limits.max_bytes;
         if (!old && (t->next - t->first == 1 || !over))
             break;
         t->oldest = newest->start + newest->len;
@@ -360,7 +361,7 @@ static void run(uint64_t seed)
 {
     static const uint64_t BYTES[] = {1, SPAN, 3 * SPAN + 5, 9 * SPAN, MANY};
     static const uint64_t COUNTS[] = {1, 40, 900, MANY};
-    static const uint64_t AGES[] = {1, 60, 2000, MANY};
+    static const uint64_t AGES[] = {1, 60, 2000, MANY}, GRACES[] = {0, 0, 30, 1000};
     static const size_t SIZES[] = {1, 90, 2000, LONGEST};
     struct run *t = calloc(1, sizeof(*t));
     assert_non_null(t);
@@ -369,7 +370,8 @@ static void run(uint64_t seed)
     t->seed = t->rng = seed;
     t->limits =
         (struct pathlog_limits){SIZES[pick(t, ARRAY_LEN(SIZES))], BYTES[pick(t, ARRAY_LEN(BYTES))],
-                                COUNTS[pick(t, ARRAY_LEN(COUNTS))], AGES[pick(t, ARRAY_LEN(AGES))]};
+                                COUNTS[pick(t, ARRAY_LEN(COUNTS))], AGES[pick(t, ARRAY_LEN(AGES))],
+                                GRACES[pick(t, ARRAY_LEN(GRACES))]};
     CHECK(t, pathlog_new(&t->limits, &t->log) == 0);
     uint64_t appends = 2 + pick(t, 6); /* of ten operations */
     for (t->op = 0; t->op < OPS; t->op++) {

@@ -74,8 +74,8 @@ static void test_the_default_file(void **state)
     assert_string_equal(cfg->gateway.paths[1].path, "/builds");
     assert_string_equal(cfg->gateway.paths[2].path, "/teams/{team}");
     assert_string_equal(cfg->webhooks.listen.at[0], "127.0.0.1:8081");
-    assert_string_equal(cfg->management.listen.at[0], "127.0.0.1:8082");
-    assert_string_equal(cfg->management.grpc_listen.at[0], "127.0.0.1:8083");
+    assert_int_equal(cfg->management.listen.n, 0);
+    assert_int_equal(cfg->management.grpc_listen.n, 0);
     assert_int_equal(cfg->n_registries, 1);
     assert_string_equal(cfg->registries[0].id, "crtregistry000000001");
     assert_string_equal(cfg->registries[0].kind, "distribution");
@@ -129,7 +129,7 @@ static void test_defaults(void **state)
         {cfg->gateway.paths[0].slow_consumer, SLOW_CLOSE},
         {cfg->gateway.paths[0].max_message_bytes, 131072},
         {cfg->gateway.paths[0].max_frame_bytes, 32768},
-        {cfg->gateway.paths[0].max_lag_bytes, 4194304},
+        {cfg->gateway.paths[0].max_lag_bytes, 16777216},
         {cfg->gateway.paths[0].max_lag_ms, 30000},
         {cfg->gateway.paths[0].history_count, 1000},
         {cfg->gateway.paths[0].history_bytes, 16777216},
@@ -181,7 +181,7 @@ static void test_paths_inherit(void **state)
     assert_int_equal(small->max_message_bytes, 1000);
     assert_int_equal(small->max_frame_bytes, 1000); /* the default follows */
     assert_int_equal(small->max_lag_bytes, 1024);
-    assert_int_equal(plain->max_lag_bytes, 4194304);
+    assert_int_equal(plain->max_lag_bytes, 16777216);
     config_free(cfg);
 }
 

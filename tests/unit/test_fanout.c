@@ -274,7 +274,7 @@ static void test_memory_does_not_follow_the_clients(void **state)
         fixture_step(f);
         assert_true(pathlog_bytes(fixture_path(f, 0)->log) <= 3u << 20);
     }
-    FIXTURE_UNTIL(f, f->gateway->n_conns == 0); /* their cut message has left the window */
+    assert_int_equal(f->gateway->n_conns, N); /* they share the segment they stopped in */
     for (int i = 0; i < N; i++)
         client_free(&clients[i]);
     fixture_free(f);
@@ -388,29 +388,37 @@ static void test_off_the_window(void **state)
     }
 }
 
-/* The message that was cut leaves the window: it can be neither finished nor skipped, so the
- * connection is reset, under both policies, and the segment goes. */
-static void test_cut_message_leaves_the_window(void **state)
+/* Clients that stopped at different places each keep the segment they were cut in: of those that
+ * have left the window, as many as one more window holds; who stopped first is reset. */
+static void test_cut_messages_leave_the_window(void **state)
 {
     (void) state;
-    for (int policy = SLOW_CLOSE; policy <= SLOW_SKIP; policy++) {
-        struct fixture *f = start((enum config_slow) policy, 64 << 20, 60000, 4 << 20);
-        struct conn *conn;
-        struct client c = deaf_client(f, &conn);
-        append_run(f, 0, 199);
-        FIXTURE_UNTIL(f, conn_blocked(conn) && swept(f));
-        append_run(f, 200, 1199); /* 10 MB more: segment by segment out of the window */
-        FIXTURE_UNTIL(f, f->gateway->n_conns == 0);
-        assert_int_equal(fixture_metric(f->gateway, M_SLOW_WINDOW), 1);
-        assert_int_equal(fixture_metric(f->gateway, M_CLOSED_SLOW), 1);
-        c.deaf = false;
-        client_until_eof(f, &c);
-        assert_int_equal(c.error, ECONNRESET);
-        pathlog_expire(fixture_path(f, 0)->log, uv_now(&f->gateway->loop));
-        assert_true(pathlog_bytes(fixture_path(f, 0)->log) <= 6u << 20);
-        client_free(&c);
-        fixture_free(f);
+    struct fixture *f = start(SLOW_SKIP, 64 << 20, 60000, 2 << 20);
+    enum { N = 8, STEP = 200 };
+    static struct client clients[N];
+    struct conn *conns[N];
+    unsigned n = 0;
+    for (int i = 0; i < N; i++, n += STEP) {
+        clients[i] = deaf_client(f, &conns[i]);
+        append_run(f, n, n + STEP - 1); /* 2 MB: more than a socket takes */
+        FIXTURE_UNTIL(f, conn_blocked(conns[i]) && swept(f));
     }
+    append_run(f, n, n + 2 * STEP - 1);
+    FIXTURE_UNTIL(f, swept(f));
+    fanout_check(f->gateway);
+    fixture_step(f);
+    uint64_t reset = fixture_metric(f->gateway, M_CLOSED_SLOW);
+    assert_in_range(reset, 2, N - 2);
+    assert_int_equal(f->gateway->n_conns, N - reset);
+    for (uint64_t i = 0; i < N; i++) { /* the first ones, and no others */
+        clients[i].deaf = false;
+        if (i < reset) {
+            client_until_eof(f, &clients[i]);
+            assert_int_equal(clients[i].error, ECONNRESET);
+        }
+        client_free(&clients[i]);
+    }
+    fixture_free(f);
 }
 
 /* The same while it lingers after a close frame that it never gets to read. */
@@ -443,7 +451,7 @@ int main(void)
         cmocka_unit_test(test_close_policy),
         cmocka_unit_test(test_skip_policy),
         cmocka_unit_test(test_off_the_window),
-        cmocka_unit_test(test_cut_message_leaves_the_window),
+        cmocka_unit_test(test_cut_messages_leave_the_window),
         cmocka_unit_test(test_lingering_gives_back_the_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,15 +68,15 @@ static void test_limits(void **state)
         struct pathlog_limits limits;
         int r;
     } CASES[] = {
-        {"least", {1, 1, 1, 1}, 0},
-        {"no message size", {0, 1, 1, 1}, -EINVAL},
-        {"no bytes", {1, 0, 1, 1}, -EINVAL},
-        {"no count", {1, 1, 0, 1}, -EINVAL},
-        {"no age", {1, 1, 1, 0}, -EINVAL},
-        {"message over 1 GiB", {((size_t) 1 << 30) + 1, 1, 1, 1}, -EINVAL},
-        {"message of 1 GiB", {(size_t) 1 << 30, 1, 1, 1}, 0},
-        {"more than 1 TiB", {1, ((uint64_t) 1 << 40) + 1, 1, 1}, -EINVAL},
-        {"endless count and age", {1, 1, UINT64_MAX, UINT64_MAX}, 0},
+        {"least", {1, 1, 1, 1, 0}, 0},
+        {"no message size", {0, 1, 1, 1, 0}, -EINVAL},
+        {"no bytes", {1, 0, 1, 1, 0}, -EINVAL},
+        {"no count", {1, 1, 0, 1, 0}, -EINVAL},
+        {"no age", {1, 1, 1, 0, 0}, -EINVAL},
+        {"message over 1 GiB", {((size_t) 1 << 30) + 1, 1, 1, 1, 0}, -EINVAL},
+        {"message of 1 GiB", {(size_t) 1 << 30, 1, 1, 1, 0}, 0},
+        {"more than 1 TiB", {1, ((uint64_t) 1 << 40) + 1, 1, 1, 0}, -EINVAL},
+        {"endless count and age", {1, 1, UINT64_MAX, UINT64_MAX, 0}, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         print_message("  %s\n", CASES[i].name);
@@ -259,29 +259,32 @@ static void test_retention(void **state)
     (void) state;
     static const struct {
         const char *name;
-        uint64_t max_bytes, max_count, max_age_ms;
+        uint64_t max_bytes, max_count, max_age_ms, grace_ms;
         uint64_t segments, now_ms; /* full ones are appended, one a second, then the log expires */
         uint64_t kept;             /* segments */
     } CASES[] = {
-        {"roomy", MANY, MANY, MANY, 9, 100000, 9},
-        {"bytes of one segment", SPAN, MANY, MANY, 9, 0, 2},
-        {"just enough without one", 2 * SPAN - 253 * ENTRY, MANY, MANY, 9, 0, 2},
-        {"just not enough", 2 * SPAN - 253 * ENTRY + 1, MANY, MANY, 9, 0, 3},
-        {"the least bytes", 1, MANY, MANY, 9, 0, 1},
-        {"bytes of four segments", 4 * SPAN, MANY, MANY, 9, 0, 5},
-        {"the least count", MANY, 1, MANY, 9, 0, 1},
-        {"count of one segment", MANY, 253, MANY, 9, 0, 1},
-        {"count of one more", MANY, 254, MANY, 9, 0, 2},
-        {"count of three", MANY, 3 * 253, MANY, 9, 0, 3},
-        {"just young enough", MANY, MANY, 2000, 9, 10000, 2},
-        {"just too old", MANY, MANY, 2000, 9, 10001, 1},
-        {"all too old", MANY, MANY, 1, 9, 10000, 0},
-        {"a clock that went back", MANY, MANY, 5000, 9, 5, 6},
+        {"roomy", MANY, MANY, MANY, 0, 9, 100000, 9},
+        {"bytes of one segment", SPAN, MANY, MANY, 0, 9, 0, 2},
+        {"just enough without one", 2 * SPAN - 253 * ENTRY, MANY, MANY, 0, 9, 0, 2},
+        {"just not enough", 2 * SPAN - 253 * ENTRY + 1, MANY, MANY, 0, 9, 0, 3},
+        {"the least bytes", 1, MANY, MANY, 0, 9, 0, 1},
+        {"bytes of four segments", 4 * SPAN, MANY, MANY, 0, 9, 0, 5},
+        {"the least count", MANY, 1, MANY, 0, 9, 0, 1},
+        {"count of one segment", MANY, 253, MANY, 0, 9, 0, 1},
+        {"count of one more", MANY, 254, MANY, 0, 9, 0, 2},
+        {"count of three", MANY, 3 * 253, MANY, 0, 9, 0, 3},
+        {"count, but all too young", MANY, 253, MANY, 20000, 9, 10000, 9},
+        {"count, some too young", MANY, 253, MANY, 5000, 9, 10000, 4},
+        {"bytes, however young", SPAN, MANY, MANY, 20000, 9, 10000, 2},
+        {"just young enough", MANY, MANY, 2000, 0, 9, 10000, 2},
+        {"just too old", MANY, MANY, 2000, 0, 9, 10001, 1},
+        {"all too old", MANY, MANY, 1, 0, 9, 10000, 0},
+        {"a clock that went back", MANY, MANY, 5000, 0, 9, 5, 6},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         print_message("  %s\n", CASES[i].name);
         struct pathlog *log = log_of((struct pathlog_limits){
-            1000, CASES[i].max_bytes, CASES[i].max_count, CASES[i].max_age_ms});
+            1000, CASES[i].max_bytes, CASES[i].max_count, CASES[i].max_age_ms, CASES[i].grace_ms});
         struct pathlog_reader *r = reader_of(log);
         uint64_t n = 0, ends[16] = {0};
         for (uint64_t s = 0; s < CASES[i].segments; s++) {

@@ -64,7 +64,9 @@ static void test_webhooks(void **state)
                                      .path = slice_str(WEBHOOKS[i].path)};
             struct route r = route_find(LISTENER_WEBHOOKS, &head);
             if (WEBHOOKS[i].handler == ROUTE_NONE) {
-                if (r.handler != ROUTE_NONE || r.why != REFUSE_NOT_FOUND)
+                bool connect = head.path.len == 0 && m == HTTP_M_OTHER;
+                enum refuse why = connect ? REFUSE_METHOD : REFUSE_NOT_FOUND;
+                if (r.handler != ROUTE_NONE || r.why != why)
                     fail_msg("method %d '%s': %d %d", m, WEBHOOKS[i].path, r.handler, r.why);
             } else if (!may(WEBHOOKS[i].allow, head.method)) {
                 if (r.handler != ROUTE_NONE || r.why != REFUSE_METHOD)
