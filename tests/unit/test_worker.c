@@ -273,13 +273,18 @@ static void test_run_on_a_thread(void **state)
     uv_thread_t thread;
     assert_int_equal(uv_thread_create(&thread, run, f->gateway), 0);
     struct client c = client_new(f->gateway_name);
+    struct timeval limit = {.tv_sec = FIXTURE_DEADLINE_MS / 1000};
     assert_int_equal(fcntl(c.fd, F_SETFL, 0), 0); /* this thread waits in recv() */
+    assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
     static const char REQUEST[] = "GET / HTTP/1.1\r\n" WS_HEADERS;
     assert_int_equal(send(c.fd, REQUEST, sizeof(REQUEST) - 1, 0), sizeof(REQUEST) - 1);
     char text[2048];
     ssize_t n = recv(c.fd, text, sizeof(text), 0);
     assert_true(n > 13);
     assert_memory_equal(text, "HTTP/1.1 101 ", 13);
+    uint64_t end = uv_hrtime() + FIXTURE_DEADLINE_MS * 1000000ull;
+    while (f->gateway->groups[0]->present == 0) /* the 101 is sent just before it joins */
+        assert_true(uv_hrtime() < end);
     struct slice frame = SLICE_LIT("\x81\x0e"
                                    "across threads");
     assert_int_equal(pathlog_append(fixture_path(f, 0)->log, frame, NULL, 1), 0);
