@@ -238,6 +238,35 @@ static void test_message_rate(void **state)
     fixture_free(f);
 }
 
+/* A client that has its 101 gets everything that is broadcast from then on, also what comes before
+ * the worker has done its next step: here, inside the send() of the 101. */
+static struct fixture *broadcaster;
+
+static ssize_t send_and_broadcast(struct conn *c, struct slice bytes)
+{
+    ssize_t n = TRANSPORT_TCP.send(c, bytes);
+    if (bytes.len > 12 && memcmp(bytes.data, "HTTP/1.1 101", 12) == 0)
+        fixture_broadcast(broadcaster, 0, "right behind the 101");
+    return n;
+}
+
+static void test_nothing_is_missed_after_the_101(void **state)
+{
+    struct fixture *f = *state;
+    skip(); /* on_upgrade() sends the 101 before the connection joins its group: to be mended */
+    struct transport eager = TRANSPORT_TCP;
+    eager.send = send_and_broadcast;
+    broadcaster = f;
+    fixture_append(f, 0, SLICE_LIT("before"));
+    struct client c = client_new(f->gateway_name);
+    FIXTURE_UNTIL(f, f->gateway->n_conns == 1);
+    fixture_conn(f->gateway, CONN_REQUEST)->transport = &eager;
+    client_upgrade(f, &c, "/");
+    client_expect(f, &c, FRAME_TEXT, "right behind the 101");
+    client_free(&c);
+    FIXTURE_UNTIL(f, f->gateway->n_conns == 0);
+}
+
 /* --- closing --- */
 
 static void test_close_by_the_client(void **state)
@@ -513,6 +542,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH(test_ping),
         WITH(test_pings_while_blocked),
+        WITH(test_nothing_is_missed_after_the_101),
         WITH(test_early_frames),
         WITH(test_echo),
         WITH(test_echo_waits_for_its_reader),
