@@ -153,6 +153,7 @@ static struct doc_node *add_node(struct builder *b, const yaml_event_t *e, enum 
         return node;
     }
     struct doc_node *in = b->open[b->depth - 1];
+    ASSERT(in != NULL); /* open[] is filled up to depth */
     if (in->last == NULL)
         in->first = node;
     else
@@ -164,7 +165,8 @@ static struct doc_node *add_node(struct builder *b, const yaml_event_t *e, enum 
 
 static bool wants_key(const struct builder *b)
 {
-    return b->depth > 0 && b->open[b->depth - 1]->kind == DOC_MAP && b->key == NULL;
+    const struct doc_node *in = b->depth > 0 ? b->open[b->depth - 1] : NULL;
+    return in != NULL && in->kind == DOC_MAP && b->key == NULL;
 }
 
 static int take_scalar(struct builder *b, const yaml_event_t *e)

@@ -109,20 +109,17 @@ static bool set_scalar(const struct setting *s, const char *text, void *at)
 static void read_token_file(struct problems *p, const struct setting *s,
                             const struct doc_node *node, const char *shown, void *at)
 {
-    struct buf line;
-    buf_init(&line, s->max + 2); /* one byte too many and the NUL */
+    size_t size = (size_t) s->max + 2; /* one byte too many and the NUL */
+    char *text = xcalloc(1, size);
     FILE *f = fopen(node->text, "re");
-    uint8_t *text = NULL;
-    int r = f == NULL ? -errno : buf_reserve(&line, line.limit, &text);
-    if (r == 0 && fgets((char *) text, (int) line.limit, f) == NULL) {
-        r = ferror(f) ? -errno : 0;
-        text[0] = '\0';
-    }
+    int r = f == NULL ? -errno : 0;
+    if (f != NULL && fgets(text, (int) size, f) == NULL && ferror(f))
+        r = -errno;
     if (r < 0) {
         problems_add(p, node->line, shown, "expected a file that can be read, got: %s", err_str(r));
     } else {
-        text[strcspn((char *) text, "\r\n")] = '\0';
-        if (!set_text(s, (char *) text, at)) {
+        text[strcspn(text, "\r\n")] = '\0';
+        if (!set_text(s, text, at)) {
             char expected[SETTING_TEXT_SIZE];
             problems_add(p, node->line, shown, "expected %s, got another one",
                          setting_expected(s, expected));
@@ -130,7 +127,7 @@ static void read_token_file(struct problems *p, const struct setting *s,
     }
     if (f != NULL)
         (void) fclose(f);
-    buf_fini(&line);
+    free(text);
 }
 
 static void strings_fini(struct config_strings *strings)
@@ -204,6 +201,8 @@ void setting_read(struct problems *p, const struct setting *s, const struct doc_
         fits = fits && node->n >= s->min && node->n <= s->max;
     else if (nothing)
         fits = s->type == SETTING_TEXT && s->min == 0; /* `tag:` with nothing behind it is "" */
+    if (fits && !list && s->type != SETTING_TOKEN_FILE)
+        fits = set_scalar(s, nothing ? "" : node->text, at);
     if (!fits)
         setting_wrong(p, s, node, shown);
     else if (s->type == SETTING_TEXTS)
@@ -212,8 +211,6 @@ void setting_read(struct problems *p, const struct setting *s, const struct doc_
         read_events(p, s, node, shown, at);
     else if (s->type == SETTING_TOKEN_FILE)
         read_token_file(p, s, node, shown, at);
-    else if (!set_scalar(s, nothing ? "" : node->text, at))
-        setting_wrong(p, s, node, shown);
 }
 
 void setting_default(const struct setting *s, void *at)

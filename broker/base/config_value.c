@@ -89,8 +89,11 @@ const char *value_print_size(uint64_t bytes, char ret[VALUE_TEXT_SIZE])
 
 const char *value_print_duration(uint64_t ms, char ret[VALUE_TEXT_SIZE])
 {
-    if (ms == 0)
-        return strcpy(ret, "0");
+    if (ms == 0) {
+        ret[0] = '0';
+        ret[1] = '\0';
+        return ret;
+    }
     return print(DURATIONS, ARRAY_LEN(DURATIONS), ms, ret);
 }
 
