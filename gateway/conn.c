@@ -95,10 +95,7 @@ static void arm(struct conn *c)
         due =
             c->since_ms +
             *(const uint64_t *) (const void *) ((const char *) c->worker->shared->cfg + limit - 1);
-    if (due == UINT64_MAX)
-        wheel_cancel(&c->worker->wheel, &c->timer);
-    else
-        wheel_set(&c->worker->wheel, &c->timer, due);
+    wheel_set(&c->worker->wheel, &c->timer, due);
 }
 
 void conn_set_state(struct conn *c, enum conn_state next) /* the only writer of c->state */
@@ -260,8 +257,9 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void on_end_of_input(struct conn *c, ssize_t nread)
 {
     c->peer_done = true;
-    if (c->state == CONN_HANDLING && nread == UV_EOF) {
-        conn_pause(c); /* it waits for its answer */
+    bool owed = c->state == CONN_HANDLING || (c->state == CONN_CLOSING && c->rest != NULL);
+    if (owed && nread == UV_EOF) {
+        conn_pause(c); /* it waits for its answer, or for the rest of it */
         return;
     }
     if (c->state == CONN_OPEN)
@@ -408,6 +406,8 @@ void conn_rest_done(struct rest *r, int status)
             conn_resume(c);
     } else if (c->state != CONN_CLOSING) {
         request_writable(c);
+    } else if (c->peer_done) {
+        conn_close(c, END_NONE);
     } else if (c->finish) {
         c->transport->finish(c);
     }

@@ -65,9 +65,11 @@ static void check_held(struct group *g)
         last = r->seg;
         if (held <= most)
             continue;
-        metrics_add(&g->worker->metrics, M_SLOW_WINDOW, 1);
-        metrics_add(&g->worker->metrics, M_SLOW_CLOSED, 1);
-        conn_log_refusal(r->conn, REFUSE_SLOW);
+        if (r->conn->state == CONN_OPEN) { /* else it is being closed as slow, and was counted */
+            metrics_add(&g->worker->metrics, M_SLOW_WINDOW, 1);
+            metrics_add(&g->worker->metrics, M_SLOW_CLOSED, 1);
+            conn_log_refusal(r->conn, REFUSE_SLOW);
+        }
         conn_reset(r->conn, END_SLOW);
     }
 }

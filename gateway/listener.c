@@ -25,6 +25,8 @@ static int parse(const char *address, struct sockaddr_storage *ret)
     host[len] = '\0';
     int port = (int) strtol(colon + 1, NULL, 10); /* checked by the configuration */
     if (host[0] == '[') {
+        if (host[len - 1] != ']')
+            return -EINVAL;
         host[len - 1] = '\0';
         return uv_ip6_addr(host + 1, port, (struct sockaddr_in6 *) ret);
     }

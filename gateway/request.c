@@ -253,14 +253,12 @@ static void on_upgrade(struct conn *c, size_t early)
     http_free(c->http);
     c->http = NULL;
     if (r == 0)
-        conn_send(c, buf_slice(&out));
-    buf_fini(&out);
-    if (r < 0)
+        session_open(c, w->groups[path->index], buf_slice(&out));
+    else
         conn_close(c, END_LOST);
-    if (c->state != CONN_REQUEST)
-        return;
-    metrics_answer(&w->metrics, w->role, 101);
-    session_open(c, w->groups[path->index]);
+    buf_fini(&out);
+    if (c->state == CONN_OPEN)
+        metrics_answer(&w->metrics, w->role, 101);
 }
 
 /* --- the parser's events --- */
@@ -351,7 +349,7 @@ void request_writable(struct conn *c)
         buf_fini(unread);
         free(unread);
     }
-    if (c->unread == NULL && c->state != CONN_HANDLING)
+    if (c->unread == NULL)
         conn_resume(c);
 }
 

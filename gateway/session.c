@@ -10,7 +10,7 @@
 
 #define CONTROL_WINDOW_MS 3000 /* a burst is fine, a stream is not (security list FR-15) */
 #define MESSAGE_WINDOW_MS 1000
-#define DRAIN_RETRY_MS    100
+#define BEHIND_RETRY_MS   100
 
 static const struct config *cfg_of(const struct conn *c)
 {
@@ -90,10 +90,11 @@ void session_on_deadline(struct conn *c, uint64_t now)
         c->active_ms = now;
     }
     if (c->draining && now >= c->drain_ms && !caught_up(c) && now < c->worker->drain_end_ms)
-        c->drain_ms = now + DRAIN_RETRY_MS; /* it still gets what was broadcast before */
+        c->drain_ms = now + BEHIND_RETRY_MS; /* it still gets what was broadcast before */
     else if (c->draining && now >= c->drain_ms)
         session_close(c, END_DRAIN, c->worker->shared->drain_code, "server is going down");
-    else if (now >= c->lifetime_ms)
+    else if (now >= c->lifetime_ms &&
+             (caught_up(c) || now - c->lifetime_ms >= cfg_of(c)->gateway.close_timeout_ms))
         session_close(c, END_LIFETIME, 1001, "lifetime");
     else if (now >= idle_due(c))
         session_close(c, END_IDLE, 1001, "idle");
@@ -128,7 +129,7 @@ static void log_open_session(struct conn *c)
     log_close(&l);
 }
 
-void session_open(struct conn *c, struct group *g)
+void session_open(struct conn *c, struct group *g, struct slice answer)
 {
     const struct config *cfg = cfg_of(c);
     uint64_t now = now_of(c);
@@ -136,6 +137,9 @@ void session_open(struct conn *c, struct group *g)
         conn_close(c, END_LOST);
         return;
     }
+    conn_send(c, answer);
+    if (c->state != CONN_REQUEST)
+        return;
     c->was_open = true;
     c->opened_ms = c->active_ms = now;
     c->message_ms = UINT64_MAX;
@@ -152,7 +156,7 @@ void session_close(struct conn *c, enum conn_end end, uint16_t code, const char 
 {
     if (c->state != CONN_OPEN)
         return;
-    if (end != END_SLOW)
+    while (end != END_SLOW && c->state == CONN_OPEN && !caught_up(c) && !conn_blocked(c))
         fanout_flush(c->group, c); /* what was broadcast before belongs before the close frame */
     if (c->state != CONN_OPEN)
         return;

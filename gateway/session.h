@@ -5,8 +5,9 @@
 
 #include "conn.h"
 
-/* The 101 has been sent: the connection joins the group of its path at the log's tail. */
-void session_open(struct conn *c, struct group *g);
+/* The connection joins the group of its path at the log's tail and is sent `answer`, the 101: in
+ * this order, so that a client that has its 101 misses nothing. It may have ended on return. */
+void session_open(struct conn *c, struct group *g, struct slice answer);
 void session_received(struct conn *c, struct slice in);
 /* When the earliest of its deadlines is due, and what to do then. */
 uint64_t session_deadline(const struct conn *c);

@@ -2,6 +2,8 @@
  * slots, and an entry that is due in a later turn is passed over. */
 #include "wheel.h"
 
+_Static_assert(WHEEL_SLOTS *WHEEL_TICK_MS % WHEEL_FAR_GRID_MS == 0, "else each slot fills up");
+
 static void on_timer(uv_timer_t *timer);
 
 static uint64_t tick_of(uint64_t ms) /* rounded up: never early */
@@ -44,6 +46,8 @@ static void arm(struct wheel *w, uint64_t due_ms)
 void wheel_set(struct wheel *w, struct wheel_entry *e, uint64_t due_ms)
 {
     wheel_cancel(w, e);
+    if (due_ms == UINT64_MAX)
+        return;
     uint64_t now = uv_now(w->timer.loop);
     if (due_ms > now + WHEEL_FAR_MS)
         due_ms = (due_ms + WHEEL_FAR_GRID_MS - 1) / WHEEL_FAR_GRID_MS * WHEEL_FAR_GRID_MS;

@@ -15,7 +15,7 @@
 #define WHEEL_TICK_MS     20
 #define WHEEL_SLOTS       1024 /* one turn: 20 s; later entries stay for more turns */
 #define WHEEL_FAR_MS      2000
-#define WHEEL_FAR_GRID_MS 500
+#define WHEEL_FAR_GRID_MS 640 /* divides a turn: entries of later turns share its slots */
 
 struct wheel_entry {
     struct list node;
@@ -38,8 +38,8 @@ void wheel_fini(
     struct wheel *w); /* closes the timer; the loop must turn once more. Entries are forgotten */
 
 void wheel_entry_init(struct wheel_entry *e);
-void wheel_set(struct wheel *w, struct wheel_entry *e,
-               uint64_t due_ms);                           /* moves it when it is set */
+/* Moves it when it is set; UINT64_MAX is never. */
+void wheel_set(struct wheel *w, struct wheel_entry *e, uint64_t due_ms);
 void wheel_cancel(struct wheel *w, struct wheel_entry *e); /* fine when it is not set */
 static inline bool wheel_is_set(const struct wheel_entry *e)
 {

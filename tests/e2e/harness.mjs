@@ -39,7 +39,9 @@ export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 export function within(ms, what, promise) {
     let timer;
     const late = new Promise((_, fail) => {
-        timer = setTimeout(() => fail(new Error(`not within ${ms} ms: ${what}`)), ms);
+        timer = setTimeout(() => {
+            fail(new Error(`not within ${ms} ms: ${typeof what === 'string' ? what : what()}`));
+        }, ms);
     });
     return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
@@ -506,7 +508,7 @@ export class Client {
                 this.#waiting.add(check);
                 check();
             });
-            await within(ms, `${n} messages (now ${this.messages.length})`, enough).finally(() =>
+            await within(ms, () => `${n} messages (now ${this.messages.length})`, enough).finally(() =>
                 this.#waiting.delete(check),
             );
         }

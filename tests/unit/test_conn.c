@@ -452,7 +452,6 @@ static void test_half_closed_peer_gets_the_rest(void **state)
     struct fixture *f = *state;
     struct conn *conn;
     size_t len;
-    skip(); /* on_end_of_input() closes a lingering connection with its rest: to be mended */
     struct client c = blocked_client(f, &conn, &len);
     conn_linger(conn, END_DONE, 5000);
     assert_int_equal(shutdown(c.fd, SHUT_WR), 0);

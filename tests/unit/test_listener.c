@@ -22,6 +22,7 @@ static void test_addresses(void **state)
         {"[]:0", NULL},
         {"[127.0.0.1]:0", NULL},
         {"::1:0", NULL},
+        {"[::1:0", NULL},
         {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:0",
          NULL},
     };

@@ -253,7 +253,6 @@ static ssize_t send_and_broadcast(struct conn *c, struct slice bytes)
 static void test_nothing_is_missed_after_the_101(void **state)
 {
     struct fixture *f = *state;
-    skip(); /* on_upgrade() sends the 101 before the connection joins its group: to be mended */
     struct transport eager = TRANSPORT_TCP;
     eager.send = send_and_broadcast;
     broadcaster = f;
