@@ -18,7 +18,7 @@ struct publisher {
     struct receiver *receiver; /* thread 0 */
     struct sockaddr_storage address;
     socklen_t address_len;
-    int fd;
+    int fd;           /* -1: not connected */
     bool busy;        /* a request is under way */
     bool writing;     /* watched for EPOLLOUT */
     struct bytes out; /* PUBLISH_HEAD_ROOM, then the body */
@@ -52,8 +52,18 @@ static inline void publisher_connect(struct publisher *p)
     receiver_watch(p->receiver, EPOLL_CTL_ADD, p->fd, EPOLLIN, p);
 }
 
+static inline void publisher_disconnect(struct publisher *p)
+{
+    (void) close(p->fd);
+    p->fd = -1;
+}
+
+/* Connects when there is something to send, not before: a server may refuse to wait for the first
+ * request while thousands of WebSocket connections open. */
 static inline void publisher_write(struct publisher *p)
 {
+    if (p->fd < 0)
+        publisher_connect(p);
     ssize_t n = send(p->fd, p->out.data + p->at, p->out.len - p->at, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno != EAGAIN)
         die("publish: %s", strerror(errno));
@@ -91,12 +101,6 @@ static inline void publisher_post(struct publisher *p, unsigned n, uint64_t sent
     publisher_write(p);
 }
 
-static inline void publisher_reconnect(struct publisher *p)
-{
-    (void) close(p->fd);
-    publisher_connect(p);
-}
-
 /* The whole response is there: 2xx is done, 503 comes again, anything else ends the run. */
 static inline void publisher_answered(struct publisher *p, const char *body)
 {
@@ -105,7 +109,7 @@ static inline void publisher_answered(struct publisher *p, const char *body)
     if (p->first_answer[0] == '\0')
         (void) snprintf(p->first_answer, sizeof(p->first_answer), "%d %.200s", status, body);
     if (closes)
-        publisher_reconnect(p);
+        publisher_disconnect(p);
     if (status >= 200 && status < 300) {
         p->busy = false;
     } else if (status == 503) {
@@ -122,13 +126,13 @@ static inline void publisher_read(struct publisher *p)
     ssize_t n = recv(p->fd, p->in + p->in_len, sizeof(p->in) - 1 - p->in_len, MSG_DONTWAIT);
     if (n < 0 && errno == EAGAIN)
         return;
-    if (n <= 0) {
+    if (n <= 0 || !p->busy) { /* idle for too long, and maybe told so: that is the server's right */
         if (p->busy) {
             (void) fprintf(stderr, "publish: the server closed the connection\n");
             p->run->failed = true;
             p->busy = false;
         }
-        publisher_reconnect(p); /* idle for too long, which is the server's right */
+        publisher_disconnect(p);
         return;
     }
     p->in_len += (size_t) n;
@@ -194,7 +198,6 @@ static inline void publisher_init(struct publisher *p, struct run *run, struct r
     p->address_len = address_parse(run->publish, &p->address);
     receiver->other = p;
     receiver->on_other = publisher_ready;
-    publisher_connect(p);
 }
 
 #endif

@@ -418,6 +418,11 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     return in;
 }
 
+const struct catalog *ingest_catalog(const struct ingest *in)
+{
+    return in->catalog;
+}
+
 void ingest_free(struct ingest *in)
 {
     if (in == NULL)

@@ -46,6 +46,7 @@ struct ingest;
 struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
                           struct ingest_target target); /* never NULL */
 void ingest_free(struct ingest *in);
+const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
 
 /* Checks that need no body, for an early answer: REFUSE_NONE, REFUSE_REGISTRY, REFUSE_AUTH (when a
  * token is configured; compared in constant time, `Bearer` or the password of `Basic`), or

@@ -110,6 +110,27 @@ static int print_paths(struct shared *s, struct buf *out)
     return 0;
 }
 
+static int number(struct buf *out, const char *family, const char *type, const char *help,
+                  uint64_t value)
+{
+    int r = head(out, family, type, help);
+    if (r == 0)
+        r = buf_printf(out, "%s %llu\n", family, (unsigned long long) value);
+    return r;
+}
+
+static int print_catalog(const struct catalog *catalog, struct buf *out)
+{
+    int r =
+        number(out, "regcast_catalog_images", "gauge", "Images known.", catalog_images(catalog));
+    if (r == 0)
+        r = number(out, "regcast_catalog_tags", "gauge", "Tags known.", catalog_tags(catalog));
+    if (r == 0)
+        r = number(out, "regcast_catalog_forgotten_total", "counter",
+                   "Images forgotten because the catalog was full.", catalog_forgotten(catalog));
+    return r;
+}
+
 static int print_process(struct shared *s, struct buf *out)
 {
     int r = head(out, "regcast_open_sockets", "gauge", "Connections of any state, by listener.");
@@ -120,11 +141,8 @@ static int print_process(struct shared *s, struct buf *out)
                        (unsigned long long) load(&s->gateway_caps.connections),
                        (unsigned long long) load(&s->webhook_caps.connections));
     if (r == 0)
-        r = head(out, "regcast_webhook_inflight_bytes", "gauge",
-                 "Webhook body bytes held in memory.");
-    if (r == 0)
-        r = buf_printf(out, "regcast_webhook_inflight_bytes %llu\n",
-                       (unsigned long long) load(&s->webhook_caps.inflight_bytes));
+        r = number(out, "regcast_webhook_inflight_bytes", "gauge",
+                   "Webhook body bytes held in memory.", load(&s->webhook_caps.inflight_bytes));
     if (r == 0)
         r = head(out, "regcast_build_info", "gauge", "1, with the version as a label.");
     if (r == 0)
@@ -146,5 +164,7 @@ int scrape_print(struct shared *s, struct buf *out)
         r = print_paths(s, out);
     if (r == 0)
         r = print_process(s, out);
+    if (r == 0 && s->ingest != NULL)
+        r = print_catalog(ingest_catalog(s->ingest), out);
     return r;
 }

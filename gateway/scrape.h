@@ -1,5 +1,5 @@
-/* scrape.h - /metrics: counters of all threads, and what is counted per path and worker. Any
- * thread. */
+/* scrape.h - /metrics: counters of all threads, what is counted per path and worker, and the
+ * catalog. Broker thread. */
 #ifndef GATEWAY_SCRAPE_H
 #define GATEWAY_SCRAPE_H
 
