@@ -1,5 +1,4 @@
-/* Tests of gateway/http.c and the files behind it: http_head.c, http_chunk.c, http_wall.c,
- * http_response.c. */
+/* Tests of gateway/http.c with the files behind it: whole requests. */
 #include "cases_http.h"
 #include "heap.h"
 
@@ -246,84 +245,13 @@ static void test_percent_decode(void **state)
     }
 }
 
-static void check_text(struct buf *out, const char *expect)
-{
-    if (!slice_eq_str(buf_slice(out), expect))
-        fail_msg("got '%.*s', expected '%s'", (int) out->len, (const char *) out->data, expect);
-    buf_clear(out);
-}
-
-static void test_response(void **state)
-{
-    (void) state;
-    struct buf out;
-    buf_init(&out, 1000);
-    assert_int_equal(http_response(&out, 202, NULL, SLICE_LIT("{\"a\":1}"), false, false), 0);
-    check_text(&out, "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n"
-                     "Content-Length: 7\r\n\r\n{\"a\":1}");
-    assert_int_equal(http_response(&out, 200, "X: y\r\n", SLICE_LIT("ok\n"), true, false), 0);
-    check_text(&out, "HTTP/1.1 200 OK\r\nX: y\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                     "Content-Length: 3\r\nConnection: close\r\n\r\nok\n");
-    assert_int_equal(http_response(&out, 200, NULL, SLICE_LIT("ok\n"), false, true), 0);
-    check_text(&out, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                     "Content-Length: 3\r\n\r\n");
-    assert_int_equal(http_response(&out, 404, NULL, (struct slice){0}, false, false), 0);
-    check_text(&out, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
-    assert_int_equal(http_response(&out, 100, NULL, (struct slice){0}, false, false), 0);
-    check_text(&out, "HTTP/1.1 100 Continue\r\n\r\n");
-    assert_int_equal(http_response(&out, 204, NULL, (struct slice){0}, false, false), 0);
-    check_text(&out, "HTTP/1.1 204 No Content\r\n\r\n");
-    assert_string_equal(http_reason(299), "Unknown");
-
-    struct buf small; /* an answer that does not fit leaves nothing behind */
-    buf_init(&small, 60);
-    assert_int_equal(buf_append_str(&small, "before"), 0);
-    assert_int_equal(http_response(&small, 200, NULL, SLICE_LIT("{}"), true, false), -EMSGSIZE);
-    assert_int_equal(small.len, 6);
-    buf_fini(&small);
-    buf_fini(&out);
-}
-
-static void test_refuse(void **state)
-{
-    (void) state;
-    struct buf out;
-    buf_init(&out, 1000);
-#define JSON(len, name)                                                                            \
-    "Content-Type: application/json\r\nContent-Length: " len                                       \
-    "\r\nConnection: close\r\n\r\n{\"error\":\"" name "\"}"
-    assert_int_equal(http_refuse(&out, REFUSE_CL_TE, NULL), 0);
-    check_text(&out, "HTTP/1.1 400 Bad Request\r\n" JSON("17", "cl_te"));
-    assert_int_equal(http_refuse(&out, REFUSE_METHOD, "GET, HEAD"), 0);
-    check_text(&out,
-               "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\n" JSON("18", "method"));
-    assert_int_equal(http_refuse(&out, REFUSE_OVERLOAD, NULL), 0);
-    check_text(&out,
-               "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n" JSON("20", "overload"));
-    assert_int_equal(http_refuse(&out, REFUSE_WS_VERSION, NULL), 0);
-    check_text(&out, "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n"
-                     "Sec-WebSocket-Version: 13\r\nContent-Type: application/json\r\n"
-                     "Content-Length: 22\r\nConnection: Upgrade, close\r\n\r\n"
-                     "{\"error\":\"ws_version\"}");
-    assert_int_equal(http_refuse(&out, REFUSE_WRITE_STALL, NULL), 0); /* nothing to say */
-    assert_int_equal(out.len, 0);
-    /* Each reason that has an HTTP status has its words too. */
-    for (unsigned why = 1; why < REFUSE_N; why++) {
-        const struct refuse_info *info = refuse_info((enum refuse) why);
-        if (info->answer < 1000 && info->answer != 0)
-            assert_string_not_equal(http_reason(info->answer), "Unknown");
-    }
-    buf_fini(&out);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),          cmocka_unit_test(test_nothing_after_refusal),
         cmocka_unit_test(test_long),           cmocka_unit_test(test_head),
         cmocka_unit_test(test_upgrade_stops),  cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_percent_decode), cmocka_unit_test(test_response),
-        cmocka_unit_test(test_refuse),
+        cmocka_unit_test(test_percent_decode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
