@@ -105,7 +105,7 @@ enum refuse upgrade_check(const struct http_head *head, const struct config_stri
     if (head->method != HTTP_M_GET)
         return REFUSE_METHOD;
     if (head->minor == 0)
-        return REFUSE_VERSION;
+        return REFUSE_UPGRADE;
     if (head->has_body)
         return REFUSE_UPGRADE_BODY;
     bool upgrade = http_has_token(head, "Upgrade", "websocket");

@@ -12,15 +12,15 @@ struct upgrade {
 };
 
 /* Checks the head of a request on a WebSocket path and fills *ret. REFUSE_NONE, or:
- * REFUSE_METHOD (not GET), REFUSE_VERSION (HTTP/1.0), REFUSE_UPGRADE_BODY, REFUSE_UPGRADE_REQUIRED
- * (no Upgrade: websocket or no Connection: upgrade token at all), REFUSE_UPGRADE (one of the two
- * without the other), REFUSE_WS_VERSION (absent, twice, or not exactly 13), REFUSE_WS_KEY (absent,
- * twice, or not the base64 of 16 bytes), REFUSE_WS_PROTOCOL (a bad or empty token, an entry twice,
- * or more than 256), REFUSE_ORIGIN. Extensions are declined whatever they say. `origins`: empty
- * list allows any; otherwise an Origin header must equal one of them byte for byte (as browsers
- * send it: scheme and host in lower case, default port left out) and an absent one is allowed (not
- * a browser). `supported`: subprotocols of ours in order of preference, NULL-terminated; may be
- * NULL. Time is linear in the head. */
+ * REFUSE_METHOD (not GET), REFUSE_UPGRADE_BODY, REFUSE_UPGRADE_REQUIRED
+ * (no Upgrade: websocket or no Connection: upgrade token at all), REFUSE_UPGRADE (HTTP/1.0, or one
+ * of the two without the other), REFUSE_WS_VERSION (absent, twice, or not exactly 13),
+ * REFUSE_WS_KEY (absent, twice, or not the base64 of 16 bytes), REFUSE_WS_PROTOCOL (a bad or empty
+ * token, an entry twice, or more than 256), REFUSE_ORIGIN. Extensions are declined whatever they
+ * say. `origins`: empty list allows any; otherwise an Origin header must equal one of them byte for
+ * byte (as browsers send it: scheme and host in lower case, default port left out) and an absent
+ * one is allowed (not a browser). `supported`: subprotocols of ours in order of preference,
+ * NULL-terminated; may be NULL. Time is linear in the head. */
 enum refuse upgrade_check(const struct http_head *head, const struct config_strings *origins,
                           const char *const *supported, struct upgrade *ret);
 

@@ -547,7 +547,7 @@ static void test_gateway_refusals(void **state)
         {"POST / HTTP/1.1\r\n" WS_HEADERS, 405, REFUSE_METHOD},
         {"HEAD / HTTP/1.1\r\n" WS_HEADERS, 405, REFUSE_METHOD},
         {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 426, REFUSE_UPGRADE_REQUIRED},
-        {"GET / HTTP/1.0\r\n" WS_HEADERS, 505, REFUSE_VERSION},
+        {"GET / HTTP/1.0\r\n" WS_HEADERS, 400, REFUSE_UPGRADE},
     };
     struct fixture *f = start(fixture_new());
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {

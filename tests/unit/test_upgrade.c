@@ -43,7 +43,7 @@ static const struct {
     {"WS-01 HEAD", "HEAD / HTTP/1.1\r\nHost: a\r\n" UPG VER KEY "\r\n", REFUSE_METHOD, NULL},
     {"WS-01 CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n" UPG VER KEY "\r\n", REFUSE_METHOD,
      NULL},
-    {"WS-01 HTTP/1.0", "GET / HTTP/1.0\r\nHost: a\r\n" UPG VER KEY "\r\n", REFUSE_VERSION, NULL},
+    {"WS-01 HTTP/1.0", "GET / HTTP/1.0\r\nHost: a\r\n" UPG VER KEY "\r\n", REFUSE_UPGRADE, NULL},
     {"HP-10 length", GOOD "Content-Length: 1\r\n\r\n", REFUSE_UPGRADE_BODY, NULL},
     {"HP-10 chunked", GOOD "Transfer-Encoding: chunked\r\n\r\n", REFUSE_UPGRADE_BODY, NULL},
 
