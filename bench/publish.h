@@ -194,7 +194,7 @@ static inline uint64_t publisher_turn(struct publisher *p)
 
 static inline void publisher_init(struct publisher *p, struct run *run, struct receiver *receiver)
 {
-    *p = (struct publisher){.run = run, .receiver = receiver};
+    *p = (struct publisher){.run = run, .receiver = receiver, .fd = -1};
     p->address_len = address_parse(run->publish, &p->address);
     receiver->other = p;
     receiver->on_other = publisher_ready;
