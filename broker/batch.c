@@ -2,8 +2,9 @@
  */
 #include "batch.h"
 
-#define HEAD "{\"messages\":["
-#define TAIL "]}"
+#define HEAD       "{\"messages\":["
+#define TAIL       "]}"
+#define KEEP_BYTES 65536
 
 const char *const BATCH_FLUSH_NAMES[] = {
     [BATCH_SIZE] = "size",
@@ -74,6 +75,11 @@ void batch_flush(struct batch *b, enum batch_flush why)
                               .first_event_id = b->first_id,
                               .last_event_id = b->last_id};
     b->flush(b->ctx, &m);
+    size_t limit = b->json.limit;
+    if (b->json.cap > KEEP_BYTES) { /* one large batch must not cost its memory for ever */
+        buf_fini(&b->json);
+        buf_init(&b->json, limit);
+    }
     buf_clear(&b->json);
     b->n = 0;
     b->deadline_ms = UINT64_MAX;

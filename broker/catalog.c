@@ -33,9 +33,11 @@ struct repo {
 
 struct image {
     struct node node;
-    struct list in_lru;    /* catalog.lru; longest not pushed first */
-    struct list in_tagged; /* catalog.tagged, in the same order: only while it has tags */
-    struct list tags;
+    struct list in_lru;     /* catalog.lru; longest not pushed first */
+    struct list in_tagged;  /* catalog.tagged, in the same order: only while it has tags */
+    struct list in_crowded; /* catalog.crowded: has more than TAGS_PER_IMAGE */
+    struct list tags;       /* longest not set first */
+    size_t n_tags;
     struct repo *repo;
     char *digest;
 };
@@ -58,7 +60,7 @@ struct catalog {
     uint64_t max_images, max_tags, forgotten;
     uint64_t seed[2];
     struct table repos, images, tags;
-    struct list lru, tagged;
+    struct list lru, tagged, crowded;
     struct undo *undo;
     size_t n_undo, undo_cap;
 };
@@ -224,6 +226,7 @@ static void image_unlink(struct catalog *c, struct image *i)
     ASSERT(list_empty(&i->tags));
     table_remove(&c->images, &i->node);
     list_remove(&i->in_lru);
+    list_remove(&i->in_crowded);
 }
 
 static struct image *image_add(struct catalog *c, struct repo *repo, const char *digest)
@@ -236,6 +239,7 @@ static struct image *image_add(struct catalog *c, struct repo *repo, const char 
     list_init(&i->tags);
     list_init(&i->in_lru);
     list_init(&i->in_tagged);
+    list_init(&i->in_crowded);
     image_link(c, i);
     return i;
 }
@@ -264,11 +268,14 @@ static void tag_attach(struct catalog *c, struct tag *t, struct image *i)
     if (list_empty(&i->tags))
         list_push(&c->tagged, &i->in_tagged);
     list_push(&i->tags, &t->in_image);
+    if (++i->n_tags > TAGS_PER_IMAGE)
+        list_move(&c->crowded, &i->in_crowded);
 }
 
 static void tag_detach(struct tag *t)
 {
     list_remove(&t->in_image);
+    t->image->n_tags--;
     if (list_empty(&t->image->tags))
         list_remove(&t->image->in_tagged);
 }
@@ -349,6 +356,12 @@ void catalog_commit(struct catalog *c)
     }
     forget_notes(c);
 
+    while (!list_empty(&c->crowded)) {
+        struct image *image = LIST_ENTRY(c->crowded.next, struct image, in_crowded);
+        list_remove(&image->in_crowded);
+        for (; image->n_tags > TAGS_PER_IMAGE; c->forgotten++)
+            forget_tag(c, LIST_ENTRY(image->tags.next, struct tag, in_image));
+    }
     while (c->images.n > c->max_images)
         forget_image(c, LIST_ENTRY(c->lru.next, struct image, in_lru));
     while (c->tags.n > c->max_tags) {
@@ -503,6 +516,7 @@ struct catalog *catalog_new(uint64_t max_images, uint64_t max_tags)
     c->max_tags = max_tags;
     list_init(&c->lru);
     list_init(&c->tagged);
+    list_init(&c->crowded);
     ssize_t n = getrandom(c->seed, sizeof(c->seed), 0);
     ASSERT(n == (ssize_t) sizeof(c->seed)); /* up to 256 bytes never come short */
     return c;

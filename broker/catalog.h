@@ -9,6 +9,10 @@
 
 struct catalog;
 
+/* The most tags remembered of one image, the newest: deleting an image makes one event of each, in
+ * one go, and must stay a matter of milliseconds. Registries' users have tens. */
+#define TAGS_PER_IMAGE 10000
+
 struct catalog *catalog_new(uint64_t max_images, uint64_t max_tags); /* never NULL */
 void catalog_free(struct catalog *c);
 
@@ -41,6 +45,7 @@ void catalog_rollback(struct catalog *c);
 
 uint64_t catalog_images(const struct catalog *c);
 uint64_t catalog_tags(const struct catalog *c);
-uint64_t catalog_forgotten(const struct catalog *c); /* images, since it was made */
+uint64_t
+catalog_forgotten(const struct catalog *c); /* images and crowded tags, since it was made */
 
 #endif

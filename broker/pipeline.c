@@ -11,8 +11,9 @@
 
 #include <stdlib.h>
 
-#define EXPIRE_MS     1000 /* how often quiet paths are looked at */
-#define DENIED_LOG_MS 1000 /* one line a second for all triggers that may not send */
+#define WAKE_BYTES    (256 << 10) /* appended at most before the readers are woken */
+#define EXPIRE_MS     1000        /* how often quiet paths are looked at */
+#define DENIED_LOG_MS 1000        /* one line a second for all triggers that may not send */
 
 /* What a trigger does: gather a batch for a path. */
 struct action {
@@ -34,7 +35,7 @@ struct pipeline {
     uv_timer_t cutoff, expire;
     struct buf frame; /* scratch for encoding */
     bool *touched;    /* by path index: appended to, readers not yet woken */
-    size_t n_touched;
+    size_t n_touched, unseen_bytes;
     uint64_t denied_logged_ms;
     bool draining;
 };
@@ -83,6 +84,7 @@ static void touch(struct pipeline *p, struct path *path)
  */
 static void wake_touched(struct pipeline *p)
 {
+    p->unseen_bytes = 0;
     for (size_t i = 0; p->n_touched > 0 && i < path_table_size(p->paths); i++) {
         if (!p->touched[i])
             continue;
@@ -101,9 +103,13 @@ static int on_deliver(void *ctx, struct path *path, const struct batch_message *
     int r = frame_message(&p->frame, FRAME_TEXT, m->json, path->cfg->max_frame_bytes);
     if (r == 0)
         r = pathlog_append(path->log, buf_slice(&p->frame), m->first_event_id, now_of(p));
-    if (r == 0)
-        touch(p, path);
-    return r;
+    if (r < 0)
+        return r;
+    touch(p, path);
+    p->unseen_bytes += p->frame.len;
+    if (p->unseen_bytes >= WAKE_BYTES)
+        wake_touched(p); /* before a large envelope fills the window */
+    return 0;
 }
 
 /* --- engine > triggers > batch --- */

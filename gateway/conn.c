@@ -12,14 +12,19 @@
 #include "worker.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define ID_PREFIX               "d20"
 #define SLOT_BITS               24
 #define WORKER_BITS             10
+#define HALF_OPEN_GRACE_MS      1000
+#define ANSWER_RETRY_MS         500
 #define LOG_REFUSALS_PER_SECOND 10
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
@@ -83,6 +88,17 @@ const char *conn_state_name(enum conn_state s)
     return STATES[s].name;
 }
 
+/* An answer may be megabytes (/metrics): as long as some of it has not arrived, the peer has the
+ * time of any other answer. */
+static bool answer_under_way(const struct conn *c)
+{
+    int unacknowledged = 0;
+    if (c->was_open ||
+        now_of(c) - c->since_ms >= c->worker->shared->cfg->webhooks.header_timeout_ms)
+        return false;
+    return c->rest != NULL || (ioctl(c->fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0);
+}
+
 static void arm(struct conn *c)
 {
     uint64_t due = UINT64_MAX;
@@ -121,6 +137,11 @@ void conn_on_deadline(struct wheel_entry *entry)
             arm(c);
         break;
     case CONN_CLOSING:
+        if (answer_under_way(c)) {
+            c->close_ms = now_of(c) + ANSWER_RETRY_MS;
+            arm(c);
+            break;
+        }
         conn_reset(c, END_NONE);
         break;
     default:
@@ -159,6 +180,15 @@ void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8])
     if (inet_ntop(v4 ? AF_INET : AF_INET6, at, text, sizeof(text)) == NULL)
         text[0] = '\0';
     (void) snprintf(ret, INET6_ADDRSTRLEN + 8, v4 ? "%s:%u" : "[%s]:%u", text, c->peer_port);
+}
+
+uint64_t conn_silent_ms(const struct conn *c)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+        return UINT64_MAX;
+    return info.tcpi_last_ack_recv;
 }
 
 static void learn_peer(struct conn *c)
@@ -201,47 +231,67 @@ static struct conn *conn_new(struct worker *w)
     return c;
 }
 
-static int open_socket(struct conn *c, uv_stream_t *server)
+static int open_socket(struct conn *c, int fd)
 {
-    int r = uv_accept(server, (uv_stream_t *) &c->tcp);
-    if (r < 0)
+    int r = uv_tcp_open(&c->tcp, fd);
+    if (r < 0) {
+        (void) close(fd);
         return r;
-    uv_os_fd_t fd;
-    r = uv_fileno((uv_handle_t *) &c->tcp, &fd);
-    if (r < 0)
-        return r;
+    }
     c->fd = fd;
     learn_peer(c);
-    int on = 1, size = (int) c->worker->shared->cfg->gateway.send_buffer_bytes;
+    const struct config *cfg = c->worker->shared->cfg;
+    int on = 1, size = (int) cfg->gateway.send_buffer_bytes;
+    if (cfg->gateway.ping_interval_ms == 0) /* else nothing would ever find a peer that is gone */
+        (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only slower without */
     if (size > 0 && c->worker->role == LISTENER_GATEWAY)
         (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     return uv_read_start((uv_stream_t *) &c->tcp, on_alloc, on_read);
 }
 
-void conn_accept(struct worker *w, uv_stream_t *server)
+/* Who has waited longest without a request; the newest is always there. */
+static struct conn *oldest_half_open(struct worker *w)
+{
+    return LIST_ENTRY(w->by_state[CONN_REQUEST].next, struct conn, in_state);
+}
+
+static void evict(struct conn *c)
+{
+    conn_log_refusal(c, REFUSE_HALF_OPEN_CAP);
+    conn_reset(c, END_REFUSED);
+}
+
+/* At the cap, who came and said nothing gives way to `c`. */
+static bool make_room(struct worker *w, const struct conn *c)
+{
+    struct conn *oldest = oldest_half_open(w);
+    if (oldest == c || now_of(c) - oldest->since_ms < HALF_OPEN_GRACE_MS)
+        return false;
+    evict(oldest);
+    return true;
+}
+
+void conn_accept(struct worker *w, int fd)
 {
     struct conn *c = conn_new(w);
     struct caps *caps = caps_of(c);
     bool room = caps_enter(&caps->connections, caps->max_connections, 1);
     c->half_open = true;
     bool half_room = caps_enter(&caps->half_open, caps->max_half_open, 1);
-    int r = open_socket(c, server);
+    int r = open_socket(c, fd);
     if (r < 0) {
         conn_close(c, END_LOST);
         return;
     }
     metrics_add(&w->metrics, M_CONNECTIONS_ACCEPTED, 1);
     arm(c);
-    if (!room) {
+    if (!room && !make_room(w, c)) {
         request_refuse(c, REFUSE_CONN_CAP, NULL);
         return;
     }
-    if (!half_room) { /* whoever has waited longest without a request makes room */
-        struct conn *oldest = LIST_ENTRY(w->by_state[CONN_REQUEST].next, struct conn, in_state);
-        conn_log_refusal(oldest, REFUSE_HALF_OPEN_CAP);
-        conn_reset(oldest, END_REFUSED);
-    }
+    if (!half_room)
+        evict(oldest_half_open(w));
 }
 
 /* --- reading --- */

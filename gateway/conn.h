@@ -99,8 +99,8 @@ struct conn {
     uint64_t idle_cursor; /* the cursor when idleness was last looked at */
 };
 
-/* The accepted socket becomes a connection, or is refused (caps). `server` has one to accept. */
-void conn_accept(struct worker *w, uv_stream_t *server);
+/* The accepted socket, which is the connection's from here on, becomes one or is refused (caps). */
+void conn_accept(struct worker *w, int fd);
 
 void conn_set_state(struct conn *c, enum conn_state next);
 const char *conn_state_name(enum conn_state s);
@@ -125,6 +125,9 @@ static inline bool conn_blocked(const struct conn *c)
 {
     return c->rest != NULL;
 }
+
+/* How long the peer's host has acknowledged nothing. */
+uint64_t conn_silent_ms(const struct conn *c);
 
 void conn_pause(struct conn *c); /* stops reading */
 void conn_resume(struct conn *c);

@@ -1,6 +1,7 @@
 /* listener.c - see listener.h. */
 #include "listener.h"
 
+#include "clock.h"
 #include "conn.h"
 #include "log.h"
 #include "worker.h"
@@ -11,7 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 4096
+#define BACKLOG         4096
+#define ACCEPT_BURST    64
+#define ACCEPT_RETRY_MS 100
 
 /* *ret is zeroed by the caller. */
 static int parse(const char *address, struct sockaddr_storage *ret)
@@ -93,30 +96,65 @@ int listener_bind(const char *address, bool first, int *ret_fd, char ret_name[LI
     return 0;
 }
 
-static void on_connection(uv_stream_t *server, int status)
+static void log_no_accept(struct listener *l, int err)
 {
-    struct listener *l = server->data;
-    if (status == 0) {
-        conn_accept(l->worker, server);
+    struct worker *w = l->worker;
+    uint64_t suppressed;
+    metrics_refuse(&w->metrics, w->role, REFUSE_NO_FD);
+    if (caps_log(&w->shared->refusals[REFUSE_NO_FD], clock_mono_ms(), 1, &suppressed))
+        log_error("accept", "no connection can be accepted for now", err);
+    else
+        metrics_add(&w->metrics, M_LOG_DROPPED, 1);
+}
+
+static void on_readable(uv_poll_t *readable, int status, int events);
+
+static void on_retry(uv_timer_t *retry)
+{
+    struct listener *l = retry->data;
+    (void) uv_poll_start(&l->readable, UV_READABLE, on_readable); /* it could once */
+}
+
+/* A few at a time, so that a flood of connections does not hold up those that are there. When the
+ * descriptors have run out, who comes waits in the backlog until some have been closed. */
+static void on_readable(uv_poll_t *readable, int status, int events)
+{
+    struct listener *l = readable->data;
+    (void) status; /* an error of the socket is accept4()'s too */
+    (void) events;
+    for (unsigned n = 0; l->open && n < ACCEPT_BURST; n++) {
+        int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            conn_accept(l->worker, fd);
+            continue;
+        }
+        int err = errno;
+        if (err == EINTR || err == ECONNABORTED)
+            continue;
+        if (err == EAGAIN || err == EWOULDBLOCK)
+            return;
+        log_no_accept(l, -err);
+        (void) uv_poll_stop(&l->readable);
+        (void) uv_timer_start(&l->retry, on_retry, ACCEPT_RETRY_MS, 0);
         return;
     }
-    struct metrics *m = &l->worker->metrics;
-    metrics_refuse(m, l->worker->role, REFUSE_NO_FD);
-    log_error("accept", "a connection could not be accepted", status);
 }
 
 int listener_init(struct listener *l, struct worker *w, int fd)
 {
-    *l = (struct listener){.worker = w, .open = true};
-    l->tcp.data = l;
-    int r = uv_tcp_init(&w->loop, &l->tcp);
+    *l = (struct listener){.worker = w, .fd = fd};
+    l->readable.data = l->retry.data = l;
+    int r = listen(fd, BACKLOG) < 0 ? -errno : 0;
     if (r == 0)
-        r = uv_tcp_open(&l->tcp, fd);
+        r = uv_poll_init(&w->loop, &l->readable, fd);
     if (r < 0) {
         (void) close(fd);
         return r;
     }
-    return uv_listen((uv_stream_t *) &l->tcp, BACKLOG, on_connection);
+    l->open = true;
+    r = uv_timer_init(&w->loop, &l->retry);
+    ASSERT(r == 0); /* always */
+    return uv_poll_start(&l->readable, UV_READABLE, on_readable);
 }
 
 void listener_fini(struct listener *l)
@@ -124,5 +162,7 @@ void listener_fini(struct listener *l)
     if (!l->open)
         return;
     l->open = false;
-    uv_close((uv_handle_t *) &l->tcp, NULL);
+    uv_close((uv_handle_t *) &l->readable, NULL); /* polls no more from here on */
+    uv_close((uv_handle_t *) &l->retry, NULL);
+    (void) close(l->fd);
 }

@@ -13,9 +13,13 @@
 
 struct worker;
 
+/* Not a uv_listen(): when no descriptor is left, libuv's accept loop never returns to the event
+ * loop, so that nothing is ever closed either. */
 struct listener {
-    uv_tcp_t tcp;
+    uv_poll_t readable;
+    uv_timer_t retry; /* runs while it does not accept for want of descriptors */
     struct worker *worker;
+    int fd;
     bool open;
 };
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define RESERVED_FILES  64   /* for what is not a connection: listeners, logs, the journal */
+#define LOOP_FILES      4    /* epoll, wake-ups, libuv's spare */
 #define QUICK_SPREAD_MS 1000 /* SIGINT: an operator waits at the terminal */
 #define MMAP_THRESHOLD  (256 << 10)
 #define EXIT_USAGE      64
@@ -294,24 +295,45 @@ static void on_front_stopped(struct worker *w)
 
 /* --- wiring --- */
 
-static void set_caps(struct shared *s, const struct config *cfg)
+/* What may be open besides connections: files of our own, each loop's descriptors, each listener.
+ */
+static uint64_t reserved_files(const struct config *cfg)
 {
-    uint64_t files = caps_raise_files();
-    uint64_t most = files > 2 * RESERVED_FILES ? files - RESERVED_FILES : RESERVED_FILES;
-    s->gateway_caps = (struct caps){.max_connections = cfg->gateway.max_connections,
-                                    .max_half_open = cfg->gateway.max_half_open};
-    s->webhook_caps = (struct caps){.max_connections = cfg->webhooks.max_connections,
-                                    .max_half_open = cfg->webhooks.max_connections,
-                                    .max_inflight_bytes = cfg->webhooks.max_inflight_bytes};
-    if (cfg->gateway.max_connections <= most)
+    return RESERVED_FILES + (cfg->gateway.workers + 1) * (LOOP_FILES + cfg->gateway.listen.n) +
+           cfg->webhooks.listen.n;
+}
+
+static void log_fewer(const char *listener, uint64_t configured, uint64_t possible)
+{
+    if (configured <= possible)
         return;
-    s->gateway_caps.max_connections = most;
     struct log_line l;
     log_open(&l, LOG_WARN, "main",
              "fewer connections than configured: the limit on open files is too low");
-    log_u64(&l, "max_connections", cfg->gateway.max_connections);
-    log_u64(&l, "possible", most);
+    log_str(&l, "listener", listener);
+    log_u64(&l, "max_connections", configured);
+    log_u64(&l, "possible", possible);
     log_close(&l);
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void set_caps(struct shared *s, const struct config *cfg)
+{
+    uint64_t files = caps_raise_files(), reserved = reserved_files(cfg);
+    uint64_t most = files > 2 * reserved ? files - reserved : files / 2;
+    uint64_t webhooks = least(cfg->webhooks.max_connections, most / 4 + 1);
+    uint64_t gateway = least(cfg->gateway.max_connections, most - webhooks);
+    s->gateway_caps =
+        (struct caps){.max_connections = gateway, .max_half_open = cfg->gateway.max_half_open};
+    s->webhook_caps = (struct caps){.max_connections = webhooks,
+                                    .max_half_open = webhooks,
+                                    .max_inflight_bytes = cfg->webhooks.max_inflight_bytes};
+    log_fewer("gateway", cfg->gateway.max_connections, gateway);
+    log_fewer("webhooks", cfg->webhooks.max_connections, webhooks);
 }
 
 static int make_workers(struct daemon *d, const int *gateway_fds, const int *webhook_fds)
@@ -450,6 +472,7 @@ int main(int argc, char **argv)
         if (strcmp(cfg->log_level, LOG_LEVELS[level]) == 0)
             log_set_level((enum log_level) level);
     }
+    log_unblock();
     /* glibc would raise its threshold to the size of the first segment freed, and from then on keep
      * freed segments in the heap instead of giving them back. */
     (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);

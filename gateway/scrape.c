@@ -1,6 +1,7 @@
 /* scrape.c - see scrape.h. */
 #include "scrape.h"
 
+#include "log.h"
 #include "mem.h"
 
 #include <stdlib.h>
@@ -127,7 +128,8 @@ static int print_catalog(const struct catalog *catalog, struct buf *out)
         r = number(out, "regcast_catalog_tags", "gauge", "Tags known.", catalog_tags(catalog));
     if (r == 0)
         r = number(out, "regcast_catalog_forgotten_total", "counter",
-                   "Images forgotten because the catalog was full.", catalog_forgotten(catalog));
+                   "Images, and tags of images with very many, forgotten for lack of room.",
+                   catalog_forgotten(catalog));
     return r;
 }
 
@@ -143,6 +145,9 @@ static int print_process(struct shared *s, struct buf *out)
     if (r == 0)
         r = number(out, "regcast_webhook_inflight_bytes", "gauge",
                    "Webhook body bytes held in memory.", load(&s->webhook_caps.inflight_bytes));
+    if (r == 0)
+        r = number(out, "regcast_log_dropped_total", "counter",
+                   "Log lines lost because nobody read them.", log_dropped());
     if (r == 0)
         r = head(out, "regcast_build_info", "gauge", "1, with the version as a label.");
     if (r == 0)

@@ -64,8 +64,9 @@ static void send_ping(struct conn *c, uint64_t now)
     const struct config *cfg = cfg_of(c);
     c->ping_ms = in(now, jitter(c, cfg->gateway.ping_interval_ms));
     if (conn_blocked(c)) { /* a ping would wait behind what the peer does not read */
-        if (now - c->rest->since_ms >= cfg->gateway.ping_interval_ms)
-            conn_reset(c, END_PONG);
+        uint64_t patience = cfg->gateway.ping_interval_ms + cfg->gateway.pong_timeout_ms;
+        if (now - c->rest->since_ms >= patience && conn_silent_ms(c) >= patience)
+            conn_reset(c, END_PONG); /* who still takes bytes is slow, not dead: fanout_check() */
         return;
     }
     uint8_t ping[FRAME_MAX_CONTROL];
@@ -221,9 +222,20 @@ static bool on_message(void *ctx, enum frame_opcode opcode, struct slice payload
     return c->state == CONN_OPEN;
 }
 
+/* One more control frame; false when the connection has been failed for too many. */
+static bool count_control(struct conn *c)
+{
+    uint64_t most = cfg_of(c)->gateway.max_control_rate * CONTROL_WINDOW_MS / 1000;
+    if (!rate_ok(&c->control, now_of(c), CONTROL_WINDOW_MS, most, 1))
+        session_refuse(c, REFUSE_CTRL_RATE);
+    return c->state == CONN_OPEN;
+}
+
 static bool on_ping(void *ctx, struct slice payload)
 {
     struct conn *c = ctx;
+    if (!count_control(c))
+        return false;
     c->active_ms = now_of(c);
     uint8_t pong[FRAME_MAX_CONTROL];
     size_t len = frame_control(pong, FRAME_PONG, payload);
@@ -234,9 +246,8 @@ static bool on_ping(void *ctx, struct slice payload)
 
 static bool on_pong(void *ctx, struct slice payload)
 {
-    struct conn *c = ctx;
     (void) payload;
-    return c->state == CONN_OPEN;
+    return count_control(ctx);
 }
 
 static bool on_close_frame(void *ctx, uint16_t code, struct slice reason)
@@ -259,15 +270,14 @@ void session_received(struct conn *c, struct slice bytes)
         .collect = path->inbound == INBOUND_ECHO,
     };
     unsigned control = 0;
-    c->awaiting_pong = false; /* any byte proves that the peer lives */
+    if (c->awaiting_pong) { /* any byte proves that the peer lives */
+        c->awaiting_pong = false;
+        rearm_if_earlier(c, c->ping_ms);
+    }
     enum refuse why = ws_feed(c->worker->ws_pool, &c->ws, &limits, &EVENTS, c, bytes, &control);
     if (c->state != CONN_OPEN)
         return;
     uint64_t now = now_of(c);
-    if (why == REFUSE_NONE &&
-        !rate_ok(&c->control, now, CONTROL_WINDOW_MS,
-                 cfg->gateway.max_control_rate * CONTROL_WINDOW_MS / 1000, control))
-        why = REFUSE_CTRL_RATE;
     if (why != REFUSE_NONE) {
         session_refuse(c, why);
         return;

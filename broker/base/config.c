@@ -13,6 +13,8 @@
 #define KEY_SIZE    256
 #define WORKERS_MAX 256
 
+#define EVENT_BYTES 4096
+
 struct loader {
     struct problems problems;
     struct config *cfg;
@@ -201,6 +203,22 @@ static void check_reference(struct loader *l, const struct scope *scope, const c
     note(l, scope, key, "expected one of %s, got %s", list_key, doc_quote(value, quoted));
 }
 
+/* One event always fits into EVENT_BYTES, and an event that fits into no message would be lost. */
+static void check_room(struct loader *l, const struct scope *scope, const char *key,
+                       const char *name)
+{
+    for (size_t i = 0; i < l->cfg->gateway.n_paths; i++) {
+        const struct config_path *path = &l->cfg->gateway.paths[i];
+        if (path->path == NULL || strcmp(path->path, name) != 0 ||
+            path->max_message_bytes >= EVENT_BYTES)
+            continue;
+        char is[VALUE_TEXT_SIZE];
+        note(l, scope, key,
+             "expected a path with max_message_bytes of at least 4KiB, got one with %s",
+             value_print_size(path->max_message_bytes, is));
+    }
+}
+
 static void check_trigger(struct loader *l, const struct config_trigger *t,
                           const struct scope *scope)
 {
@@ -208,8 +226,10 @@ static void check_trigger(struct loader *l, const struct config_trigger *t,
 #define BROADCAST RULE "gateway_websocket_broadcast."
     if (t->registry_id != NULL)
         check_reference(l, scope, RULE "registry_id", t->registry_id, "registries");
-    if (t->path != NULL)
+    if (t->path != NULL) {
         check_reference(l, scope, BROADCAST "path", t->path, "gateway.paths");
+        check_room(l, scope, BROADCAST "path", t->path);
+    }
     if (t->service_account_id != NULL)
         check_reference(l, scope, BROADCAST "service_account_id", t->service_account_id,
                         "service_accounts");

@@ -140,7 +140,7 @@ const struct setting SETTINGS[] = {
      "How old the next message for a client may be."},
     {P(history_count),                COUNT,    1, 100000000,  "1000",     NULL, 0,
      "Messages kept for clients that come back; those younger than `max_lag_age` are kept anyway."},
-    {P(history_bytes),                SIZE,     1, 4 * GIB,    "16MiB",    NULL, 0,
+    {P(history_bytes),                SIZE,     MIB, 4 * GIB,  "16MiB",    NULL, 0,
      "Bytes kept for clients that come back."},
     {P_MS("history_age", history_ms), DURATION, 1, 30 * DAY,   "1h",       NULL, 0,
      "How long messages are kept for clients that come back."},

@@ -5,9 +5,12 @@
 #include "err.h"
 #include "utf8.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINE_END     "}\n"
@@ -18,7 +21,10 @@ const char *const LOG_LEVELS[LOG_N_LEVELS] = {"debug", "info", "warn", "error"};
 static _Atomic int least_level = LOG_INFO;
 static atomic_bool
     torn; /* the last line that was begun has no end: begin the next with a newline */
+#define PIPE_BYTES (1 << 20)
 static int log_fd = STDERR_FILENO;
+static bool is_socket;
+static _Atomic uint64_t dropped;
 
 void log_set_level(enum log_level least)
 {
@@ -172,20 +178,50 @@ void log_open(struct log_line *l, enum log_level level, const char *component, c
 /* A line is at most PIPE_BUF, so a pipe takes it whole or not at all. Other sinks (the socket of a
  * log daemon, a full disk) may take a part: the rest is tried at once, and where the sink would
  * block it is dropped, for a log must never hold a loop. */
+static ssize_t write_some(const char *text, size_t len)
+{
+    return is_socket ? send(log_fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                     : write(log_fd, text, len);
+}
+
 static void write_line(const char *text, size_t len)
 {
     size_t at = atomic_exchange_explicit(&torn, false, memory_order_relaxed) ? 0 : 1;
     size_t start = at;
     while (at < len) {
-        ssize_t n = write(log_fd, text + at, len - at);
+        ssize_t n = write_some(text + at, len - at);
         if (n > 0) {
             at += (size_t) n;
         } else if (n == 0 || errno != EINTR) {
             if (start == 0 || at > start)
                 atomic_store_explicit(&torn, true, memory_order_relaxed);
+            atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
             return;
         }
     }
+}
+
+void log_unblock(void)
+{
+    struct stat st;
+    if (fstat(log_fd, &st) < 0)
+        return;
+    is_socket = S_ISSOCK(st.st_mode);
+    if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
+        return;
+    char name[32];
+    (void) snprintf(name, sizeof(name), "/proc/self/fd/%d", log_fd);
+    int fd = open(name, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return; /* no /proc: it blocks, as it would for any program */
+    if (S_ISFIFO(st.st_mode))
+        (void) fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* only fewer lines are lost with more room */
+    log_fd = fd;
+}
+
+uint64_t log_dropped(void)
+{
+    return atomic_load_explicit(&dropped, memory_order_relaxed);
 }
 
 void log_close(struct log_line *l)

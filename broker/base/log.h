@@ -29,6 +29,12 @@ void log_set_level(enum log_level least); /* default LOG_INFO; any thread */
 bool log_on(enum log_level level);
 void log_set_fd(int fd); /* default 2; tests only, before threads start */
 
+/* From here on writing never waits: a pipe, terminal or socket whose reader stands still loses
+ * lines, and log_dropped() counts them. A pipe or terminal is opened anew for that, so that whoever
+ * shares it is not affected. Before threads start. */
+void log_unblock(void);
+uint64_t log_dropped(void); /* lines lost since the start; any thread */
+
 /* `component` and `msg` are literals. */
 void log_open(struct log_line *l, enum log_level level, const char *component, const char *msg);
 void log_str(struct log_line *l, const char *key,

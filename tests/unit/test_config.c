@@ -164,7 +164,7 @@ static void test_paths_inherit(void **state)
         "  paths:\n" /* before the defaults: their order in the file does not matter */
         "    - /plain\n"
         "    - {path: /own, inbound: reject, slow_consumer: close, history_count: 7}\n"
-        "    - {path: /small, max_message_bytes: 1000, history_bytes: 1KiB}\n"
+        "    - {path: /small, max_message_bytes: 1000, history_bytes: 1MiB}\n"
         "  defaults: {inbound: echo, slow_consumer: skip, history_age: 2m, max_lag_age: 500ms}\n");
     assert_int_equal(cfg->gateway.n_paths, 3);
     const struct config_path *plain = &cfg->gateway.paths[0], *own = plain + 1, *small = plain + 2;
@@ -180,7 +180,7 @@ static void test_paths_inherit(void **state)
     assert_int_equal(small->inbound, INBOUND_ECHO);
     assert_int_equal(small->max_message_bytes, 1000);
     assert_int_equal(small->max_frame_bytes, 1000); /* the default follows */
-    assert_int_equal(small->max_lag_bytes, 1024);
+    assert_int_equal(small->max_lag_bytes, 1 << 20);
     assert_int_equal(plain->max_lag_bytes, 16777216);
     config_free(cfg);
 }
