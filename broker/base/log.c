@@ -39,6 +39,7 @@ bool log_on(enum log_level level)
 void log_set_fd(int fd)
 {
     log_fd = fd;
+    is_socket = false;
 }
 
 static bool fits(const struct log_line *l, size_t len)

@@ -273,12 +273,45 @@ static void test_growth(void **state)
     catalog_free(c);
 }
 
+static void count(void *ctx, const struct catalog_event *e)
+{
+    (void) ctx;
+    (void) e;
+}
+
+/* Of an image with very many tags the newest are remembered; the others are gone without an event.
+ */
+static void test_crowded_image(void **state)
+{
+    (void) state;
+    struct catalog *c = catalog_new(10, 1000000);
+    for (unsigned i = 0; i < TAGS_PER_IMAGE + 5; i++) {
+        char change[64];
+        (void) snprintf(change, sizeof(change), "push app d1 t%u", i);
+        assert_int_equal(apply(c, "r", change, count, NULL), i == 0 ? 2 : 1);
+        if (i % 100 == 7) { /* taken back, also beyond the limit */
+            catalog_rollback(c);
+            assert_int_equal(apply(c, "r", change, count, NULL), 1);
+        }
+        catalog_commit(c);
+    }
+    assert_int_equal(catalog_tags(c), TAGS_PER_IMAGE);
+    assert_int_equal(catalog_forgotten(c), 5);
+    assert_int_equal(apply(c, "r", "untag app t4", count, NULL), 0);
+    assert_int_equal(apply(c, "r", "untag app t5", count, NULL), 1);
+    assert_int_equal(apply(c, "r", "delete app d1", count, NULL), TAGS_PER_IMAGE);
+    catalog_commit(c);
+    assert_int_equal(catalog_tags(c), 0);
+    catalog_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_derived),   cmocka_unit_test(test_registries_do_not_mix),
-        cmocka_unit_test(test_no_digest), cmocka_unit_test(test_rollback),
-        cmocka_unit_test(test_limits),    cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_derived),       cmocka_unit_test(test_registries_do_not_mix),
+        cmocka_unit_test(test_no_digest),     cmocka_unit_test(test_rollback),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_crowded_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

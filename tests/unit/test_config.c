@@ -352,6 +352,10 @@ static const struct {
      "expected at most max_message_bytes (128KiB), got 1MiB"},
     {"gateway: {paths: [{path: /a, max_lag_bytes: 17MiB}]}\n", 1, "gateway.paths[0].max_lag_bytes",
      "expected at most history_bytes (16MiB), got 17MiB"},
+    {"gateway: {id: g1, paths: [{path: /a, max_message_bytes: 4095, max_frame_bytes: 200}]}\n"
+     "registries: [{id: r1}]\nservice_accounts: [{id: s1}]\n" TRIGGER("", FITTING),
+     10, "triggers[0].rule.container_registry.gateway_websocket_broadcast.path",
+     "expected a path with max_message_bytes of at least 4KiB, got one with 4095"},
     {"registries: [{id: r1, token: abc, token_file: /nowhere}]\n", 1, "registries[0].token_file",
      NULL}, /* two problems: unreadable, and both */
     {AROUND TRIGGER("", "gateway_id: g2, path: /a, service_account_id: s1"), 10,

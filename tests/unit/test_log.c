@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -227,6 +228,39 @@ static void test_full_pipe_drops_lines(void **state)
     assert_non_null(strstr(written(ends[0]), "\"after\""));
 }
 
+/* The same for a pipe that blocks, as the daemon's stderr may: what others share stays as it is. */
+static void test_unblock(void **state)
+{
+    (void) state;
+    int shared[2];
+    assert_int_equal(pipe2(shared, 0), 0);
+    log_set_fd(shared[1]);
+    log_unblock();
+    assert_false(fcntl(shared[1], F_GETFL) & O_NONBLOCK);
+    uint64_t before = log_dropped();
+    for (unsigned i = 0; i < 40000; i++) /* 3 MB that nobody reads; would hang for ever */
+        log_error("c", "m", -EIO);
+    assert_in_range(log_dropped() - before, 1000, 39999);
+    assert_int_equal(close(shared[0]), 0);
+    assert_int_equal(close(shared[1]), 0);
+}
+
+/* A socket is written to without waiting as it is. */
+static void test_unblock_socket(void **state)
+{
+    (void) state;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    log_set_fd(pair[1]);
+    log_unblock();
+    uint64_t before = log_dropped();
+    for (unsigned i = 0; i < 40000; i++)
+        log_error("c", "m", -EIO);
+    assert_in_range(log_dropped() - before, 1000, 39999);
+    assert_int_equal(close(pair[0]), 0);
+    assert_int_equal(close(pair[1]), 0);
+}
+
 /* A file size limit makes the kernel take a part of a line, as a full disk does. The next line that
  * gets through begins on a line of its own. */
 static void test_torn_line_does_not_swallow_the_next(void **state)
@@ -291,6 +325,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long_values_are_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_lines_are_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_pipe_drops_lines, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unblock, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unblock_socket, setup, teardown),
         cmocka_unit_test_setup_teardown(test_torn_line_does_not_swallow_the_next, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lines_of_threads_do_not_mix, setup, teardown),
     };

@@ -376,6 +376,49 @@ static void test_ping_while_blocked(void **state)
     fixture_free(f);
 }
 
+/* One that takes a little now and then is slow, not dead: that is the path's policy to judge. */
+static void test_slow_is_not_dead(void **state)
+{
+    (void) state;
+    struct fixture *f = fixture_new();
+    f->cfg.gateway.send_buffer_bytes = 65536;
+    f->cfg.gateway.ping_interval_ms = 100;
+    f->cfg.gateway.pong_timeout_ms = 100;
+    fixture_start(f);
+    struct conn *conn;
+    struct client c = blocked_client(f, &conn);
+    for (uint64_t began = uv_hrtime(), last = 0; uv_hrtime() - began < 800000000;) {
+        static uint8_t some[4096];
+        if (uv_hrtime() - last > 20000000) {
+            last = uv_hrtime();
+            assert_true(recv(c.fd, some, sizeof(some), MSG_DONTWAIT) > 0);
+        }
+        fixture_step(f);
+        assert_int_equal(f->gateway->n_conns, 1);
+    }
+    client_free(&c);
+    fixture_free(f);
+}
+
+/* A ping is due every interval also when that is shorter than the wait for the pong. */
+static void test_pings_come_every_interval(void **state)
+{
+    (void) state;
+    struct fixture *f = fixture_new();
+    f->cfg.gateway.ping_interval_ms = 50;
+    f->cfg.gateway.pong_timeout_ms = 5000;
+    fixture_start(f);
+    struct client c = client_ws(f, "/");
+    uint64_t began = uv_hrtime();
+    for (int i = 0; i < 5; i++) {
+        client_expect(f, &c, FRAME_PING, "");
+        client_frame(f, &c, FRAME_PONG, true, SLICE_LIT(""));
+    }
+    assert_true(uv_hrtime() - began < 4000000000ull);
+    client_free(&c);
+    fixture_free(f);
+}
+
 static void test_idle_and_lifetime(void **state)
 {
     (void) state;
@@ -553,6 +596,10 @@ int main(void)
         WITH(test_lost),
         cmocka_unit_test(test_ping_and_pong_timeout),
         cmocka_unit_test(test_ping_while_blocked),
+        cmocka_unit_test(test_slow_is_not_dead),
+        cmocka_unit_test(test_pings_come_every_interval),
+        cmocka_unit_test(test_slow_is_not_dead),
+        cmocka_unit_test(test_pings_come_every_interval),
         cmocka_unit_test(test_idle_and_lifetime),
         cmocka_unit_test(test_message_timeout),
         WITH(test_deadlines),
