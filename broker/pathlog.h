@@ -31,7 +31,7 @@ struct pathlog_limits {
     size_t max_message; /* bytes of one encoded message, headers included */
     uint64_t
         max_bytes; /* retained; whole segments are retired, so up to one segment more is held */
-    uint64_t max_count;      /* messages retained (at least one segment stays) */
+    uint64_t max_count; /* messages retained (at least one segment stays) */
     uint64_t max_age_ms;
     uint64_t count_grace_ms; /* max_count retires nothing younger: a burst must not throw out
                                 readers that are only a moment behind */

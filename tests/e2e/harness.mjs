@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -337,8 +337,16 @@ export class Daemon {
         return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))[1]);
     }
 
+    // Without libuv's spare of each loop, which it opens with the loop's first stream.
     openFiles() {
-        return readdirSync(`/proc/${this.pid}/fd`).length;
+        const folder = `/proc/${this.pid}/fd`;
+        return readdirSync(folder).filter((fd) => {
+            try {
+                return readlinkSync(join(folder, fd)) !== '/dev/null';
+            } catch {
+                return false; // closed meanwhile
+            }
+        }).length;
     }
 
     // Ends it and checks how it ended: in order, without a sanitizer's word, every line JSON.

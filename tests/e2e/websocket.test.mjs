@@ -319,7 +319,7 @@ describe('what clients send', () => {
         const daemon = await startDaemon(t, {
             gateway: {
                 paths: [
-                    { path: '/small', inbound: 'echo', max_message_bytes: 2048, max_frame_bytes: 1024 },
+                    { path: '/small', inbound: 'echo', max_message_bytes: 4096, max_frame_bytes: 2048 },
                     { path: '/ignore', max_message_bytes: 2048, max_frame_bytes: 1024 },
                     { path: '/usual', inbound: 'echo' },
                 ],
@@ -327,7 +327,7 @@ describe('what clients send', () => {
             triggers: [trigger('small', { path: '/small' })],
         });
         for (const [path, frameLimit, messageLimit] of [
-            ['/small', 1024, 2048],
+            ['/small', 2048, 4096],
             ['/ignore', 1024, 2048],
             ['/usual', 32768, 131072],
         ]) {

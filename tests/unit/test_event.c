@@ -1,6 +1,7 @@
 /* Events: the JSON form to the byte, the trace header, the reference count. */
 #include "event.h"
 #include "json.h"
+#include "mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -112,8 +113,7 @@ static void test_json(void **state)
     struct event_trace trace = event_trace_parse(slice_str("00-" TRACE "-" PARENT "-01"));
     p.trace = &trace;
     struct event *e = event_new(&p);
-    char *json = strndup((const char *) e->json.data, e->json.len), span[32] = "";
-    assert_non_null(json);
+    char *json = xslicedup(e->json), span[32] = "";
     const char *at = strstr(json, "\"span_id\":\"");
     assert_non_null(at);
     assert_int_equal(sscanf(at, "\"span_id\":\"%30[-0-9]\"", span), 1);

@@ -428,7 +428,7 @@ static bool random_request(char *out, char *plain)
         for (const char *s = GOOD[pick(ARRAY_LEN(GOOD))]; *s != '\0'; s++) {
             *p++ = *s;
             if (pick(4) == 0)
-                o += sprintf(o, pick(2) == 0 ? "%%%02x" : "%%%02X", (unsigned) (uint8_t) *s);
+                o += snprintf(o, 4, pick(2) == 0 ? "%%%02x" : "%%%02X", (unsigned) (uint8_t) *s);
             else
                 *o++ = *s;
         }
