@@ -359,8 +359,12 @@ void catalog_commit(struct catalog *c)
     while (!list_empty(&c->crowded)) {
         struct image *image = LIST_ENTRY(c->crowded.next, struct image, in_crowded);
         list_remove(&image->in_crowded);
-        for (; image->n_tags > TAGS_PER_IMAGE; c->forgotten++)
-            forget_tag(c, LIST_ENTRY(image->tags.next, struct tag, in_image));
+        LIST_FOREACH_SAFE (it, &image->tags) {
+            if (image->n_tags <= TAGS_PER_IMAGE)
+                break;
+            forget_tag(c, LIST_ENTRY(it, struct tag, in_image));
+            c->forgotten++;
+        }
     }
     while (c->images.n > c->max_images)
         forget_image(c, LIST_ENTRY(c->lru.next, struct image, in_lru));

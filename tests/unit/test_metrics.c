@@ -160,6 +160,12 @@ static void test_histogram_sum(void **state)
 }
 
 /* The format's rules: HELP, TYPE, then all samples of the family, each family once. */
+static void append(char *text, size_t size, const char *more)
+{
+    size_t len = strlen(text);
+    assert_true((size_t) snprintf(text + len, size - len, "%s", more) < size - len);
+}
+
 static void test_format(void **state)
 {
     struct fixture *f = *state;
@@ -179,8 +185,8 @@ static void test_format(void **state)
             (void) snprintf(key, sizeof(key), "\n%s\n", name);
             if (strstr(seen, key) != NULL)
                 fail_msg("twice: %s", name);
-            (void) strcat(seen, key + 1);
-            (void) strcpy(family, name);
+            append(seen, sizeof(seen), key + 1);
+            (void) snprintf(family, sizeof(family), "%s", name);
             typed = false;
         } else if (sscanf(line, "# TYPE %63s %15s", name, type) == 2) {
             assert_string_equal(name, family);
@@ -191,8 +197,8 @@ static void test_format(void **state)
             (void) snprintf(sample, sizeof(sample), "\n%.*s ", (int) strcspn(line, " "), line);
             if (strstr(samples, sample) != NULL)
                 fail_msg("twice: %s", line);
-            (void) strcat(samples, sample);
-            (void) strcat(samples, "\n");
+            append(samples, sizeof(samples), sample);
+            append(samples, sizeof(samples), "\n");
         }
     }
     free(text);

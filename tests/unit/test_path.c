@@ -421,7 +421,7 @@ static bool random_request(char *out, char *plain)
     for (int i = 0; i < n; i++) {
         *o++ = *p++ = '/';
         if (pick(60) == 0) {
-            o = stpcpy(o, BAD[pick(ARRAY_LEN(BAD))]);
+            o += snprintf(o, 8, "%s", BAD[pick(ARRAY_LEN(BAD))]);
             fine = false;
             continue;
         }
