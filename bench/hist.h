@@ -52,7 +52,7 @@ static inline double hist_percentile_us(const struct hist *h, double share)
             unsigned exponent = HIST_MIN_EXP + (i >> HIST_SUB_BITS);
             uint64_t step = UINT64_C(1) << (exponent - HIST_SUB_BITS);
             uint64_t low = (UINT64_C(1) << exponent) + (i & ((1u << HIST_SUB_BITS) - 1)) * step;
-            return (double) (low + step / 2) / 1e3;
+            return ((double) low + (double) step / 2) / 1e3;
         }
     }
     return 0;
