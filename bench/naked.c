@@ -242,7 +242,7 @@ static void on_handshake(struct conn *c)
     bytes_fini(&c->in);
     if (server.n_clients == server.cap_clients) {
         server.cap_clients = server.cap_clients == 0 ? 1024 : 2 * server.cap_clients;
-        server.clients = realloc(server.clients, server.cap_clients * sizeof(struct client *));
+        server.clients = realloc(server.clients, server.cap_clients * sizeof(struct conn *));
         if (server.clients == NULL)
             die("out of memory");
     }
