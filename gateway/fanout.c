@@ -118,6 +118,7 @@ static void on_check(uv_timer_t *timer)
 void fanout_blocked(struct group *g, struct rest *r)
 {
     list_push(&g->blocked, &r->in_group);
+    g->members[r->conn->member].blocked = true;
     struct worker *w = g->worker;
     if (!uv_is_active((uv_handle_t *) &w->check))
         (void) uv_timer_start(&w->check, on_check, FANOUT_CHECK_MS, FANOUT_CHECK_MS);
@@ -133,7 +134,6 @@ static void block(struct member *m, const struct pathlog_span *span, size_t sent
     uint32_t n;
     uint64_t end = pathlog_message_end(span, span->start + sent + 1, &n);
     m->cursor = end;
-    m->blocked = true;
     t->frames += n;
     t->bytes += end - span->start;
     t->partial++;
@@ -157,7 +157,8 @@ static bool send_piece(struct group *g, struct member *m, struct pathlog_span *s
     }
     if (span->bytes.len == 0)
         return false;
-    ssize_t n = m->conn->transport->send(m->conn, span->bytes);
+    ssize_t n = m->fd >= 0 ? transport_send_plain(m->fd, span->bytes)
+                           : m->conn->transport->send(m->conn, span->bytes);
     t->sends++;
     if (n < 0) {
         conn_close(m->conn, END_LOST);
@@ -241,13 +242,13 @@ static bool slice(struct group *g)
     while (g->at < g->n && t.sends < FANOUT_SLICE) {
         struct member *m = &g->members[g->at];
         struct conn *c = m->conn;
-        if (m->cursor == tail || m->blocked || conn_blocked(c)) {
+        if (m->cursor >= tail || m->blocked) {
             g->at++;
             continue;
         }
         bool more = send_piece(g, m, &span, &span_of, &t);
         if (g->at < g->n && g->members[g->at].conn == c) { /* it has not left */
-            if (more && g->members[g->at].cursor != tail)
+            if (more && g->members[g->at].cursor < tail)
                 g->again = true; /* a long way to go: the others first */
             g->at++;
         }

@@ -57,8 +57,8 @@ int group_join(struct group *g, struct conn *c)
     atomic_fetch_add_explicit(&g->present, 1, memory_order_acq_rel);
     c->group = g;
     c->member = g->n;
-    g->members[g->n++] =
-        (struct member){.cursor = pathlog_tail(g->path->log), .conn = c, .fd = c->fd};
+    g->members[g->n++] = (struct member){
+        .cursor = pathlog_tail(g->path->log), .conn = c, .fd = c->transport->plain ? c->fd : -1};
     return 0;
 }
 

@@ -11,12 +11,13 @@
 struct conn;
 struct worker;
 
-/* One connection on the path, dense so that a sweep reads memory in order. */
+/* One connection on the path, dense so that a sweep reads memory in order; it holds all that a
+ * sweep needs, because looking into each connection would be a cache miss each. */
 struct member {
     uint64_t cursor; /* a position between two messages of the path log */
     struct conn *conn;
-    int fd;
-    bool blocked; /* its socket is full: it left the sweep and comes back on writability */
+    int fd;       /* of a plain transport; -1: bytes go through conn->transport */
+    bool blocked; /* conn->rest != NULL: it left the sweep and comes back on writability */
 };
 
 struct group {

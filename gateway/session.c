@@ -150,7 +150,6 @@ void session_open(struct conn *c, struct group *g, struct slice answer)
     metrics_add(&c->worker->metrics, M_HANDSHAKES, 1);
     log_open_session(c);
     conn_set_state(c, CONN_OPEN);
-    g->members[c->member].blocked = conn_blocked(c); /* even the 101 may have been cut */
 }
 
 void session_close(struct conn *c, enum conn_end end, uint16_t code, const char *reason)

@@ -28,6 +28,7 @@ struct rest {
 
 struct transport {
     const char *name;
+    bool plain; /* bytes go to the descriptor as they are: a sweep may use transport_send_plain() */
     /* Bytes taken (0: the socket is full), or a negative error. */
     ssize_t (*send)(struct conn *c, struct slice bytes);
     /* Takes over `r` (and the bytes it holds); conn_rest_done() follows. A negative error: not
@@ -38,5 +39,8 @@ struct transport {
 };
 
 extern const struct transport TRANSPORT_TCP;
+
+/* send() of a plain transport without touching the connection's memory. */
+ssize_t transport_send_plain(int fd, struct slice bytes);
 
 #endif

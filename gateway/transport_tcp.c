@@ -4,10 +4,10 @@
 
 #include <sys/socket.h>
 
-static ssize_t tcp_send(struct conn *c, struct slice bytes)
+ssize_t transport_send_plain(int fd, struct slice bytes)
 {
     for (;;) {
-        ssize_t n = send(c->fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0)
             return n;
         if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
@@ -15,6 +15,11 @@ static ssize_t tcp_send(struct conn *c, struct slice bytes)
         if (errno != EINTR)
             return -errno;
     }
+}
+
+static ssize_t tcp_send(struct conn *c, struct slice bytes)
+{
+    return transport_send_plain(c->fd, bytes);
 }
 
 static void on_written(uv_write_t *req, int status)
@@ -39,6 +44,7 @@ static void tcp_finish(struct conn *c)
 
 const struct transport TRANSPORT_TCP = {
     .name = "tcp",
+    .plain = true,
     .send = tcp_send,
     .queue = tcp_queue,
     .finish = tcp_finish,

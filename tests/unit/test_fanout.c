@@ -163,8 +163,11 @@ static void test_groups_take_turns(void **state)
     for (int i = 0; i < N; i++)
         clients[i] = client_ws(f, "/");
     struct client other = client_ws(f, "/teams/x");
-    LIST_FOREACH (it, &f->gateway->by_state[CONN_OPEN])
-        LIST_ENTRY(it, struct conn, in_state)->transport = &slow;
+    LIST_FOREACH (it, &f->gateway->by_state[CONN_OPEN]) {
+        struct conn *c = LIST_ENTRY(it, struct conn, in_state);
+        c->transport = &slow;
+        c->group->members[c->member].fd = -1; /* not a plain one */
+    }
     fixture_append(f, 0, SLICE_LIT("big"));
     fixture_append(f, 3, SLICE_LIT("small"));
     struct group *big = f->gateway->groups[0], *small = f->gateway->groups[3];
