@@ -97,7 +97,7 @@ const struct setting SETTINGS[] = {
     {C(gateway.max_connections),      COUNT,    1, 10000000,   "100000",   NULL, 0,
      "Per process; the next one gets 503."},
     {C(gateway.max_half_open),        COUNT,    1, 1000000,    "1000",     NULL, 0,
-     "Connections without a finished handshake; above it, new ones are closed."},
+     "Connections without a complete request; one more, and the oldest is closed."},
     {C_MS(gateway.handshake_timeout), DURATION, 1, HOUR,       "10s",      NULL, 0,
      "From accept to the end of the request."},
     {C_MS(gateway.ping_interval),     DURATION, 0, DAY,        "25s",      NULL, 0,
