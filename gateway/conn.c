@@ -114,9 +114,25 @@ static void arm(struct conn *c)
     wheel_set(&c->worker->wheel, &c->timer, due);
 }
 
+/* With log_level debug, these lines tell a connection's life. */
+static void log_state(const struct conn *c, enum conn_state next)
+{
+    if (!log_on(LOG_DEBUG))
+        return;
+    char id[ID_SIZE];
+    conn_id(c, id);
+    struct log_line l;
+    log_open(&l, LOG_DEBUG, "conn", "state");
+    log_str(&l, "conn", id);
+    log_str(&l, "from", conn_state_name((enum conn_state) c->state));
+    log_str(&l, "to", conn_state_name(next));
+    log_close(&l);
+}
+
 void conn_set_state(struct conn *c, enum conn_state next) /* the only writer of c->state */
 {
     ASSERT(STATES[c->state].next & TO(next));
+    log_state(c, next);
     if (c->half_open) {
         c->half_open = false;
         caps_leave(&caps_of(c)->half_open, 1);

@@ -10,14 +10,17 @@ struct tally {
     uint64_t frames, bytes, sends, partial;
 };
 
+/* The worker is the only writer, so no locked instruction is needed. */
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, old + n, memory_order_relaxed);
+}
+
 static void tally_add(struct group *g, const struct tally *t)
 {
-    atomic_store_explicit(&g->frames,
-                          atomic_load_explicit(&g->frames, memory_order_relaxed) + t->frames,
-                          memory_order_relaxed);
-    atomic_store_explicit(&g->bytes,
-                          atomic_load_explicit(&g->bytes, memory_order_relaxed) + t->bytes,
-                          memory_order_relaxed);
+    add(&g->frames, t->frames);
+    add(&g->bytes, t->bytes);
     struct metrics *m = &g->worker->metrics;
     metrics_add(m, M_SENDS, t->sends);
     if (t->partial > 0)
@@ -26,18 +29,21 @@ static void tally_add(struct group *g, const struct tally *t)
 
 /* --- slow consumers --- */
 
+static void count_slow(struct group *g, enum metric reason, enum metric action)
+{
+    add(&g->slow, 1);
+    metrics_add(&g->worker->metrics, reason, 1);
+    metrics_add(&g->worker->metrics, action, 1);
+}
+
 static void slow(struct group *g, struct conn *c, enum metric reason)
 {
-    struct metrics *m = &g->worker->metrics;
-    metrics_add(m, reason, 1);
-    atomic_store_explicit(&g->slow, atomic_load_explicit(&g->slow, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
     if (g->path->cfg->slow_consumer == SLOW_SKIP) {
+        count_slow(g, reason, M_SLOW_SKIPPED);
         g->members[c->member].cursor = pathlog_tail(g->path->log);
-        metrics_add(m, M_SLOW_SKIPPED, 1);
         return;
     }
-    metrics_add(m, M_SLOW_CLOSED, 1);
+    count_slow(g, reason, M_SLOW_CLOSED);
     session_refuse(c, REFUSE_SLOW);
 }
 
@@ -66,8 +72,7 @@ static void check_held(struct group *g)
         if (held <= most)
             continue;
         if (r->conn->state == CONN_OPEN) { /* else it is being closed as slow, and was counted */
-            metrics_add(&g->worker->metrics, M_SLOW_WINDOW, 1);
-            metrics_add(&g->worker->metrics, M_SLOW_CLOSED, 1);
+            count_slow(g, M_SLOW_WINDOW, M_SLOW_CLOSED);
             conn_log_refusal(r->conn, REFUSE_SLOW);
         }
         conn_reset(r->conn, END_SLOW);

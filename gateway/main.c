@@ -1,5 +1,4 @@
 /* main.c - regcastd: options, wiring, signals. No logic. */
-#include "clock.h"
 #include "config.h"
 #include "log.h"
 #include "mem.h"
@@ -438,7 +437,6 @@ static int serve(const struct config *cfg, const struct options *options)
 {
     static struct daemon d; /* its address is in every callback */
     d.shared.cfg = cfg;
-    d.shared.started_ms = clock_mono_ms();
     int r = wire(&d, options);
     if (r < 0)
         return r;

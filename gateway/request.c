@@ -1,6 +1,6 @@
 /* request.c - see request.h. In the order things happen:
- *   request_received > on_head > [on_body ...] > on_done > (ingest) on_answered > answer > next
- * request > upgrade > session_open */
+ *   request_received > on_head > [on_body ...] > on_done > (ingest) on_answered > answer > next one
+ *                    > on_head > on_upgrade > session_open */
 #include "request.h"
 
 #include "mem.h"

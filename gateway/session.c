@@ -6,8 +6,6 @@
 #include "log.h"
 #include "worker.h"
 
-#include <stdlib.h>
-
 #define CONTROL_WINDOW_MS 3000 /* a burst is fine, a stream is not (security list FR-15) */
 #define MESSAGE_WINDOW_MS 1000
 #define BEHIND_RETRY_MS   100
@@ -85,8 +83,7 @@ static bool caught_up(const struct conn *c)
 void session_on_deadline(struct conn *c, uint64_t now)
 {
     uint64_t cursor = c->group->members[c->member].cursor;
-    if (cursor !=
-        c->idle_cursor) { /* what we send counts as activity, without a store per message */
+    if (cursor != c->idle_cursor) { /* what we send is activity too, without a store per message */
         c->idle_cursor = cursor;
         c->active_ms = now;
     }
@@ -210,8 +207,7 @@ static bool on_message(void *ctx, enum frame_opcode opcode, struct slice payload
         echo(c, opcode, payload);
         break;
     case INBOUND_REJECT:
-        /* 1003 is for a type of data that is not accepted, 1008 for a breach of the path's policy
-         */
+        /* 1003: a type of data that is not accepted; 1008: a breach of the path's policy */
         refuse_with(c, REFUSE_INBOUND, opcode == FRAME_BINARY ? 1003 : 1008);
         break;
     case INBOUND_IGNORE:

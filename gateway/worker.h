@@ -28,7 +28,6 @@ struct shared {
     _Atomic bool ready, draining;
     uint64_t drain_spread_ms; /* set before `draining` */
     uint16_t drain_code;      /* 1001 or 1012; set before `draining` */
-    uint64_t started_ms;
 };
 
 struct worker {

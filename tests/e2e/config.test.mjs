@@ -206,6 +206,24 @@ describe('the daemon', () => {
         assert.equal(line.address, daemon.ready.gateway[0]);
     });
 
+    test('tells the life of a connection at level debug, and only there', limits, async (t) => {
+        for (const [level, life] of [
+            ['debug', ['request>open', 'open>closing', 'closing>closed']],
+            ['info', []],
+        ]) {
+            const daemon = await Daemon.start(makeConfig({ log_level: level }));
+            defer(t, () => daemon.stop());
+            const client = await Client.open(daemon.url());
+            await client.close();
+            await daemon.stop();
+            const states = daemon.logged({ msg: 'state', conn: client.id });
+            assert.deepEqual(
+                states.map((l) => `${l.from}>${l.to}`),
+                life,
+            );
+        }
+    });
+
     test('logs each handshake, webhook, batch and close as a line of JSON', limits, async (t) => {
         const daemon = await Daemon.start(makeConfig());
         defer(t, () => daemon.stop());
