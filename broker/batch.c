@@ -23,17 +23,20 @@ void batch_init(struct batch *b, uint64_t size, uint64_t cutoff_ms, size_t max_b
                         .ctx = ctx,
                         .deadline_ms = UINT64_MAX};
     buf_init(&b->json, max_bytes);
+    buf_init(&b->ids, (size_t) size * ID_PACKED_SIZE);
 }
 
 void batch_fini(struct batch *b)
 {
     buf_fini(&b->json);
+    buf_fini(&b->ids);
     b->n = 0;
     b->deadline_ms = UINT64_MAX;
 }
 
 int batch_add(struct batch *b, const struct event *e, uint64_t now_ms)
 {
+    uint8_t packed[ID_PACKED_SIZE];
     size_t alone = strlen(HEAD) + e->json.len + strlen(TAIL);
     uint8_t *room;
 
@@ -43,20 +46,27 @@ int batch_add(struct batch *b, const struct event *e, uint64_t now_ms)
         batch_flush(b, BATCH_BYTES);
 
     /* Room for the tail too, so that a flush needs no memory and cannot fail. */
+    size_t len = b->json.len;
     const char *before = b->n == 0 ? HEAD : ",";
     int r = buf_reserve(&b->json, strlen(before) + e->json.len + strlen(TAIL), &room);
     if (r == 0)
         r = buf_append_str(&b->json, before);
     if (r == 0)
         r = buf_append(&b->json, e->json);
-    if (r < 0)
+    if (r == 0 && id_pack(EVENT_ID_PREFIX, slice_str(e->id), packed))
+        r = buf_append(&b->ids, slice_of(packed, sizeof(packed)));
+    if (r < 0) {
+        b->json.len = len;
         return r;
+    }
 
     if (b->n == 0) {
         memcpy(b->first_id, e->id, ID_SIZE);
+        b->first_seq = e->seq;
         b->deadline_ms = now_ms + b->cutoff_ms;
     }
     memcpy(b->last_id, e->id, ID_SIZE);
+    b->last_seq = e->seq;
     b->n++;
     if (b->n >= b->size)
         batch_flush(b, BATCH_SIZE);
@@ -73,7 +83,9 @@ void batch_flush(struct batch *b, enum batch_flush why)
                               .json = buf_slice(&b->json),
                               .n_events = (size_t) b->n,
                               .first_event_id = b->first_id,
-                              .last_event_id = b->last_id};
+                              .last_event_id = b->last_id,
+                              .ids = buf_slice(&b->ids),
+                              .last_seq = b->last_seq};
     b->flush(b->ctx, &m);
     size_t limit = b->json.limit;
     if (b->json.cap > KEEP_BYTES) { /* one large batch must not cost its memory for ever */
@@ -81,8 +93,14 @@ void batch_flush(struct batch *b, enum batch_flush why)
         buf_init(&b->json, limit);
     }
     buf_clear(&b->json);
+    buf_clear(&b->ids);
     b->n = 0;
     b->deadline_ms = UINT64_MAX;
+}
+
+uint64_t batch_first_seq(const struct batch *b)
+{
+    return b->n == 0 ? UINT64_MAX : b->first_seq;
 }
 
 uint64_t batch_deadline(const struct batch *b)

@@ -16,6 +16,8 @@ struct batch_message {
     struct slice json; /* the whole message, UTF-8 */
     size_t n_events;
     const char *first_event_id, *last_event_id;
+    struct slice ids;  /* of all its events in order, ID_PACKED_SIZE bytes each */
+    uint64_t last_seq; /* the number of its last event */
 };
 
 struct batch {
@@ -25,8 +27,8 @@ struct batch {
     void (*flush)(void *ctx, const struct batch_message *m);
     void *ctx;
     /* private */
-    uint64_t n, deadline_ms;
-    struct buf json;
+    uint64_t n, deadline_ms, first_seq, last_seq;
+    struct buf json, ids;
     char first_id[ID_SIZE], last_id[ID_SIZE];
 };
 
@@ -39,6 +41,7 @@ void batch_fini(struct batch *b); /* what is still gathered is dropped: flush fi
  */
 MUST_CHECK int batch_add(struct batch *b, const struct event *e, uint64_t now_ms);
 void batch_flush(struct batch *b, enum batch_flush why); /* nothing when empty */
+uint64_t batch_first_seq(const struct batch *b); /* of its first event; UINT64_MAX when empty */
 /* The monotonic time at which batch_flush(BATCH_CUTOFF) is due; UINT64_MAX when empty. */
 uint64_t batch_deadline(const struct batch *b);
 

@@ -36,12 +36,35 @@ typedef void (*catalog_emit)(void *ctx, const struct catalog_event *e);
 size_t catalog_apply(struct catalog *c, const char *registry_id, const struct change *change,
                      catalog_emit emit, void *ctx);
 
-/* The events of all changes since the last commit are safe. A catalog that is over its limits then
- * forgets the images longest not pushed, with their tags and without events; where only the tags
- * are too many, images without tags stay. */
-void catalog_commit(struct catalog *c);
-/* Undoes all changes since the last commit: their events were refused and will be sent again. */
+/* What a change did to the entries, for whoever keeps the catalog on disk. An entry has a number
+ * that is never used twice; a tag that moves is gone and comes again under a new one. */
+enum catalog_note_kind { NOTE_IMAGE, NOTE_TAG, NOTE_IMAGE_GONE, NOTE_TAG_GONE };
+struct catalog_note {
+    enum catalog_note_kind kind;
+    uint64_t id;       /* of the image or tag */
+    uint64_t image_id; /* NOTE_TAG: the image it points to */
+    const char *registry_id, *repository, *digest; /* NOTE_IMAGE */
+    const char *name;                              /* NOTE_TAG */
+};
+typedef void (*catalog_note_fn)(void *ctx, const struct catalog_note *n);
+
+/* Ends the changes of one webhook: a catalog that is over its limits forgets the images longest not
+ * pushed, with their tags and without events (where only the tags are too many, images without tags
+ * stay); then every note since the last seal is given to `note` (may be NULL), in an order in which
+ * they can be carried out. Returns the mark to commit up to. */
+uint64_t catalog_seal(struct catalog *c, catalog_note_fn note, void *ctx);
+/* The events of all changes sealed up to `mark` are safe. Marks are committed in order. */
+void catalog_commit(struct catalog *c, uint64_t mark);
+/* Undoes all changes that are not committed: their events were refused and will be sent again. */
 void catalog_rollback(struct catalog *c);
+
+/* Fills a new catalog from disk, in the order of the ids, images first. -EBADMSG: an id or name
+ * twice, or a tag of no image; nothing was added. What is over the limits is forgotten by the next
+ * seal. */
+MUST_CHECK int catalog_load_image(struct catalog *c, uint64_t id, const char *registry_id,
+                                  const char *repository, const char *digest);
+MUST_CHECK int catalog_load_tag(struct catalog *c, uint64_t id, uint64_t image_id,
+                                const char *name);
 
 uint64_t catalog_images(const struct catalog *c);
 uint64_t catalog_tags(const struct catalog *c);

@@ -1,38 +1,108 @@
-/* engine.h - the table of an engine: where accepted events become safe and where batches go to the
- * nodes with clients. The rest of the program does not know which engine runs. Broker thread; every
- * callback comes on the broker thread too, never from inside the call unless said. */
+/* engine.h - the table of an engine: where accepted events become safe, where batches go to the
+ * nodes with clients, and where history is read. The rest of the program does not know which engine
+ * runs. Broker thread, but for engine_ops.history; every callback comes on the broker thread too. */
 #ifndef BROKER_ENGINE_H
 #define BROKER_ENGINE_H
 
 #include "batch.h"
-#include "event.h"
+#include "catalog.h"
+#include "history.h"
+#include "mailbox.h"
+#include "metrics.h"
 #include "path.h"
+#include "seen.h"
 
 struct engine; /* each engine's own; never defined here */
 
+/* A batch that is safe: to be put on its path's log. */
+struct engine_batch {
+    struct path *path;
+    const char *trigger_name;
+    enum batch_flush why;
+    size_t n_events;
+    char first_event_id[ID_SIZE], last_event_id[ID_SIZE];
+    struct slice frames; /* the encoded message */
+    uint64_t position;   /* where the store placed it; ENGINE_ANYWHERE: the log reckons itself */
+};
+#define ENGINE_ANYWHERE UINT64_MAX
+
 struct engine_callbacks {
     void *ctx;
-    /* Events that are safe, in order: match them against the triggers and batch them. May come from
-     * inside submit. */
-    void (*events)(void *ctx, struct event *const *events, size_t n);
-    /* A batch for this node's connections on `p`: put it on the path's log. May come from inside
-     * broadcast. 0 or a negative error. */
-    int (*deliver)(void *ctx, struct path *p, const struct batch_message *m);
+    /* Events that are safe, in order: match them against the triggers and batch them. `again`: a
+     * start found them without a batch. May come from inside submit. */
+    void (*events)(void *ctx, struct event *const *events, size_t n, bool again);
+    /* A batch for this node's connections. Batches of a path come in the order of their positions.
+     * May come from inside broadcast. 0 or a negative error. */
+    int (*deliver)(void *ctx, const struct engine_batch *b);
+    /* Nothing can be made safe any more (-EIO, -EBADMSG): submit refuses from here on, and the
+     * process should end. */
+    void (*failed)(void *ctx, int err);
+};
+
+struct engine_options {
+    const struct config *cfg;
+    struct path_table *paths;
+    struct metrics *metrics;   /* the broker thread's */
+    struct mailbox *mailbox;   /* the broker loop's; open until close() has returned */
+    struct engine_callbacks cb;
+    const char *vfs;           /* tests: store_options.vfs */
+};
+
+/* One webhook's outcome. */
+struct engine_submission {
+    struct event *const *events; /* may be none; referenced as long as they are needed */
+    size_t n;
+    struct slice sender_ids, notes, letters; /* as store_webhook has them; copied */
+    uint64_t epoch; /* once one is refused, all of its epoch that were submitted later are, too */
+    void (*done)(void *arg, int err); /* 0: safe. -ENOSPC, -EBUSY, -EIO, ...: nothing was taken */
+    void *arg;
+};
+
+/* A flushed batch of a trigger on its way to every node; everything is copied. */
+struct engine_broadcast {
+    struct path *path;
+    const char *trigger_id, *trigger_name; /* live as long as the configuration */
+    const struct batch_message *message;
+    struct slice frames;
+    bool provisional; /* of events submitted just before: goes with them, or not at all */
+};
+
+struct engine_stats {
+    int state;                   /* 1: works, 2: the disk is full, 0: failed */
+    uint64_t queued_bytes;       /* not yet safe */
+    uint64_t dead_letters;       /* kept */
+    uint64_t *history_messages, *history_bytes; /* by path index; written if not NULL */
 };
 
 struct engine_ops {
     const char *name; /* the value of `engine` in the configuration */
-    struct engine *(*open)(const struct engine_callbacks *cb); /* never NULL */
+    /* 0, or a negative error with what happened logged. */
+    MUST_CHECK int (*open)(const struct engine_options *options, struct engine **ret);
+    /* Fills what ingest keeps in memory; once, before start(). */
+    MUST_CHECK int (*load)(struct engine *e, struct catalog *catalog, struct seen *seen,
+                           struct id_gen *ids);
+    /* Everything is wired: what was accepted and not batched comes now. `trigger_ids`: all that are
+     * configured. */
+    MUST_CHECK int (*start)(struct engine *e, const char *const *trigger_ids, size_t n);
+    /* Nothing is under way any more. */
     void (*close)(struct engine *e);
-    /* Takes events (references of its own where it keeps them). 0: `done(arg, 0)` follows when they
-     * are safe, or done(arg, err); it may come before submit returns. -EAGAIN: overload, nothing
-     * was taken and done is not called. */
-    int (*submit)(struct engine *e, struct event *const *events, size_t n,
-                  void (*done)(void *arg, int err), void *arg);
-    /* A flushed batch of a trigger on its way to every node. 0 or a negative error: not taken. */
-    int (*broadcast)(struct engine *e, struct path *p, const struct batch_message *m);
+    /* Numbers the events. 0: done(arg, err) follows, maybe before submit returns. -EAGAIN:
+     * overload; -EIO: failed before; nothing was taken and done is not called. */
+    int (*submit)(struct engine *e, const struct engine_submission *s);
+    bool waits; /* submitted events become safe later: `provisional` broadcasts make sense */
+    int (*broadcast)(struct engine *e, const struct engine_broadcast *b);
+    /* Calls `done` when all that was submitted and broadcast before is safe and delivered, or can
+     * not be. */
+    void (*settle)(struct engine *e, void (*done)(void *arg), void *arg);
+    /* Events with numbers below `seq` are in batches of all triggers. */
+    void (*batched)(struct engine *e, uint64_t seq);
+    uint64_t (*now_ms)(struct engine *e); /* the clock of the de-duplication window */
+    /* Sets an accepted event aside: no trigger can send it. */
+    void (*set_aside)(struct engine *e, const struct event *event, const char *why);
+    struct history *(*history)(struct engine *e); /* NULL: it keeps none */
+    void (*stats)(struct engine *e, struct engine_stats *ret); /* any thread */
 };
 
-extern const struct engine_ops ENGINE_EMBEDDED;
+extern const struct engine_ops ENGINE_EMBEDDED, ENGINE_MEMORY;
 
 #endif

@@ -124,18 +124,37 @@ static struct slice encode(const struct event_parts *p)
     return buf_slice(&out); /* the event's now, freed as such */
 }
 
-struct event *event_new(const struct event_parts *parts)
+static struct event *make(enum event_type type, const char *id, const char *registry_id,
+                          const char *repository, const char *digest, const char *tag)
 {
     struct event *e = xcalloc(1, sizeof(*e));
     e->refs = 1;
-    e->type = parts->type;
-    ASSERT(strlen(parts->id) == ID_LEN);
-    memcpy(e->id, parts->id, ID_SIZE);
-    e->registry_id = xstrdup(parts->registry_id);
-    e->repository = xstrdup(parts->repository);
-    e->digest = xstrdup(parts->digest);
-    e->tag = xstrdup(parts->tag);
+    e->type = type;
+    ASSERT(strlen(id) == ID_LEN);
+    memcpy(e->id, id, ID_SIZE);
+    e->registry_id = xstrdup(registry_id);
+    e->repository = xstrdup(repository);
+    e->digest = xstrdup(digest);
+    e->tag = xstrdup(tag);
+    return e;
+}
+
+struct event *event_new(const struct event_parts *parts)
+{
+    struct event *e = make(parts->type, parts->id, parts->registry_id, parts->repository,
+                           parts->digest, parts->tag);
     e->json = encode(parts);
+    return e;
+}
+
+struct event *event_restore(enum event_type type, const char *id, const char *registry_id,
+                            const char *repository, const char *digest, const char *tag,
+                            struct slice json)
+{
+    struct event *e = make(type, id, registry_id, repository, digest, tag);
+    uint8_t *copy = xmalloc(json.len + 1);
+    memcpy(copy, json.data, json.len);
+    e->json = slice_of(copy, json.len);
     return e;
 }
 

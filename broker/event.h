@@ -43,6 +43,7 @@ struct event {
     unsigned refs;
     enum event_type type;
     char id[ID_SIZE];
+    uint64_t seq; /* in the order of acceptance, from 1 on; 0 before it is submitted */
     char *registry_id, *repository, *digest, *tag;
     struct slice json; /* {"event_metadata":{...},"details":{...}}: compact, valid UTF-8, owned */
 };
@@ -50,6 +51,10 @@ struct event {
 /* Never NULL. tracing_context is always there, as its official typings promise: empty strings
  * without a traceparent; span ids are signed decimal strings of 64 bits. The caller's reference. */
 struct event *event_new(const struct event_parts *parts);
+/* An event that was encoded before: `json` (copied) is taken as it is. */
+struct event *event_restore(enum event_type type, const char *id, const char *registry_id,
+                            const char *repository, const char *digest, const char *tag,
+                            struct slice json);
 struct event *event_ref(struct event *e);
 void event_unref(struct event *e); /* NULL is fine */
 

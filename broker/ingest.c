@@ -218,7 +218,7 @@ static void finish(struct delivery *d, const struct ingest_answer *answer)
         metrics_add(m, M_WEBHOOK_IGNORED, d->ignored);
         metrics_add(m, M_WEBHOOK_SET_ASIDE, d->set_aside);
     }
-    metrics_observe_us(m, H_WEBHOOK, duration_us);
+    metrics_observe(m, H_WEBHOOK, duration_us);
     log_answered(d, answer, duration_us);
     free(d->registry_id);
     free(d->peer);

@@ -9,22 +9,13 @@
  * The writer (broker thread) appends and retires. A reader is registered once per worker; between
  * pathlog_enter() and pathlog_leave() nothing it can see is freed (the writer keeps what it retires
  * until no reader that entered before is inside). A segment that must outlive that - a write libuv
- * still holds - is referenced with segment_ref().
- *
- *   position:  0 ........ span ........ 2*span ......        segment = position / span
- *   segment:   [message|message|...          free          ...|index|index]
- */
+ * still holds - is referenced with segment_ref(). */
 #ifndef BROKER_PATHLOG_H
 #define BROKER_PATHLOG_H
 
-#include "err.h"
-#include "id.h"
-#include "slice.h"
-
-#include <stdint.h>
+#include "segment.h"
 
 struct pathlog;
-struct segment;
 struct pathlog_reader;
 
 struct pathlog_limits {
@@ -42,10 +33,17 @@ MUST_CHECK int pathlog_new(const struct pathlog_limits *limits, struct pathlog *
 /* NULL is fine. No reader may be inside; segments still referenced live on until unreferenced. */
 void pathlog_free(struct pathlog *log);
 
-/* Writer. Copies one encoded message in and publishes it (release). -EMSGSIZE, -ENOMEM: unchanged.
- */
-MUST_CHECK int pathlog_append(struct pathlog *log, struct slice message, const char *first_event_id,
-                              uint64_t now_ms);
+/* Writer, before anything is appended or read: the log begins at `position` (what is before it lies
+ * in the store). */
+void pathlog_start(struct pathlog *log, uint64_t position);
+unsigned pathlog_span_bits(const struct pathlog *log); /* any thread */
+
+/* Writer. Copies one encoded message in and publishes it (release), at the position the store gave
+ * it: segment_place()'s, after the one before. -EMSGSIZE, -ENOMEM: unchanged. */
+MUST_CHECK int pathlog_append_at(struct pathlog *log, uint64_t position, struct slice message,
+                                 uint64_t now_ms);
+/* The same at the position the log reckons itself, where no store does. */
+MUST_CHECK int pathlog_append(struct pathlog *log, struct slice message, uint64_t now_ms);
 /* Writer. Retires what is over the limits at `now_ms` and frees what no reader holds back. Append
  * does it too; call it now and then for a quiet path. */
 void pathlog_expire(struct pathlog *log, uint64_t now_ms);
@@ -65,29 +63,13 @@ void pathlog_reader_free(struct pathlog_reader *r); /* NULL is fine */
 void pathlog_enter(struct pathlog_reader *r);
 void pathlog_leave(struct pathlog_reader *r);
 
-/* What a read found. Borrowed until pathlog_leave(), longer with segment_ref(seg). */
-struct pathlog_span {
-    struct slice bytes;  /* whole messages in one piece, from the cursor to the tail or to the end
-                            of the cursor's segment; empty: nothing new */
-    uint64_t start;      /* the position of bytes.data[0] (past a skipped segment end) */
-    uint32_t n_messages; /* in `bytes` */
-    struct segment *seg; /* NULL when bytes is empty */
-};
+/* What a read finds is borrowed until pathlog_leave(), longer with segment_ref(span.seg); from the
+ * cursor to the tail or to the end of the cursor's segment. */
 /* Inside. 0, or -EOVERFLOW: the cursor has fallen off the window (pathlog_oldest() begins later).
  */
-MUST_CHECK int pathlog_read(struct pathlog_reader *r, uint64_t cursor, struct pathlog_span *ret);
-/* Where the message that contains position `pos` of the span ends, and (if asked) how many whole
- * messages end at or before it since span->start. `pos` in (start, start + bytes.len]. */
-uint64_t pathlog_message_end(const struct pathlog_span *span, uint64_t pos, uint32_t *ret_n);
+MUST_CHECK int pathlog_read(struct pathlog_reader *r, uint64_t cursor, struct segment_span *ret);
 /* When (the writer's now_ms) the message at the cursor was appended; UINT64_MAX when nothing is
  * there. -EOVERFLOW as above. */
 MUST_CHECK int pathlog_appended_ms(struct pathlog_reader *r, uint64_t cursor, uint64_t *ret);
-
-void segment_ref(struct segment *seg);   /* inside, or holding a reference already; any thread */
-void segment_unref(struct segment *seg); /* any thread; NULL is fine */
-/* The position after its last message, UINT64_MAX while it may still grow: once it is <=
- * pathlog_oldest() the segment has been retired. segment_size() is the memory it takes. */
-uint64_t segment_end(const struct segment *seg);
-uint64_t segment_size(const struct segment *seg);
 
 #endif

@@ -15,6 +15,18 @@ pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson>=1.7.15)
 add_library(deps_cjson INTERFACE)
 target_link_libraries(deps_cjson INTERFACE PkgConfig::CJSON)
 
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
+add_library(deps_sqlite INTERFACE)
+target_link_libraries(deps_sqlite INTERFACE PkgConfig::SQLITE)
+
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib>=1.2.13)
+add_library(deps_zlib INTERFACE)
+target_link_libraries(deps_zlib INTERFACE PkgConfig::ZLIB)
+
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
+add_library(deps_curl INTERFACE)
+target_link_libraries(deps_curl INTERFACE PkgConfig::CURL)
+
 find_library(WSLAY_LIBRARY wslay REQUIRED)
 add_library(deps_wslay INTERFACE)
 target_link_libraries(deps_wslay INTERFACE ${WSLAY_LIBRARY})

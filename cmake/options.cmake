@@ -5,6 +5,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 set(REGCAST_SANITIZE "" CACHE STRING "Sanitizers for every target, e.g. address,undefined or thread")
+option(REGCAST_CRASH_POINTS "Compile in the named places where tests kill the process" OFF)
 option(REGCAST_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 
 add_library(regcast_options INTERFACE)
@@ -16,6 +17,9 @@ target_link_options(regcast_options INTERFACE -pie -Wl,-z,relro,-z,now)
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
     target_compile_definitions(regcast_options INTERFACE _FORTIFY_SOURCE=2)
+endif()
+if(REGCAST_CRASH_POINTS)
+    target_compile_definitions(regcast_options INTERFACE REGCAST_CRASH_POINTS)
 endif()
 if(REGCAST_SANITIZE)
     target_compile_options(regcast_options INTERFACE

@@ -223,7 +223,7 @@ void fanout_start(struct group *g)
 static bool begin_pass(struct group *g)
 {
     if (g->pass_us != 0)
-        metrics_observe_us(&g->worker->metrics, H_SWEEP, uv_hrtime() / 1000 - g->pass_us);
+        metrics_observe(&g->worker->metrics, H_SWEEP, uv_hrtime() / 1000 - g->pass_us);
     g->pass_us = 0;
     if (!g->again || g->n == 0)
         return false;

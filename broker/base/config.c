@@ -147,8 +147,10 @@ static void check_path(struct loader *l, struct config_path *path, const struct 
     } PAIRS[] = {
         {"max_frame_bytes", "max_message_bytes", offsetof(struct config_path, max_frame_bytes),
          offsetof(struct config_path, max_message_bytes)},
-        {"max_lag_bytes", "history_bytes", offsetof(struct config_path, max_lag_bytes),
+        {"memory_bytes", "history_bytes", offsetof(struct config_path, memory_bytes),
          offsetof(struct config_path, history_bytes)},
+        {"max_lag_bytes", "memory_bytes", offsetof(struct config_path, max_lag_bytes),
+         offsetof(struct config_path, memory_bytes)},
     };
     for (size_t i = 0; i < ARRAY_LEN(PAIRS); i++) {
         uint64_t *small = (uint64_t *) (void *) ((char *) path + PAIRS[i].small_offset);

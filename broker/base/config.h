@@ -33,6 +33,7 @@ struct config_path {
     uint64_t max_message_bytes, max_frame_bytes; /* both directions */
     uint64_t max_lag_bytes, max_lag_ms;
     uint64_t history_count, history_bytes, history_ms;
+    uint64_t memory_bytes; /* of the history, in the path log; the rest is read from the journal */
     unsigned line; /* in the file, for messages */
 };
 
@@ -68,6 +69,7 @@ struct config {
         uint64_t handshake_timeout_ms, ping_interval_ms, pong_timeout_ms, idle_timeout_ms;
         uint64_t max_lifetime_ms, close_timeout_ms, message_timeout_ms, drain_timeout_ms;
         uint64_t max_fragments, max_control_rate, max_message_rate; /* rates per second, 0: none */
+        uint64_t replay_bytes;      /* stored history held for clients that catch up */
         uint64_t send_buffer_bytes; /* SO_SNDBUF of client sockets; 0: the system's */
     } gateway;
     struct {
@@ -78,6 +80,12 @@ struct config {
     struct {
         struct config_strings listen, grpc_listen; /* read and checked; served by a later version */
     } management;
+    struct {
+        uint64_t busy_timeout_ms, ballast_bytes, max_dead_letters;
+    } journal;
+    struct {
+        uint64_t window_ms, max_ids;
+    } dedup;
     struct {
         uint64_t max_images, max_tags; /* of all registries together */
     } catalog;

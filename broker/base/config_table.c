@@ -9,7 +9,7 @@
 static const char *const LOG_LEVEL_WORDS[] = {"debug", "info", "warn", "error", NULL};
 static const char *const INBOUND_WORDS[] = {"ignore", "reject", "echo", NULL};
 static const char *const SLOW_WORDS[] = {"close", "skip", NULL};
-static const char *const ENGINE_WORDS[] = {"embedded", NULL};
+static const char *const ENGINE_WORDS[] = {"embedded", "memory", NULL};
 static const char *const KIND_WORDS[] = {"distribution", NULL};
 
 static const struct setting_format
@@ -27,7 +27,7 @@ static const struct setting_format
     LOG_LEVEL = {"debug, info, warn or error", NULL, LOG_LEVEL_WORDS},
     INBOUND = {"ignore, reject or echo", NULL, INBOUND_WORDS},
     SLOW = {"close or skip", NULL, SLOW_WORDS},
-    ENGINE = {"embedded (nats is not in this version)", NULL, ENGINE_WORDS},
+    ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
     KIND = {"distribution", NULL, KIND_WORDS};
 
 /* Key and place at once, where they have one name; _ms is what durations are kept in. */
@@ -68,9 +68,10 @@ const struct setting SETTINGS[] = {
     {C(cloud_id),                     TEXT,     1, 50,         "b1gcloud000000000001", &ID, 0,
      "Cloud named in every event."},
     {C(data_dir),                     TEXT,     1, 4000,       "./data",   &ANY, 0,
-     "Directory of the journal; made at start."},
+     "Directory of the journal, made at start; one regcastd at a time may use it."},
     {C(engine),                       WORD,     0, 0,          "embedded", &ENGINE, 0,
-     "Where events and batches are kept."},
+     "Where events and batches are kept: `embedded` is the journal in `data_dir`; `memory` keeps "
+     "nothing over a restart, and no history."},
     {C(log_level),                    WORD,     0, 0,          "info",     &LOG_LEVEL, 0,
      "Lines below this level are not written."},
     {C(registries),                   LIST,     0, 4096,       NULL,       NULL, 0,
@@ -120,6 +121,8 @@ const struct setting SETTINGS[] = {
      "Pings and pongs a second from one client; 0 is any."},
     {C(gateway.max_message_rate),     COUNT,    0, 1000000,    "10",       NULL, 0,
      "Messages a second from one client, `echo` paths excepted; 0 is any."},
+    {C(gateway.replay_bytes),         SIZE,     MIB, 64 * GIB, "64MiB",    NULL, 0,
+     "Stored history held in memory for clients that catch up, all of them together."},
     {C(gateway.send_buffer_bytes),    SIZE,     0, GIB,        "0",        NULL, 0,
      "SO_SNDBUF of client sockets; 0 leaves it to the system."},
 
@@ -135,13 +138,16 @@ const struct setting SETTINGS[] = {
     {P(max_frame_bytes),              SIZE,     125, 16 * MIB, "32KiB",    NULL, 0,
      "Longest frame, both ways; by default at most `max_message_bytes`."},
     {P(max_lag_bytes),                SIZE,     1, 4 * GIB,    "16MiB",    NULL, 0,
-     "How far behind a client may be; by default at most `history_bytes`."},
+     "How far behind a client may be; by default at most `memory_bytes`."},
     {P_MS("max_lag_age", max_lag_ms), DURATION, 1, DAY,        "30s",      NULL, 0,
      "How old the next message for a client may be."},
     {P(history_count),                COUNT,    1, 100000000,  "1000",     NULL, 0,
      "Messages kept for clients that come back; those younger than `max_lag_age` are kept anyway."},
     {P(history_bytes),                SIZE,     MIB, 4 * GIB,  "16MiB",    NULL, 0,
      "Bytes kept for clients that come back."},
+    {P(memory_bytes),                 SIZE,     MIB, 4 * GIB,  "16MiB",    NULL, 0,
+     "Of these, what is kept in memory; older messages are read from the journal. By default at "
+     "most `history_bytes`."},
     {P_MS("history_age", history_ms), DURATION, 1, 30 * DAY,   "1h",       NULL, 0,
      "How long messages are kept for clients that come back."},
 
@@ -164,6 +170,18 @@ const struct setting SETTINGS[] = {
      "REST and console. Checked, but served by a later version only."},
     {C(management.grpc_listen),       TEXTS,    0, 16,         NULL,       &LISTEN, 0,
      "gRPC. Checked, but served by a later version only."},
+
+    {C_MS(journal.busy_timeout),      DURATION, 1, HOUR,       "2s",       NULL, 0,
+     "How long another process's lock on the journal is waited for; then webhooks get 503."},
+    {C(journal.ballast_bytes),        SIZE,     0, GIB,        "16MiB",    NULL, 0,
+     "A file that is given up when the disk is full, so that old history can be deleted."},
+    {C(journal.max_dead_letters),     COUNT,    1, 1000000,    "10000",    NULL, 0,
+     "Events set aside and kept for `regcastd --dead-letters`; the oldest go first."},
+
+    {C_MS(dedup.window),              DURATION, HOUR, 30 * DAY, "24h",     NULL, 0,
+     "How long a sender's event id is remembered; the same id again is a duplicate."},
+    {C(dedup.max_ids),                COUNT,    1000, 1000000000, "1000000", NULL, 0,
+     "Ids remembered at most, 40 bytes each; the oldest go first."},
 
     {C(catalog.max_images),           COUNT,    1, 100000000,  "100000",   NULL, 0,
      "Images remembered, of all registries together."},

@@ -58,8 +58,41 @@ void id_event(struct id_gen *gen, uint64_t wall_ms, char ret[ID_SIZE])
         gen->sequence = 0;
     }
     ASSERT(gen->last_ms >> MS_BITS == 0); /* the year 10889 */
-    id_encode("crt", gen->last_ms >> (64 - SEQUENCE_BITS),
+    id_encode(EVENT_ID_PREFIX, gen->last_ms >> (64 - SEQUENCE_BITS),
               gen->last_ms << SEQUENCE_BITS | gen->sequence, ret);
+}
+
+bool id_pack(const char prefix[3], struct slice s, uint8_t ret[ID_PACKED_SIZE])
+{
+    uint64_t hi, lo;
+    if (!id_decode(prefix, s, &hi, &lo))
+        return false;
+    for (size_t i = ID_PACKED_SIZE; i-- > 0;) {
+        ret[i] = (uint8_t) lo;
+        lo = lo >> 8 | hi << 56;
+        hi >>= 8;
+    }
+    return true;
+}
+
+void id_unpack(const char prefix[3], const uint8_t packed[ID_PACKED_SIZE], char ret[ID_SIZE])
+{
+    uint64_t hi = 0, lo = 0;
+    for (size_t i = 0; i < ID_PACKED_SIZE; i++) {
+        hi = hi << 8 | lo >> 56;
+        lo = lo << 8 | packed[i];
+    }
+    id_encode(prefix, hi & ((1u << HI_BITS) - 1), lo, ret);
+}
+
+bool id_gen_resume(struct id_gen *gen, struct slice last_event_id)
+{
+    uint64_t hi, lo;
+    if (!id_decode(EVENT_ID_PREFIX, last_event_id, &hi, &lo))
+        return false;
+    gen->last_ms = hi << (64 - SEQUENCE_BITS) | lo >> SEQUENCE_BITS;
+    gen->sequence = lo & ((1ull << SEQUENCE_BITS) - 1);
+    return true;
 }
 
 void id_image(const char *registry_id, const char *digest, char ret[ID_SIZE])

@@ -8,6 +8,8 @@
 #define ID_LEN  20
 #define ID_SIZE 21 /* with the NUL */
 
+#define EVENT_ID_PREFIX "crt"
+
 /* The next event id, `crt` + 48 bits of wall-clock milliseconds + 37 bits of sequence: ids of one
  * generator sort as strings in the order they were made, also when the wall clock steps back (the
  * largest millisecond seen is kept). Broker thread only. */
@@ -23,5 +25,13 @@ void id_image(const char *registry_id, const char *digest, char ret[ID_SIZE]);
  * false when `s` is not 20 characters, has another prefix or a character outside base32hex. */
 void id_encode(const char prefix[3], uint64_t hi, uint64_t lo, char ret[ID_SIZE]);
 bool id_decode(const char prefix[3], struct slice s, uint64_t *ret_hi, uint64_t *ret_lo);
+
+/* An id without its prefix in binary: big-endian, so that packed ids sort as the ids do. False when
+ * it is none. id_unpack() is the inverse. */
+#define ID_PACKED_SIZE 11
+bool id_pack(const char prefix[3], struct slice s, uint8_t ret[ID_PACKED_SIZE]);
+void id_unpack(const char prefix[3], const uint8_t packed[ID_PACKED_SIZE], char ret[ID_SIZE]);
+/* Goes on after an event id made earlier, of whatever wall clock. False when it is none. */
+bool id_gen_resume(struct id_gen *gen, struct slice last_event_id);
 
 #endif

@@ -12,21 +12,35 @@ static const struct {
 #undef X
 };
 
-static const struct {
-    const char *family, *help;
-} HISTOGRAMS[H_N] = {
-    [H_SWEEP] = {"regcast_sweep_seconds", "Time of one pass over a group."},
-    [H_WEBHOOK] = {"regcast_webhook_seconds",
-                   "From a webhook request's last byte to its answer, the journal included."},
+struct bound {
+    uint64_t value;
+    const char *le; /* the same as it is printed */
 };
 
-static const struct {
-    uint64_t us;
-    const char *le; /* the same in seconds */
-} BOUNDS[METRICS_BUCKETS] = {
+static const struct bound SECONDS[METRICS_BUCKETS] = {
     {50, "0.00005"},  {100, "0.0001"}, {250, "0.00025"}, {500, "0.0005"},  {1000, "0.001"},
     {2500, "0.0025"}, {5000, "0.005"}, {10000, "0.01"},  {25000, "0.025"}, {100000, "0.1"},
     {250000, "0.25"}, {1000000, "1"},  {2500000, "2.5"}, {10000000, "10"},
+};
+
+static const struct bound COUNTS[METRICS_BUCKETS] = {
+    {1, "1"},     {2, "2"},     {4, "4"},     {8, "8"},       {16, "16"},     {32, "32"},
+    {64, "64"},   {128, "128"}, {256, "256"}, {512, "512"},   {1024, "1024"}, {2048, "2048"},
+    {4096, "4096"}, {10000, "10000"},
+};
+
+static const struct {
+    const char *family, *help;
+    const struct bound *bounds;
+} HISTOGRAMS[H_N] = {
+    [H_SWEEP] = {"regcast_sweep_seconds", "Time of one pass over a group.", SECONDS},
+    [H_WEBHOOK] = {"regcast_webhook_seconds",
+                   "From a webhook request's last byte to its answer, the journal included.",
+                   SECONDS},
+    [H_JOURNAL] = {"regcast_journal_commit_seconds",
+                   "Time of one group commit, from its first statement to the disk.", SECONDS},
+    [H_GROUP] = {"regcast_journal_group_items", "Webhooks and batches of one group commit.",
+                 COUNTS},
 };
 
 /* Every status the two listeners answer with; the cell after them counts any other. */
@@ -79,13 +93,13 @@ void metrics_answer(struct metrics *m, enum metrics_listener where, unsigned sta
     add(&m->answer[where][i], 1);
 }
 
-void metrics_observe_us(struct metrics *m, enum metrics_histogram h, uint64_t us)
+void metrics_observe(struct metrics *m, enum metrics_histogram h, uint64_t value)
 {
     size_t i = 0;
-    while (i < METRICS_BUCKETS && us > BOUNDS[i].us)
+    while (i < METRICS_BUCKETS && value > HISTOGRAMS[h].bounds[i].value)
         i++;
     add(&m->histogram[h].bucket[i], 1);
-    add(&m->histogram[h].sum_us, us);
+    add(&m->histogram[h].sum, value);
 }
 
 uint64_t metrics_get(const struct metrics *const *all, size_t n, enum metric id)
@@ -160,12 +174,15 @@ static int print_histogram(const struct metrics *const *all, size_t n, size_t h,
     for (size_t i = 0; r == 0 && i <= METRICS_BUCKETS; i++) {
         count += SUM(histogram[h].bucket[i]);
         r = buf_printf(out, "%s_bucket{le=\"%s\"} %" PRIu64 "\n", family,
-                       i < METRICS_BUCKETS ? BOUNDS[i].le : "+Inf", count);
+                       i < METRICS_BUCKETS ? HISTOGRAMS[h].bounds[i].le : "+Inf", count);
     }
-    uint64_t us = SUM(histogram[h].sum_us);
-    if (r == 0)
-        r = buf_printf(out, "%s_sum %" PRIu64 ".%06u\n%s_count %" PRIu64 "\n", family, us / 1000000,
-                       (unsigned) (us % 1000000), family, count);
+    uint64_t total = SUM(histogram[h].sum);
+    if (r == 0 && HISTOGRAMS[h].bounds == COUNTS)
+        r = buf_printf(out, "%s_sum %" PRIu64 "\n%s_count %" PRIu64 "\n", family, total, family,
+                       count);
+    else if (r == 0)
+        r = buf_printf(out, "%s_sum %" PRIu64 ".%06u\n%s_count %" PRIu64 "\n", family, total / 1000000,
+                       (unsigned) (total % 1000000), family, count);
     return r;
 }
 

@@ -77,6 +77,22 @@ enum metrics_listener { LISTENER_GATEWAY, LISTENER_WEBHOOKS, LISTENER_N };
       "Batches that could not be put on their path (logged as errors).")                          \
     X(M_TRIGGER_DENIED, "regcast_trigger_denied_total", "",                                       \
       "Events a trigger matched but may not send: its service account lacks the role.")           \
+    X(M_RESUME_FOUND, "regcast_resumes_total", "outcome=\"found\"",                              \
+      "Clients that asked to go on from an event, by what became of it.")                         \
+    X(M_RESUME_GONE,   "regcast_resumes_total", "outcome=\"gone\"",   "")                         \
+    X(M_RESUME_FAILED, "regcast_resumes_total", "outcome=\"failed\"", "")                         \
+    X(M_REPLAYED_MESSAGES, "regcast_replayed_messages_total", "",                                 \
+      "Messages sent from stored history.")                                                       \
+    X(M_REPLAYED_BYTES, "regcast_replayed_bytes_total", "", "Bytes of those messages.")           \
+    X(M_JOURNAL_ITEMS, "regcast_journal_items_total", "",                                         \
+      "Webhooks and batches written to the journal.")                                             \
+    X(M_JOURNAL_FULL, "regcast_journal_failures_total", "reason=\"full\"",                       \
+      "Groups that could not be committed.")                                                      \
+    X(M_JOURNAL_BUSY,   "regcast_journal_failures_total", "reason=\"busy\"",   "")                \
+    X(M_JOURNAL_FAILED, "regcast_journal_failures_total", "reason=\"failed\"", "")                \
+    X(M_DEAD_LETTERS, "regcast_dead_letters_total", "", "Events set aside.")                      \
+    X(M_CLOCK_STEPS, "regcast_clock_step_total", "",                                              \
+      "Times the wall clock was found to have stepped by more than a second.")                    \
     X(M_LOG_DROPPED, "regcast_log_suppressed_total", "",                                          \
       "Refusal log lines left out by the rate limit.")
 // clang-format on
@@ -88,11 +104,11 @@ enum metric {
         METRIC_N
 };
 
-/* regcast_sweep_seconds, regcast_webhook_seconds: buckets from 50 microseconds to 10 seconds. */
-enum metrics_histogram { H_SWEEP, H_WEBHOOK, H_N };
+/* H_GROUP counts things, 1 to 10,000; the others microseconds, from 50 to 10 seconds. */
+enum metrics_histogram { H_SWEEP, H_WEBHOOK, H_JOURNAL, H_GROUP, H_N };
 #define METRICS_BUCKETS 14
 struct histogram {
-    _Atomic uint64_t bucket[METRICS_BUCKETS + 1], sum_us;
+    _Atomic uint64_t bucket[METRICS_BUCKETS + 1], sum;
 };
 
 /* HTTP statuses that are counted one by one; the last cell counts all others. */
@@ -108,7 +124,7 @@ struct metrics {
 void metrics_add(struct metrics *m, enum metric id, uint64_t n); /* the owner's thread */
 void metrics_refuse(struct metrics *m, enum metrics_listener where, enum refuse why);
 void metrics_answer(struct metrics *m, enum metrics_listener where, unsigned status);
-void metrics_observe_us(struct metrics *m, enum metrics_histogram h, uint64_t us);
+void metrics_observe(struct metrics *m, enum metrics_histogram h, uint64_t value);
 uint64_t metrics_get(const struct metrics *const *all, size_t n, enum metric id); /* any thread */
 
 /* Appends the sum over `all` in the Prometheus text format 0.0.4. Any thread. Errors:

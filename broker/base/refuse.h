@@ -54,10 +54,15 @@ enum refuse_stage {
     X(REFUSE_CONN_CAP,         "conn_cap",         STAGE_ACCEPT,     503) \
     X(REFUSE_HALF_OPEN_CAP,    "half_open_cap",    STAGE_ACCEPT,       0) \
     X(REFUSE_NO_FD,            "no_fd",            STAGE_ACCEPT,       0) \
+    X(REFUSE_SINCE,            "since",            STAGE_HANDSHAKE,  400) \
+    X(REFUSE_GONE,             "gone",             STAGE_HANDSHAKE,  410) \
+    X(REFUSE_NO_HISTORY,       "no_history",       STAGE_HANDSHAKE,  503) \
     X(REFUSE_AUTH,             "auth",             STAGE_WEBHOOK,    401) \
     X(REFUSE_REGISTRY,         "registry",         STAGE_WEBHOOK,    404) \
     X(REFUSE_ENCODING,         "encoding",         STAGE_WEBHOOK,    415) \
     X(REFUSE_OVERLOAD,         "overload",         STAGE_WEBHOOK,    503) \
+    X(REFUSE_DISK_FULL,        "disk_full",        STAGE_WEBHOOK,    503) \
+    X(REFUSE_JOURNAL,          "journal",          STAGE_WEBHOOK,    503) \
     X(REFUSE_FRAME,            "frame",            STAGE_FRAMES,    1002) \
     X(REFUSE_MASK,             "mask",             STAGE_FRAMES,    1002) \
     X(REFUSE_RSV,              "rsv",              STAGE_FRAMES,    1002) \
@@ -73,6 +78,7 @@ enum refuse_stage {
     X(REFUSE_CTRL_RATE,        "ctrl_rate",        STAGE_FRAMES,    1008) \
     X(REFUSE_RATE,             "rate",             STAGE_FRAMES,    1008) \
     X(REFUSE_INBOUND,          "inbound",          STAGE_FRAMES,    1003) \
+    X(REFUSE_HISTORY,          "history_lost",     STAGE_FRAMES,    4009) \
     X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013)
 // clang-format on
 

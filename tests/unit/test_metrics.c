@@ -130,7 +130,7 @@ static void test_histogram_buckets(void **state)
                                       "0.25",    "1",      "2.5",     "10",     "+Inf"};
     for (size_t i = 0; i < ARRAY_LEN(BUCKETS); i++) {
         memset(&f->m[0]->histogram, 0, sizeof(f->m[0]->histogram));
-        metrics_observe_us(f->m[0], H_SWEEP, BUCKETS[i].us);
+        metrics_observe(f->m[0], H_SWEEP, BUCKETS[i].us);
         const char *text = print(f);
         unsigned count = 0;
         for (size_t b = 0; b < ARRAY_LEN(ALL); b++) { /* cumulative from its own bucket on */
@@ -149,8 +149,8 @@ static void test_histogram_buckets(void **state)
 static void test_histogram_sum(void **state)
 {
     struct fixture *f = *state;
-    metrics_observe_us(f->m[0], H_WEBHOOK, 1500000);
-    metrics_observe_us(f->m[1], H_WEBHOOK, 7);
+    metrics_observe(f->m[0], H_WEBHOOK, 1500000);
+    metrics_observe(f->m[1], H_WEBHOOK, 7);
     const char *text = print(f);
     assert_true(has_line(text, "# TYPE regcast_webhook_seconds histogram"));
     assert_true(has_line(text, "regcast_webhook_seconds_sum 1.500007"));

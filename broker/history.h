@@ -1,0 +1,58 @@
+/* history.h - the history thread: answers where a client that comes back goes on reading, and makes
+ * segments out of stored batches. It has a read-only connection of its own, so neither a commit nor
+ * a stalled disk write delays it.
+ *
+ * Segments are shared: clients that catch up through the same part of a path get the same one, and
+ * all of them together stay within a budget; over it requests wait until others have been freed.
+ *
+ * A request belongs to its maker, is not touched by them between asking and its answer, and is
+ * answered exactly once, by a mail on the maker's mailbox. A mailbox must outlive its requests. */
+#ifndef BROKER_HISTORY_H
+#define BROKER_HISTORY_H
+
+#include "mailbox.h"
+#include "metrics.h"
+#include "path.h"
+#include "segment.h"
+#include "store.h"
+#include "work.h"
+
+struct history;
+
+enum history_kind { HISTORY_FIND, HISTORY_LOAD };
+
+struct history_request {
+    /* set by the maker */
+    enum history_kind kind;
+    struct mailbox *answer_to;
+    struct mail mail;        /* mail.run is called with the answer */
+    const struct path *path;
+    char since[ID_SIZE];     /* FIND: an event id, or "" for the earliest kept */
+    uint64_t cursor, upto;   /* LOAD: messages from `cursor` up to the position `upto`, as many as
+                                are in the cursor's segment */
+    /* the answer */
+    int err;                   /* 0; FIND: -ENOENT: not all kept any more; LOAD: -EOVERFLOW: the
+                                  cursor's message has been deleted; others: cannot be read */
+    uint64_t position;         /* FIND: where to go on. LOAD: where to go on after `seg` */
+    char oldest_id[ID_SIZE];   /* FIND: the first event kept, "" when there is none */
+    struct segment *seg;       /* LOAD: referenced for the maker; NULL: no message there */
+    /* private */
+    struct work work;
+};
+
+/* Starts the thread. `budget` bounds the bytes of all segments alive. Errors: store_reader_open()'s
+ * and libuv's. */
+MUST_CHECK int history_new(const struct store_options *options, uint64_t budget,
+                           struct history **ret);
+/* All requests have been answered. NULL is fine. */
+void history_free(struct history *h);
+void history_ask(struct history *h, struct history_request *request); /* any thread */
+
+/* Any thread. */
+struct history_stats {
+    uint64_t finds, loads, hits, waits, failures; /* loads: segments made; hits: shared ones */
+    uint64_t bytes;                               /* of segments alive */
+};
+void history_stats(const struct history *h, struct history_stats *ret);
+
+#endif

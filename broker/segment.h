@@ -1,0 +1,70 @@
+/* segment.h - an immutable-once-published, reference-counted piece of a path log: whole encoded
+ * messages growing upwards, their index growing downwards until they would meet.
+ *
+ *   position:  0 ........ span ........ 2*span ......        segment number = position / span
+ *   segment:   [message|message|...          free          ...|index|index]
+ *
+ * One in the path log (pathlog.c) is written by the broker thread and read by any; one made from
+ * stored messages (history.c) is written by one thread, sealed, and then read by any. Its messages
+ * stand at the positions they had in the log. A span is a power of two, so a position says by a
+ * shift which segment it is in. */
+#ifndef BROKER_SEGMENT_H
+#define BROKER_SEGMENT_H
+
+#include "err.h"
+#include "slice.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct segment;
+
+/* The span of the path whose longest encoded message has `max_message` bytes: 1 << the result, at
+ * least 256 KiB and twice the message. */
+unsigned segment_span_bits(size_t max_message);
+
+/* Where the next message of a path goes. The path log and the store reckon with the same function,
+ * so that the position written to disk is the one in memory. (pure) */
+struct segment_place {
+    uint64_t tail; /* the position after the last message */
+    uint32_t n;    /* messages in the tail's segment */
+};
+/* Advances `at` by a message of `len` bytes; returns the message's position. A message never
+ * straddles two segments: what is left of one that cannot take it are positions nobody has. */
+uint64_t segment_place(unsigned span_bits, struct segment_place *at, size_t len);
+/* Continues at the beginning of the next segment (after a restart), unless it stands at one. */
+void segment_place_skip(unsigned span_bits, struct segment_place *at);
+
+/* A segment of stored messages, for exactly `n` messages of `bytes` bytes in all, the first of them
+ * at `position`. NULL without memory. Its size is added to *account until it is freed (NULL: not
+ * counted). The caller's reference. */
+struct segment *segment_make(unsigned span_bits, uint64_t position, size_t bytes, uint32_t n,
+                             _Atomic uint64_t *account);
+/* The next message of such a segment; they follow each other without holes. */
+void segment_put(struct segment *seg, uint64_t position, struct slice message,
+                 uint64_t appended_ms);
+void segment_seal(struct segment *seg); /* no more follow: others may read */
+
+/* What a read found. */
+struct segment_span {
+    struct slice bytes;  /* whole messages in one piece; empty: nothing there */
+    uint64_t start;      /* the position of bytes.data[0] */
+    uint32_t n_messages; /* in `bytes` */
+    struct segment *seg; /* NULL when bytes is empty */
+};
+/* From a sealed segment: everything from `cursor` (between two messages, or below the first) on. */
+void segment_read(struct segment *seg, uint64_t cursor, struct segment_span *ret);
+/* Where the message that contains position `pos` of the span ends, and (if asked) how many whole
+ * messages end at or before it since span->start. `pos` in (start, start + bytes.len]. */
+uint64_t segment_message_end(const struct segment_span *span, uint64_t pos, uint32_t *ret_n);
+
+void segment_ref(struct segment *seg);   /* inside, or holding a reference already; any thread */
+void segment_unref(struct segment *seg); /* any thread; NULL is fine */
+bool segment_is_shared(const struct segment *seg); /* somebody besides the caller refers to it */
+/* The position after its last message, UINT64_MAX while it may still grow. segment_size() is the
+ * memory it takes. */
+uint64_t segment_end(const struct segment *seg);
+uint64_t segment_size(const struct segment *seg);
+
+#endif

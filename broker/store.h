@@ -1,0 +1,215 @@
+/* store.h - the SQLite file of the embedded engine: events, batches per path (history), the
+ * catalog, senders' event ids, dead letters. Synchronous and without threads of its own: a `struct
+ * store` (the only connection that writes and checkpoints) belongs to the thread that opened it
+ * until it is handed to the journal thread; a `struct store_reader` to the history thread.
+ *
+ * Errors: -ENOSPC (disk full: rolled back, works again after space), -EBUSY (another process holds
+ * the lock longer than the busy time), -EIO (a failed write or sync: nothing may be acknowledged
+ * any more), -EBADMSG (damaged), -ENOTSUP (a newer schema), -EALREADY (the directory is in use),
+ * -ENOMEM, or the errno of making files.
+ *
+ * Time is the store's own: milliseconds that only go on while the machine does (CLOCK_BOOTTIME, and
+ * over a reboot the wall clock's difference when it is positive), so a step of the wall clock
+ * deletes nothing early. */
+#ifndef BROKER_STORE_H
+#define BROKER_STORE_H
+
+#include "err.h"
+#include "id.h"
+#include "slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STORE_SENDER_ID_SIZE 16 /* a sender's event id is kept as a hash */
+
+struct store;
+
+struct store_options {
+    const char *dir;             /* made with mode 0700 when it is not there; files are 0600 */
+    const char *vfs;             /* NULL: the system's; tests bring their own */
+    bool no_sync;                /* tests: synchronous=OFF, the negative control of the power cuts */
+    uint64_t busy_timeout_ms;    /* how long another process's lock is waited for */
+    uint64_t ballast_bytes;      /* a file given up when the disk is full; 0: none */
+    uint64_t max_dead_letters;   /* the oldest go first */
+};
+
+/* What opening found. */
+struct store_opened {
+    bool made;            /* no store was there */
+    bool checked;         /* the last run ended in a failure: the whole file was checked */
+    char quarantine[256]; /* "" or where a damaged store was moved to; the store is new then */
+};
+
+/* Takes the directory's lock (flock on "lock", holding our pid), opens or makes the file,
+ * migrates an older schema in one transaction, and checks: all of it after a run that ended with
+ * store_mark_failed(), otherwise for half a second at most. A damaged file is renamed aside and a
+ * new one begun. -EALREADY: *ret_pid is the process that has it. */
+MUST_CHECK int store_open(const struct store_options *options, struct store **ret,
+                          struct store_opened *ret_opened, int64_t *ret_pid);
+/* Checkpoints, closes, gives up the lock. NULL is fine. */
+void store_close(struct store *s);
+/* After -EIO or -EBADMSG: notes beside the database that the next start must check all of it. */
+void store_mark_failed(struct store *s);
+uint64_t store_now_ms(const struct store *s); /* the store's clock */
+int store_errno(const struct store *s);       /* SQLite's extended code of the last error */
+
+/* --- paths --- */
+
+struct store_limits {
+    uint64_t max_count, max_bytes, max_age_ms;
+    uint64_t count_grace_ms; /* max_count deletes nothing younger */
+};
+
+struct store_path_state {
+    uint64_t oldest; /* the end of the newest batch deleted, or where the path began */
+    uint64_t tail;   /* the position after the newest batch */
+    uint64_t count, bytes;
+};
+
+/* Registers a path of the configuration, before anything else is done with it; `index` is the
+ * number it has from here on (path->index). Its positions go on at the next segment. A span other
+ * than the one its batches were placed with renumbers them. */
+MUST_CHECK int store_path(struct store *s, uint32_t index, const char *name, unsigned span_bits,
+                          const struct store_limits *limits);
+void store_path_state(const struct store *s, uint32_t index, struct store_path_state *ret);
+
+/* --- what a start needs; before the first store_begin() --- */
+
+uint64_t store_next_seq(const struct store *s); /* above the number of every event stored */
+/* The highest event id ever stored, or made when the store was: new ids are above it. */
+void store_last_event_id(const struct store *s, char ret[ID_SIZE]);
+
+struct store_image {
+    uint64_t id;
+    const char *registry_id, *repository, *digest;
+};
+struct store_tag {
+    uint64_t id, image_id;
+    const char *name;
+};
+/* Images in the order of their ids, then tags in the order of theirs. */
+MUST_CHECK int store_load_catalog(struct store *s, void (*image)(void *, const struct store_image *),
+                                  void (*tag)(void *, const struct store_tag *), void *ctx);
+/* Sender ids of webhooks, oldest first: `ids` is STORE_SENDER_ID_SIZE bytes each. */
+MUST_CHECK int store_load_sender_ids(struct store *s,
+                                     void (*ids)(void *, uint64_t at_ms, struct slice ids),
+                                     void *ctx);
+/* The number of the last event that the trigger's batches cover; UINT64_MAX: it is new here. */
+MUST_CHECK int store_trigger(struct store *s, const char *trigger_id, uint64_t *ret_last_seq);
+/* Stored events with numbers above `after`, by webhook: `events` as record.h packs them, the first
+ * of them has the number `first_seq`. A negative value of `webhook` ends the walk and is returned. */
+MUST_CHECK int store_load_events(struct store *s, uint64_t after,
+                                 int (*webhook)(void *, uint64_t first_seq, uint32_t n,
+                                                struct slice events),
+                                 void *ctx);
+/* Counts one more attempt at what the process died over (trial.h), durably; returns how many there
+ * were by now, or a negative error. */
+enum store_attempt { STORE_ATTEMPT_WEBHOOK, STORE_ATTEMPT_EVENT };
+MUST_CHECK int store_count_attempt(struct store *s, enum store_attempt kind, uint64_t key);
+MUST_CHECK int store_load_attempts(struct store *s, enum store_attempt kind,
+                                   void (*one)(void *, uint64_t key, unsigned attempts), void *ctx);
+
+/* --- one transaction: begin, any number of puts, commit --- */
+
+MUST_CHECK int store_begin(struct store *s);
+/* Durable when it returns 0. On an error everything since store_begin() is undone. */
+MUST_CHECK int store_commit(struct store *s);
+void store_rollback(struct store *s);
+
+struct store_webhook {
+    uint64_t first_seq;      /* of its events, which are numbered one after the other */
+    uint32_t n_events;       /* may be 0 */
+    const char *last_event_id; /* of the last of them; NULL when there is none */
+    struct slice events;     /* as record.h packs them */
+    struct slice sender_ids; /* STORE_SENDER_ID_SIZE bytes each */
+    struct slice notes;      /* catalog changes as record.h packs them */
+    struct slice letters;    /* dead letters as record.h packs them */
+};
+MUST_CHECK int store_put_webhook(struct store *s, const struct store_webhook *w);
+
+struct store_batch {
+    uint32_t path;          /* index */
+    const char *trigger_id;
+    uint64_t last_seq;      /* the trigger's events up to this number are in batches now */
+    struct slice ids;       /* of its events in order, ID_PACKED_SIZE bytes each */
+    struct slice frames;    /* the encoded message */
+};
+/* Places the batch on its path; *ret_position as segment_place() reckons. */
+MUST_CHECK int store_put_batch(struct store *s, const struct store_batch *b,
+                               uint64_t *ret_position);
+
+/* No trigger needs events up to `seq` any more: each trigger's mark is moved there, and the events
+ * go. */
+MUST_CHECK int store_settle_events(struct store *s, uint64_t seq);
+/* Deletes history over its limits and sender ids older than `window_ms`; at most a few thousand
+ * rows a call. *ret_more: call again soon. */
+MUST_CHECK int store_retire(struct store *s, uint64_t window_ms, bool *ret_more);
+/* Outside a transaction: writes the WAL back when it is long. Errors as above; -EBUSY is none. */
+MUST_CHECK int store_checkpoint(struct store *s);
+/* The disk is full: gives up the ballast. It is made again by store_checkpoint() once there is
+ * room. */
+void store_drop_ballast(struct store *s);
+
+/* Replaces the catalog of one registry, in one transaction of its own. */
+struct store_catalog_source {
+    void *ctx;
+    /* The next image and its tags: 1, 0 at the end, or a negative error, which is returned. */
+    int (*next)(void *ctx, const char **ret_repository, const char **ret_digest,
+                const char *const **ret_tags, size_t *ret_n_tags);
+};
+MUST_CHECK int store_replace_catalog(struct store *s, const char *registry_id,
+                                     const struct store_catalog_source *source);
+
+/* --- dead letters --- */
+
+struct store_letter {
+    uint64_t id;          /* given by the store */
+    uint64_t wall_ms;     /* when it was set aside */
+    const char *registry_id, *reason;
+    uint64_t event_seq;   /* 0: what a registry sent and nobody understood; else an accepted event */
+    struct slice body;    /* what was sent, or the event as record.h packs it */
+};
+MUST_CHECK int store_put_letter(struct store *s, const struct store_letter *l); /* in a transaction */
+MUST_CHECK int store_load_letters(struct store *s, int (*one)(void *, const struct store_letter *),
+                                  void *ctx);
+MUST_CHECK int store_delete_letter(struct store *s, uint64_t id); /* in a transaction */
+uint64_t store_n_letters(const struct store *s);
+/* Opens the letters of a directory for reading only, also while another process runs on it. */
+MUST_CHECK int store_read_letters(const char *dir, int (*one)(void *, const struct store_letter *),
+                                  void *ctx);
+
+/* --- reading beside the writer --- */
+
+struct store_reader;
+
+MUST_CHECK int store_reader_open(const struct store_options *options, struct store_reader **ret);
+void store_reader_close(struct store_reader *r); /* NULL is fine */
+
+enum store_found {
+    STORE_FOUND,   /* in a batch that is kept: *position is after it */
+    STORE_BETWEEN, /* in none, but nothing after it was deleted: *position is where later ones begin */
+    STORE_GONE     /* what came after it is not all kept any more, or it was never here */
+};
+/* Where a client that has seen the event `id` goes on reading. When triggers share a path an event
+ * may be in two batches: the earlier one counts. */
+MUST_CHECK int store_reader_find(struct store_reader *r, const char *path_name, struct slice id,
+                                 enum store_found *ret, uint64_t *ret_position);
+/* The oldest position kept, and the id of the first event there ("" when the path is empty). */
+MUST_CHECK int store_reader_oldest(struct store_reader *r, const char *path_name,
+                                   uint64_t *ret_position, char ret_first_id[ID_SIZE]);
+/* The batches that begin in [from, to), in order, checksums compared; first their number and bytes.
+ * -EOVERFLOW: what begins at `from` has been deleted. */
+struct store_range {
+    uint32_t n;
+    size_t bytes;
+    uint64_t first; /* position of the first of them */
+};
+MUST_CHECK int store_reader_range(struct store_reader *r, const char *path_name, uint64_t from,
+                                  uint64_t to, struct store_range *ret);
+MUST_CHECK int store_reader_load(struct store_reader *r, const char *path_name, uint64_t from,
+                                 uint64_t to,
+                                 int (*batch)(void *, uint64_t position, struct slice frames),
+                                 void *ctx);
+
+#endif
