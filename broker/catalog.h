@@ -55,8 +55,9 @@ typedef void (*catalog_note_fn)(void *ctx, const struct catalog_note *n);
 uint64_t catalog_seal(struct catalog *c, catalog_note_fn note, void *ctx);
 /* The events of all changes sealed up to `mark` are safe. Marks are committed in order. */
 void catalog_commit(struct catalog *c, uint64_t mark);
-/* Undoes all changes that are not committed: their events were refused and will be sent again. */
-void catalog_rollback(struct catalog *c);
+/* Undoes all changes after `mark` that are not committed (0: all of them): their events were refused
+ * and will be sent again. */
+void catalog_rollback(struct catalog *c, uint64_t mark);
 
 /* Fills a new catalog from disk, in the order of the ids, images first. -EBADMSG: an id or name
  * twice, or a tag of no image; nothing was added. What is over the limits is forgotten by the next

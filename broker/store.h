@@ -97,6 +97,10 @@ MUST_CHECK int store_load_sender_ids(struct store *s,
                                      void *ctx);
 /* The number of the last event that the trigger's batches cover; UINT64_MAX: it is new here. */
 MUST_CHECK int store_trigger(struct store *s, const char *trigger_id, uint64_t *ret_last_seq);
+/* The same for all triggers of the configuration at once, durably: new ones are entered as if their
+ * batches covered everything so far, those that are not named are forgotten. */
+MUST_CHECK int store_triggers(struct store *s, const char *const *ids, size_t n,
+                              uint64_t *ret_last_seq);
 /* Stored events with numbers above `after`, by webhook: `events` as record.h packs them, the first
  * of them has the number `first_seq`. A negative value of `webhook` ends the walk and is returned. */
 MUST_CHECK int store_load_events(struct store *s, uint64_t after,
