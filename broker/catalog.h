@@ -41,8 +41,8 @@ size_t catalog_apply(struct catalog *c, const char *registry_id, const struct ch
 enum catalog_note_kind { NOTE_IMAGE, NOTE_TAG, NOTE_IMAGE_GONE, NOTE_TAG_GONE };
 struct catalog_note {
     enum catalog_note_kind kind;
-    uint64_t id;       /* of the image or tag */
-    uint64_t image_id; /* NOTE_TAG: the image it points to */
+    uint64_t id;                                   /* of the image or tag */
+    uint64_t image_id;                             /* NOTE_TAG: the image it points to */
     const char *registry_id, *repository, *digest; /* NOTE_IMAGE */
     const char *name;                              /* NOTE_TAG */
 };
@@ -55,8 +55,8 @@ typedef void (*catalog_note_fn)(void *ctx, const struct catalog_note *n);
 uint64_t catalog_seal(struct catalog *c, catalog_note_fn note, void *ctx);
 /* The events of all changes sealed up to `mark` are safe. Marks are committed in order. */
 void catalog_commit(struct catalog *c, uint64_t mark);
-/* Undoes all changes after `mark` that are not committed (0: all of them): their events were refused
- * and will be sent again. */
+/* Undoes all changes after `mark` that are not committed (0: all of them): their events were
+ * refused and will be sent again. */
 void catalog_rollback(struct catalog *c, uint64_t mark);
 
 /* Fills a new catalog from disk, in the order of the ids, images first. -EBADMSG: an id or name

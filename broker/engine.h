@@ -1,6 +1,7 @@
 /* engine.h - the table of an engine: where accepted events become safe, where batches go to the
  * nodes with clients, and where history is read. The rest of the program does not know which engine
- * runs. Broker thread, but for engine_ops.history; every callback comes on the broker thread too. */
+ * runs. Broker thread, but for engine_ops.history; every callback comes on the broker thread too.
+ */
 #ifndef BROKER_ENGINE_H
 #define BROKER_ENGINE_H
 
@@ -45,10 +46,10 @@ struct engine_callbacks {
 struct engine_options {
     const struct config *cfg;
     struct path_table *paths;
-    struct metrics *metrics;   /* the broker thread's */
-    struct mailbox *mailbox;   /* the broker loop's; open until close() has returned */
+    struct metrics *metrics; /* the broker thread's */
+    struct mailbox *mailbox; /* the broker loop's; open until close() has returned */
     struct engine_callbacks cb;
-    const char *vfs;           /* tests: store_options.vfs */
+    const char *vfs; /* tests: store_options.vfs */
 };
 
 /* One webhook's outcome. */
@@ -71,9 +72,9 @@ struct engine_broadcast {
 };
 
 struct engine_stats {
-    int state;                   /* 1: works, 2: the disk is full, 0: failed */
-    uint64_t queued_bytes;       /* not yet safe */
-    uint64_t dead_letters;       /* kept */
+    int state;                                  /* 1: works, 2: the disk is full, 0: failed */
+    uint64_t queued_bytes;                      /* not yet safe */
+    uint64_t dead_letters;                      /* kept */
     uint64_t *history_messages, *history_bytes; /* by path index; written if not NULL */
 };
 
@@ -84,15 +85,15 @@ struct engine_ops {
     /* Fills what ingest keeps in memory; once, before start(). */
     MUST_CHECK int (*load)(struct engine *e, struct catalog *catalog, struct seen *seen,
                            struct id_gen *ids);
-    /* All triggers of the configuration: *ret_last_seq says of each up to which number its events are
-     * in batches already. Once, before start(). */
+    /* All triggers of the configuration: *ret_last_seq says of each up to which number its events
+     * are in batches already. Once, before start(). */
     MUST_CHECK int (*load_triggers)(struct engine *e, const char *const *ids, size_t n,
                                     uint64_t *ret_last_seq);
     /* Everything is wired, the mailbox is open: what was accepted and is not in a batch of each
      * trigger comes now, by cb.events. */
     MUST_CHECK int (*start)(struct engine *e);
-    /* What is under way is made safe or given up; the last callbacks come when the mailbox runs next.
-     * Nothing is submitted or broadcast any more. */
+    /* What is under way is made safe or given up; the last callbacks come when the mailbox runs
+     * next. Nothing is submitted or broadcast any more. */
     void (*stop)(struct engine *e);
     void (*close)(struct engine *e); /* stopped, and the mailbox has run */
     /* 0, or -EAGAIN (overload), -EIO (failed before): whether submit would take something now. */
@@ -112,8 +113,8 @@ struct engine_ops {
     uint64_t (*now_ms)(struct engine *e); /* the clock of the de-duplication window */
     /* Sets an event aside that no trigger can send; `why` is a literal, `provisional` as above. */
     void (*set_aside)(struct engine *e, struct event *event, const char *why, bool provisional);
-    /* Where to note what is being worked on (NULL is a trial, too), and whether a webhook's hash has
-     * cost the process its life too often. */
+    /* Where to note what is being worked on (NULL is a trial, too), and whether a webhook's hash
+     * has cost the process its life too often. */
     struct trial *(*trial)(struct engine *e);
     bool (*suspect)(const struct engine *e, uint64_t webhook_hash);
     struct history *(*history)(struct engine *e); /* NULL: it keeps none */

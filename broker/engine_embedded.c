@@ -1,6 +1,6 @@
-/* engine_embedded.c - the engine of a single node: the journal makes things safe, the history thread
- * reads them back. What is submitted and broadcast in one turn is staged and goes to the journal
- * together, so that a webhook and the batches made of it are one transaction. */
+/* engine_embedded.c - the engine of a single node: the journal makes things safe, the history
+ * thread reads them back. What is submitted and broadcast in one turn is staged and goes to the
+ * journal together, so that a webhook and the batches made of it are one transaction. */
 #include "engine.h"
 
 #include "clock.h"
@@ -106,9 +106,10 @@ static void log_opened(const struct engine *e, const struct store_opened *opened
     log_str(&l, "data_dir", e->options.cfg->data_dir);
     if (damaged)
         log_str(&l, "moved_to", opened->quarantine);
-    log_str(&l, "state", opened->made      ? "new"
-                         : opened->checked ? "checked after a failure"
-                                           : "as it was left");
+    log_str(&l, "state",
+            opened->made      ? "new"
+            : opened->checked ? "checked after a failure"
+                              : "as it was left");
     log_u64(&l, "next_event", store_next_seq(e->store));
     log_close(&l);
 }
@@ -146,7 +147,8 @@ static int open_paths(struct engine *e)
             .max_age_ms = p->cfg->history_ms,
             .count_grace_ms = p->cfg->max_lag_ms,
         };
-        int r = store_path(e->store, (uint32_t) i, p->cfg->path, pathlog_span_bits(p->log), &limits);
+        int r =
+            store_path(e->store, (uint32_t) i, p->cfg->path, pathlog_span_bits(p->log), &limits);
         if (r < 0)
             return r;
         struct store_path_state state;
@@ -232,8 +234,7 @@ static void load_image(void *ctx, const struct store_image *i)
 {
     struct loading *l = ctx;
     if (l->err == 0)
-        l->err =
-            catalog_load_image(l->catalog, i->id, i->registry_id, i->repository, i->digest);
+        l->err = catalog_load_image(l->catalog, i->id, i->registry_id, i->repository, i->digest);
 }
 
 static void load_tag(void *ctx, const struct store_tag *t)

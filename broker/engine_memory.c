@@ -1,5 +1,6 @@
 /* engine_memory.c - the engine that keeps nothing: what is submitted is passed on at once, so it is
- * as safe as it will get when submit returns. For load benchmarks, and for those who want no disk. */
+ * as safe as it will get when submit returns. For load benchmarks, and for those who want no disk.
+ */
 #include "engine.h"
 
 #include "clock.h"
@@ -106,7 +107,8 @@ static uint64_t memory_now_ms(struct engine *e)
 static void memory_set_aside(struct engine *e, struct event *event, const char *why,
                              bool provisional)
 {
-    (void) e, (void) event, (void) why, (void) provisional; /* nowhere to keep it: the caller has logged it */
+    (void) e, (void) event, (void) why,
+        (void) provisional; /* nowhere to keep it: the caller has logged it */
 }
 
 static struct trial *memory_trial(struct engine *e)

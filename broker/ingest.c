@@ -1,10 +1,10 @@
 /* ingest.c - a webhook request: authenticate, drop duplicates, adapt, derive, submit, answer.
  *
  * Catalog and seen ids change while an envelope is read, before anybody knows whether its events
- * will be safe, and the next envelopes are read against what it changed. So webhooks under way belong
- * to an epoch: the engine makes them safe in order, and after the first that it refuses it refuses
- * all of the epoch. Then everything not committed is rolled back, once, and the next epoch begins;
- * the registries' retries derive the same events again. */
+ * will be safe, and the next envelopes are read against what it changed. So webhooks under way
+ * belong to an epoch: the engine makes them safe in order, and after the first that it refuses it
+ * refuses all of the epoch. Then everything not committed is rolled back, once, and the next epoch
+ * begins; the registries' retries derive the same events again. */
 #include "ingest.h"
 
 #include "clock.h"
@@ -25,7 +25,7 @@
 #define SET_ASIDE_LOG_LINES 10   /* per webhook; the rest is only counted */
 #define SET_ASIDE_LOG_BYTES 256
 #define RETRY_OVERLOAD_S    1
-#define RETRY_FAILED_S      5 /* the engine could not make the events safe */
+#define RETRY_FAILED_S      5   /* the engine could not make the events safe */
 #define LETTERS_MAX         100 /* dead letters of one webhook; the rest is only counted */
 #define LETTER_BYTES        ((size_t) 64 << 10)
 #define PACKED_MAX          ((size_t) 1 << 30)
@@ -258,7 +258,8 @@ static void accept_all(struct delivery *d)
     if (d->set_aside > 0)
         (void) snprintf(set_aside, sizeof(set_aside), ",\"set_aside\":%" PRIu64, d->set_aside);
     (void) snprintf(answer.body, sizeof(answer.body),
-                    "{\"accepted\":%" PRIu64 ",\"ignored\":%" PRIu64 ",\"duplicates\":%" PRIu64 "%s}",
+                    "{\"accepted\":%" PRIu64 ",\"ignored\":%" PRIu64 ",\"duplicates\":%" PRIu64
+                    "%s}",
                     d->accepted, d->ignored, d->duplicates, set_aside);
     finish(d, &answer);
 }
@@ -474,7 +475,8 @@ static void work_on(struct reading *rd, const struct ingest_request *req)
         forget_keys(d);
         refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
     } else if (rd->n == 0 && d->keys.len == 0 && d->letters == 0 && d->duplicates == 0) {
-        accept_all(d); /* nothing to keep, and nothing that another webhook still has to make safe */
+        accept_all(
+            d); /* nothing to keep, and nothing that another webhook still has to make safe */
     } else {
         submit(rd);
     }

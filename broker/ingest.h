@@ -62,7 +62,8 @@ enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
 
 /* Takes the request (copied or used up before it returns), ingest_check() included. An envelope or
  * event that cannot be understood is set aside as a dead letter, its first bytes logged, and still
- * 202, since Distribution retries every 4xx for ever and keeps all later events waiting behind it. */
+ * 202, since Distribution retries every 4xx for ever and keeps all later events waiting behind it.
+ */
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call);
 
 #endif

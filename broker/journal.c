@@ -175,8 +175,8 @@ static int put_all(struct journal *j, uint64_t *ret_serial)
     return r;
 }
 
-/* The group could not be written now. Webhooks are refused with what came with them; batches of safe
- * events, letters and barriers stay for the next try. */
+/* The group could not be written now. Webhooks are refused with what came with them; batches of
+ * safe events, letters and barriers stay for the next try. */
 static void refuse_group(struct journal *j, int err, struct chain *done)
 {
     struct work *all = j->waiting.first;
@@ -217,8 +217,8 @@ static bool is_passing(int err)
 static void set_state(struct journal *j, int err)
 {
     int state = err == 0 || err == -EBUSY || err == -ENOMEM ? JOURNAL_WORKS
-                : err == -ENOSPC                           ? JOURNAL_FULL
-                                                           : JOURNAL_FAILED;
+                : err == -ENOSPC                            ? JOURNAL_FULL
+                                                            : JOURNAL_FAILED;
     atomic_store(&j->state, state);
 }
 

@@ -56,7 +56,7 @@ struct journal_report {
 struct journal;
 
 struct journal_options {
-    struct store *store;   /* the journal's from here on, closed at the end */
+    struct store *store;     /* the journal's from here on, closed at the end */
     struct mailbox *mailbox; /* for reports; outlives the journal */
     void (*report)(void *ctx, const struct journal_report *report);
     void *ctx;

@@ -14,7 +14,7 @@
 
 #define WAKE_BYTES    (256 << 10) /* appended at most before the readers are woken */
 #define EXPIRE_MS     1000        /* how often quiet paths are looked at */
-#define CLOCK_STEP_MS 1000 /* of the wall clock against the monotonic one; less is drift */
+#define CLOCK_STEP_MS 1000        /* of the wall clock against the monotonic one; less is drift */
 #define DENIED_LOG_MS 1000        /* one line a second for all triggers that may not send */
 
 /* What a trigger does: gather a batch for a path. */
@@ -40,10 +40,10 @@ struct pipeline {
     bool *touched;    /* by path index: appended to, readers not yet woken */
     size_t n_touched, unseen_bytes;
     uint64_t denied_logged_ms;
-    uint64_t newest_seq;      /* of the events that were matched against all triggers */
-    uint64_t wall_ahead_ms;   /* of the wall clock before the monotonic one, when last looked */
-    bool provisional;         /* what is batched now is of events not yet safe */
-    bool draining, broken; /* broken: nothing can be made safe any more */
+    uint64_t newest_seq;    /* of the events that were matched against all triggers */
+    uint64_t wall_ahead_ms; /* of the wall clock before the monotonic one, when last looked */
+    bool provisional;       /* what is batched now is of events not yet safe */
+    bool draining, broken;  /* broken: nothing can be made safe any more */
     void (*failed)(void *ctx, int err);
     void *failed_ctx;
 };
@@ -205,7 +205,8 @@ static void add_to_batch(struct action *a, struct event *e)
         return;
     metrics_add(p->metrics, M_BATCH_DROPPED, 1);
     log_lost(a->trigger, e, r);
-    p->ops->set_aside(p->engine, e, r == -EMSGSIZE ? "longer than the path's messages" : "no memory",
+    p->ops->set_aside(p->engine, e,
+                      r == -EMSGSIZE ? "longer than the path's messages" : "no memory",
                       p->provisional);
 }
 

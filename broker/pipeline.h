@@ -1,8 +1,7 @@
 /* pipeline.h - the broker: the only file that knows the order of stages.
- *   ingest > catalog > engine (safe) > triggers > batch > frame > engine (to every node) > path log >
- *   wake
- * A trigger of batch size 1 needs no other event: its batch is formed at once and made safe together
- * with the event. Broker thread, but for the path logs it writes. */
+ *   ingest > catalog > engine (safe) > triggers > batch > frame > engine (to every node) > path log
+ * > wake A trigger of batch size 1 needs no other event: its batch is formed at once and made safe
+ * together with the event. Broker thread, but for the path logs it writes. */
 #ifndef BROKER_PIPELINE_H
 #define BROKER_PIPELINE_H
 
@@ -27,8 +26,8 @@ MUST_CHECK int pipeline_start(struct pipeline *p, uv_loop_t *loop,
 struct ingest *pipeline_ingest(struct pipeline *p);
 struct history *pipeline_history(struct pipeline *p); /* NULL: there is none */
 void pipeline_stats(struct pipeline *p, struct engine_stats *ret);
-/* Flushes the open batches to the path logs; later webhooks are answered 503. `done` comes when they
- * are there, maybe before this returns. */
+/* Flushes the open batches to the path logs; later webhooks are answered 503. `done` comes when
+ * they are there, maybe before this returns. */
 void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg);
 /* Ends the engine's work, drained or not: what is not safe by now never will be in this run. The
  * mailbox must run once more before pipeline_free(). */

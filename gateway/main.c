@@ -15,10 +15,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define RESERVED_FILES  64   /* for what is not a connection: listeners, logs, the journal */
-#define LOOP_FILES      4    /* epoll, wake-ups, libuv's spare */
-#define QUICK_SPREAD_MS 1000 /* SIGINT: an operator waits at the terminal */
-#define MMAP_THRESHOLD  (256 << 10)
+#define RESERVED_FILES    64   /* for what is not a connection: listeners, logs, the journal */
+#define LOOP_FILES        4    /* epoll, wake-ups, libuv's spare */
+#define QUICK_SPREAD_MS   1000 /* SIGINT: an operator waits at the terminal */
+#define MMAP_THRESHOLD    (256 << 10)
 #define FAILURE_SPREAD_MS 300  /* the journal has failed: clients shall find the next process */
 #define FAILURE_END_MS    900  /* then whoever is left is dropped */
 #define SETTLE_MS         5000 /* for what was accepted to become safe when we go down */
@@ -40,7 +40,8 @@ struct daemon {
     struct worker front;
     struct pipeline *pipeline;
     uv_signal_t term, interrupt;
-    uv_timer_t settle, end; /* how long the journal, and after its failure everybody, is waited for */
+    uv_timer_t settle,
+        end; /* how long the journal, and after its failure everybody, is waited for */
     size_t workers_left;
     bool workers_told;
     int exit_code;
@@ -298,8 +299,8 @@ static void drain_workers(void *arg)
 
 static void on_settle_late(uv_timer_t *timer)
 {
-    log_error("main", "the journal did not settle in time: what is not safe stays for the next start",
-              0);
+    log_error("main",
+              "the journal did not settle in time: what is not safe stays for the next start", 0);
     drain_workers(timer->data);
 }
 
@@ -328,8 +329,8 @@ static void on_end(uv_timer_t *timer)
     _exit(d->exit_code); /* the journal is not to be touched any more */
 }
 
-/* Nothing can be made safe any more: refuse webhooks, send clients away, leave with a code that says
- * so. The next start checks the journal. */
+/* Nothing can be made safe any more: refuse webhooks, send clients away, leave with a code that
+ * says so. The next start checks the journal. */
 static void on_failed(void *ctx, int err)
 {
     struct daemon *d = ctx;
@@ -559,10 +560,10 @@ static int serve(const struct config *cfg, const struct options *options)
 
 static int exit_code_of(int err)
 {
-    return err == -EALREADY                    ? EXIT_IN_USE
-           : err == -ENOTSUP                   ? EXIT_NEWER
-           : err == -EIO || err == -EBADMSG    ? EXIT_JOURNAL
-                                               : 1;
+    return err == -EALREADY                 ? EXIT_IN_USE
+           : err == -ENOTSUP                ? EXIT_NEWER
+           : err == -EIO || err == -EBADMSG ? EXIT_JOURNAL
+                                            : 1;
 }
 
 /* The tools of an operator that work on data_dir; -1: none was asked for. */

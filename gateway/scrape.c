@@ -190,8 +190,7 @@ static int print_history(const struct history *history, struct buf *out)
         const char *family, *type, *help;
         uint64_t value;
     } ROWS[] = {
-        {"regcast_history_finds_total", "counter", "Event ids looked up for clients.",
-         stats.finds},
+        {"regcast_history_finds_total", "counter", "Event ids looked up for clients.", stats.finds},
         {"regcast_history_loads_total", "counter", "Segments read from the journal.", stats.loads},
         {"regcast_history_hits_total", "counter", "Segments shared with another client.",
          stats.hits},
