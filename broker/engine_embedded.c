@@ -9,6 +9,7 @@
 #include "log.h"
 #include "mem.h"
 #include "record.h"
+#include "recovery.h"
 
 #include <stdlib.h>
 
@@ -28,19 +29,11 @@ struct item {
     struct engine_batch batch; /* BATCH */
 };
 
-struct seqs {
-    uint64_t *at;
-    size_t n, cap;
-};
-
 struct engine {
     struct engine_options options;
-    struct store *store; /* until the journal has it */
+    struct recovery recovery; /* its store is the journal's after the start */
     struct journal *journal;
     struct history *history;
-    struct trial *trial;
-    struct seqs suspects; /* hashes of webhooks that ended the process too often */
-    struct seqs poison;   /* numbers of such events */
     struct item *first_staged, *last_staged;
     uint64_t next_seq, serial, settled_seq, in_flight;
     uint64_t failure_logged_ms;
@@ -49,138 +42,12 @@ struct engine {
     bool failed;
 };
 
-/* --- small things --- */
-
-static void seqs_add(struct seqs *s, uint64_t value)
-{
-    if (s->n == s->cap) {
-        s->cap = s->cap == 0 ? 8 : s->cap * 2;
-        s->at = xrealloc(s->at, s->cap * sizeof(*s->at));
-    }
-    s->at[s->n++] = value;
-}
-
-static bool seqs_has(const struct seqs *s, uint64_t value)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        if (s->at[i] == value)
-            return true;
-    }
-    return false;
-}
-
-static void add_attempt(void *ctx, uint64_t key, unsigned attempts)
-{
-    if (attempts >= TRIAL_ATTEMPTS)
-        seqs_add(ctx, key);
-}
-
-static void log_failed(const char *what, const char *dir, int err)
-{
-    struct log_line l;
-    log_open(&l, LOG_ERROR, "journal", what);
-    log_str(&l, "data_dir", dir);
-    log_str(&l, "error", err_str(err));
-    log_close(&l);
-}
-
 /* --- opening --- */
-
-static struct store_options store_options_of(const struct engine_options *o)
-{
-    return (struct store_options){
-        .dir = o->cfg->data_dir,
-        .vfs = o->vfs,
-        .busy_timeout_ms = o->cfg->journal.busy_timeout_ms,
-        .ballast_bytes = o->cfg->journal.ballast_bytes,
-        .max_dead_letters = o->cfg->journal.max_dead_letters,
-    };
-}
-
-static void log_opened(const struct engine *e, const struct store_opened *opened)
-{
-    bool damaged = opened->quarantine[0] != '\0';
-    struct log_line l;
-    log_open(&l, damaged ? LOG_ERROR : LOG_INFO, "journal",
-             damaged ? "damaged; moved aside, a new one begun" : "open");
-    log_str(&l, "data_dir", e->options.cfg->data_dir);
-    if (damaged)
-        log_str(&l, "moved_to", opened->quarantine);
-    log_str(&l, "state",
-            opened->made      ? "new"
-            : opened->checked ? "checked after a failure"
-                              : "as it was left");
-    log_u64(&l, "next_event", store_next_seq(e->store));
-    log_close(&l);
-}
-
-static int open_store(struct engine *e)
-{
-    struct store_options options = store_options_of(&e->options);
-    struct store_opened opened = {0};
-    int64_t pid = 0;
-    int r = store_open(&options, &e->store, &opened, &pid);
-    if (r == -EALREADY) {
-        struct log_line l;
-        log_open(&l, LOG_ERROR, "journal", "data_dir is in use by another process");
-        log_str(&l, "data_dir", options.dir);
-        log_i64(&l, "pid", pid);
-        log_close(&l);
-    } else if (r == -ENOTSUP) {
-        log_failed("data_dir was written by a newer version", options.dir, r);
-    } else if (r < 0) {
-        log_failed("cannot be opened", options.dir, r);
-    } else {
-        log_opened(e, &opened);
-    }
-    return r;
-}
-
-static int open_paths(struct engine *e)
-{
-    struct path_table *paths = e->options.paths;
-    for (size_t i = 0; i < path_table_size(paths); i++) {
-        struct path *p = path_table_at(paths, i);
-        const struct store_limits limits = {
-            .max_count = p->cfg->history_count,
-            .max_bytes = p->cfg->history_bytes,
-            .max_age_ms = p->cfg->history_ms,
-            .count_grace_ms = p->cfg->max_lag_ms,
-        };
-        int r =
-            store_path(e->store, (uint32_t) i, p->cfg->path, pathlog_span_bits(p->log), &limits);
-        if (r < 0)
-            return r;
-        struct store_path_state state;
-        store_path_state(e->store, (uint32_t) i, &state);
-        pathlog_start(p->log, state.tail);
-    }
-    return 0;
-}
-
-/* What the last process died over is counted before anything is worked on again. */
-static int open_trial(struct engine *e)
-{
-    struct trial_found found;
-    int r = trial_open(e->options.cfg->data_dir, &e->trial, &found);
-    if (r == 0 && found.webhook != 0)
-        r = store_count_attempt(e->store, STORE_ATTEMPT_WEBHOOK, found.webhook);
-    if (r >= 0 && found.event != 0)
-        r = store_count_attempt(e->store, STORE_ATTEMPT_EVENT, found.event);
-    if (r >= 0)
-        r = store_load_attempts(e->store, STORE_ATTEMPT_WEBHOOK, add_attempt, &e->suspects);
-    if (r >= 0)
-        r = store_load_attempts(e->store, STORE_ATTEMPT_EVENT, add_attempt, &e->poison);
-    return r;
-}
 
 static void embedded_close(struct engine *e)
 {
     history_free(e->history);
-    store_close(e->store);
-    trial_close(e->trial);
-    free(e->suspects.at);
-    free(e->poison.at);
+    recovery_fini(&e->recovery);
     free(e);
 }
 
@@ -189,22 +56,14 @@ static int embedded_open(const struct engine_options *options, struct engine **r
     struct engine *e = xcalloc(1, sizeof(*e));
     e->options = *options;
     e->state = JOURNAL_WORKS;
-    struct store_options store = store_options_of(options);
-    int r = open_store(e);
-    if (r < 0) { /* said why */
-        embedded_close(e);
-        return r;
+    int r = recovery_open(&e->recovery, options);
+    if (r == 0) {
+        struct store_options store = recovery_store_options(options);
+        e->clock_offset_ms = store_now_ms(e->recovery.store) - clock_mono_ms();
+        r = recovery_failed(&e->recovery,
+                            history_new(&store, options->cfg->gateway.replay_bytes, &e->history));
     }
-    e->clock_offset_ms = store_now_ms(e->store) - clock_mono_ms();
-    r = open_paths(e);
-    if (r == 0)
-        r = open_trial(e);
-    if (r >= 0)
-        r = history_new(&store, options->cfg->gateway.replay_bytes, &e->history);
     if (r < 0) {
-        log_failed("cannot be used", store.dir, r);
-        if (r == -EIO || r == -EBADMSG)
-            store_mark_failed(e->store);
         embedded_close(e);
         return r;
     }
@@ -212,62 +71,22 @@ static int embedded_open(const struct engine_options *options, struct engine **r
     return 0;
 }
 
-/* --- loading --- */
-
-/* Says what happened, once, and has the next start look at everything after damage. */
-static int loaded(struct engine *e, int err)
-{
-    if (err < 0)
-        log_failed("cannot be read", e->options.cfg->data_dir, err);
-    if (err == -EIO || err == -EBADMSG)
-        store_mark_failed(e->store);
-    return err;
-}
-
-struct loading {
-    struct catalog *catalog;
-    struct seen *seen;
-    int err;
-};
-
-static void load_image(void *ctx, const struct store_image *i)
-{
-    struct loading *l = ctx;
-    if (l->err == 0)
-        l->err = catalog_load_image(l->catalog, i->id, i->registry_id, i->repository, i->digest);
-}
-
-static void load_tag(void *ctx, const struct store_tag *t)
-{
-    struct loading *l = ctx;
-    if (l->err == 0)
-        l->err = catalog_load_tag(l->catalog, t->id, t->image_id, t->name);
-}
-
-static void load_ids(void *ctx, uint64_t at_ms, struct slice ids)
-{
-    struct loading *l = ctx;
-    for (; ids.len >= SEEN_KEY_SIZE; ids = slice_from(ids, SEEN_KEY_SIZE)) {
-        struct seen_key key;
-        memcpy(key.bytes, ids.data, SEEN_KEY_SIZE);
-        (void) seen_add(l->seen, &key, at_ms);
-    }
-}
-
 static int embedded_load(struct engine *e, struct catalog *catalog, struct seen *seen,
                          struct id_gen *ids)
 {
-    struct loading l = {.catalog = catalog, .seen = seen};
-    char last_id[ID_SIZE];
-    int r = store_load_catalog(e->store, load_image, load_tag, &l);
-    if (r == 0)
-        r = l.err;
-    if (r == 0)
-        r = store_load_sender_ids(e->store, load_ids, &l);
-    store_last_event_id(e->store, last_id);
-    if (r == 0 && !id_gen_resume(ids, slice_str(last_id)))
-        r = -EBADMSG;
-    return loaded(e, r);
+    return recovery_load(&e->recovery, catalog, seen, ids);
+}
+
+static int embedded_load_triggers(struct engine *e, const char *const *ids, size_t n,
+                                  uint64_t *ret_last_seq)
+{
+    struct store *store = e->recovery.store;
+    e->next_seq = store_next_seq(store);
+    e->settled_seq = e->next_seq - 1;
+    int r = store_triggers(store, ids, n, ret_last_seq);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        e->settled_seq = ret_last_seq[i] < e->settled_seq ? ret_last_seq[i] : e->settled_seq;
+    return recovery_failed(&e->recovery, r);
 }
 
 /* --- items --- */
@@ -557,44 +376,10 @@ static void on_report(void *ctx, const struct journal_report *r)
 
 /* --- starting --- */
 
-struct backlog {
-    struct engine *e;
-    struct event **events;
-    size_t n, cap;
-};
-
-static void backlog_add(struct backlog *b, struct event *event)
-{
-    if (b->n == b->cap) {
-        b->cap = b->cap == 0 ? 64 : b->cap * 2;
-        b->events = xrealloc(b->events, b->cap * sizeof(struct event *));
-    }
-    b->events[b->n++] = event;
-}
-
-static int load_webhook(void *ctx, uint64_t first_seq, uint32_t n, struct slice events)
-{
-    struct backlog *b = ctx;
-    for (uint32_t i = 0; i < n; i++) {
-        struct event *event;
-        int r = record_next_event(&events, &event);
-        if (r < 0)
-            return r;
-        event->seq = first_seq + i;
-        if (seqs_has(&b->e->poison, event->seq)) {
-            embedded_set_aside(b->e, event, "ended the process too often", false);
-            event_unref(event);
-        } else {
-            backlog_add(b, event);
-        }
-    }
-    return 0;
-}
-
 static int start_journal(struct engine *e)
 {
     const struct journal_options options = {
-        .store = e->store,
+        .store = e->recovery.store,
         .mailbox = e->options.mailbox,
         .report = on_report,
         .ctx = e,
@@ -603,39 +388,36 @@ static int start_journal(struct engine *e)
     };
     int r = journal_new(&options, &e->journal);
     if (r == 0)
-        e->store = NULL;
+        e->recovery.store = NULL;
     return r;
 }
 
-static int embedded_load_triggers(struct engine *e, const char *const *ids, size_t n,
-                                  uint64_t *ret_last_seq)
+static void on_poison(void *ctx, struct event *event)
 {
-    e->next_seq = store_next_seq(e->store);
-    e->settled_seq = e->next_seq - 1;
-    int r = store_triggers(e->store, ids, n, ret_last_seq);
-    for (size_t i = 0; r == 0 && i < n; i++)
-        e->settled_seq = ret_last_seq[i] < e->settled_seq ? ret_last_seq[i] : e->settled_seq;
-    return loaded(e, r);
+    embedded_set_aside(ctx, event, "ended the process too often", false);
+}
+
+static void batch_backlog(struct engine *e, const struct backlog *b)
+{
+    if (b->n == 0)
+        return;
+    struct log_line l;
+    log_open(&l, LOG_INFO, "journal", "events without a batch are batched now");
+    log_u64(&l, "events", b->n);
+    log_close(&l);
+    e->options.cb.events(e->options.cb.ctx, b->events, b->n, true);
 }
 
 static int embedded_start(struct engine *e)
 {
-    struct backlog backlog = {.e = e};
-    int r = loaded(e, store_load_events(e->store, e->settled_seq, load_webhook, &backlog));
-    CRASH_POINT("engine.start.loaded");
+    struct backlog backlog = {.poison = on_poison, .ctx = e};
+    int r = recovery_backlog(&e->recovery, e->settled_seq, &backlog);
     if (r == 0)
         r = start_journal(e);
-    if (r == 0 && backlog.n > 0) {
-        struct log_line l;
-        log_open(&l, LOG_INFO, "journal", "events without a batch are batched now");
-        log_u64(&l, "events", backlog.n);
-        log_close(&l);
-        e->options.cb.events(e->options.cb.ctx, backlog.events, backlog.n, true);
-    }
+    if (r == 0)
+        batch_backlog(e, &backlog);
     CRASH_POINT("engine.started");
-    for (size_t i = 0; i < backlog.n; i++)
-        event_unref(backlog.events[i]);
-    free(backlog.events);
+    backlog_fini(&backlog);
     if (r == 0)
         embedded_flush(e);
     return r;
@@ -661,12 +443,12 @@ static uint64_t embedded_now_ms(struct engine *e)
 
 static struct trial *embedded_trial(struct engine *e)
 {
-    return e->trial;
+    return e->recovery.trial;
 }
 
 static bool embedded_suspect(const struct engine *e, uint64_t webhook_hash)
 {
-    return e->suspects.n > 0 && seqs_has(&e->suspects, webhook_hash);
+    return numbers_have(&e->recovery.suspects, webhook_hash);
 }
 
 static struct history *embedded_history(struct engine *e)
