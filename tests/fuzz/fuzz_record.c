@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (again(&in, &out))
         ASSERT(in.data == copy + out.len && in.len == size - out.len);
     ASSERT(out.len == 0 || memcmp(out.data, copy, out.len) == 0);
-    ASSERT(record_checksum(1, size, in) == record_checksum(1, size, in));
+    (void) record_checksum(1, size, in); /* reads to the end */
     buf_fini(&out);
     free(copy);
     return 0;
