@@ -349,13 +349,24 @@ int store_path_row(sqlite3_stmt *st, struct store_path_row *ret)
     return 0;
 }
 
-int store_gone_row(sqlite3_stmt *st, uint64_t path_id, struct slice *ret_ids)
+uint32_t store_sum_gone(uint64_t path_id, const struct store_gone_row *row)
 {
-    struct slice ids = store_column_blob(st, 0);
-    if (store_column(st, 1) != record_checksum(path_id, 0, ids) || ids.len % ID_PACKED_SIZE != 0)
+    return store_sum_row(path_id, 0, 0, row->high_id, row->ids);
+}
+
+int store_gone_row(sqlite3_stmt *st, uint64_t path_id, struct store_gone_row *ret)
+{
+    struct store_gone_row row = {store_column_blob(st, 0), store_column_blob(st, 1)};
+    if (store_column(st, 2) != store_sum_gone(path_id, &row) || row.high_id.len != ID_PACKED_SIZE ||
+        row.ids.len % ID_PACKED_SIZE != 0)
         return -EBADMSG;
-    *ret_ids = ids;
+    *ret = row;
     return 0;
+}
+
+uint32_t store_sum_meta(const char *key, struct slice value)
+{
+    return store_sum_row(0, 0, 0, slice_str(key), value);
 }
 
 int store_meta_get(sqlite3_stmt *st, const char *key, char ret[STORE_META_MAX])
@@ -365,8 +376,7 @@ int store_meta_get(sqlite3_stmt *st, const char *key, char ret[STORE_META_MAX])
     if (r <= 0)
         return r < 0 ? r : -ENOENT;
     struct slice value = store_column_blob(st, 0);
-    if (value.len >= STORE_META_MAX ||
-        store_column(st, 1) != store_sum_row(0, 0, 0, slice_str(key), value)) {
+    if (value.len >= STORE_META_MAX || store_column(st, 1) != store_sum_meta(key, value)) {
         r = -EBADMSG;
     } else {
         memset(ret, 0, STORE_META_MAX);

@@ -109,17 +109,25 @@ uint32_t store_sum_path(const struct store_path_row *row);
  * -EBADMSG: damaged. */
 MUST_CHECK int store_path_row(sqlite3_stmt *st, struct store_path_row *ret);
 
-/* `SELECT ids, sum FROM gone WHERE path = ?`: of path `id`, in a row. -EBADMSG as above. */
-#define STORE_GONE_SQL "SELECT ids, sum FROM gone WHERE path = ?1"
-MUST_CHECK int store_gone_row(sqlite3_stmt *st, uint64_t path_id, struct slice *ret_ids);
+/* From STORE_GONE_SQL, in a row: what has been deleted of path `path_id`. Before anything has been,
+ * it is the id made with the store or the last one stored before the path was. -EBADMSG as above.
+ */
+#define STORE_GONE_SQL "SELECT high_id, ids, sum FROM gone WHERE path = ?1"
+struct store_gone_row {
+    struct slice high_id; /* the highest event id in any batch deleted; ID_PACKED_SIZE bytes */
+    struct slice ids;     /* of the newest batch deleted, in order */
+};
+uint32_t store_sum_gone(uint64_t path_id, const struct store_gone_row *row);
+MUST_CHECK int store_gone_row(sqlite3_stmt *st, uint64_t path_id, struct store_gone_row *ret);
 
 /* `SELECT value, sum FROM meta WHERE key = ?`: copies the value of `key` with its NUL. -ENOENT:
  * there is none. -EBADMSG as above. */
 #define STORE_META_MAX 64
 #define STORE_META_SQL "SELECT value, sum FROM meta WHERE key = ?1"
+uint32_t store_sum_meta(const char *key, struct slice value);
 MUST_CHECK int store_meta_get(sqlite3_stmt *st, const char *key, char ret[STORE_META_MAX]);
 
-/* `SELECT ` these ` FROM dead_letters`: store.h's letter, borrowed until the next step. */
+/* From a statement that selects STORE_LETTER_COLUMNS, in a row; borrowed until the next step. */
 struct store_letter;
 #define STORE_LETTER_COLUMNS "id, wall_ms, registry, reason, event_seq, body, sum"
 uint32_t store_sum_letter(const struct store_letter *l);
