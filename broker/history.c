@@ -281,8 +281,8 @@ static int read_part(struct history *h, const struct history_request *q, const s
     int r = measure(h, q, p, ret_from, &range);
     if (r < 0 || range.n == 0)
         return r;
-    if (range.first != *ret_from) /* batches follow each other, and begin with their segment */
-        return -EBADMSG;
+    if (range.first != *ret_from || range.bytes == 0 || range.bytes > p->to - *ret_from)
+        return -EBADMSG; /* batches follow each other without holes, from their segment's start */
     return make(h, q->path->cfg->path, p, *ret_from, &range, ret);
 }
 

@@ -194,7 +194,7 @@ void store_reader_end(struct store_reader *r);
 enum store_found {
     STORE_FOUND,   /* in a batch that is kept: *position is after it */
     STORE_BETWEEN, /* in none, but nothing after it was deleted: *position is where later ones begin */
-    STORE_GONE     /* what came after it is not all kept any more, or it was never here */
+    STORE_GONE     /* what came after it is perhaps not all kept any more, or it was never here */
 };
 /* Where a client that has seen the event `id` goes on reading. When triggers share a path an event
  * may be in two batches: the earlier one counts. */

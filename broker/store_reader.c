@@ -24,15 +24,14 @@
 #define SCAN_LATE_MS 120000
 #define SCAN_MANY    65536
 
-enum statement { ST_PATH, ST_GONE, ST_META, ST_BATCHES, ST_SIZES, ST_FRAMES, ST_N };
+enum statement { ST_PATH, ST_GONE, ST_BATCHES, ST_SIZES, ST_FRAMES, ST_N };
 
 /* Statements over batches take the first and the last key. length() does not read the bytes. */
 #define KEY_RANGE " FROM batches WHERE key BETWEEN ?1 AND ?2 ORDER BY key"
 static const char *const SQL[ST_N] = {
     [ST_PATH] = "SELECT " STORE_PATH_COLUMNS " FROM paths WHERE name = ?1",
     [ST_GONE] = STORE_GONE_SQL,
-    [ST_META] = STORE_META_SQL,
-    [ST_BATCHES] = "SELECT key, at, sum, high_id, ids, length(frames)" KEY_RANGE,
+    [ST_BATCHES] = "SELECT key, at, sum, high_id, ids" KEY_RANGE,
     [ST_SIZES] = "SELECT key, length(frames)" KEY_RANGE,
     [ST_FRAMES] = "SELECT key, sum, frames" KEY_RANGE,
 };
@@ -184,8 +183,8 @@ static int path_get(struct store_reader *r, const char *name, struct known_path 
     return err;
 }
 
-struct batch_row {
-    uint64_t position, len;
+struct batch_row { /* what is searched */
+    uint64_t position;
     const uint8_t *high_id; /* until the next step */
     struct slice ids;       /* at least one */
 };
@@ -198,7 +197,22 @@ static int batch_row(sqlite3_stmt *st, struct batch_row *ret)
     if (sum != store_sum_batch_ids(key, store_column(st, 1), high_id, ids) ||
         high_id.len != ID_PACKED_SIZE || ids.len == 0 || ids.len % ID_PACKED_SIZE != 0)
         return -EBADMSG;
-    *ret = (struct batch_row){store_key_position(key), store_column(st, 5), high_id.data, ids};
+    *ret = (struct batch_row){store_key_position(key), high_id.data, ids};
+    return 0;
+}
+
+struct frames_row { /* what is sent */
+    uint64_t position;
+    struct slice frames; /* until the next step; not empty */
+};
+
+static int frames_row(sqlite3_stmt *st, struct frames_row *ret)
+{
+    int64_t key = (int64_t) store_column(st, 0);
+    struct slice frames = store_column_blob(st, 2);
+    if ((uint32_t) store_column(st, 1) != store_sum_batch_frames(key, frames) || frames.len == 0)
+        return -EBADMSG;
+    *ret = (struct frames_row){store_key_position(key), frames};
     return 0;
 }
 
@@ -232,55 +246,28 @@ static int first_batch(struct store_reader *r, uint64_t path_id, uint64_t from, 
 
 /* Where an id stands to what was deleted. */
 enum side {
-    SIDE_LATER,  /* later than all of it */
-    SIDE_LAST,   /* in the newest deleted batch and in none before */
-    SIDE_UNSEEN, /* in none of it, but not later than all of it */
-    SIDE_BEFORE  /* perhaps in a batch deleted before the newest one */
+    SIDE_LATER, /* later than all of it */
+    SIDE_LAST,  /* in the newest deleted batch, and in none before */
+    SIDE_BEFORE /* perhaps in one deleted before; the client may have seen it there */
 };
 
-/* `gone` is the highest id of all batches before the newest deleted one (or the store's birth),
- * then the ids of that one. The first tells whether an id that is in two batches, when triggers
- * share the path, may have been seen in the earlier of them. */
-static enum side side_of(struct slice gone, const uint8_t *id)
-{
-    if (compare_ids(id, gone.data) <= 0)
-        return SIDE_BEFORE;
-    struct slice newest = slice_from(gone, ID_PACKED_SIZE);
-    if (contains(newest, id))
-        return SIDE_LAST;
-    for (size_t at = 0; at < newest.len; at += ID_PACKED_SIZE) {
-        if (compare_ids(newest.data + at, id) > 0)
-            return SIDE_UNSEEN;
-    }
-    return SIDE_LATER;
-}
-
-/* Nothing was deleted: what is older than the store may have been sent by one before it. */
-static int birth_side(struct store_reader *r, const uint8_t *id, enum side *ret)
-{
-    char birth[STORE_META_MAX];
-    uint8_t packed[ID_PACKED_SIZE];
-    int err = store_meta_get(r->statements[ST_META], "birth", birth);
-    if (err < 0 || !id_pack(EVENT_ID_PREFIX, slice_str(birth), packed))
-        return err < 0 && err != -ENOENT ? err : -EBADMSG;
-    *ret = side_of(slice_of(packed, sizeof(packed)), id);
-    return 0;
-}
-
+/* An event may be in two batches when triggers share the path, so an id that is not later than all
+ * that was deleted may have been seen there, also when a kept batch contains it: to go on after
+ * that one would leave out what lay between. In doubt it is gone. */
 static int gone_side(struct store_reader *r, uint64_t path_id, const uint8_t *id, enum side *ret)
 {
     sqlite3_stmt *st = r->statements[ST_GONE];
     store_bind(st, 1, path_id);
     int err = store_step(st);
     if (err == 0)
-        return birth_side(r, id, ret);
-    struct slice gone;
+        return -EBADMSG; /* every path has one from the beginning */
+    struct store_gone_row gone;
     if (err == 1)
         err = store_gone_row(st, path_id, &gone);
-    if (err == 0 && gone.len < ID_PACKED_SIZE)
-        err = -EBADMSG;
     if (err == 0)
-        *ret = side_of(gone, id);
+        *ret = compare_ids(id, gone.high_id.data) > 0 ? SIDE_LATER
+               : contains(gone.ids, id)               ? SIDE_LAST
+                                                      : SIDE_BEFORE;
     (void) sqlite3_reset(st);
     return err;
 }
@@ -315,36 +302,72 @@ static uint64_t id_ms(const uint8_t *id) /* id.h: 85 bits, of which 37 count wit
     return top >> 13;
 }
 
-/* Looks for the id in the batches from `from` on. `*ret_first` is where the first of them begins
- * (or the tail), *ret_after the position after the one that contains it: 1, else 0. */
+/* What a search came to. */
+struct search {
+    bool found;
+    uint64_t first; /* where the first batch begins that it looked at, or the tail */
+    uint64_t at;    /* where the batch begins that contains the id */
+};
+
+/* Looks for the id in the batches from `from` on. */
 static int scan(struct store_reader *r, const struct known_path *path, uint64_t from,
-                const uint8_t *id, uint64_t *ret_first, uint64_t *ret_after)
+                const uint8_t *id, struct search *ret)
 {
-    *ret_first = path->tail;
+    *ret = (struct search){.first = path->tail};
     if (from >= path->tail)
         return 0;
     sqlite3_stmt *st = batches(r, ST_BATCHES, path->id, from, path->tail);
     struct batch_row row;
     int err;
-    bool found = false;
     unsigned n = 0, later = 0;
     for (; (err = store_step(st)) == 1 && n < SCAN_MANY; n++) {
         err = batch_row(st, &row);
         if (err < 0)
             break;
         if (n == 0)
-            *ret_first = row.position;
-        found = contains(row.ids, id);
-        if (found) {
-            *ret_after = row.position + row.len;
+            ret->first = row.position;
+        ret->at = row.position;
+        ret->found = contains(row.ids, id);
+        if (ret->found)
             break;
-        }
         if (compare_ids(row.ids.data, id) > 0 && ++later >= SCAN_FEW &&
             id_ms(row.ids.data) > id_ms(id) + SCAN_LATE_MS)
             break;
     }
     (void) sqlite3_reset(st);
-    return err < 0 ? err : found ? 1 : 0;
+    return err < 0 ? err : 0;
+}
+
+/* The position after the batch; its bytes are compared, since their number is not in what was. */
+static int end_of_batch(struct store_reader *r, uint64_t path_id, uint64_t position, uint64_t *ret)
+{
+    sqlite3_stmt *st = batches(r, ST_FRAMES, path_id, position, position + 1);
+    int err = store_step(st);
+    if (err <= 0)
+        return err < 0 ? err : -EBADMSG;
+    struct frames_row row;
+    err = frames_row(st, &row);
+    if (err == 0)
+        *ret = position + row.frames.len;
+    (void) sqlite3_reset(st);
+    return err;
+}
+
+static int find_kept(struct store_reader *r, const struct known_path *path, const uint8_t *id,
+                     enum store_found *ret, uint64_t *ret_position)
+{
+    uint64_t from = 0;
+    struct search search;
+    int err = bisect(r, path, id, &from);
+    if (err == 0)
+        err = scan(r, path, from, id, &search);
+    if (err < 0)
+        return err;
+    *ret = search.found ? STORE_FOUND : STORE_BETWEEN;
+    if (search.found)
+        return end_of_batch(r, path->id, search.at, ret_position);
+    *ret_position = search.first;
+    return 0;
 }
 
 static int find(struct store_reader *r, const char *path_name, const uint8_t *id,
@@ -357,19 +380,10 @@ static int find(struct store_reader *r, const char *path_name, const uint8_t *id
         err = gone_side(r, path.id, id, &side);
     if (err < 0)
         return err;
-    if (side == SIDE_BEFORE || side == SIDE_LAST) {
-        *ret = side == SIDE_LAST ? STORE_BETWEEN : STORE_GONE;
-        *ret_position = path.oldest;
-        return 0;
-    }
-    uint64_t from = 0, first, after = 0;
-    err = bisect(r, &path, id, &from);
-    if (err == 0)
-        err = scan(r, &path, from, id, &first, &after);
-    if (err < 0)
-        return err;
-    *ret = err == 1 ? STORE_FOUND : side == SIDE_LATER ? STORE_BETWEEN : STORE_GONE;
-    *ret_position = err == 1 ? after : first;
+    if (side == SIDE_LATER)
+        return find_kept(r, &path, id, ret, ret_position);
+    *ret = side == SIDE_LAST ? STORE_BETWEEN : STORE_GONE;
+    *ret_position = path.oldest;
     return 0;
 }
 
@@ -472,11 +486,10 @@ static int load(struct store_reader *r, const char *path_name, uint64_t from, ui
     sqlite3_stmt *st;
     int err = select_range(r, ST_FRAMES, path_name, from, to, &st);
     while (err == 1 && (err = store_step(st)) == 1) {
-        int64_t key = (int64_t) store_column(st, 0);
-        struct slice frames = store_column_blob(st, 2);
-        int told = -EBADMSG;
-        if ((uint32_t) store_column(st, 1) == store_sum_batch_frames(key, frames))
-            told = batch(ctx, store_key_position(key), frames);
+        struct frames_row row;
+        int told = frames_row(st, &row);
+        if (told == 0)
+            told = batch(ctx, row.position, row.frames);
         if (told < 0) {
             (void) sqlite3_reset(st);
             return told;
