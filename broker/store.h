@@ -193,11 +193,16 @@ struct store_reader;
 MUST_CHECK int store_reader_open(const struct store_options *options, struct store_reader **ret);
 void store_reader_close(struct store_reader *r); /* NULL is fine */
 
+/* What is asked until store_reader_end() is answered as of one moment; without it each question has
+ * a moment of its own. Keep it short: the write-ahead log cannot begin anew meanwhile. */
+MUST_CHECK int store_reader_begin(struct store_reader *r);
+void store_reader_end(struct store_reader *r);
+
 enum store_found {
     STORE_FOUND,   /* in a batch that is kept: *position is after it */
     STORE_BETWEEN, /* in none, but nothing after it was deleted: *position is where later ones begin
                     */
-    STORE_GONE     /* what came after it is not all kept any more, or it was never here */
+    STORE_GONE     /* what came after it is perhaps not all kept any more, or it was never here */
 };
 /* Where a client that has seen the event `id` goes on reading. When triggers share a path an event
  * may be in two batches: the earlier one counts. */
