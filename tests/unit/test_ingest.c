@@ -21,7 +21,7 @@
 #define OTHER  "sha256:45d33032d2e088783634054c7fc7ad91d5549dba6eaefbb54f1858b30da36e9f"
 
 #define PUSH(digest, tag)                                                                          \
-    "{\"timestamp\":\"2026-11-22T07:50:41.5+03:00\",\"action\":\"push\",\"target\":"  \
+    "{\"timestamp\":\"2026-11-22T07:50:41.5+03:00\",\"action\":\"push\",\"target\":"               \
     "{\"mediaType\":\"" OCI "\",\"digest\":\"" digest "\",\"repository\":\"app\",\"tag\":\"" tag   \
     "\"}}"
 #define DELETE(digest)                                                                             \
@@ -557,8 +557,8 @@ static void test_set_aside_log(void **state)
 /* --- duplicates --- */
 
 #define PUSH_ID(id, digest, tag)                                                                   \
-    "{\"id\":\"" id "\",\"action\":\"push\",\"target\":{\"mediaType\":\"" OCI "\",\"digest\":\"" digest    \
-    "\",\"repository\":\"app\",\"tag\":\"" tag "\"}}"
+    "{\"id\":\"" id "\",\"action\":\"push\",\"target\":{\"mediaType\":\"" OCI                      \
+    "\",\"digest\":\"" digest "\",\"repository\":\"app\",\"tag\":\"" tag "\"}}"
 
 static void test_duplicates(void **state)
 {
