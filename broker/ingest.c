@@ -278,7 +278,7 @@ static void roll_back(struct ingest *in, uint64_t epoch)
 {
     if (epoch != in->epoch)
         return; /* was done for the first of its epoch that was refused */
-    catalog_rollback(in->catalog, 0);
+    catalog_rollback(in->catalog);
     in->mark = 0;
     in->epoch++;
 }
@@ -470,7 +470,7 @@ static void work_on(struct reading *rd, const struct ingest_request *req)
     int r = read_events(rd, req);
     in->mark = d->mark = catalog_seal(in->catalog, on_note, rd);
     if (r < 0 || rd->no_memory) { /* those under way before it are not touched */
-        catalog_rollback(in->catalog, mark);
+        catalog_rollback_to(in->catalog, mark);
         in->mark = mark;
         forget_keys(d);
         refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
