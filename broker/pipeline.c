@@ -102,7 +102,7 @@ static int on_deliver(void *ctx, struct path *path, const struct batch_message *
     buf_clear(&p->frame);
     int r = frame_message(&p->frame, FRAME_TEXT, m->json, path->cfg->max_frame_bytes);
     if (r == 0)
-        r = pathlog_append(path->log, buf_slice(&p->frame), m->first_event_id, now_of(p));
+        r = pathlog_append(path->log, buf_slice(&p->frame), now_of(p));
     if (r < 0)
         return r;
     touch(p, path);

@@ -5,9 +5,10 @@
 
 #include <stdio.h>
 
-#define SHORT_MS    500
-#define SMALL_BYTES (UINT64_C(64) << 20) /* what is looked at in that time, if it comes from disk  \
-                                          */
+#define SHORT_MS 500
+#define SMALL_BYTES                                                                                \
+    (UINT64_C(64) << 20) /* what is looked at in that time, if it comes from disk                  \
+                          */
 
 struct check {
     struct store *s;
@@ -129,6 +130,28 @@ static int check_gone(struct check *c, const struct store_path *p)
     return r;
 }
 
+/* Rows of paths that are not there. */
+static int check_orphans(struct check *c)
+{
+    uint64_t batches = 0, gone = 0, expected = 0;
+    for (size_t i = 0; i < c->s->n_paths; i++)
+        expected += c->s->paths[i]->now.count;
+    sqlite3_stmt *st;
+    int r = store_prepare(
+        c->s->db, "SELECT (SELECT count(*) FROM batches), (SELECT count(*) FROM gone)", &st);
+    if (r < 0)
+        return r;
+    r = store_step(st);
+    if (r == 1) {
+        batches = store_column(st, 0);
+        gone = store_column(st, 1);
+    }
+    (void) sqlite3_finalize(st);
+    if (r < 0)
+        return r;
+    return batches == expected && gone == c->s->n_paths ? 0 : -EBADMSG;
+}
+
 static int check_paths(struct check *c)
 {
     sqlite3_stmt *st;
@@ -201,6 +224,8 @@ int store_check(struct store *s, bool whole)
     sqlite3_progress_handler(s->db, 0, NULL, NULL);
     if (r == 0 && (whole || small))
         r = check_paths(&c);
+    if (r == 0 && (whole || small))
+        r = check_orphans(&c);
     if (r == 0 && (whole || small))
         r = check_rows(s);
     return r;

@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define WRITE_EACH_MS 1000 /* what a reboot may add to ages at most, when the wall clock is gone   \
-                            */
+#define WRITE_EACH_MS                                                                              \
+    1000 /* what a reboot may add to ages at most, when the wall clock is gone                     \
+          */
 
 uint64_t store_now_ms(const struct store *s)
 {

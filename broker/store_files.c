@@ -168,6 +168,7 @@ int store_files_set_aside(struct store *s, struct store_opened *opened)
 
 void store_mark_failed(struct store *s)
 {
+    s->failed = true;
     int fd = openat(s->dir_fd, MARK_FILE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, MODE_FILE);
     if (fd < 0)
         return;

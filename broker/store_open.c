@@ -202,10 +202,12 @@ void store_close(struct store *s)
     if (s == NULL)
         return;
     store_rollback(s);
-    write_clock(s);
-    CRASH_POINT("store.close.before");
-    (void) sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    CRASH_POINT("store.close.after");
-    disconnect(s, false);
+    if (!s->failed) {
+        write_clock(s);
+        CRASH_POINT("store.close.before");
+        (void) sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        CRASH_POINT("store.close.after");
+    }
+    disconnect(s, s->failed);
     release(s);
 }
