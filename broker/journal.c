@@ -281,6 +281,8 @@ static bool retire(struct journal *j)
     bool more = false;
     CRASH_POINT("journal.retire");
     int r = store_begin(j->store);
+    if (r == 0 && atomic_load(&j->state) == JOURNAL_FULL)
+        store_touch(j->store);
     if (r == 0)
         r = store_retire(j->store, j->options.dedup_window_ms, &more);
     if (r == 0)

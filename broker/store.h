@@ -122,6 +122,8 @@ MUST_CHECK int store_begin(struct store *s);
 /* Durable when it returns 0. On an error everything since store_begin() is undone. */
 MUST_CHECK int store_commit(struct store *s);
 void store_rollback(struct store *s);
+/* Makes the transaction one that writes, whatever else is in it: whether there is room again. */
+void store_touch(struct store *s);
 
 struct store_webhook {
     uint64_t first_seq;        /* of its events, which are numbered one after the other */
