@@ -61,6 +61,7 @@ static inline struct fixture *fixture_new(void)
                                            .max_lag_ms = 60000,
                                            .history_count = 100000,
                                            .history_bytes = 64 << 20,
+                                           .memory_bytes = 64 << 20,
                                            .history_ms = 600000};
     f->paths[1].inbound = INBOUND_ECHO;
     f->paths[2].inbound = INBOUND_REJECT;
@@ -212,7 +213,7 @@ static inline void fixture_append(struct fixture *f, size_t path, struct slice p
     struct buf frame;
     buf_init(&frame, 1 << 24);
     assert_int_equal(frame_message(&frame, FRAME_TEXT, payload, p->cfg->max_frame_bytes), 0);
-    assert_int_equal(pathlog_append(p->log, buf_slice(&frame), NULL, uv_now(&f->gateway->loop)), 0);
+    assert_int_equal(pathlog_append(p->log, buf_slice(&frame), uv_now(&f->gateway->loop)), 0);
     buf_fini(&frame);
 }
 
