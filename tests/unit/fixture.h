@@ -216,7 +216,7 @@ static inline void fixture_append(struct fixture *f, size_t path, struct slice p
     struct buf frame;
     buf_init(&frame, 1 << 24);
     assert_int_equal(frame_message(&frame, FRAME_TEXT, payload, p->cfg->max_frame_bytes), 0);
-    assert_int_equal(pathlog_append(p->log, buf_slice(&frame), NULL, uv_now(&f->gateway->loop)), 0);
+    assert_int_equal(pathlog_append(p->log, buf_slice(&frame), uv_now(&f->gateway->loop)), 0);
     buf_fini(&frame);
 }
 
