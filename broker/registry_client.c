@@ -282,22 +282,22 @@ static int request(struct registry_client *c, CURLU *url, enum registry_method m
     return 0;
 }
 
-/* Where the answer sends us. NULL with *ret_err 0: nowhere. For curl_url_cleanup(). */
+/* Where the answer sends us. NULL with *ret_err 0: nowhere. For curl_url_cleanup(). Reckoned from
+ * the header, as the URL that libcurl offers would have the user and password in it. */
 static CURLU *redirect_of(struct registry_client *c, CURLU *from, const struct registry_answer *a,
                           int *ret_err)
 {
-    char *to = NULL, shown[SHOWN_BYTES];
+    char shown[SHOWN_BYTES];
+    const char *to = a->status < 300 || a->status > 399 ? NULL : header(c, "Location", 0);
     *ret_err = 0;
-    if (a->status < 300 || a->status > 399 ||
-        curl_easy_getinfo(c->curl, CURLINFO_REDIRECT_URL, &to) != CURLE_OK || to == NULL)
+    if (to == NULL)
         return NULL;
-    CURLU *url = registry_url_resolve(NULL, to);
+    CURLU *url = registry_url_resolve(from, to);
     if (url != NULL && registry_url_same_origin(from, url))
         return url;
     curl_url_cleanup(url);
-    /* a user and password in it would be somebody's */
-    registry_url_printable(shown, sizeof(shown),
-                           slice_str(strchr(to, '@') == NULL ? to : "one with an @"));
+    bool secret = strchr(to, '@') != NULL; /* somebody's user and password */
+    registry_url_printable(shown, sizeof(shown), slice_str(secret ? "one with an @" : to));
     *ret_err = fail(c, -EBADMSG,
                     "%s: redirects to another origin (%s), which is not followed; if it is the "
                     "registry, name its URL",
