@@ -19,7 +19,8 @@
 #define POSITION_BITS    48
 
 static const char SCHEMA[] =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+    "PRAGMA page_size=%u; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+    "PRAGMA wal_autocheckpoint=0;"
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE paths(id INTEGER PRIMARY KEY, name TEXT UNIQUE, tail, count, bytes, high_id "
     "BLOB);"
@@ -61,7 +62,7 @@ static const char *const SQL[N_STATEMENTS] = {
 
 struct options {
     const char *dir;
-    unsigned senders, per_request, batch;
+    unsigned senders, per_request, batch, page_size;
     uint64_t warmup_ns, measured_ns;
     int core, load_core; /* -1: wherever */
 };
@@ -278,7 +279,7 @@ static int on_wal(void *self, sqlite3 *db, const char *name, int pages)
 
 static void checkpoint(struct journal *j)
 {
-    if ((uint64_t) j->wal_pages * 4096 < CHECKPOINT_BYTES)
+    if ((uint64_t) j->wal_pages * j->shared->options->page_size < CHECKPOINT_BYTES)
         return;
     if (sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
         die("checkpoint: %s", sqlite3_errmsg(j->db));
@@ -320,15 +321,16 @@ static struct sender *take_group(struct shared *s, unsigned *ret_number)
     return first;
 }
 
-static void journal_open(struct journal *j, const char *dir)
+static void journal_open(struct journal *j, const struct options *o)
 {
-    char file[4096];
-    if (snprintf(file, sizeof(file), "%s/reference.db", dir) >= (int) sizeof(file))
+    char file[4096], schema[sizeof(SCHEMA) + 16];
+    if (snprintf(file, sizeof(file), "%s/reference.db", o->dir) >= (int) sizeof(file))
         die("--dir: too long");
+    (void) snprintf(schema, sizeof(schema), SCHEMA, o->page_size);
     if (sqlite3_open_v2(file, &j->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK ||
-        sqlite3_exec(j->db, SCHEMA, NULL, NULL, NULL) != SQLITE_OK)
+        sqlite3_exec(j->db, schema, NULL, NULL, NULL) != SQLITE_OK)
         die("%s: %s", file, sqlite3_errmsg(j->db));
     for (unsigned i = 0; i < N_STATEMENTS; i++)
         if (sqlite3_prepare_v3(j->db, SQL[i], -1, SQLITE_PREPARE_PERSISTENT, &j->statements[i],
@@ -377,13 +379,15 @@ static void options_read(struct options *o, int argc, char **argv)
     *o = (struct options){.senders = 64,
                           .per_request = 1,
                           .batch = 1,
+                          .page_size = 4096,
                           .warmup_ns = NS_PER_S,
                           .measured_ns = 3 * NS_PER_S,
                           .core = -1,
                           .load_core = -1};
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         (void) puts("bench_durable --dir DIR [--senders N (64)] [--per-request N (1)]\n"
-                    "  [--batch N (1)] [--warmup S (1)] [--seconds S (3)]\n"
+                    "  [--batch N (1)] [--page-size BYTES (4096)]\n"
+                    "  [--warmup S (1)] [--seconds S (3)]\n"
                     "  [--core N: of the committing thread] [--load-core N: of the senders]");
         exit(0);
     }
@@ -397,6 +401,8 @@ static void options_read(struct options *o, int argc, char **argv)
             o->per_request = (unsigned) number_parse(name, value, 1, ROWS_MAX_EVENTS);
         else if (strcmp(name, "--batch") == 0)
             o->batch = (unsigned) number_parse(name, value, 1, 1000);
+        else if (strcmp(name, "--page-size") == 0)
+            o->page_size = (unsigned) number_parse(name, value, 512, 65536);
         else if (strcmp(name, "--warmup") == 0)
             o->warmup_ns = seconds_parse(name, value);
         else if (strcmp(name, "--seconds") == 0)
@@ -466,7 +472,7 @@ int main(int argc, char **argv)
     shared.last = &shared.first;
     static struct journal journal;
     journal = (struct journal){.shared = &shared, .seq = 1};
-    journal_open(&journal, o.dir);
+    journal_open(&journal, &o);
     struct sender *senders = calloc(o.senders, sizeof(*senders));
     if (senders == NULL)
         die("out of memory");

@@ -25,6 +25,17 @@ static inline uint64_t own_cpu_ns(void)
     return (uint64_t) t.tv_sec * NS_PER_S + (uint64_t) t.tv_nsec;
 }
 
+/* CPU seconds of each thread that was there at both times, the oldest first. */
+static inline void print_threads(const struct proc_sample *a, const struct proc_sample *b)
+{
+    (void) printf("\"threads\":[");
+    for (unsigned i = 0; i < a->n_threads && i < b->n_threads; i++)
+        (void) printf("%s{\"name\":\"%s\",\"cpu_seconds\":%.4f}", i == 0 ? "" : ",",
+                      b->threads[i].name,
+                      (double) (b->threads[i].cpu_ns - a->threads[i].cpu_ns) / 1e9);
+    (void) printf("]");
+}
+
 static inline void print_latency(const char *name, const struct hist *h)
 {
     (void) printf("\"%s\":{\"n\":%llu,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p99.9\":%.1f,"
