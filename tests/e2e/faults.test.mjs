@@ -24,14 +24,12 @@ import {
 import {
     Service,
     TRACED,
-    answerTo,
     heartbeat,
     holdLock,
     idsOf,
     resume,
     runToEnd,
     smallDisk,
-    sqlite,
     strace,
     wrapped,
 } from './journal.mjs';

@@ -28,7 +28,6 @@ import {
     bulk,
     idAfter,
     idsOf,
-    messagesIn,
     resume,
 } from './journal.mjs';
 
