@@ -5,7 +5,7 @@
 #include "mem.h"
 #include "path.h"
 #include "pipeline.h"
-#include "rebuild_command.h"
+#include "rebuild.h"
 #include "worker.h"
 
 #include <getopt.h>
