@@ -67,7 +67,7 @@ static int map(int fd, struct trial **ret)
 
 int trial_open(const char *dir, struct trial **ret, struct trial_found *ret_found)
 {
-    struct trial *t;
+    struct trial *t = NULL;
     int fd = open_file(dir);
     if (fd < 0)
         return fd;
