@@ -26,7 +26,8 @@ struct shared {
     size_t n_workers;
     struct worker *front;    /* webhooks; the broker's thread */
     struct history *history; /* NULL: the engine keeps none beyond the path logs */
-    struct ingest *ingest;   /* front's thread only */
+    struct ingest *ingest;   /* front's thread only, as the next */
+    struct pipeline *pipeline;
     _Atomic bool ready, draining;
     uint64_t drain_spread_ms; /* set before `draining` */
     uint16_t drain_code;      /* 1001 or 1012; set before `draining` */

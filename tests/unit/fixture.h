@@ -52,7 +52,7 @@ static inline struct fixture *fixture_new(void)
     static char root[] = "/", echo[] = "/echo", reject[] = "/reject", team[] = "/teams/{team}";
     static char *const NAMES[FIXTURE_PATHS] = {root, echo, reject, team};
     static char cloud[] = "b1gcloud000000000001", folder[] = "b1gfolder00000000001";
-    static char registry[] = "crtregistry000000001";
+    static char registry[] = "crtregistry000000001", engine[] = "memory";
     struct fixture *f = xcalloc(1, sizeof(*f));
     log_set_level(LOG_ERROR);
     for (size_t i = 0; i < FIXTURE_PATHS; i++)
@@ -70,6 +70,9 @@ static inline struct fixture *fixture_new(void)
     f->registry.id = registry;
     struct config *cfg = &f->cfg;
     cfg->cloud_id = cloud;
+    cfg->engine = engine;
+    cfg->dedup.window_ms = 3600000;
+    cfg->dedup.max_ids = 100000;
     cfg->folder_id = folder;
     cfg->gateway.workers = 1;
     cfg->gateway.paths = f->paths;

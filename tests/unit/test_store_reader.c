@@ -1,5 +1,7 @@
 /* Reading the store beside its writer: where a client goes on, what is loaded, what damage does. */
-#include "../shelf.h"
+#include "shelf.h"
+
+#include <sys/stat.h>
 
 #define LEN 100 /* of a message, where it does not matter */
 
@@ -87,27 +89,26 @@ static void test_opening(void **state)
     shelf_close(&w.shelf);
 }
 
+/* The last connection to leave would write the log back; that is the writer's work alone. */
 static void test_reader_writes_nothing(void **state)
 {
     (void) state;
     struct world w;
+    struct stat before, after;
+    char file[128];
     shelf_open(&w.shelf);
     struct shelf_path *a = shelf_path(&w.shelf, "/a");
     (void) shelf_put_one(&w.shelf, a, 2000, LEN);
-    char before[256], after[256], file[128];
     (void) snprintf(file, sizeof(file), "%s/" STORE_FILE "-wal", w.shelf.dir);
-    FILE *f = fopen(file, "rb");
-    assert_non_null(f);
-    size_t n = fread(before, 1, sizeof(before), f);
-    (void) fclose(f);
+    assert_int_equal(stat(file, &before), 0);
+    assert_true(before.st_size > 0);
     world_read(&w);
+    assert_int_equal(sqlite3_close(w.shelf.db), SQLITE_OK);
+    w.shelf.db = NULL;
     expect(&w, "/a", 2000, STORE_FOUND, LEN);
-    store_reader_close(w.reader); /* without a checkpoint: the log is as long as before */
-    f = fopen(file, "rb");
-    assert_non_null(f);
-    assert_int_equal(fread(after, 1, sizeof(after), f), n);
-    (void) fclose(f);
-    assert_memory_equal(before, after, n);
+    store_reader_close(w.reader);
+    assert_int_equal(stat(file, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
     shelf_close(&w.shelf);
 }
 
@@ -447,13 +448,15 @@ static void test_damage(void **state)
     } CASES[] = {
         {"time", "UPDATE batches SET at = at + 1", true, false},
         {"checksum", "UPDATE batches SET sum = sum + 1", false, true},
-        {"upper checksum", "UPDATE batches SET sum = sum + 4294967296", true, false},
+        {"upper checksum", "UPDATE batches SET sum = (sum | 4294967296) - (sum & 4294967296)", true,
+         false},
         {"highest id", "UPDATE batches SET high_id = x'00000000000000000000ff'", true, false},
         {"no highest id", "UPDATE batches SET high_id = x''", true, false},
         {"ids", "UPDATE batches SET ids = x'00000000000000000000ff'", true, false},
         {"no ids", "UPDATE batches SET ids = x''", true, false},
         {"message", "UPDATE batches SET frames = zeroblob(length(frames))", false, true},
-        {"message's length", "UPDATE batches SET frames = frames || x'00'", false, true},
+        {"message's length", "UPDATE batches SET frames = CAST(frames || x'00' AS BLOB)", false,
+         true},
         {"no message", "UPDATE batches SET frames = x''", false, true},
         {"key", "UPDATE batches SET key = key + 1 WHERE key % 65536 > 0", true, true},
         {"path", "UPDATE paths SET oldest = oldest + 1", true, true},
