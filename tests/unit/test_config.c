@@ -283,7 +283,7 @@ static const struct {
     {"gateway: {paths: [[/]]}\n", 1, "gateway.paths[0]", "expected a mapping, got a list"},
     /* values out of bounds */
     {"engine: nats\n", 1, "engine",
-     "expected embedded (nats is not in this version), got \"nats\""},
+     "expected embedded or memory (nats is not in this version), got \"nats\""},
     {"log_level: trace\n", 1, "log_level", "expected debug, info, warn or error"},
     {"cloud_id: 123456789012345678901234567890123456789012345678901\n", 1, "cloud_id",
      "expected 1 to 50 characters"},
