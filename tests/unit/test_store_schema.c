@@ -215,7 +215,7 @@ static void test_paths_rows(void **state)
     assert_int_equal(store_exec(db, sql), 0);
 
     static const char *const DAMAGE[] = {
-        NULL,          "id = 4",    "name = '/b'", "span_bits = 19", "tail = 501", "tail_n = 3",
+        NULL,          "id = 4",    "name = '/b'", "span_bits = 19", "tail = 501",   "tail_n = 3",
         "oldest = 99", "count = 5", "bytes = 401", "high_id = x''",  "sum = sum + 1"};
     for (size_t i = 0; i < ARRAY_LEN(DAMAGE); i++) {
         assert_int_equal(store_exec(db, "BEGIN"), 0);
