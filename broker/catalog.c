@@ -1,408 +1,260 @@
 /* catalog.c - registry > repository > {known images, tag > digest}; derives the four events.
  *
- * Three chained hash tables: repositories, images, tags. A tag points to its image and stands in
- * that image's list, an image to its repository, which lives as long as it has images. Names come
- * from outside, so the hash (SipHash-2-4) is keyed at random: colliding names cannot be made up.
- *
- * What a change did is kept in a list until the commit. A thing taken out of its table stays in
- * memory until then, so a rollback only puts pointers back. */
+ * What a change did is kept in a queue until the commit, and is also what the notes are made of. An
+ * entry taken out of the index stays in memory until then, so a rollback only puts pointers back. A
+ * tag never changes its image: one that moves is taken out, and another is added. */
 #include "catalog.h"
 
-#include "list.h"
+#include "catalog_index.h"
+#include "catalog_undo.h"
 #include "mem.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
-struct node {
-    struct node *next;
-    uint64_t hash;
-};
-
-struct table {
-    struct node **slots;
-    size_t n_slots; /* a power of two, or 0 before the first entry */
-    size_t n;
-};
-
-struct repo {
-    struct node node;
-    size_t n_images; /* those that a rollback may bring back included */
-    char *registry_id, *name;
-};
-
-struct image {
-    struct node node;
-    struct list in_lru;     /* catalog.lru; longest not pushed first */
-    struct list in_tagged;  /* catalog.tagged, in the same order: only while it has tags */
-    struct list in_crowded; /* catalog.crowded: has more than TAGS_PER_IMAGE */
-    struct list tags;       /* longest not set first */
-    size_t n_tags;
-    struct repo *repo;
-    char *digest;
-};
-
-struct tag {
-    struct node node;
-    struct list in_image;
-    struct image *image;
-    char *name;
-};
-
-enum undo_kind { IMAGE_ADDED, IMAGE_REMOVED, TAG_ADDED, TAG_MOVED, TAG_REMOVED };
-struct undo {
-    enum undo_kind kind;
-    struct image *image; /* TAG_MOVED: where the tag was before */
-    struct tag *tag;
+/* Images by id while a catalog is filled from disk, for the tags that follow. */
+struct loading {
+    struct image **images; /* NULL once there was a change */
+    size_t n, cap;
+    uint64_t last_tag_id;
 };
 
 struct catalog {
     uint64_t max_images, max_tags, forgotten;
-    uint64_t seed[2];
-    struct table repos, images, tags;
-    struct list lru, tagged, crowded;
-    struct undo *undo;
-    size_t n_undo, undo_cap;
+    uint64_t last_id; /* of images and tags together */
+    struct catalog_index index;
+    struct catalog_undo undo;
+    uint64_t sealed; /* the notes up to this position were given out */
+    struct loading loading;
 };
 
-/* --- hashing --- */
+/* --- filling it from disk --- */
 
-static uint64_t rotate(uint64_t x, unsigned by)
+static void loading_end(struct catalog *c)
 {
-    return x << by | x >> (64 - by);
+    free(c->loading.images);
+    c->loading = (struct loading){0};
 }
 
-static void sip_round(uint64_t v[4])
+static struct image *loaded_image(const struct loading *l, uint64_t id)
 {
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
-}
-
-static void sip_word(uint64_t v[4], uint64_t word)
-{
-    v[3] ^= word;
-    sip_round(v);
-    sip_round(v);
-    v[0] ^= word;
-}
-
-/* SipHash-2-4 of `scope` (8 bytes) and then `name`. */
-static uint64_t hash_of(const struct catalog *c, uint64_t scope, const char *name)
-{
-    uint64_t v[4] = {c->seed[0] ^ 0x736f6d6570736575u, c->seed[1] ^ 0x646f72616e646f6du,
-                     c->seed[0] ^ 0x6c7967656e657261u, c->seed[1] ^ 0x7465646279746573u};
-    size_t len = strlen(name), i = 0;
-
-    sip_word(v, scope);
-    for (; len - i >= 8; i += 8) {
-        uint64_t word;
-        memcpy(&word, name + i, 8);
-        sip_word(v, word);
+    size_t from = 0, to = l->n;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (l->images[middle]->id < id)
+            from = middle + 1;
+        else
+            to = middle;
     }
-    uint64_t last = (uint64_t) (len + 8) << 56;
-    for (unsigned shift = 0; i < len; i++, shift += 8)
-        last |= (uint64_t) (uint8_t) name[i] << shift;
-    sip_word(v, last);
-    v[2] ^= 0xff;
-    for (int k = 0; k < 4; k++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+    return from < l->n && l->images[from]->id == id ? l->images[from] : NULL;
 }
 
-/* --- tables --- */
-
-static struct node *table_first(const struct table *t, uint64_t hash)
+/* Ids go up, and leave room above them for those to come. */
+static bool good_id(uint64_t id, uint64_t last)
 {
-    return t->n_slots == 0 ? NULL : t->slots[hash & (t->n_slots - 1)];
+    return id > last && id < INT64_MAX;
 }
 
-/* Without memory for it the table stays as it is: longer chains, nothing lost. */
-static void table_grow(struct table *t)
+static void went_on(struct catalog *c, uint64_t id)
 {
-    size_t n_slots = t->n_slots == 0 ? 64 : t->n_slots * 2;
-    size_t bytes = n_slots * sizeof(struct node *);
-    struct node **slots = t->n_slots == 0 ? xmalloc(bytes) : try_malloc(bytes);
-    if (slots == NULL)
-        return;
-    memset(slots, 0, bytes);
-    for (size_t i = 0; i < t->n_slots; i++) {
-        for (struct node *n = t->slots[i], *next; n != NULL; n = next) {
-            next = n->next;
-            n->next = slots[n->hash & (n_slots - 1)];
-            slots[n->hash & (n_slots - 1)] = n;
-        }
+    if (id > c->last_id)
+        c->last_id = id;
+}
+
+int catalog_load_image(struct catalog *c, uint64_t id, const char *registry_id,
+                       const char *repository, const char *digest)
+{
+    struct loading *l = &c->loading;
+    ASSERT(c->undo.end == 0);
+    if (!good_id(id, l->n == 0 ? 0 : l->images[l->n - 1]->id) || digest[0] == '\0')
+        return -EBADMSG;
+    struct repo *repo = repo_find(&c->index, registry_id, repository);
+    if (repo != NULL && image_find(&c->index, repo, digest) != NULL)
+        return -EBADMSG;
+    if (l->n == l->cap) {
+        l->cap = l->cap == 0 ? 64 : l->cap * 2;
+        l->images = xrealloc(l->images, l->cap * sizeof(struct image *));
     }
-    free(t->slots);
-    t->slots = slots;
-    t->n_slots = n_slots;
+    l->images[l->n++] =
+        image_add(&c->index, repo_get(&c->index, registry_id, repository), id, digest);
+    went_on(c, id);
+    return 0;
 }
 
-static void table_add(struct table *t, struct node *node)
+int catalog_load_tag(struct catalog *c, uint64_t id, uint64_t image_id, const char *name)
 {
-    if (t->n >= t->n_slots)
-        table_grow(t);
-    struct node **slot = &t->slots[node->hash & (t->n_slots - 1)];
-    node->next = *slot;
-    *slot = node;
-    t->n++;
+    struct loading *l = &c->loading;
+    ASSERT(c->undo.end == 0);
+    struct image *image = loaded_image(l, image_id);
+    if (!good_id(id, l->last_tag_id) || image == NULL || name[0] == '\0' ||
+        tag_find(&c->index, image->repo, name) != NULL)
+        return -EBADMSG;
+    (void) tag_add(&c->index, image, id, name);
+    l->last_tag_id = id;
+    went_on(c, id);
+    return 0;
 }
 
-static void table_remove(struct table *t, struct node *node)
-{
-    struct node **at = &t->slots[node->hash & (t->n_slots - 1)];
-    while (*at != node)
-        at = &(*at)->next;
-    *at = node->next;
-    t->n--;
-}
+/* --- changes of single entries, which can be undone --- */
 
-/* --- repositories, images, tags; `node` is their first member --- */
-
-static uint64_t repo_hash(const struct catalog *c, const char *registry_id, const char *name)
+static struct image *add_image(struct catalog *c, struct repo *repo, const char *digest)
 {
-    return hash_of(c, hash_of(c, 0, registry_id), name);
-}
-
-static struct repo *repo_find(const struct catalog *c, const char *registry_id, const char *name)
-{
-    uint64_t hash = repo_hash(c, registry_id, name);
-    for (struct node *n = table_first(&c->repos, hash); n != NULL; n = n->next) {
-        struct repo *r = (struct repo *) n;
-        if (n->hash == hash && strcmp(r->name, name) == 0 &&
-            strcmp(r->registry_id, registry_id) == 0)
-            return r;
-    }
-    return NULL;
-}
-
-static struct repo *repo_add(struct catalog *c, const char *registry_id, const char *name)
-{
-    struct repo *r = xcalloc(1, sizeof(*r));
-    r->node.hash = repo_hash(c, registry_id, name);
-    r->registry_id = xstrdup(registry_id);
-    r->name = xstrdup(name);
-    table_add(&c->repos, &r->node);
-    return r;
-}
-
-static void repo_release(struct catalog *c, struct repo *r)
-{
-    if (--r->n_images > 0)
-        return;
-    table_remove(&c->repos, &r->node);
-    free(r->registry_id);
-    free(r->name);
-    free(r);
-}
-
-static struct image *image_find(const struct catalog *c, const struct repo *repo,
-                                const char *digest)
-{
-    uint64_t hash = hash_of(c, repo->node.hash, digest);
-    for (struct node *n = table_first(&c->images, hash); n != NULL; n = n->next) {
-        struct image *i = (struct image *) n;
-        if (n->hash == hash && i->repo == repo && strcmp(i->digest, digest) == 0)
-            return i;
-    }
-    return NULL;
-}
-
-static void image_link(struct catalog *c, struct image *i)
-{
-    table_add(&c->images, &i->node);
-    list_push(&c->lru, &i->in_lru);
-}
-
-static void image_unlink(struct catalog *c, struct image *i)
-{
-    ASSERT(list_empty(&i->tags));
-    table_remove(&c->images, &i->node);
-    list_remove(&i->in_lru);
-    list_remove(&i->in_crowded);
-}
-
-static struct image *image_add(struct catalog *c, struct repo *repo, const char *digest)
-{
-    struct image *i = xcalloc(1, sizeof(*i));
-    i->node.hash = hash_of(c, repo->node.hash, digest);
-    i->repo = repo;
-    repo->n_images++;
-    i->digest = xstrdup(digest);
-    list_init(&i->tags);
-    list_init(&i->in_lru);
-    list_init(&i->in_tagged);
-    list_init(&i->in_crowded);
-    image_link(c, i);
+    struct image *i = image_add(&c->index, repo, ++c->last_id, digest);
+    catalog_undo_push(&c->undo, (struct catalog_change){.kind = NOTE_IMAGE, .image = i});
     return i;
 }
 
-static void image_free(struct catalog *c, struct image *i) /* is in no table any more */
+static struct tag *add_tag(struct catalog *c, struct image *i, const char *name)
 {
-    repo_release(c, i->repo);
-    free(i->digest);
-    free(i);
-}
-
-static struct tag *tag_find(const struct catalog *c, const struct repo *repo, const char *name)
-{
-    uint64_t hash = hash_of(c, repo->node.hash, name);
-    for (struct node *n = table_first(&c->tags, hash); n != NULL; n = n->next) {
-        struct tag *t = (struct tag *) n;
-        if (n->hash == hash && t->image->repo == repo && strcmp(t->name, name) == 0)
-            return t;
-    }
-    return NULL;
-}
-
-static void tag_attach(struct catalog *c, struct tag *t, struct image *i)
-{
-    t->image = i;
-    if (list_empty(&i->tags))
-        list_push(&c->tagged, &i->in_tagged);
-    list_push(&i->tags, &t->in_image);
-    if (++i->n_tags > TAGS_PER_IMAGE)
-        list_move(&c->crowded, &i->in_crowded);
-}
-
-static void tag_detach(struct tag *t)
-{
-    list_remove(&t->in_image);
-    t->image->n_tags--;
-    if (list_empty(&t->image->tags))
-        list_remove(&t->image->in_tagged);
-}
-
-static void tag_link(struct catalog *c, struct tag *t, struct image *i)
-{
-    tag_attach(c, t, i);
-    table_add(&c->tags, &t->node);
-}
-
-static void tag_unlink(struct catalog *c, struct tag *t)
-{
-    table_remove(&c->tags, &t->node);
-    tag_detach(t);
-}
-
-static struct tag *tag_add(struct catalog *c, struct image *i, const char *name)
-{
-    struct tag *t = xcalloc(1, sizeof(*t));
-    t->node.hash = hash_of(c, i->repo->node.hash, name);
-    t->name = xstrdup(name);
-    list_init(&t->in_image);
-    tag_link(c, t, i);
+    struct tag *t = tag_add(&c->index, i, ++c->last_id, name);
+    catalog_undo_push(&c->undo, (struct catalog_change){.kind = NOTE_TAG, .tag = t});
     return t;
 }
 
-static void tag_free(struct tag *t) /* is in no table any more */
+enum why { DELETED, FORGOTTEN, FORGOTTEN_AND_COUNTED };
+static struct catalog_change gone(struct catalog *c, enum catalog_note_kind kind, enum why why)
 {
-    free(t->name);
-    free(t);
+    struct catalog_change change = {
+        .kind = kind, .forgotten = why != DELETED, .counted = why == FORGOTTEN_AND_COUNTED};
+    c->forgotten += change.counted;
+    return change;
 }
 
-/* --- what was done since the commit --- */
-
-static void note(struct catalog *c, enum undo_kind kind, struct image *i, struct tag *t)
+static void remove_image(struct catalog *c, struct image *i, enum why why)
 {
-    if (c->n_undo == c->undo_cap) {
-        c->undo_cap = c->undo_cap == 0 ? 64 : c->undo_cap * 2;
-        c->undo = xrealloc(c->undo, c->undo_cap * sizeof(c->undo[0]));
+    struct catalog_change change = gone(c, NOTE_IMAGE_GONE, why);
+    change.image = i;
+    image_unlink(&c->index, i);
+    catalog_undo_push(&c->undo, change);
+}
+
+static void remove_tag(struct catalog *c, struct tag *t, enum why why)
+{
+    struct catalog_change change = gone(c, NOTE_TAG_GONE, why);
+    change.tag = t;
+    tag_unlink(&c->index, t);
+    catalog_undo_push(&c->undo, change);
+}
+
+/* What was forgotten was the oldest, and is again; where the others stood is not known any more. */
+static void undo(struct catalog *c, const struct catalog_change *change)
+{
+    enum catalog_end end = change->forgotten ? CATALOG_OLDEST : CATALOG_NEWEST;
+    c->forgotten -= change->counted;
+    switch (change->kind) {
+    case NOTE_IMAGE:
+        image_unlink(&c->index, change->image);
+        image_free(&c->index, change->image);
+        break;
+    case NOTE_TAG:
+        tag_unlink(&c->index, change->tag);
+        tag_free(change->tag);
+        break;
+    case NOTE_IMAGE_GONE:
+        image_link(&c->index, change->image, end);
+        break;
+    case NOTE_TAG_GONE:
+        tag_link(&c->index, change->tag, end);
+        break;
     }
-    c->undo[c->n_undo++] = (struct undo){.kind = kind, .image = i, .tag = t};
 }
 
-static void forget_notes(struct catalog *c)
-{
-    enum { KEEP = 4096 }; /* one large request shall not hold its memory for good */
-    c->n_undo = 0;
-    if (c->undo_cap > KEEP) {
-        free(c->undo);
-        c->undo = NULL;
-        c->undo_cap = 0;
-    }
-}
-
-static void forget_tag(struct catalog *c, struct tag *t)
-{
-    tag_unlink(c, t);
-    tag_free(t);
-}
+/* --- forgetting --- */
 
 static void forget_image(struct catalog *c, struct image *i)
 {
     LIST_FOREACH_SAFE (it, &i->tags)
-        forget_tag(c, LIST_ENTRY(it, struct tag, in_image));
-    image_unlink(c, i);
-    image_free(c, i);
-    c->forgotten++;
+        remove_tag(c, LIST_ENTRY(it, struct tag, in_image), FORGOTTEN);
+    remove_image(c, i, FORGOTTEN_AND_COUNTED);
 }
 
-void catalog_commit(struct catalog *c)
+static void forget_oldest_tag(struct catalog *c, struct image *i, enum why why)
 {
-    for (size_t k = 0; k < c->n_undo; k++) {
-        struct undo *u = &c->undo[k];
-        if (u->kind == TAG_REMOVED)
-            tag_free(u->tag);
-        else if (u->kind == IMAGE_REMOVED)
-            image_free(c, u->image);
-    }
-    forget_notes(c);
+    remove_tag(c, LIST_ENTRY(i->tags.next, struct tag, in_image), why);
+}
 
-    while (!list_empty(&c->crowded)) {
-        struct image *image = LIST_ENTRY(c->crowded.next, struct image, in_crowded);
+static void forget_over_limits(struct catalog *c)
+{
+    while (!list_empty(&c->index.crowded)) {
+        struct image *image = LIST_ENTRY(c->index.crowded.next, struct image, in_crowded);
+        while (image->n_tags > TAGS_PER_IMAGE)
+            forget_oldest_tag(c, image, FORGOTTEN_AND_COUNTED);
         list_remove(&image->in_crowded);
-        LIST_FOREACH_SAFE (it, &image->tags) {
-            if (image->n_tags <= TAGS_PER_IMAGE)
-                break;
-            forget_tag(c, LIST_ENTRY(it, struct tag, in_image));
-            c->forgotten++;
-        }
     }
-    while (c->images.n > c->max_images)
-        forget_image(c, LIST_ENTRY(c->lru.next, struct image, in_lru));
-    while (c->tags.n > c->max_tags) {
-        struct image *image = LIST_ENTRY(c->tagged.next, struct image, in_tagged);
-        if (c->tagged.next != c->tagged.prev)
+    while (c->index.images.n > c->max_images)
+        forget_image(c, LIST_ENTRY(c->index.lru.next, struct image, in_lru));
+    while (c->index.tags.n > c->max_tags) {
+        struct image *image = LIST_ENTRY(c->index.tagged.next, struct image, in_tagged);
+        if (c->index.tagged.next != c->index.tagged.prev)
             forget_image(c, image);
         else /* the only one that has tags was just pushed: it stays, with the newest of them */
-            forget_tag(c, LIST_ENTRY(image->tags.next, struct tag, in_image));
+            forget_oldest_tag(c, image, FORGOTTEN);
     }
+}
+
+/* --- the end of a webhook --- */
+
+static struct catalog_note note_of(const struct catalog_change *change)
+{
+    const struct image *i;
+    const struct tag *t;
+    switch (change->kind) {
+    case NOTE_IMAGE:
+        i = change->image;
+        return (struct catalog_note){.kind = NOTE_IMAGE,
+                                     .id = i->id,
+                                     .registry_id = i->repo->registry_id,
+                                     .repository = i->repo->name,
+                                     .digest = i->digest};
+    case NOTE_TAG:
+        t = change->tag;
+        return (struct catalog_note){
+            .kind = NOTE_TAG, .id = t->id, .image_id = t->image->id, .name = t->name};
+    case NOTE_IMAGE_GONE:
+        return (struct catalog_note){.kind = NOTE_IMAGE_GONE, .id = change->image->id};
+    default:
+        return (struct catalog_note){.kind = NOTE_TAG_GONE, .id = change->tag->id};
+    }
+}
+
+uint64_t catalog_seal(struct catalog *c, catalog_note_fn note, void *ctx)
+{
+    loading_end(c);
+    forget_over_limits(c);
+    for (; c->sealed < c->undo.end; c->sealed++) {
+        struct catalog_note n = note_of(catalog_undo_at(&c->undo, c->sealed));
+        if (note != NULL)
+            note(ctx, &n);
+    }
+    return c->sealed;
+}
+
+void catalog_commit(struct catalog *c, uint64_t mark)
+{
+    ASSERT(mark <= c->sealed);
+    while (c->undo.first < mark) {
+        struct catalog_change change = catalog_undo_shift(&c->undo);
+        if (change.kind == NOTE_TAG_GONE)
+            tag_free(change.tag);
+        else if (change.kind == NOTE_IMAGE_GONE)
+            image_free(&c->index, change.image);
+    }
+}
+
+void catalog_rollback_to(struct catalog *c, uint64_t mark)
+{
+    while (c->undo.end > c->undo.first && c->undo.end > mark) {
+        struct catalog_change change = catalog_undo_pop(&c->undo);
+        undo(c, &change);
+    }
+    if (c->sealed > c->undo.end)
+        c->sealed = c->undo.end;
 }
 
 void catalog_rollback(struct catalog *c)
 {
-    for (size_t k = c->n_undo; k-- > 0;) {
-        struct undo *u = &c->undo[k];
-        switch (u->kind) {
-        case IMAGE_ADDED:
-            image_unlink(c, u->image);
-            image_free(c, u->image);
-            break;
-        case IMAGE_REMOVED:
-            image_link(c, u->image);
-            break;
-        case TAG_ADDED:
-            tag_unlink(c, u->tag);
-            tag_free(u->tag);
-            break;
-        case TAG_MOVED:
-            tag_detach(u->tag);
-            tag_attach(c, u->tag, u->image);
-            break;
-        case TAG_REMOVED:
-            tag_link(c, u->tag, u->tag->image);
-            break;
-        }
-    }
-    forget_notes(c);
+    uint64_t end = c->undo.end;
+    catalog_rollback_to(c, 0);
+    c->undo.first = c->undo.end = c->sealed = end; /* marks given out are not given out again */
 }
 
 /* --- changes --- */
@@ -422,47 +274,37 @@ static void out(struct out *o, enum event_type type, const char *digest, const c
     o->n++;
 }
 
+static void delete_tag(struct catalog *c, struct tag *tag, struct out *o)
+{
+    out(o, EVENT_DELETE_IMAGE_TAG, tag->image->digest, tag->name);
+    remove_tag(c, tag, DELETED);
+}
+
 static void apply_push(struct catalog *c, const char *registry_id, const struct change *change,
                        struct out *o)
 {
     if (change->digest[0] == '\0')
         return; /* nothing to know it by */
-    struct repo *repo = repo_find(c, registry_id, change->repository);
-    if (repo == NULL)
-        repo = repo_add(c, registry_id, change->repository);
-    struct image *image = image_find(c, repo, change->digest);
+    struct repo *repo = repo_get(&c->index, registry_id, change->repository);
+    struct image *image = image_find(&c->index, repo, change->digest);
     if (image == NULL) {
-        image = image_add(c, repo, change->digest);
-        note(c, IMAGE_ADDED, image, NULL);
+        image = add_image(c, repo, change->digest);
         out(o, EVENT_CREATE_IMAGE, image->digest, change->tag);
     } else {
-        list_move(&c->lru, &image->in_lru);
+        list_move(&c->index.lru, &image->in_lru);
         if (!list_empty(&image->tags))
-            list_move(&c->tagged, &image->in_tagged);
+            list_move(&c->index.tagged, &image->in_tagged);
     }
     if (change->tag[0] == '\0')
         return;
 
-    struct tag *tag = tag_find(c, repo, change->tag);
-    if (tag == NULL) {
-        tag = tag_add(c, image, change->tag);
-        note(c, TAG_ADDED, NULL, tag);
-    } else if (tag->image != image) {
-        out(o, EVENT_DELETE_IMAGE_TAG, tag->image->digest, tag->name);
-        note(c, TAG_MOVED, tag->image, tag);
-        tag_detach(tag);
-        tag_attach(c, tag, image);
-    } else {
+    struct tag *tag = tag_find(&c->index, repo, change->tag);
+    if (tag != NULL && tag->image == image)
         return;
-    }
+    if (tag != NULL)
+        delete_tag(c, tag, o);
+    tag = add_tag(c, image, change->tag);
     out(o, EVENT_CREATE_IMAGE_TAG, image->digest, tag->name);
-}
-
-static void remove_tag(struct catalog *c, struct tag *tag, struct out *o)
-{
-    out(o, EVENT_DELETE_IMAGE_TAG, tag->image->digest, tag->name);
-    tag_unlink(c, tag);
-    note(c, TAG_REMOVED, NULL, tag);
 }
 
 static int compare_tags(const void *a, const void *b)
@@ -470,11 +312,9 @@ static int compare_tags(const void *a, const void *b)
     return strcmp((*(struct tag *const *) a)->name, (*(struct tag *const *) b)->name);
 }
 
-static void remove_image(struct catalog *c, struct image *image, struct out *o)
+static void delete_image(struct catalog *c, struct image *image, struct out *o)
 {
-    size_t n = 0, k = 0;
-    LIST_FOREACH (it, &image->tags)
-        n++;
+    size_t n = image->n_tags, k = 0;
     struct tag **tags = xmalloc(n * sizeof(struct tag *));
     LIST_FOREACH (it, &image->tags)
         tags[k++] = LIST_ENTRY(it, struct tag, in_image);
@@ -483,34 +323,36 @@ static void remove_image(struct catalog *c, struct image *image, struct out *o)
 
     out(o, EVENT_DELETE_IMAGE, image->digest, "");
     for (k = 0; k < n; k++)
-        remove_tag(c, tags[k], o);
+        delete_tag(c, tags[k], o);
     free(tags);
-    image_unlink(c, image);
-    note(c, IMAGE_REMOVED, image, NULL);
+    remove_image(c, image, DELETED);
 }
 
 size_t catalog_apply(struct catalog *c, const char *registry_id, const struct change *change,
                      catalog_emit emit, void *ctx)
 {
     struct out o = {.emit = emit, .ctx = ctx, .repository = change->repository};
+    loading_end(c);
     if (change->kind == CHANGE_PUSH) {
         apply_push(c, registry_id, change, &o);
         return o.n;
     }
-    struct repo *repo = repo_find(c, registry_id, change->repository);
+    struct repo *repo = repo_find(&c->index, registry_id, change->repository);
     if (repo == NULL)
         return 0;
     if (change->kind == CHANGE_DELETE_TAG) {
-        struct tag *tag = tag_find(c, repo, change->tag);
+        struct tag *tag = tag_find(&c->index, repo, change->tag);
         if (tag != NULL)
-            remove_tag(c, tag, &o);
+            delete_tag(c, tag, &o);
     } else {
-        struct image *image = image_find(c, repo, change->digest);
+        struct image *image = image_find(&c->index, repo, change->digest);
         if (image != NULL)
-            remove_image(c, image, &o);
+            delete_image(c, image, &o);
     }
     return o.n;
 }
+
+/* --- */
 
 struct catalog *catalog_new(uint64_t max_images, uint64_t max_tags)
 {
@@ -518,11 +360,7 @@ struct catalog *catalog_new(uint64_t max_images, uint64_t max_tags)
     ASSERT(max_images > 0 && max_tags > 0);
     c->max_images = max_images;
     c->max_tags = max_tags;
-    list_init(&c->lru);
-    list_init(&c->tagged);
-    list_init(&c->crowded);
-    ssize_t n = getrandom(c->seed, sizeof(c->seed), 0);
-    ASSERT(n == (ssize_t) sizeof(c->seed)); /* up to 256 bytes never come short */
+    catalog_index_init(&c->index);
     return c;
 }
 
@@ -531,23 +369,20 @@ void catalog_free(struct catalog *c)
     if (c == NULL)
         return;
     catalog_rollback(c);
-    LIST_FOREACH_SAFE (it, &c->lru)
-        forget_image(c, LIST_ENTRY(it, struct image, in_lru));
-    free(c->undo);
-    free(c->repos.slots);
-    free(c->images.slots);
-    free(c->tags.slots);
+    loading_end(c);
+    catalog_undo_fini(&c->undo);
+    catalog_index_fini(&c->index);
     free(c);
 }
 
 uint64_t catalog_images(const struct catalog *c)
 {
-    return c->images.n;
+    return c->index.images.n;
 }
 
 uint64_t catalog_tags(const struct catalog *c)
 {
-    return c->tags.n;
+    return c->index.tags.n;
 }
 
 uint64_t catalog_forgotten(const struct catalog *c)

@@ -41,8 +41,8 @@ size_t catalog_apply(struct catalog *c, const char *registry_id, const struct ch
 enum catalog_note_kind { NOTE_IMAGE, NOTE_TAG, NOTE_IMAGE_GONE, NOTE_TAG_GONE };
 struct catalog_note {
     enum catalog_note_kind kind;
-    uint64_t id;       /* of the image or tag */
-    uint64_t image_id; /* NOTE_TAG: the image it points to */
+    uint64_t id;                                   /* of the image or tag */
+    uint64_t image_id;                             /* NOTE_TAG: the image it points to */
     const char *registry_id, *repository, *digest; /* NOTE_IMAGE */
     const char *name;                              /* NOTE_TAG */
 };
@@ -51,16 +51,22 @@ typedef void (*catalog_note_fn)(void *ctx, const struct catalog_note *n);
 /* Ends the changes of one webhook: a catalog that is over its limits forgets the images longest not
  * pushed, with their tags and without events (where only the tags are too many, images without tags
  * stay); then every note since the last seal is given to `note` (may be NULL), in an order in which
- * they can be carried out. Returns the mark to commit up to. */
+ * they can be carried out. Returns the mark to commit up to. Several webhooks may be under way. */
 uint64_t catalog_seal(struct catalog *c, catalog_note_fn note, void *ctx);
-/* The events of all changes sealed up to `mark` are safe. Marks are committed in order. */
+/* The events of all changes sealed up to `mark` are safe. Marks are committed in order; one of a
+ * webhook that was rolled back must not be. */
 void catalog_commit(struct catalog *c, uint64_t mark);
 /* Undoes all changes that are not committed: their events were refused and will be sent again. */
 void catalog_rollback(struct catalog *c);
+/* Undoes what came after `mark`, sealed or not: a webhook that was refused before it was submitted,
+ * while earlier ones are under way. `mark`: what catalog_seal() said for the last one that was, or
+ * 0. */
+void catalog_rollback_to(struct catalog *c, uint64_t mark);
 
-/* Fills a new catalog from disk, in the order of the ids, images first. -EBADMSG: an id or name
- * twice, or a tag of no image; nothing was added. What is over the limits is forgotten by the next
- * seal. */
+/* Fills a new catalog from disk, before any change: images in the order of their ids, then tags in
+ * the order of theirs. -EBADMSG: an id or name twice or none, ids out of order, or a tag of no
+ * image; nothing was added. Their order stands for when they were pushed. What is over the limits
+ * is forgotten by the next seal. */
 MUST_CHECK int catalog_load_image(struct catalog *c, uint64_t id, const char *registry_id,
                                   const char *repository, const char *digest);
 MUST_CHECK int catalog_load_tag(struct catalog *c, uint64_t id, uint64_t image_id,
@@ -68,7 +74,7 @@ MUST_CHECK int catalog_load_tag(struct catalog *c, uint64_t id, uint64_t image_i
 
 uint64_t catalog_images(const struct catalog *c);
 uint64_t catalog_tags(const struct catalog *c);
-uint64_t
-catalog_forgotten(const struct catalog *c); /* images and crowded tags, since it was made */
+/* Images and crowded tags, since it was made; not those that a rollback brought back. */
+uint64_t catalog_forgotten(const struct catalog *c);
 
 #endif

@@ -267,7 +267,8 @@ static int path_init(struct path *p, const struct config_path *cfg, size_t index
     *p = (struct path){.cfg = cfg, .index = index};
     const struct pathlog_limits limits = {
         .max_message = frame_message_size(cfg->max_message_bytes, cfg->max_frame_bytes),
-        .max_bytes = cfg->history_bytes,
+        .max_bytes =
+            cfg->history_bytes < cfg->memory_bytes ? cfg->history_bytes : cfg->memory_bytes,
         .max_count = cfg->history_count,
         .count_grace_ms = cfg->max_lag_ms,
         .max_age_ms = cfg->history_ms,

@@ -1,54 +1,37 @@
 /* pathlog.c - see pathlog.h.
  *
  * Segment number n holds the positions [n * span, (n + 1) * span), so a position alone says which
- * segment it is in and a ring of pointers finds it. Inside a segment messages grow upwards and
- * their index entries downwards; the segment is sealed when they would meet, and what is left
- * between them are positions that no message has.
+ * segment it is in and a ring of pointers finds it. Numbers may be left out. A segment whose
+ * messages have grown too old is retired though more may follow within its positions: those go
+ * into a new one of the same number, which begins where the old one ended.
  *
- * Publishing: message, index entry, the segment's count (release), the tail (release). A reader
- * that acquired a tail sees all that is before it; a count may be newer than the tail it read, so
- * counts are only used as a bound for searches.
+ * Publishing: the segment's slot, the message (segment.c), the tail (release). A reader that
+ * acquired a tail sees all that is before it.
  *
  * `oldest` is the end of the last message retired, not the start of the next segment: a cursor that
- * stands there has missed nothing.
+ * stands there has missed nothing, and goes on at `begin`, where the first retained message lies.
+ * Where it does not stand at `oldest`, its segment is in the ring; at the end of that one the next
+ * in the ring follows.
  *
  * Giving memory back: a reader that enters stores `oldest` as its guard and then looks whether it
  * is still the oldest; the writer that retires stores `oldest` and then looks at the guards. All
  * four are sequentially consistent, so at least one of the two sees the other's store: either the
  * writer finds the guard and keeps what lies beyond it, or the reader finds the new oldest and
- * never looks below it. What the writer has to keep waits in the limbo list. */
+ * never looks below it. What the writer has to keep waits in the limbo list.
+ *
+ * "Never looks below it" is also why `begin` exists: the ring may for a moment still show the
+ * segment that ended at `oldest`, and its memory may be gone. */
 #include "pathlog.h"
 
 #include "mem.h"
 
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
-#define SPAN_BITS_MIN   18                 /* 256 KiB */
 #define MAX_MESSAGE_MAX ((size_t) 1 << 30) /* so that an offset in a segment fits 32 bits */
 #define MAX_BYTES_MAX   ((uint64_t) 1 << 40)
 #define OUTSIDE         UINT64_MAX /* the guard of a reader that is not inside */
-#define GROWING         UINT64_MAX /* the end of a segment that is not sealed */
 #define BLOCK_READERS   16
 #define N_BLOCKS        (PATHLOG_MAX_READERS / BLOCK_READERS)
-
-struct entry {
-    uint32_t offset, length; /* of the message in its segment */
-    uint64_t appended_ms;
-    char first_event_id[ID_LEN]; /* not NUL-terminated; zeros when there is none */
-};
-
-struct segment {
-    atomic_uint refs;              /* the log holds one until it lets go */
-    _Atomic uint32_t n;            /* messages published */
-    _Atomic uint64_t end;          /* the position after its last message, once sealed */
-    uint64_t start;                /* the position of data[0] */
-    uint64_t newest_ms;            /* writer: when the last message came */
-    uint32_t span;                 /* bytes of data */
-    struct segment *next_in_limbo; /* writer */
-    _Alignas(struct entry) uint8_t data[];
-};
 
 struct pathlog_reader {
     _Atomic uint64_t guard;
@@ -68,21 +51,23 @@ struct pathlog {
     struct pathlog_limits limits;
     uint64_t span, ring_mask;
     unsigned span_bits; /* span = 1 << span_bits */
-    _Atomic uint64_t tail, oldest, messages, bytes;
+    _Atomic uint64_t tail, oldest, begin, messages, bytes;
     _Atomic(struct reader_block *) blocks[N_BLOCKS]; /* filled from the front */
     /* writer only */
-    uint64_t first, next; /* numbers of the oldest retained segment and of the next to be opened */
+    struct segment_place place;         /* the tail, and where pathlog_append() goes on */
+    uint64_t first, newest, n_segments; /* numbers of the retained segments' ends, and how many */
+    bool missed; /* a message has a position but could not be held: it is in the store only */
     struct segment *limbo, **limbo_end; /* retired but maybe in use, oldest first */
     struct segment *spare;              /* kept for the next open_segment() */
     _Atomic(struct segment *) ring[];   /* by segment number & ring_mask; NULL when not retained */
 };
 
-static unsigned bits_to_hold(uint64_t n) /* the smallest b with 1 << b >= n; n <= 2^63 */
+static uint64_t power_of_two(uint64_t n) /* the smallest that is at least `n` <= 2^63 */
 {
-    unsigned b = 0;
-    while ((uint64_t) 1 << b < n)
-        b++;
-    return b;
+    uint64_t p = 1;
+    while (p < n)
+        p *= 2;
+    return p;
 }
 
 int pathlog_new(const struct pathlog_limits *limits, struct pathlog **ret)
@@ -91,11 +76,9 @@ int pathlog_new(const struct pathlog_limits *limits, struct pathlog **ret)
         limits->max_bytes == 0 || limits->max_bytes > MAX_BYTES_MAX || limits->max_count == 0 ||
         limits->max_age_ms == 0)
         return -EINVAL;
-    unsigned span_bits = bits_to_hold(2 * (uint64_t) limits->max_message);
-    if (span_bits < SPAN_BITS_MIN)
-        span_bits = SPAN_BITS_MIN;
+    unsigned span_bits = segment_span_bits(limits->max_message);
     /* max_bytes in whole segments, rounded up, with one that is just going and one just coming. */
-    uint64_t slots = (uint64_t) 1 << bits_to_hold((limits->max_bytes >> span_bits) + 3);
+    uint64_t slots = power_of_two((limits->max_bytes >> span_bits) + 3);
     struct pathlog *log = try_malloc(sizeof(*log) + slots * sizeof(log->ring[0]));
     if (log == NULL)
         return -ENOMEM;
@@ -111,73 +94,29 @@ int pathlog_new(const struct pathlog_limits *limits, struct pathlog **ret)
     return 0;
 }
 
-/* --- segments --- */
-
-static size_t segment_memory(const struct segment *seg)
+void pathlog_start(struct pathlog *log, uint64_t position)
 {
-    return sizeof(*seg) + seg->span;
-}
-
-static struct entry *entry_at(struct segment *seg, uint32_t i)
-{
-    uint8_t *top = seg->data + seg->span;
-    return (struct entry *) (void *) (top - (i + (size_t) 1) * sizeof(struct entry));
-}
-
-/* How many of the segment's first `n` messages begin below `offset`. Cursors are mostly near the
- * tail, so it goes back from there in growing steps, then halves what is left. */
-static uint32_t messages_below(struct segment *seg, uint32_t n, uint32_t offset)
-{
-    uint32_t low = 0, high = n;
-    for (uint32_t step = 1; high > 0; step *= 2) {
-        uint32_t probe = high > step ? high - step : 0;
-        if (entry_at(seg, probe)->offset < offset) {
-            low = probe + 1;
-            break;
-        }
-        high = probe;
-    }
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (entry_at(seg, mid)->offset < offset)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
-void segment_ref(struct segment *seg)
-{
-    (void) atomic_fetch_add_explicit(&seg->refs, 1, memory_order_relaxed);
-}
-
-void segment_unref(struct segment *seg)
-{
-    if (seg != NULL && atomic_fetch_sub_explicit(&seg->refs, 1, memory_order_acq_rel) == 1)
-        free(seg);
-}
-
-uint64_t segment_end(const struct segment *seg)
-{
-    return atomic_load_explicit(&seg->end, memory_order_acquire);
-}
-
-uint64_t segment_size(const struct segment *seg)
-{
-    return segment_memory(seg);
+    ASSERT(log->place.tail == 0);
+    log->place = (struct segment_place){.tail = position};
+    atomic_store(&log->tail, position);
+    atomic_store(&log->oldest, position);
 }
 
 /* --- the writer --- */
 
+static _Atomic(struct segment *) *slot_of(struct pathlog *log, uint64_t number)
+{
+    return &log->ring[number & log->ring_mask];
+}
+
 static struct segment *retained(struct pathlog *log, uint64_t number)
 {
-    return atomic_load_explicit(&log->ring[number & log->ring_mask], memory_order_relaxed);
+    return atomic_load_explicit(slot_of(log, number), memory_order_relaxed);
 }
 
 static bool is_empty(const struct pathlog *log)
 {
-    return log->first == log->next;
+    return log->n_segments == 0;
 }
 
 static void counter_add(_Atomic uint64_t *counter,
@@ -205,7 +144,7 @@ static uint64_t lowest_guard(struct pathlog *log)
 
 static void let_go(struct pathlog *log, struct segment *seg)
 {
-    counter_add(&log->bytes, 0 - (uint64_t) segment_memory(seg));
+    counter_add(&log->bytes, 0 - segment_size(seg));
     segment_unref(seg);
 }
 
@@ -215,11 +154,11 @@ static void reclaim(struct pathlog *log)
     uint64_t guard = log->limbo == NULL ? 0 : lowest_guard(log);
     while (log->limbo != NULL && segment_end(log->limbo) <= guard) {
         struct segment *seg = log->limbo;
-        log->limbo = seg->next_in_limbo;
+        log->limbo = *segment_link(seg);
         if (log->limbo == NULL)
             log->limbo_end = &log->limbo;
-        /* Nobody can gain a reference any more, so 1 means that it is ours alone. */
-        if (log->spare == NULL && atomic_load_explicit(&seg->refs, memory_order_acquire) == 1)
+        /* Nobody can gain a reference any more: what is not shared is ours alone. */
+        if (log->spare == NULL && !segment_is_shared(seg))
             log->spare = seg;
         else
             let_go(log, seg);
@@ -230,48 +169,45 @@ static void reclaim(struct pathlog *log)
     }
 }
 
-/* No message is added to the newest segment any more. */
-static void seal_newest(struct pathlog *log)
-{
-    struct segment *seg = retained(log, log->next - 1);
-    uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
-    atomic_store_explicit(&seg->end, tail, memory_order_release);
-}
-
 static void retire_first(struct pathlog *log)
 {
     struct segment *seg = retained(log, log->first);
-    if (log->next - log->first == 1)
-        seal_newest(log);
-    log->first++;
-    counter_add(&log->messages, 0 - (uint64_t) atomic_load_explicit(&seg->n, memory_order_relaxed));
+    if (log->n_segments == 1)
+        segment_seal(seg);
+    counter_add(&log->messages, 0 - (uint64_t) segment_messages(seg));
     atomic_store(&log->oldest, segment_end(seg));
-    /* After `oldest`: who finds the slot empty finds out why, too. */
-    atomic_store_explicit(&log->ring[(log->first - 1) & log->ring_mask], NULL,
-                          memory_order_release);
-    seg->next_in_limbo = NULL;
+    /* After `oldest`: who finds the slot empty, or the new `begin`, finds out why, too. */
+    atomic_store_explicit(slot_of(log, log->first), NULL, memory_order_release);
+    log->n_segments--;
+    while (log->n_segments > 0 && retained(log, log->first) == NULL)
+        log->first++;
+    if (log->n_segments > 0)
+        atomic_store_explicit(&log->begin, segment_start(retained(log, log->first)),
+                              memory_order_release);
+    *segment_link(seg) = NULL;
     *log->limbo_end = seg;
-    log->limbo_end = &seg->next_in_limbo;
+    log->limbo_end = segment_link(seg);
 }
 
 /* Count and bytes keep at least what the limit says, so the first segment goes when the rest is
  * enough; age keeps at most, so it goes when its newest message is too old, even if it is the only
- * one. Bytes are counted as positions, that is as memory: with index and unused ends. */
+ * one. Bytes are counted as positions, that is as memory: with index, unused ends and numbers left
+ * out. */
 static bool first_is_over(struct pathlog *log, uint64_t now_ms)
 {
     if (is_empty(log))
         return false;
     const struct segment *seg = retained(log, log->first);
-    uint64_t age = now_ms > seg->newest_ms ? now_ms - seg->newest_ms : 0;
+    uint64_t newest_ms = segment_newest_ms(seg);
+    uint64_t age = now_ms > newest_ms ? now_ms - newest_ms : 0;
     if (age > log->limits.max_age_ms)
         return true;
-    if (log->next - log->first == 1)
+    if (log->n_segments == 1)
         return false;
     uint64_t messages = atomic_load_explicit(&log->messages, memory_order_relaxed);
-    uint64_t rest = messages - atomic_load_explicit(&seg->n, memory_order_relaxed);
-    uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
+    uint64_t rest = messages - segment_messages(seg);
     return (rest >= log->limits.max_count && age >= log->limits.count_grace_ms) ||
-           tail - (log->first + 1) * log->span >= log->limits.max_bytes;
+           log->place.tail - (log->first + 1) * log->span >= log->limits.max_bytes;
 }
 
 void pathlog_expire(struct pathlog *log, uint64_t now_ms)
@@ -281,66 +217,88 @@ void pathlog_expire(struct pathlog *log, uint64_t now_ms)
     reclaim(log);
 }
 
-/* Seals the newest segment and starts the next one at the next span boundary. */
-static int open_segment(struct pathlog *log, struct segment **ret)
+/* Seals the newest segment and starts the one that holds `position`. */
+static int open_segment(struct pathlog *log, uint64_t position)
 {
+    uint64_t number = position >> log->span_bits;
     struct segment *seg = log->spare;
     log->spare = NULL;
-    if (seg == NULL) {
-        seg = try_malloc(sizeof(*seg) + log->span);
+    if (seg != NULL) {
+        segment_reopen(seg, position);
+    } else {
+        seg = segment_open(log->span_bits, position);
         if (seg == NULL)
             return -ENOMEM;
-        seg->span = (uint32_t) log->span;
-        counter_add(&log->bytes, segment_memory(seg));
+        counter_add(&log->bytes, segment_size(seg));
     }
-    atomic_init(&seg->refs, 1);
-    atomic_init(&seg->n, 0);
-    atomic_init(&seg->end, GROWING);
-    seg->start = log->next * log->span;
-    if (!is_empty(log))
-        seal_newest(log);
-    _Atomic(struct segment *) *slot = &log->ring[log->next & log->ring_mask];
-    ASSERT(atomic_load_explicit(slot, memory_order_relaxed) == NULL);
-    atomic_store_explicit(slot, seg, memory_order_release);
-    log->next++;
-    *ret = seg;
+    /* Numbers were left out: no more of them than the ring has slots. */
+    while (!is_empty(log) && number - log->first > log->ring_mask)
+        retire_first(log);
+    if (is_empty(log)) {
+        log->first = number;
+        atomic_store_explicit(&log->begin, position, memory_order_release);
+    } else {
+        segment_seal(retained(log, log->newest));
+    }
+    ASSERT(retained(log, number) == NULL);
+    atomic_store_explicit(slot_of(log, number), seg, memory_order_release);
+    log->newest = number;
+    log->n_segments++;
     return 0;
 }
 
-static bool has_room(struct pathlog *log, const struct segment *seg, size_t len)
+/* Who has not read a message that is in the store only must not pass over it: the window begins
+ * after it. The tail goes first, since no cursor lies beyond it; until `oldest` follows readers
+ * that have to go on find nothing in the ring and look again. */
+static void leave_out(struct pathlog *log, uint64_t position)
 {
-    uint64_t used = atomic_load_explicit(&log->tail, memory_order_relaxed) - seg->start;
-    uint64_t n = atomic_load_explicit(&seg->n, memory_order_relaxed);
-    return used + len + (n + 1) * sizeof(struct entry) <= seg->span;
+    while (!is_empty(log))
+        retire_first(log);
+    atomic_store(&log->tail, position);
+    atomic_store(&log->oldest, position);
+    log->missed = false;
 }
 
-int pathlog_append(struct pathlog *log, struct slice message, const char *first_event_id,
-                   uint64_t now_ms)
+static int append(struct pathlog *log, uint64_t position, struct slice message, uint64_t now_ms)
 {
-    if (message.len == 0 || message.len > log->limits.max_message)
-        return -EMSGSIZE;
-    if (!is_empty(log) && !has_room(log, retained(log, log->next - 1), message.len))
+    ASSERT(position >= log->place.tail);
+    uint64_t number = position >> log->span_bits;
+    bool hole = log->missed || (position != log->place.tail && (position & (log->span - 1)) != 0);
+    if (is_empty(log) || number != log->newest || hole) {
         pathlog_expire(log, now_ms); /* may leave its memory to the segment that is needed now */
-    struct segment *seg = is_empty(log) ? NULL : retained(log, log->next - 1);
-    if (seg == NULL || !has_room(log, seg, message.len)) {
-        int r = open_segment(log, &seg);
+        if (hole)
+            leave_out(log, position);
+        int r = open_segment(log, position);
         if (r < 0)
             return r;
     }
-    uint32_t n = atomic_load_explicit(&seg->n, memory_order_relaxed);
-    uint64_t tail = n == 0 ? seg->start : atomic_load_explicit(&log->tail, memory_order_relaxed);
-    uint32_t offset = (uint32_t) (tail - seg->start);
-    memcpy(seg->data + offset, message.data, message.len);
-    struct entry *e = entry_at(seg, n);
-    *e = (struct entry){.offset = offset, .length = (uint32_t) message.len, .appended_ms = now_ms};
-    if (first_event_id != NULL)
-        memcpy(e->first_event_id, first_event_id, strnlen(first_event_id, ID_LEN));
-    seg->newest_ms = now_ms;
-    atomic_store_explicit(&seg->n, n + 1, memory_order_release);
+    segment_put(retained(log, number), position, message, now_ms);
     counter_add(&log->messages, 1);
-    atomic_store_explicit(&log->tail, tail + message.len, memory_order_release);
+    bool same = log->place.tail >> log->span_bits == number;
+    log->place.n = same ? log->place.n + 1 : 1;
+    log->place.tail = position + message.len;
+    atomic_store_explicit(&log->tail, log->place.tail, memory_order_release);
     pathlog_expire(log, now_ms);
     return 0;
+}
+
+static bool is_appendable(const struct pathlog *log, struct slice message)
+{
+    return message.len > 0 && message.len <= log->limits.max_message;
+}
+
+int pathlog_append_at(struct pathlog *log, uint64_t position, struct slice message, uint64_t now_ms)
+{
+    int r = is_appendable(log, message) ? append(log, position, message, now_ms) : -EMSGSIZE;
+    log->missed = log->missed || r < 0;
+    return r;
+}
+
+int pathlog_append(struct pathlog *log, struct slice message, uint64_t now_ms)
+{
+    struct segment_place place = log->place;
+    uint64_t position = segment_place(log->span_bits, &place, message.len);
+    return is_appendable(log, message) ? append(log, position, message, now_ms) : -EMSGSIZE;
 }
 
 void pathlog_free(struct pathlog *log)
@@ -357,6 +315,11 @@ void pathlog_free(struct pathlog *log)
 }
 
 /* --- any thread --- */
+
+unsigned pathlog_span_bits(const struct pathlog *log)
+{
+    return log->span_bits;
+}
 
 uint64_t pathlog_tail(const struct pathlog *log)
 {
@@ -454,24 +417,54 @@ struct place {
     uint64_t at, end;    /* its position, and that of the end of the segment's published data */
 };
 
-/* The place of position `at`, which is not the end of a retired segment. False: retired by now. */
-static bool place_at(const struct pathlog *log, uint64_t at, uint64_t tail, struct place *ret)
+/* The retained segment `number`, and the end of what is published of it. */
+static bool segment_at(const struct pathlog *log, uint64_t number, uint64_t tail, struct place *ret)
 {
-    uint64_t number = at >> log->span_bits;
     struct segment *seg =
         atomic_load_explicit(&log->ring[number & log->ring_mask], memory_order_acquire);
     /* The slot may already serve a later segment: that one is above the guard, so it can be looked
      * at. */
-    if (seg == NULL || seg->start != number << log->span_bits)
+    if (seg == NULL || segment_start(seg) >> log->span_bits != number)
         return false;
     bool newest = number == tail >> log->span_bits;
-    *ret = (struct place){seg, at, newest ? tail : segment_end(seg)};
+    *ret = (struct place){seg, segment_start(seg), newest ? tail : segment_end(seg)};
     return true;
 }
 
-static uint64_t next_boundary(const struct pathlog *log, uint64_t at)
+/* The segment after `number`; more than the ring's slots are never left out between two. */
+static bool segment_after(const struct pathlog *log, uint64_t number, uint64_t tail,
+                          struct place *ret)
 {
-    return ((at >> log->span_bits) + 1) << log->span_bits;
+    for (uint64_t last = tail >> log->span_bits; number < last;) {
+        if (segment_at(log, ++number, tail, ret))
+            return true;
+    }
+    return false;
+}
+
+/* False: the writer has just retired what the cursor needs, or is about to say so. */
+static bool place_of(const struct pathlog *log, uint64_t cursor, uint64_t oldest, uint64_t tail,
+                     struct place *ret)
+{
+    uint64_t from = cursor;
+    if (cursor == oldest) {
+        from = atomic_load_explicit(&log->begin, memory_order_acquire);
+        if (from < cursor)
+            return false;
+    }
+    uint64_t number = from >> log->span_bits;
+    bool there = segment_at(log, number, tail, ret);
+    if (from > cursor)
+        return there && ret->at == from && pathlog_oldest(log) == oldest;
+    if (there && ret->at > cursor)
+        return false;
+    if (there && cursor < ret->end) {
+        ret->at = cursor;
+        return true;
+    }
+    /* At the end of a segment, or in a number left out. One passed over because it was retired
+     * meanwhile has moved `oldest`. */
+    return segment_after(log, number, tail, ret) && pathlog_oldest(log) == oldest;
 }
 
 static int locate(const struct pathlog_reader *r, uint64_t cursor, struct place *ret)
@@ -488,46 +481,22 @@ static int locate(const struct pathlog_reader *r, uint64_t cursor, struct place 
             *ret = (struct place){NULL, cursor, cursor};
             return 0;
         }
-        bool retired_end = cursor == oldest && (cursor & (log->span - 1)) != 0;
-        struct place p;
-        if (!place_at(log, retired_end ? next_boundary(log, cursor) : cursor, tail, &p))
-            continue;
-        if (p.at == p.end && !place_at(log, next_boundary(log, cursor), tail, &p))
-            continue;
-        *ret = p;
-        return 0;
+        if (place_of(log, cursor, oldest, tail, ret))
+            return 0;
     }
 }
 
-int pathlog_read(struct pathlog_reader *r, uint64_t cursor, struct pathlog_span *ret)
+int pathlog_read(struct pathlog_reader *r, uint64_t cursor, struct segment_span *ret)
 {
     struct place p;
     int err = locate(r, cursor, &p);
     if (err < 0)
         return err;
-    *ret = (struct pathlog_span){.start = p.at};
     if (p.seg == NULL)
-        return 0;
-    uint32_t from = (uint32_t) (p.at - p.seg->start), to = (uint32_t) (p.end - p.seg->start);
-    uint32_t n = atomic_load_explicit(&p.seg->n, memory_order_acquire);
-    uint32_t before = messages_below(p.seg, n, from);
-    ASSERT(before < n && entry_at(p.seg, before)->offset == from); /* between two messages */
-    ret->bytes = slice_of(p.seg->data + from, to - from);
-    ret->n_messages = messages_below(p.seg, n, to) - before;
-    ret->seg = p.seg;
+        *ret = (struct segment_span){.start = p.at};
+    else
+        segment_read_to(p.seg, p.at, p.end, ret);
     return 0;
-}
-
-uint64_t pathlog_message_end(const struct pathlog_span *span, uint64_t pos, uint32_t *ret_n)
-{
-    ASSERT(pos > span->start && pos - span->start <= span->bytes.len);
-    struct segment *seg = span->seg;
-    uint32_t n = atomic_load_explicit(&seg->n, memory_order_acquire);
-    uint32_t upto = messages_below(seg, n, (uint32_t) (pos - seg->start));
-    if (ret_n != NULL)
-        *ret_n = upto - messages_below(seg, n, (uint32_t) (span->start - seg->start));
-    const struct entry *e = entry_at(seg, upto - 1);
-    return seg->start + e->offset + e->length;
 }
 
 int pathlog_appended_ms(struct pathlog_reader *r, uint64_t cursor, uint64_t *ret)
@@ -536,13 +505,6 @@ int pathlog_appended_ms(struct pathlog_reader *r, uint64_t cursor, uint64_t *ret
     int err = locate(r, cursor, &p);
     if (err < 0)
         return err;
-    if (p.seg == NULL) {
-        *ret = UINT64_MAX;
-        return 0;
-    }
-    uint32_t n = atomic_load_explicit(&p.seg->n, memory_order_acquire);
-    uint32_t i = messages_below(p.seg, n, (uint32_t) (p.at - p.seg->start));
-    ASSERT(i < n);
-    *ret = entry_at(p.seg, i)->appended_ms;
+    *ret = p.seg == NULL ? UINT64_MAX : segment_appended_ms(p.seg, p.at);
     return 0;
 }

@@ -67,4 +67,19 @@ bool segment_is_shared(const struct segment *seg); /* somebody besides the calle
 uint64_t segment_end(const struct segment *seg);
 uint64_t segment_size(const struct segment *seg);
 
+/* For the path log, whose segments are read while they grow. One thread opens, puts and seals. */
+#define SEGMENT_GROWING UINT64_MAX /* the end of a segment that is not sealed */
+/* With room for all that segment_place() puts into one segment from `position` on. NULL without
+ * memory. */
+struct segment *segment_open(unsigned span_bits, uint64_t position);
+/* The same with the memory of one that nobody else refers to. */
+void segment_reopen(struct segment *seg, uint64_t position);
+uint64_t segment_start(const struct segment *seg);
+uint32_t segment_messages(const struct segment *seg);
+uint64_t segment_newest_ms(const struct segment *seg); /* who puts: when the last message came */
+struct segment **segment_link(struct segment *seg);    /* for a list of its owner's */
+/* The published messages from `cursor`, where one begins, to `end`, where one ends. */
+void segment_read_to(struct segment *seg, uint64_t cursor, uint64_t end, struct segment_span *ret);
+uint64_t segment_appended_ms(struct segment *seg, uint64_t cursor); /* of the message there */
+
 #endif

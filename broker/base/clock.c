@@ -1,4 +1,4 @@
-/* clock.c - the two clocks, and a way to hold them still. */
+/* clock.c - the clocks, and a way to hold them still. */
 #include "clock.h"
 
 #include "err.h"
@@ -32,6 +32,11 @@ uint64_t clock_mono_ms(void)
 uint64_t clock_mono_us(void)
 {
     return atomic_load(&frozen) ? atomic_load(&frozen_mono_ms) * 1000 : now_us(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_boot_ms(void)
+{
+    return atomic_load(&frozen) ? atomic_load(&frozen_mono_ms) : now_us(CLOCK_BOOTTIME) / 1000;
 }
 
 uint64_t clock_wall_ms(void)

@@ -17,18 +17,20 @@
 #define READERS 5
 #define HELD    6
 #define SPAN    ((uint64_t) 256 << 10)
-#define ENTRY   40
+#define ENTRY   16
 #define MANY    ((uint64_t) 1 << 30)
 #define LONGEST ((size_t) 128 << 10)
 
 struct message {
-    uint64_t start, segment, ms;
+    uint64_t start, ms;
+    uint64_t piece;  /* counts the segments of memory; one position segment may have several */
+    uint32_t number; /* among the messages of its position segment */
     size_t len;
 };
 
 struct held { /* a span, and what keeps its memory: a reader inside, or a reference */
     bool active;
-    struct pathlog_span span;
+    struct segment_span span;
 };
 
 struct run {
@@ -43,8 +45,13 @@ struct run {
     /* the model */
     struct message *messages;
     size_t n;
-    uint64_t first, next;             /* live segments */
-    uint64_t oldest, tail;            /* positions */
+    uint64_t first, next; /* live pieces */
+    uint64_t slots;       /* of the ring */
+    bool from_store;      /* positions are given */
+    uint64_t jumps, rejoined, missed;
+    uint64_t oldest, tail; /* positions */
+    uint64_t placed;       /* after the last message, whatever was missed since */
+    bool is_missed;
     uint64_t limbo[OPS], n_limbo;     /* ends of retired segments that a reader holds back */
     uint64_t segment_memory;          /* bytes, measured */
     unsigned reads, overflows, skips; /* to see that a run was worth it */
@@ -75,19 +82,19 @@ static const uint8_t *payload(size_t message) /* of its length, derived from its
 /* --- the model --- */
 
 /* All of these go backwards, since most questions are about the last few segments. */
-static const struct message *model_newest(const struct run *t, uint64_t segment)
+static const struct message *model_newest(const struct run *t, uint64_t piece)
 {
     size_t i = t->n;
-    while (i > 0 && t->messages[i - 1].segment > segment)
+    while (i > 0 && t->messages[i - 1].piece > piece)
         i--;
-    return i > 0 && t->messages[i - 1].segment == segment ? &t->messages[i - 1] : NULL;
+    return i > 0 && t->messages[i - 1].piece == piece ? &t->messages[i - 1] : NULL;
 }
 
-static size_t model_count(const struct run *t, uint64_t segment)
+static size_t model_count(const struct run *t, uint64_t piece)
 {
-    const struct message *newest = model_newest(t, segment);
+    const struct message *newest = model_newest(t, piece);
     size_t at = newest == NULL ? 0 : (size_t) (newest - t->messages) + 1, count = 0;
-    for (; at > 0 && t->messages[at - 1].segment == segment; at--)
+    for (; at > 0 && t->messages[at - 1].piece == piece; at--)
         count++;
     return count;
 }
@@ -95,26 +102,21 @@ static size_t model_count(const struct run *t, uint64_t segment)
 static uint64_t model_messages(const struct run *t)
 {
     uint64_t count = 0;
-    while (count < t->n && t->messages[t->n - 1 - count].segment >= t->first)
+    while (count < t->n && t->messages[t->n - 1 - count].piece >= t->first)
         count++;
     return count;
 }
 
-static void model_expire(struct run *t)
+static void model_retire(struct run *t)
 {
-    while (t->first < t->next) {
-        const struct message *newest = model_newest(t, t->first);
-        uint64_t rest = model_messages(t) - model_count(t, t->first);
-        bool old = t->now > newest->ms + t->limits.max_age_ms;
-        uint64_t age = t->now > newest->ms ? t->now - newest->ms : 0;
-        bool over = (rest >= t->limits.max_count && age >= t->limits.count_grace_ms) ||
-                    t->tail >= (t->first + 1) * SPAN + t->limits.max_bytes;
-        if (!old && (t->next - t->first == 1 || !over))
-            break;
-        t->oldest = newest->start + newest->len;
-        t->limbo[t->n_limbo++] = t->oldest;
-        t->first++;
-    }
+    const struct message *newest = model_newest(t, t->first);
+    t->oldest = newest->start + newest->len;
+    t->limbo[t->n_limbo++] = t->oldest;
+    t->first++;
+}
+
+static void model_reclaim(struct run *t)
+{
     uint64_t lowest = UINT64_MAX, kept = 0;
     for (size_t i = 0; i < READERS; i++) {
         if (t->inside[i] && t->guard[i] < lowest)
@@ -127,23 +129,63 @@ static void model_expire(struct run *t)
     t->n_limbo = kept;
 }
 
-static bool model_room(const struct run *t, size_t len)
+static void model_expire(struct run *t)
 {
-    uint64_t segment = t->next - 1;
-    uint64_t used = t->tail - segment * SPAN;
-    return t->first < t->next && used + len + ENTRY * (model_count(t, segment) + 1) <= SPAN;
+    while (t->first < t->next) {
+        const struct message *newest = model_newest(t, t->first);
+        uint64_t rest = model_messages(t) - model_count(t, t->first);
+        bool old = t->now > newest->ms + t->limits.max_age_ms;
+        uint64_t age = t->now > newest->ms ? t->now - newest->ms : 0;
+        bool over = (rest >= t->limits.max_count && age >= t->limits.count_grace_ms) ||
+                    t->placed >= (newest->start / SPAN + 1) * SPAN + t->limits.max_bytes;
+        if (!old && (t->next - t->first == 1 || !over))
+            break;
+        model_retire(t);
+    }
+    model_reclaim(t);
 }
 
-static void model_append(struct run *t, size_t len)
+/* Where the log itself puts the next message: the reckoning, not the code, of segment_place(). */
+static uint64_t model_position(const struct run *t, size_t len)
 {
-    if (!model_room(t, len)) {
+    uint64_t segment = t->placed / SPAN, n = 0;
+    for (size_t i = t->n; i > 0 && t->messages[i - 1].start / SPAN == segment; i--) {
+        n = t->messages[i - 1].number;
+        break;
+    }
+    return t->placed % SPAN + len + ENTRY * (n + 1) <= SPAN ? t->placed : (segment + 1) * SPAN;
+}
+
+static bool model_needs_memory(const struct run *t, uint64_t position)
+{
+    return t->first == t->next || t->messages[t->n - 1].start / SPAN != position / SPAN;
+}
+
+static void model_append_at(struct run *t, uint64_t position, size_t len)
+{
+    bool hole = t->is_missed || (position != t->placed && position % SPAN != 0);
+    bool fresh = hole || model_needs_memory(t, position);
+    if (fresh) {
         model_expire(t);
-        t->tail = t->next * SPAN;
+        while (t->first < t->next && hole)
+            model_retire(t);
+        if (hole)
+            t->oldest = position;
+        while (t->first < t->next &&
+               position / SPAN - model_newest(t, t->first)->start / SPAN >= t->slots)
+            model_retire(t);
         t->next++;
     }
-    t->messages[t->n++] =
-        (struct message){.start = t->tail, .segment = t->next - 1, .ms = t->now, .len = len};
-    t->tail += len;
+    bool same = t->n > 0 && t->messages[t->n - 1].start / SPAN == position / SPAN;
+    t->rejoined += fresh && same;
+    t->messages[t->n] = (struct message){.start = position,
+                                         .piece = t->next - 1,
+                                         .number = same ? t->messages[t->n - 1].number + 1 : 1,
+                                         .ms = t->now,
+                                         .len = len};
+    t->n++;
+    t->placed = t->tail = position + len;
+    t->is_missed = false;
     model_expire(t);
 }
 
@@ -180,7 +222,7 @@ static void check_memory(struct run *t)
     CHECK(t, bytes / t->segment_memory <= segments + (t->first < t->next ? 1 : 0));
 }
 
-static void check_span(struct run *t, const struct pathlog_span *s)
+static void check_span(struct run *t, const struct segment_span *s)
 {
     size_t i = model_at(t, s->start), at = 0;
     uint32_t n = 0;
@@ -192,14 +234,14 @@ static void check_span(struct run *t, const struct pathlog_span *s)
     CHECK(t, at == s->bytes.len && n == s->n_messages);
 }
 
-static void check_message_end(struct run *t, const struct pathlog_span *s)
+static void check_message_end(struct run *t, const struct segment_span *s)
 {
     uint64_t pos = s->start + 1 + pick(t, s->bytes.len);
     size_t first = model_at(t, s->start), i = first;
     while (t->messages[i].start + t->messages[i].len < pos)
         i++;
     uint32_t n = 0;
-    CHECK(t, pathlog_message_end(s, pos, &n) == t->messages[i].start + t->messages[i].len);
+    CHECK(t, segment_message_end(s, pos, &n) == t->messages[i].start + t->messages[i].len);
     CHECK(t, n == i - first + 1);
 }
 
@@ -231,39 +273,69 @@ static void op_expire(struct run *t)
     check_memory(t);
 }
 
-static void op_append(struct run *t)
+static size_t random_length(struct run *t)
 {
     static const size_t SIZES[] = {16, 300, 3000, LONGEST};
-    size_t limit = SIZES[pick(t, ARRAY_LEN(SIZES))];
-    size_t len =
-        1 + (size_t) pick(t, limit < t->limits.max_message ? limit : t->limits.max_message);
-    switch (pick(t, 20)) {
-    case 0:
-        len = t->limits.max_message;
-        break;
-    case 1:
-        CHECK(t, pathlog_append(t->log, slice_of(pattern, 0), NULL, t->now) == -EMSGSIZE);
-        CHECK(t, pathlog_append(t->log, slice_of(pattern, t->limits.max_message + 1), NULL,
-                                t->now) == -EMSGSIZE);
+    size_t limit = SIZES[pick(t, ARRAY_LEN(SIZES))], max = t->limits.max_message;
+    return pick(t, 20) == 0 ? max : 1 + (size_t) pick(t, limit < max ? limit : max);
+}
+
+/* The position of the next message as a store would give it: mostly where the log would put it,
+ * sometimes further on (after a restart of the store's reckoning), seldom much further. */
+static uint64_t random_position(struct run *t, size_t len)
+{
+    uint64_t position = model_position(t, len);
+    uint64_t jump = pick(t, 400) == 0 ? 1 + pick(t, 40) : pick(t, 60) == 0 ? 1 : 0;
+    t->jumps += jump > 0;
+    return jump > 0 ? (position / SPAN + jump) * SPAN : position;
+}
+
+/* It gets a position, yet the log cannot take it. */
+static void op_miss(struct run *t)
+{
+    size_t len = random_length(t);
+    uint64_t position = random_position(t, len);
+    bool hole = t->is_missed || (position != t->placed && position % SPAN != 0);
+    CHECK(t, !hole || t->is_missed);
+    CHECK(t, pathlog_append_at(t->log, position, slice_of(pattern, 0), t->now) == -EMSGSIZE);
+    t->is_missed = true;
+    t->missed++;
+}
+
+static void op_append(struct run *t)
+{
+    size_t len = random_length(t);
+    uint64_t position = t->from_store ? random_position(t, len) : model_position(t, len);
+    bool refuse = pick(t, 20) == 0;
+    if (refuse && !t->from_store) {
+        CHECK(t, pathlog_append(t->log, slice_of(pattern, 0), t->now) == -EMSGSIZE);
+        CHECK(t, pathlog_append(t->log, slice_of(pattern, t->limits.max_message + 1), t->now) ==
+                     -EMSGSIZE);
         return;
-    case 2: /* no memory: nothing is appended, though something may have expired */
+    }
+    if (!t->from_store && pick(t, 20) == 0) { /* no memory: nothing is appended, though something
+                                                 may have expired */
+        bool needs = model_needs_memory(t, position);
         mem_fail_at(1);
-        int r = pathlog_append(t->log, slice_of(payload(t->n), len), NULL, t->now);
+        int r = pathlog_append(t->log, slice_of(payload(t->n), len), t->now);
         mem_fail_at(0);
         if (r == 0) {
-            model_append(t, len);
+            model_append_at(t, position, len);
         } else {
-            CHECK(t, r == -ENOMEM && !model_room(t, len));
+            CHECK(t, r == -ENOMEM && needs);
             op_expire(t);
         }
         return;
-    default:
-        break;
     }
-    char id[ID_SIZE];
-    (void) snprintf(id, sizeof(id), "crt%017zu", t->n);
-    CHECK(t, pathlog_append(t->log, slice_of(payload(t->n), len), id, t->now) == 0);
-    model_append(t, len);
+    if (t->from_store && pick(t, 300) == 0) {
+        op_miss(t);
+        return;
+    }
+    struct slice message = slice_of(payload(t->n), len);
+    int r = t->from_store ? pathlog_append_at(t->log, position, message, t->now)
+                          : pathlog_append(t->log, message, t->now);
+    CHECK(t, r == 0);
+    model_append_at(t, position, len);
     check_memory(t);
 }
 
@@ -284,7 +356,7 @@ static void op_read(struct run *t)
         return;
     uint64_t cursor = random_cursor(t), ms = 0;
     size_t at = model_at(t, cursor);
-    struct pathlog_span s;
+    struct segment_span s;
     int r = pathlog_read(t->readers[i], cursor, &s);
     CHECK(t, pathlog_appended_ms(t->readers[i], cursor, &ms) == r);
     if (cursor < t->oldest) {
@@ -300,11 +372,11 @@ static void op_read(struct run *t)
         t->borrowed[i].active = false;
         return;
     }
-    const struct message *m = &t->messages[at], *last = model_newest(t, m->segment);
+    const struct message *m = &t->messages[at], *last = model_newest(t, m->piece);
     CHECK(t, s.start == m->start && s.seg != NULL && ms == m->ms);
     CHECK(t, s.start + s.bytes.len == last->start + last->len);
     CHECK(t,
-          segment_end(s.seg) == (m->segment == t->next - 1 ? UINT64_MAX : last->start + last->len));
+          segment_end(s.seg) == (m->piece == t->next - 1 ? UINT64_MAX : last->start + last->len));
     check_span(t, &s);
     check_message_end(t, &s);
     t->reads++;
@@ -346,7 +418,7 @@ static void op_held(struct run *t)
     }
     if (!t->referenced[h].active)
         return;
-    struct pathlog_span *s = &t->referenced[h].span;
+    struct segment_span *s = &t->referenced[h].span;
     check_span(t, s);
     check_message_end(t, s);
     bool retired = s->start < t->oldest;
@@ -373,6 +445,13 @@ static void run(uint64_t seed)
                                 COUNTS[pick(t, ARRAY_LEN(COUNTS))], AGES[pick(t, ARRAY_LEN(AGES))],
                                 GRACES[pick(t, ARRAY_LEN(GRACES))]};
     CHECK(t, pathlog_new(&t->limits, &t->log) == 0);
+    for (t->slots = 1; t->slots < t->limits.max_bytes / SPAN + 3;)
+        t->slots *= 2;
+    t->from_store = pick(t, 3) > 0;
+    if (t->from_store && pick(t, 2) == 0) {
+        t->oldest = t->tail = t->placed = pick(t, 5 * SPAN);
+        pathlog_start(t->log, t->tail);
+    }
     uint64_t appends = 2 + pick(t, 6); /* of ten operations */
     for (t->op = 0; t->op < OPS; t->op++) {
         if (pick(t, 10) < appends)
@@ -410,9 +489,11 @@ static void run(uint64_t seed)
         check_span(t, &t->referenced[h].span);
         segment_unref(t->referenced[h].span.seg);
     }
-    print_message("  seed %llu: %zu messages in %llu segments, %u reads, %u skips, %u overflows\n",
+    print_message("  seed %llu: %zu messages in %llu segments, %u reads, %u skips, %u overflows, "
+                  "%llu jumps, %llu segments begun again, %llu messages missed\n",
                   (unsigned long long) seed, t->n, (unsigned long long) t->next, t->reads, t->skips,
-                  t->overflows);
+                  t->overflows, (unsigned long long) t->jumps, (unsigned long long) t->rejoined,
+                  (unsigned long long) t->missed);
     free(t->messages);
     free(t);
 }

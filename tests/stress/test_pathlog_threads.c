@@ -18,6 +18,7 @@
 #define RUN_MS      6000
 #define MAX_MESSAGE ((size_t) 60000)
 #define MAX_BYTES   ((uint64_t) 1 << 20)
+#define SPAN        ((uint64_t) 256 << 10)
 #define KEPT        64 /* references waiting to be given back */
 
 enum role { FOLLOWER, LAGGARD, VISITOR, HOLDER, N_ROLES };
@@ -110,12 +111,19 @@ static void *writer_run(void *arg)
     struct stress *s = w->s;
     static uint8_t message[MAX_MESSAGE];
     uint64_t number = 0, bytes = 0;
+    unsigned bits = pathlog_span_bits(s->log);
+    struct segment_place place = {0};
     while (!atomic_load(&s->stop)) {
         uint64_t burst = 1 + pick(&w->rng, pick(&w->rng, 20) == 0 ? 500 : 10);
         for (; burst > 0; burst--) {
             size_t most = pick(&w->rng, 30) == 0 ? MAX_MESSAGE - sizeof(struct head) : 900;
             size_t len = message_write(message, number, (size_t) pick(&w->rng, most + 1));
-            int r = pathlog_append(s->log, slice_of(message, len), NULL, now_ms());
+            if (pick(&w->rng, 500) == 0) { /* the store goes on at a later segment */
+                segment_place_skip(bits, &place);
+                place.tail += pick(&w->rng, 3) * SPAN;
+            }
+            uint64_t position = segment_place(bits, &place, len);
+            int r = pathlog_append_at(s->log, position, slice_of(message, len), now_ms());
             ASSERT(r == 0);
             number++;
             bytes += len;
@@ -135,7 +143,7 @@ static void *writer_run(void *arg)
 /* --- the readers --- */
 
 /* Puts a reference aside for the thread that gives them back; false when it has enough. */
-static bool keep(struct stress *s, uint64_t *rng, const struct pathlog_span *span, uint64_t first)
+static bool keep(struct stress *s, uint64_t *rng, const struct segment_span *span, uint64_t first)
 {
     size_t i = (size_t) pick(rng, KEPT);
     (void) pthread_mutex_lock(&s->lock);
@@ -149,10 +157,10 @@ static bool keep(struct stress *s, uint64_t *rng, const struct pathlog_span *spa
 }
 
 /* A send that the kernel cut: the cursor goes to the end of the cut message. */
-static uint64_t cut_send(uint64_t *rng, const struct pathlog_span *span, uint32_t *ret_n)
+static uint64_t cut_send(uint64_t *rng, const struct segment_span *span, uint32_t *ret_n)
 {
     uint64_t pos = span->start + 1 + pick(rng, span->bytes.len);
-    uint64_t end = pathlog_message_end(span, pos, ret_n);
+    uint64_t end = segment_message_end(span, pos, ret_n);
     ASSERT(end >= pos && end <= span->start + span->bytes.len);
     uint64_t first;
     uint32_t n = messages_check(slice_sub(span->bytes, 0, (size_t) (end - span->start)), &first);
@@ -168,7 +176,7 @@ struct position {
 static void read_once(struct worker *w, struct pathlog_reader *r, struct position *p)
 {
     struct stress *s = w->s;
-    struct pathlog_span span;
+    struct segment_span span;
     int err = pathlog_read(r, p->cursor, &span);
     if (err < 0) {
         ASSERT(err == -EOVERFLOW && p->cursor < pathlog_oldest(s->log));

@@ -50,7 +50,7 @@ static inline struct fixture *fixture_new(void)
     static char root[] = "/", echo[] = "/echo", reject[] = "/reject", team[] = "/teams/{team}";
     static char *const NAMES[FIXTURE_PATHS] = {root, echo, reject, team};
     static char cloud[] = "b1gcloud000000000001", folder[] = "b1gfolder00000000001";
-    static char registry[] = "crtregistry000000001";
+    static char registry[] = "crtregistry000000001", engine[] = "memory";
     struct fixture *f = xcalloc(1, sizeof(*f));
     log_set_level(LOG_ERROR);
     for (size_t i = 0; i < FIXTURE_PATHS; i++)
@@ -61,12 +61,16 @@ static inline struct fixture *fixture_new(void)
                                            .max_lag_ms = 60000,
                                            .history_count = 100000,
                                            .history_bytes = 64 << 20,
+                                           .memory_bytes = 64 << 20,
                                            .history_ms = 600000};
     f->paths[1].inbound = INBOUND_ECHO;
     f->paths[2].inbound = INBOUND_REJECT;
     f->registry.id = registry;
     struct config *cfg = &f->cfg;
     cfg->cloud_id = cloud;
+    cfg->engine = engine;
+    cfg->dedup.window_ms = 3600000;
+    cfg->dedup.max_ids = 100000;
     cfg->folder_id = folder;
     cfg->gateway.workers = 1;
     cfg->gateway.paths = f->paths;
@@ -212,7 +216,7 @@ static inline void fixture_append(struct fixture *f, size_t path, struct slice p
     struct buf frame;
     buf_init(&frame, 1 << 24);
     assert_int_equal(frame_message(&frame, FRAME_TEXT, payload, p->cfg->max_frame_bytes), 0);
-    assert_int_equal(pathlog_append(p->log, buf_slice(&frame), NULL, uv_now(&f->gateway->loop)), 0);
+    assert_int_equal(pathlog_append(p->log, buf_slice(&frame), uv_now(&f->gateway->loop)), 0);
     buf_fini(&frame);
 }
 

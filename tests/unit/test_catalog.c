@@ -1,5 +1,5 @@
-/* The catalog: which events follow from which change, limits, and taking changes back. Against
- * random changes: property/test_catalog_model.c. */
+/* The catalog: which events follow from which change, limits, what is noted for the disk and loaded
+ * from it, and taking changes back. Against random changes: property/test_catalog_model.c. */
 #include "buf.h"
 #include "catalog.h"
 
@@ -53,6 +53,22 @@ static void expect(struct catalog *c, const char *registry, const char *change, 
         commas += *p == ',';
     assert_int_equal(n, want[0] == '\0' ? 0 : commas + 1);
     buf_fini(&out);
+}
+
+static void count(void *ctx, const struct catalog_event *e)
+{
+    (void) ctx;
+    (void) e;
+}
+
+static uint64_t seal(struct catalog *c)
+{
+    return catalog_seal(c, NULL, NULL);
+}
+
+static void commit(struct catalog *c)
+{
+    catalog_commit(c, seal(c));
 }
 
 static void test_derived(void **state)
@@ -133,9 +149,9 @@ static void test_derived(void **state)
             for (size_t k = 0; CASES[i].steps[k] != NULL; k += 2) {
                 expect(c, "reg", CASES[i].steps[k], CASES[i].steps[k + 1]);
                 if (commit_each)
-                    catalog_commit(c);
+                    commit(c);
             }
-            catalog_commit(c);
+            commit(c);
             assert_int_equal(catalog_images(c), CASES[i].images);
             assert_int_equal(catalog_tags(c), CASES[i].tags);
             catalog_free(c);
@@ -194,9 +210,12 @@ static void test_rollback(void **state)
         (void) apply(c, "reg", "push r d1 v1", write_down, &out);
         (void) apply(c, "reg", "push r d1 v2", write_down, &out);
         (void) apply(c, "reg", "push r d2 w1", write_down, &out);
-        catalog_commit(c);
+        commit(c);
         for (size_t k = 0; CASES[i].changes[k] != NULL; k++)
             (void) apply(c, "reg", CASES[i].changes[k], write_down, &out);
+        (void) seal(c); /* refused after it was submitted, or before */
+        if (i % 2 == 0)
+            (void) apply(c, "reg", "push r d5 w1", write_down, &out);
         catalog_rollback(c);
         catalog_rollback(c); /* nothing more to undo */
         assert_int_equal(catalog_images(c), 2);
@@ -221,7 +240,7 @@ static void push_many(struct catalog *c, const char *form, int from, int to)
         (void) snprintf(change, sizeof(change), form, i, i);
         (void) apply(c, "reg", change, write_down, &out);
     }
-    catalog_commit(c);
+    commit(c);
     buf_fini(&out);
 }
 
@@ -273,12 +292,6 @@ static void test_growth(void **state)
     catalog_free(c);
 }
 
-static void count(void *ctx, const struct catalog_event *e)
-{
-    (void) ctx;
-    (void) e;
-}
-
 /* Of an image with very many tags the newest are remembered; the others are gone without an event.
  */
 static void test_crowded_image(void **state)
@@ -293,15 +306,250 @@ static void test_crowded_image(void **state)
             catalog_rollback(c);
             assert_int_equal(apply(c, "r", change, count, NULL), 1);
         }
-        catalog_commit(c);
+        commit(c);
     }
     assert_int_equal(catalog_tags(c), TAGS_PER_IMAGE);
     assert_int_equal(catalog_forgotten(c), 5);
     assert_int_equal(apply(c, "r", "untag app t4", count, NULL), 0);
     assert_int_equal(apply(c, "r", "untag app t5", count, NULL), 1);
     assert_int_equal(apply(c, "r", "delete app d1", count, NULL), TAGS_PER_IMAGE);
-    catalog_commit(c);
+    commit(c);
     assert_int_equal(catalog_tags(c), 0);
+    catalog_free(c);
+}
+
+/* --- several webhooks under way --- */
+
+static void test_prefix_committed(void **state)
+{
+    (void) state;
+    static const char *const CHANGES[] = {"push r d1 v1", "push r d2 v1", "delete r d1",
+                                          "push r d1 v2", "untag r v1",   "delete r d2"};
+    static const struct {
+        const char *d1, *d2; /* what deleting them makes, after so many were committed */
+    } LEFT[] = {
+        {"", ""},
+        {"DeleteImage r d1 -, DeleteImageTag r d1 v1", ""},
+        {"DeleteImage r d1 -", "DeleteImage r d2 -, DeleteImageTag r d2 v1"},
+        {"", "DeleteImage r d2 -, DeleteImageTag r d2 v1"},
+        {"DeleteImage r d1 -, DeleteImageTag r d1 v2",
+         "DeleteImage r d2 -, DeleteImageTag r d2 v1"},
+        {"DeleteImage r d1 -, DeleteImageTag r d1 v2", "DeleteImage r d2 -"},
+        {"DeleteImage r d1 -, DeleteImageTag r d1 v2", ""},
+    };
+    for (size_t n = 0; n <= ARRAY_LEN(CHANGES); n++) {
+        uint64_t marks[ARRAY_LEN(CHANGES)];
+        struct catalog *c = catalog_new(100, 100);
+        for (size_t i = 0; i < ARRAY_LEN(CHANGES); i++) {
+            (void) apply(c, "reg", CHANGES[i], count, NULL);
+            marks[i] = seal(c);
+        }
+        for (size_t i = 0; i < n; i++)
+            catalog_commit(c, marks[i]);
+        catalog_rollback(c);
+        expect(c, "reg", "delete r d1", LEFT[n].d1);
+        expect(c, "reg", "delete r d2", LEFT[n].d2);
+        commit(c);
+        assert_int_equal(catalog_images(c), 0);
+        catalog_free(c);
+    }
+}
+
+/* Refused before it was submitted: those under way are not concerned. */
+static void test_rollback_to(void **state)
+{
+    (void) state;
+    struct catalog *c = catalog_new(100, 100);
+    (void) apply(c, "reg", "push r d1 v1", count, NULL);
+    uint64_t first = seal(c);
+    for (int sealed = 0; sealed < 2; sealed++) {
+        (void) apply(c, "reg", "push r d2 v1", count, NULL);
+        (void) apply(c, "reg", "delete r d1", count, NULL);
+        if (sealed)
+            (void) seal(c);
+        catalog_rollback_to(c, first);
+    }
+    expect(c, "reg", "push r d1 v1", "");
+    expect(c, "reg", "push r d2 w1", "CreateImage r d2 w1, CreateImageTag r d2 w1");
+    uint64_t second = seal(c);
+    catalog_commit(c, first);
+    expect(c, "reg", "delete r d2", "DeleteImage r d2 -, DeleteImageTag r d2 w1");
+    catalog_rollback_to(c, second);
+    expect(c, "reg", "push r d2 w1", "");
+    catalog_rollback_to(c, 0); /* and what is committed stays */
+    expect(c, "reg", "push r d1 v1", "");
+    expect(c, "reg", "untag r w1", "");
+    catalog_free(c);
+}
+
+/* What was forgotten comes back as the oldest, and is forgotten again first. */
+static void test_forgetting_undone(void **state)
+{
+    (void) state;
+    struct catalog *c = catalog_new(3, 100);
+    push_many(c, "push r d%d v%d", 0, 3);
+    for (int i = 0; i < 3; i++) {
+        (void) apply(c, "reg", "push r new -", count, NULL);
+        (void) apply(c, "reg", "push r new2 -", count, NULL);
+        (void) seal(c);
+        assert_int_equal(catalog_images(c), 3);
+        assert_int_equal(catalog_tags(c), 1);
+        assert_int_equal(catalog_forgotten(c), 2);
+        catalog_rollback(c);
+        assert_int_equal(catalog_images(c), 3);
+        assert_int_equal(catalog_tags(c), 3);
+        assert_int_equal(catalog_forgotten(c), 0);
+    }
+    push_many(c, "push r d%d v%d", 3, 4);
+    expect(c, "reg", "untag r v0", "");
+    expect(c, "reg", "untag r v1", "DeleteImageTag r d1 v1");
+    catalog_free(c);
+
+    c = catalog_new(100, 3); /* the same where tags are too many */
+    push_many(c, "push r d%d v%d", 0, 3);
+    (void) apply(c, "reg", "push r d3 v3", count, NULL);
+    (void) apply(c, "reg", "push r d4 v4", count, NULL);
+    (void) seal(c);
+    assert_int_equal(catalog_tags(c), 3);
+    catalog_rollback(c);
+    push_many(c, "push r d%d v%d", 3, 4);
+    expect(c, "reg", "untag r v0", "");
+    expect(c, "reg", "untag r v1", "DeleteImageTag r d1 v1");
+    catalog_free(c);
+
+    c = catalog_new(100, 2); /* and where they are tags of one image */
+    push_many(c, "push r one v%d", 0, 2);
+    (void) apply(c, "reg", "push r one v2", count, NULL);
+    (void) apply(c, "reg", "push r one v3", count, NULL);
+    (void) seal(c);
+    catalog_rollback(c);
+    push_many(c, "push r one v%d", 2, 3);
+    expect(c, "reg", "untag r v0", "");
+    expect(c, "reg", "untag r v1", "DeleteImageTag r one v1");
+    catalog_free(c);
+}
+
+/* --- notes --- */
+
+static void write_note(void *ctx, const struct catalog_note *n)
+{
+    struct buf *out = ctx;
+    const char *comma = out->len > 0 ? ", " : "";
+    int r = -1;
+    switch (n->kind) {
+    case NOTE_IMAGE:
+        r = buf_printf(out, "%simage %d %s %s %s", comma, (int) n->id, n->registry_id,
+                       n->repository, n->digest);
+        break;
+    case NOTE_TAG:
+        r = buf_printf(out, "%stag %d of %d %s", comma, (int) n->id, (int) n->image_id, n->name);
+        break;
+    case NOTE_IMAGE_GONE:
+        r = buf_printf(out, "%simage %d gone", comma, (int) n->id);
+        break;
+    case NOTE_TAG_GONE:
+        r = buf_printf(out, "%stag %d gone", comma, (int) n->id);
+        break;
+    }
+    assert_int_equal(r, 0);
+}
+
+static uint64_t expect_notes(struct catalog *c, const char *want)
+{
+    struct buf out;
+    buf_init(&out, 4096);
+    uint64_t mark = catalog_seal(c, write_note, &out);
+    if (!slice_eq_str(buf_slice(&out), want))
+        fail_msg("%.*s, not %s", (int) out.len, (const char *) out.data, want);
+    buf_fini(&out);
+    return mark;
+}
+
+static void test_notes(void **state)
+{
+    (void) state;
+    struct catalog *c = catalog_new(3, 100);
+    (void) expect_notes(c, "");
+    (void) apply(c, "reg", "push r d1 v1", count, NULL);
+    (void) expect_notes(c, "image 1 reg r d1, tag 2 of 1 v1");
+    (void) apply(c, "reg", "push r d1 v1", count, NULL);
+    (void) expect_notes(c, "");
+    (void) apply(c, "reg", "push r d2 v1", count, NULL); /* moves */
+    (void) apply(c, "reg", "push r d1 v2", count, NULL);
+    uint64_t mark = expect_notes(c, "image 3 reg r d2, tag 2 gone, tag 4 of 3 v1, tag 5 of 1 v2");
+    catalog_commit(c, mark);
+    (void) expect_notes(c, "");
+
+    (void) apply(c, "reg", "push r d1 v3", count, NULL);
+    catalog_rollback(c); /* is never noted; its number is not used again */
+    (void) apply(c, "reg", "push r d1 v0", count, NULL);
+    (void) apply(c, "reg", "untag r v0", count, NULL);
+    (void) expect_notes(c, "tag 7 of 1 v0, tag 7 gone");
+    (void) apply(c, "reg", "push r d1 v1", count, NULL);
+    (void) apply(c, "reg", "delete r d1", count, NULL);
+    (void) expect_notes(c, "tag 4 gone, tag 8 of 1 v1, tag 8 gone, tag 5 gone, image 1 gone");
+    commit(c);
+
+    (void) apply(c, "reg", "push r d2 v2", count, NULL);
+    (void) apply(c, "other", "push r d2 -", count, NULL);
+    (void) apply(c, "reg", "push r d3 -", count, NULL);
+    (void) apply(c, "reg", "push r d4 -", count, NULL); /* now too many */
+    (void) expect_notes(c, "tag 9 of 3 v2, image 10 other r d2, image 11 reg r d3, "
+                           "image 12 reg r d4, tag 9 gone, image 3 gone");
+    catalog_free(c);
+}
+
+/* --- from disk --- */
+
+static void test_load(void **state)
+{
+    (void) state;
+    struct catalog *c = catalog_new(3, 100);
+    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "d2"), 0);
+    assert_int_equal(catalog_load_image(c, 3, "reg", "r", "d3"), 0);
+    assert_int_equal(catalog_load_image(c, 7, "reg", "s", "d2"), 0);
+    assert_int_equal(catalog_load_image(c, 9, "other", "r", "d2"), 0);
+    assert_int_equal(catalog_load_tag(c, 1, 9, "v1"), 0);
+    assert_int_equal(catalog_load_tag(c, 20, 2, "v1"), 0);
+    assert_int_equal(catalog_load_tag(c, 21, 3, "v2"), 0);
+    assert_int_equal(catalog_images(c), 4);
+    assert_int_equal(catalog_tags(c), 3);
+    catalog_rollback(c); /* nothing of it can be undone */
+    expect(c, "reg", "push r d2 v1", "");
+    expect(c, "reg", "push r d2 v2", "DeleteImageTag r d3 v2, CreateImageTag r d2 v2");
+    catalog_commit(c, expect_notes(c, "tag 21 gone, tag 22 of 2 v2, image 3 gone"));
+    assert_int_equal(catalog_forgotten(c), 1);
+    catalog_free(c);
+
+    c = catalog_new(3, 100); /* filled, never changed */
+    assert_int_equal(catalog_load_image(c, 1, "reg", "r", "d2"), 0);
+    catalog_free(c);
+}
+
+static void test_load_damaged(void **state)
+{
+    (void) state;
+    struct catalog *c = catalog_new(10, 10);
+    assert_int_equal(catalog_load_tag(c, 1, 1, "v1"), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 0, "reg", "r", "d1"), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, UINT64_MAX, "reg", "r", "d1"), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 2, "reg", "r", ""), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "d1"), 0);
+    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "d2"), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 1, "reg", "r", "d2"), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 4, "reg", "r", "d1"), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 4, "reg", "r", "d2"), 0);
+    static const uint64_t NO_IMAGE[] = {0, 1, 3, 5, UINT64_MAX};
+    for (size_t i = 0; i < ARRAY_LEN(NO_IMAGE); i++)
+        assert_int_equal(catalog_load_tag(c, 1, NO_IMAGE[i], "v1"), -EBADMSG);
+    assert_int_equal(catalog_load_tag(c, 0, 2, "v1"), -EBADMSG);
+    assert_int_equal(catalog_load_tag(c, UINT64_MAX, 2, "v1"), -EBADMSG);
+    assert_int_equal(catalog_load_tag(c, 5, 2, ""), -EBADMSG);
+    assert_int_equal(catalog_load_tag(c, 5, 2, "v1"), 0);
+    assert_int_equal(catalog_load_tag(c, 5, 2, "v2"), -EBADMSG);
+    assert_int_equal(catalog_load_tag(c, 6, 4, "v1"), -EBADMSG);
+    assert_int_equal(catalog_images(c), 2);
+    assert_int_equal(catalog_tags(c), 1);
     catalog_free(c);
 }
 
@@ -311,7 +559,10 @@ int main(void)
         cmocka_unit_test(test_derived),       cmocka_unit_test(test_registries_do_not_mix),
         cmocka_unit_test(test_no_digest),     cmocka_unit_test(test_rollback),
         cmocka_unit_test(test_limits),        cmocka_unit_test(test_growth),
-        cmocka_unit_test(test_crowded_image),
+        cmocka_unit_test(test_crowded_image), cmocka_unit_test(test_prefix_committed),
+        cmocka_unit_test(test_rollback_to),   cmocka_unit_test(test_forgetting_undone),
+        cmocka_unit_test(test_notes),         cmocka_unit_test(test_load),
+        cmocka_unit_test(test_load_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

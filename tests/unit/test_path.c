@@ -27,6 +27,7 @@ static int fixture_init(struct fixture *f, char *const *names, size_t n)
                                            .max_frame_bytes = 32768,
                                            .history_count = 1,
                                            .history_bytes = 1,
+                                           .memory_bytes = 1,
                                            .history_ms = 1};
     f->cfg.gateway.paths = f->paths;
     f->cfg.gateway.n_paths = n;
@@ -297,8 +298,8 @@ static void test_table(void **state)
         /* The log takes the longest message in its frames, and no longer one. */
         size_t max = frame_message_size(131072, 32768);
         uint8_t *message = calloc(1, max + 1);
-        assert_int_equal(pathlog_append(p->log, slice_of(message, max), NULL, 1), 0);
-        assert_int_equal(pathlog_append(p->log, slice_of(message, max + 1), NULL, 1), -EMSGSIZE);
+        assert_int_equal(pathlog_append(p->log, slice_of(message, max), 1), 0);
+        assert_int_equal(pathlog_append(p->log, slice_of(message, max + 1), 1), -EMSGSIZE);
         free(message);
     }
     assert_null(path_by_name(f.table, "/y"));

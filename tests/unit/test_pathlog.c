@@ -9,9 +9,10 @@
 #include <cmocka.h>
 
 #define SPAN  ((uint64_t) 256 << 10) /* of a segment, for messages up to 128 KiB */
-#define ENTRY 40                     /* index bytes per message */
-#define MANY  ((uint64_t) 1 << 32)   /* a limit that is never reached */
-#define ID    "crt00000000000000001"
+#define ENTRY 16                     /* index bytes per message */
+#define UNIT  (1000 + ENTRY)
+#define FULL  259                  /* messages of a segment that fill() fills */
+#define MANY  ((uint64_t) 1 << 32) /* a limit that is never reached */
 
 static uint8_t bytes[128 << 10]; /* bytes[i] says where in a message it is */
 
@@ -34,7 +35,7 @@ static struct pathlog_reader *reader_of(struct pathlog *log)
 
 static void append(struct pathlog *log, size_t len, uint64_t now_ms)
 {
-    assert_int_equal(pathlog_append(log, slice_of(bytes, len), ID, now_ms), 0);
+    assert_int_equal(pathlog_append(log, slice_of(bytes, len), now_ms), 0);
 }
 
 /* Appends until the newest segment holds SPAN - `left` bytes, index included; the log must stand at
@@ -44,7 +45,7 @@ static uint32_t fill(struct pathlog *log, uint64_t left, uint64_t now_ms)
     uint64_t room = SPAN - left;
     uint32_t n = 0;
     for (; room > 0; n++) {
-        uint64_t take = room > 2 * 1040 || room == 1040 ? 1040 : room > 1040 ? room / 2 : room;
+        uint64_t take = room > 2 * UNIT || room == UNIT ? UNIT : room > UNIT ? room / 2 : room;
         assert_true(take > ENTRY);
         append(log, take - ENTRY, now_ms);
         room -= take;
@@ -52,9 +53,9 @@ static uint32_t fill(struct pathlog *log, uint64_t left, uint64_t now_ms)
     return n;
 }
 
-static struct pathlog_span read_at(struct pathlog_reader *r, uint64_t cursor)
+static struct segment_span read_at(struct pathlog_reader *r, uint64_t cursor)
 {
-    struct pathlog_span s;
+    struct segment_span s;
     assert_int_equal(pathlog_read(r, cursor, &s), 0);
     assert_true((s.bytes.len == 0) == (s.seg == NULL));
     return s;
@@ -103,7 +104,7 @@ static void test_empty(void **state)
     assert_int_equal(pathlog_bytes(log), 0);
     assert_int_equal(pathlog_messages(log), 0);
     pathlog_enter(r);
-    struct pathlog_span s = read_at(r, 0);
+    struct segment_span s = read_at(r, 0);
     assert_int_equal(s.start, 0);
     assert_int_equal(s.n_messages, 0);
     uint64_t ms = 1;
@@ -120,10 +121,10 @@ static void test_append_refused(void **state)
     struct pathlog_limits limits = ROOMY;
     limits.max_message = 1000;
     struct pathlog *log = log_of(limits);
-    assert_int_equal(pathlog_append(log, slice_of(bytes, 0), ID, 1), -EMSGSIZE);
-    assert_int_equal(pathlog_append(log, slice_of(bytes, 1001), ID, 1), -EMSGSIZE);
+    assert_int_equal(pathlog_append(log, slice_of(bytes, 0), 1), -EMSGSIZE);
+    assert_int_equal(pathlog_append(log, slice_of(bytes, 1001), 1), -EMSGSIZE);
     mem_fail_at(1);
-    assert_int_equal(pathlog_append(log, slice_of(bytes, 10), ID, 1), -ENOMEM);
+    assert_int_equal(pathlog_append(log, slice_of(bytes, 10), 1), -ENOMEM);
     assert_int_equal(pathlog_tail(log), 0);
     assert_int_equal(pathlog_bytes(log), 0);
     append(log, 1000, 1);
@@ -136,7 +137,7 @@ static void test_append_refused(void **state)
     while (pathlog_bytes(log) < 2 * SPAN) { /* until the next append needs memory */
         uint64_t tail = pathlog_tail(log), messages = pathlog_messages(log);
         mem_fail_at(1);
-        int err = pathlog_append(log, slice_of(bytes, 1000), ID, 1);
+        int err = pathlog_append(log, slice_of(bytes, 1000), 1);
         mem_fail_at(0);
         if (err == 0)
             continue;
@@ -165,7 +166,7 @@ static void test_read_coalesces(void **state)
     assert_int_equal(pathlog_messages(log), ARRAY_LEN(LENGTHS));
     pathlog_enter(r);
     for (size_t i = 0; i < ARRAY_LEN(LENGTHS); i++) {
-        struct pathlog_span s = read_at(r, starts[i]);
+        struct segment_span s = read_at(r, starts[i]);
         assert_int_equal(s.start, starts[i]);
         assert_int_equal(s.n_messages, ARRAY_LEN(LENGTHS) - i);
         assert_int_equal(s.bytes.len, pathlog_tail(log) - starts[i]);
@@ -177,17 +178,17 @@ static void test_read_coalesces(void **state)
             uint64_t probes[] = {starts[k] + 1, starts[k] + (LENGTHS[k] + 1) / 2, starts[k + 1]};
             for (size_t p = 0; p < ARRAY_LEN(probes); p++) {
                 uint32_t n = 0;
-                assert_int_equal(pathlog_message_end(&s, probes[p], &n), starts[k + 1]);
+                assert_int_equal(segment_message_end(&s, probes[p], &n), starts[k + 1]);
                 assert_int_equal(n, k - i + 1);
-                assert_int_equal(pathlog_message_end(&s, probes[p], NULL), starts[k + 1]);
+                assert_int_equal(segment_message_end(&s, probes[p], NULL), starts[k + 1]);
             }
         }
     }
-    struct pathlog_span before = read_at(r, starts[1]);
+    struct segment_span before = read_at(r, starts[1]);
     append(log, 50, 200); /* what was read does not grow */
     assert_int_equal(before.n_messages, ARRAY_LEN(LENGTHS) - 1);
     uint32_t n;
-    assert_int_equal(pathlog_message_end(&before, starts[ARRAY_LEN(LENGTHS)], &n),
+    assert_int_equal(segment_message_end(&before, starts[ARRAY_LEN(LENGTHS)], &n),
                      starts[ARRAY_LEN(LENGTHS)]);
     assert_int_equal(n, ARRAY_LEN(LENGTHS) - 1);
     pathlog_leave(r);
@@ -205,8 +206,8 @@ static void test_segment_boundary(void **state)
         size_t len;    /* of the message appended then */
         bool same;     /* segment */
     } CASES[] = {
-        {"exactly full", 1040, 1000, true},
-        {"one byte too many", 1040, 1001, false},
+        {"exactly full", UNIT, 1000, true},
+        {"one byte too many", UNIT, 1001, false},
         {"one byte fits", ENTRY + 1, 1, true},
         {"room for the index entry only", ENTRY, 1, false},
         {"less than an index entry", 8, 1, false},
@@ -224,8 +225,8 @@ static void test_segment_boundary(void **state)
         append(log, CASES[i].len, 2);
         append(log, 77, 3);
         pathlog_enter(r);
-        struct pathlog_span s = read_at(r, 0);
-        struct pathlog_span more = read_at(r, cut);
+        struct segment_span s = read_at(r, 0);
+        struct segment_span more = read_at(r, cut);
         uint64_t ms;
         assert_int_equal(pathlog_appended_ms(r, cut, &ms), 0);
         assert_int_equal(ms, 2);
@@ -265,16 +266,16 @@ static void test_retention(void **state)
     } CASES[] = {
         {"roomy", MANY, MANY, MANY, 0, 9, 100000, 9},
         {"bytes of one segment", SPAN, MANY, MANY, 0, 9, 0, 2},
-        {"just enough without one", 2 * SPAN - 253 * ENTRY, MANY, MANY, 0, 9, 0, 2},
-        {"just not enough", 2 * SPAN - 253 * ENTRY + 1, MANY, MANY, 0, 9, 0, 3},
+        {"just enough without one", 2 * SPAN - FULL * ENTRY, MANY, MANY, 0, 9, 0, 2},
+        {"just not enough", 2 * SPAN - FULL * ENTRY + 1, MANY, MANY, 0, 9, 0, 3},
         {"the least bytes", 1, MANY, MANY, 0, 9, 0, 1},
         {"bytes of four segments", 4 * SPAN, MANY, MANY, 0, 9, 0, 5},
         {"the least count", MANY, 1, MANY, 0, 9, 0, 1},
-        {"count of one segment", MANY, 253, MANY, 0, 9, 0, 1},
-        {"count of one more", MANY, 254, MANY, 0, 9, 0, 2},
-        {"count of three", MANY, 3 * 253, MANY, 0, 9, 0, 3},
-        {"count, but all too young", MANY, 253, MANY, 20000, 9, 10000, 9},
-        {"count, some too young", MANY, 253, MANY, 5000, 9, 10000, 4},
+        {"count of one segment", MANY, FULL, MANY, 0, 9, 0, 1},
+        {"count of one more", MANY, FULL + 1, MANY, 0, 9, 0, 2},
+        {"count of three", MANY, 3 * FULL, MANY, 0, 9, 0, 3},
+        {"count, but all too young", MANY, FULL, MANY, 20000, 9, 10000, 9},
+        {"count, some too young", MANY, FULL, MANY, 5000, 9, 10000, 4},
         {"bytes, however young", SPAN, MANY, MANY, 20000, 9, 10000, 2},
         {"just young enough", MANY, MANY, 2000, 0, 9, 10000, 2},
         {"just too old", MANY, MANY, 2000, 0, 9, 10001, 1},
@@ -291,7 +292,7 @@ static void test_retention(void **state)
             n = fill(log, 0, 1000 * s + 1000);
             ends[s] = pathlog_tail(log);
         }
-        assert_int_equal(n, 253);
+        assert_int_equal(n, FULL);
         pathlog_expire(log, CASES[i].now_ms);
         uint64_t retired = CASES[i].segments - CASES[i].kept;
         assert_int_equal(pathlog_messages(log), CASES[i].kept * n);
@@ -299,7 +300,7 @@ static void test_retention(void **state)
         /* The memory: what is kept and at most one spare. */
         assert_true(pathlog_bytes(log) <= (CASES[i].kept + 1) * (SPAN + 4096));
         pathlog_enter(r);
-        struct pathlog_span span;
+        struct segment_span span;
         for (uint64_t s = 0; s < CASES[i].segments; s++) {
             uint64_t ms;
             int expect = s < retired ? -EOVERFLOW : 0;
@@ -339,16 +340,16 @@ static void test_quiet_path(void **state)
     assert_int_equal(pathlog_tail(log), 160); /* cursors there stay good */
     assert_int_equal(pathlog_oldest(log), 160);
     pathlog_enter(r);
-    struct pathlog_span s = read_at(r, 160);
+    struct segment_span s = read_at(r, 160);
     assert_int_equal(s.bytes.len, 0);
     assert_int_equal(pathlog_read(r, 100, &s), -EOVERFLOW);
     append(log, 40, 2000);
-    assert_int_equal(pathlog_tail(log), SPAN + 40);
+    assert_int_equal(pathlog_tail(log), 200); /* goes on in the same segment */
     assert_int_equal(pathlog_oldest(log), 160);
     s = read_at(r, 160);
-    assert_int_equal(s.start, SPAN);
+    assert_int_equal(s.start, 160);
     assert_int_equal(s.bytes.len, 40);
-    assert_int_equal(read_at(r, SPAN).bytes.len, 40);
+    assert_int_equal(pathlog_read(r, 100, &s), -EOVERFLOW);
     uint64_t ms;
     assert_int_equal(pathlog_appended_ms(r, 160, &ms), 0);
     assert_int_equal(ms, 2000);
@@ -367,7 +368,7 @@ static void test_guard_holds_back(void **state)
     append(log, 1000, 1);
     uint64_t one = pathlog_bytes(log);
     pathlog_enter(first);
-    struct pathlog_span s = read_at(first, 0);
+    struct segment_span s = read_at(first, 0);
     uint32_t in_first = 1;
     for (; pathlog_tail(log) < SPAN; in_first++)
         append(log, 1000, 1);
@@ -375,7 +376,7 @@ static void test_guard_holds_back(void **state)
     while (pathlog_tail(log) < 3 * SPAN)
         append(log, 1000, 1);
     assert_int_equal(pathlog_bytes(log), 4 * one);
-    struct pathlog_span lost;
+    struct segment_span lost;
     assert_int_equal(pathlog_read(first, 0, &lost), -EOVERFLOW);
     assert_memory_equal(s.bytes.data, bytes, 1000); /* retired, yet still there */
     assert_true(segment_end(s.seg) <= pathlog_oldest(log));
@@ -404,7 +405,7 @@ static void test_reference_outlives(void **state)
     append(log, 500, 1);
     uint64_t one = pathlog_bytes(log);
     pathlog_enter(r);
-    struct pathlog_span s = read_at(r, 0);
+    struct segment_span s = read_at(r, 0);
     segment_ref(s.seg);
     pathlog_leave(r);
     while (pathlog_tail(log) < 2 * SPAN)
@@ -412,10 +413,10 @@ static void test_reference_outlives(void **state)
     assert_true(segment_end(s.seg) <= pathlog_oldest(log));
     assert_true(pathlog_bytes(log) <= 2 * one); /* what a write holds is not the log's any more */
     assert_memory_equal(s.bytes.data, bytes, 500);
-    assert_int_equal(pathlog_message_end(&s, 1, NULL), 500);
+    assert_int_equal(segment_message_end(&s, 1, NULL), 500);
 
     pathlog_enter(r);
-    struct pathlog_span newest = read_at(r, 2 * SPAN);
+    struct segment_span newest = read_at(r, 2 * SPAN);
     segment_ref(newest.seg);
     segment_ref(newest.seg);
     pathlog_leave(r);
@@ -478,6 +479,141 @@ static void test_long_messages_widen_the_span(void **state)
     pathlog_free(log);
 }
 
+/* --- positions from the store --- */
+
+static void append_at(struct pathlog *log, uint64_t position, size_t len, uint64_t now_ms)
+{
+    assert_int_equal(pathlog_append_at(log, position, slice_of(bytes, len), now_ms), 0);
+    assert_int_equal(pathlog_tail(log), position + len);
+}
+
+static void test_positions_are_followed(void **state)
+{
+    (void) state;
+    struct pathlog *log = log_of(ROOMY);
+    struct pathlog_reader *r = reader_of(log);
+    const uint64_t start = 7 * SPAN + 123;
+    pathlog_start(log, start);
+    assert_int_equal(pathlog_span_bits(log), 18);
+    assert_int_equal(pathlog_tail(log), start);
+    assert_int_equal(pathlog_oldest(log), start);
+    pathlog_enter(r);
+    assert_int_equal(read_at(r, start).bytes.len, 0);
+    struct segment_span lost;
+    assert_int_equal(pathlog_read(r, start - 1, &lost), -EOVERFLOW);
+    append_at(log, 8 * SPAN, 10, 1);
+    append_at(log, 8 * SPAN + 10, 20, 1);
+    append_at(log, 11 * SPAN, 30, 2); /* two numbers left out */
+    append_at(log, 12 * SPAN, 40, 3);
+    static const struct {
+        uint64_t cursor, start;
+        uint32_t n;
+    } CASES[] = {
+        {start, 8 * SPAN, 2},          {8 * SPAN, 8 * SPAN, 2},   {8 * SPAN + 10, 8 * SPAN + 10, 1},
+        {8 * SPAN + 30, 11 * SPAN, 1}, {11 * SPAN, 11 * SPAN, 1}, {11 * SPAN + 30, 12 * SPAN, 1},
+        {12 * SPAN, 12 * SPAN, 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct segment_span s = read_at(r, CASES[i].cursor);
+        assert_int_equal(s.start, CASES[i].start);
+        assert_int_equal(s.n_messages, CASES[i].n);
+    }
+    uint64_t ms;
+    assert_int_equal(pathlog_appended_ms(r, 8 * SPAN + 30, &ms), 0);
+    assert_int_equal(ms, 2);
+    append(log, 5, 4); /* its own reckoning goes on from there */
+    assert_int_equal(pathlog_tail(log), 12 * SPAN + 45);
+    pathlog_leave(r);
+    pathlog_reader_free(r);
+    pathlog_free(log);
+}
+
+/* A jump that the ring is too small for retires what is before it. */
+static void test_far_jump(void **state)
+{
+    (void) state;
+    struct pathlog_limits limits = ROOMY;
+    limits.max_bytes = 2 * SPAN; /* 8 slots */
+    struct pathlog *log = log_of(limits);
+    struct pathlog_reader *r = reader_of(log);
+    append(log, 10, 1);
+    append_at(log, 2 * SPAN, 10, 1);
+    append_at(log, SPAN << 30, 10, 2);
+    assert_int_equal(pathlog_messages(log), 1);
+    assert_int_equal(pathlog_oldest(log), 2 * SPAN + 10);
+    pathlog_enter(r);
+    assert_int_equal(read_at(r, 2 * SPAN + 10).start, SPAN << 30);
+    pathlog_leave(r);
+    pathlog_reader_free(r);
+    pathlog_free(log);
+}
+
+/* A message that is in the store only: who has not read it is sent there. */
+static void test_missed_message(void **state)
+{
+    (void) state;
+    enum { NO_MEMORY, TOO_LONG, NEVER_CAME };
+    for (int why = NO_MEMORY; why <= NEVER_CAME; why++) {
+        struct pathlog_limits limits = ROOMY;
+        limits.max_message = 1000;
+        struct pathlog *log = log_of(limits);
+        struct pathlog_reader *r = reader_of(log);
+        append_at(log, 0, 100, 1);
+        uint64_t at = why == NO_MEMORY ? SPAN : 100, next = at + 300;
+        if (why == NO_MEMORY) {
+            mem_fail_at(1);
+            assert_int_equal(pathlog_append_at(log, at, slice_of(bytes, 300), 1), -ENOMEM);
+            mem_fail_at(0);
+        } else if (why == TOO_LONG) {
+            assert_int_equal(pathlog_append_at(log, at, slice_of(bytes, 1001), 1), -EMSGSIZE);
+            next = at + 1001;
+        }
+        assert_int_equal(pathlog_tail(log), 100);
+        append_at(log, next, 50, 2);
+        append_at(log, next + 50, 50, 2);
+        assert_int_equal(pathlog_oldest(log), next);
+        pathlog_enter(r);
+        struct segment_span s;
+        assert_int_equal(pathlog_read(r, 0, &s), -EOVERFLOW);
+        assert_int_equal(pathlog_read(r, 100, &s), -EOVERFLOW);
+        assert_int_equal(read_at(r, next).n_messages, 2);
+        assert_int_equal(read_at(r, next + 50).n_messages, 1);
+        pathlog_leave(r);
+        pathlog_reader_free(r);
+        pathlog_free(log);
+    }
+}
+
+static void test_pieces_of_one_segment(void **state)
+{
+    (void) state;
+    struct pathlog_limits limits = ROOMY;
+    limits.max_age_ms = 10;
+    struct pathlog *log = log_of(limits);
+    struct pathlog_reader *r = reader_of(log);
+    uint64_t tail = 0, crossed = 0;
+    for (uint64_t piece = 1; piece < 300; piece++) { /* until long after the segment is full */
+        pathlog_expire(log, 100 * piece);
+        assert_int_equal(pathlog_oldest(log), tail);
+        assert_int_equal(pathlog_bytes(log), 0);
+        append(log, 1000, 100 * piece);
+        append(log, 500, 100 * piece);
+        append(log, 100, 100 * piece + 1);
+        pathlog_enter(r);
+        struct segment_span s = read_at(r, tail);
+        assert_true(s.start == tail || (s.start == SPAN && tail > SPAN - 1000 - 1000 * ENTRY));
+        crossed += s.start != tail;
+        struct segment_span last = read_at(r, pathlog_tail(log) - 100);
+        assert_int_equal(last.n_messages, 1);
+        assert_memory_equal(last.bytes.data, bytes, 100);
+        pathlog_leave(r);
+        tail = pathlog_tail(log);
+    }
+    assert_true(tail > SPAN && crossed <= 1);
+    pathlog_reader_free(r);
+    pathlog_free(log);
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof(bytes); i++)
@@ -494,6 +630,10 @@ int main(void)
         cmocka_unit_test(test_reference_outlives),
         cmocka_unit_test(test_reader_table),
         cmocka_unit_test(test_long_messages_widen_the_span),
+        cmocka_unit_test(test_positions_are_followed),
+        cmocka_unit_test(test_far_jump),
+        cmocka_unit_test(test_missed_message),
+        cmocka_unit_test(test_pieces_of_one_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

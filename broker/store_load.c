@@ -1,0 +1,341 @@
+/* store_load.c - what a start reads of the store: numbers, triggers, sender ids, events, attempts.
+ */
+#include "crash.h"
+#include "mem.h"
+#include "record.h"
+#include "store_private.h"
+
+#include <stdlib.h>
+
+/* --- numbers --- */
+
+static int number_of(struct store *s, const char *sql, uint64_t *ret)
+{
+    sqlite3_stmt *st;
+    int r = store_prepare(s->db, sql, &st);
+    if (r < 0)
+        return r;
+    r = store_step(st);
+    if (r == 1)
+        *ret = store_column(st, 0);
+    (void) sqlite3_finalize(st);
+    return r < 0 ? r : 0;
+}
+
+static int load_last_webhook(struct store *s)
+{
+    sqlite3_stmt *st;
+    int r = store_prepare(s->db, "SELECT seq + n, last_id FROM webhooks ORDER BY seq DESC LIMIT 1",
+                          &st);
+    if (r < 0)
+        return r;
+    r = store_step(st);
+    if (r == 1) {
+        uint64_t next = store_column(st, 0);
+        const char *id = store_column_text(st, 1);
+        uint8_t packed[ID_PACKED_SIZE];
+        if (!id_pack(EVENT_ID_PREFIX, slice_str(id), packed))
+            r = -EBADMSG;
+        else if (strcmp(id, s->now.last_event_id) > 0)
+            memcpy(s->now.last_event_id, id, ID_SIZE);
+        if (next > s->now.next_seq)
+            s->now.next_seq = next;
+    }
+    (void) sqlite3_finalize(st);
+    return r < 0 ? r : 0;
+}
+
+static int load_numbers(struct store *s)
+{
+    char text[STORE_META_MAX];
+    int r = 0;
+    sqlite3_stmt *st = store_sql(s, SQL_META_GET, &r);
+    if (st == NULL)
+        return r;
+    r = store_meta_get(st, "next_seq", text);
+    if (r < 0)
+        return r == -ENOENT ? -EBADMSG : r;
+    s->now.next_seq = strtoull(text, NULL, 10);
+    r = store_meta_get(st, "last_event", text);
+    if (r < 0)
+        return r == -ENOENT ? -EBADMSG : r;
+    uint8_t packed[ID_PACKED_SIZE];
+    if (!id_pack(EVENT_ID_PREFIX, slice_str(text), packed))
+        return -EBADMSG;
+    memcpy(s->now.last_event_id, text, ID_SIZE);
+    return load_last_webhook(s);
+}
+
+int store_counters_load(struct store *s)
+{
+    int r = load_numbers(s);
+    if (r == 0)
+        r = number_of(s, "SELECT coalesce(max(k), 0) + 1 FROM sender_ids", &s->now.next_sender_key);
+    uint64_t images = 0, tags = 0;
+    if (r == 0)
+        r = number_of(s, "SELECT coalesce(max(id), 0) FROM images", &images);
+    if (r == 0)
+        r = number_of(s, "SELECT coalesce(max(id), 0) FROM tags", &tags);
+    s->now.next_entry = (images > tags ? images : tags) + 1;
+    if (r == 0)
+        r = number_of(s, "SELECT coalesce(max(id), 0) + 1 FROM dead_letters", &s->now.next_letter);
+    if (r == 0)
+        r = number_of(s, "SELECT count(*) FROM dead_letters", &s->now.n_letters);
+    s->saved = s->now;
+    return r;
+}
+
+uint64_t store_next_seq(const struct store *s)
+{
+    return s->now.next_seq;
+}
+
+void store_last_event_id(const struct store *s, char ret[ID_SIZE])
+{
+    memcpy(ret, s->now.last_event_id, ID_SIZE);
+}
+
+/* --- triggers: all in memory, sorted by id --- */
+
+static size_t trigger_place(const struct store *s, const char *id)
+{
+    size_t low = 0, high = s->n_triggers;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (strcmp(s->triggers[mid].id, id) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+struct store_trigger *store_trigger_find(struct store *s, const char *id)
+{
+    size_t i = trigger_place(s, id);
+    return i < s->n_triggers && strcmp(s->triggers[i].id, id) == 0 ? &s->triggers[i] : NULL;
+}
+
+struct store_trigger *store_trigger_add(struct store *s, const char *id, uint64_t last_seq)
+{
+    size_t i = trigger_place(s, id);
+    s->triggers = xrealloc(s->triggers, (s->n_triggers + 1) * sizeof(struct store_trigger));
+    struct store_trigger *t = &s->triggers[i];
+    memmove(t + 1, t, (s->n_triggers - i) * sizeof(*t));
+    s->n_triggers++;
+    *t = (struct store_trigger){
+        .id = xstrdup(id), .dirty = true, .now = last_seq, .saved = last_seq};
+    s->triggers_dirty = true;
+    return t;
+}
+
+void store_trigger_set(struct store *s, struct store_trigger *t, uint64_t last_seq)
+{
+    if (last_seq <= t->now)
+        return;
+    t->now = last_seq;
+    t->dirty = true;
+    s->triggers_dirty = true;
+}
+
+int store_triggers_load(struct store *s)
+{
+    sqlite3_stmt *st;
+    int r = store_prepare(s->db, "SELECT id, last_seq, sum FROM triggers ORDER BY id", &st);
+    if (r < 0)
+        return r;
+    while ((r = store_step(st)) == 1) {
+        const char *id = store_column_text(st, 0);
+        uint64_t last_seq = store_column(st, 1);
+        if (store_column(st, 2) != record_checksum(last_seq, 0, slice_str(id)) ||
+            store_trigger_find(s, id) != NULL) {
+            r = -EBADMSG;
+            break;
+        }
+        store_trigger_add(s, id, last_seq)->dirty = false;
+    }
+    s->triggers_dirty = false;
+    (void) sqlite3_finalize(st);
+    return r;
+}
+
+void store_triggers_free(struct store *s)
+{
+    for (size_t i = 0; i < s->n_triggers; i++)
+        free(s->triggers[i].id);
+    free(s->triggers);
+    s->triggers = NULL;
+    s->n_triggers = 0;
+}
+
+static bool is_named(const char *id, const char *const *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(ids[i], id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* In a transaction. The rows of others would hold back events for ever, and a trigger that comes
+ * back after a long time would get what was meant for it then. */
+static int forget_others(struct store *s, const char *const *ids, size_t n)
+{
+    int r = 0;
+    for (size_t i = s->n_triggers; r == 0 && i-- > 0;) {
+        struct store_trigger *t = &s->triggers[i];
+        if (is_named(t->id, ids, n))
+            continue;
+        sqlite3_stmt *st = store_sql(s, SQL_TRIGGER_DELETE, &r);
+        if (st == NULL)
+            break;
+        store_bind_text(st, 1, t->id);
+        r = store_run(st);
+        free(t->id);
+        memmove(t, t + 1, (s->n_triggers - i - 1) * sizeof(*t));
+        s->n_triggers--;
+    }
+    return r;
+}
+
+int store_triggers(struct store *s, const char *const *ids, size_t n, uint64_t *ret_last_seq)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct store_trigger *t = store_trigger_find(s, ids[i]);
+        if (t == NULL)
+            t = store_trigger_add(s, ids[i], s->now.next_seq - 1);
+        ret_last_seq[i] = t->now;
+    }
+    if (!s->triggers_dirty && s->n_triggers == n)
+        return 0;
+    int r = store_begin(s);
+    if (r < 0)
+        return r;
+    r = store_spoil(s, forget_others(s, ids, n));
+    CRASH_POINT("store.triggers");
+    return store_commit(s);
+}
+
+int store_trigger(struct store *s, const char *trigger_id, uint64_t *ret_last_seq)
+{
+    const struct store_trigger *t = store_trigger_find(s, trigger_id);
+    *ret_last_seq = t == NULL ? UINT64_MAX : t->now;
+    /* Its row goes to disk with the first commit, so with the first event that it may be about:
+     * were it written with its first batch only, a kill before that would make it new again, and
+     * the events before it nobody's. */
+    if (t == NULL)
+        (void) store_trigger_add(s, trigger_id, s->now.next_seq - 1);
+    return 0;
+}
+
+/* --- sender ids --- */
+
+int store_load_sender_ids(struct store *s, void (*ids)(void *, uint64_t at_ms, struct slice ids),
+                          void *ctx)
+{
+    sqlite3_stmt *st;
+    int r = store_prepare(s->db, "SELECT k, at, ids, sum FROM sender_ids ORDER BY k", &st);
+    if (r < 0)
+        return store_note(s, r);
+    while ((r = store_step(st)) == 1) {
+        uint64_t key = store_column(st, 0), at = store_column(st, 1);
+        struct slice bytes = store_column_blob(st, 2);
+        if (store_column(st, 3) != store_sum_row(key, at, 0, bytes, (struct slice){NULL, 0}) ||
+            bytes.len % STORE_SENDER_ID_SIZE != 0) {
+            r = -EBADMSG;
+            break;
+        }
+        ids(ctx, at, bytes);
+    }
+    r = store_note(s, r);
+    (void) sqlite3_finalize(st);
+    return r;
+}
+
+/* --- events --- */
+
+static int give_webhook(sqlite3_stmt *st, uint64_t after, uint64_t *next,
+                        int (*webhook)(void *, uint64_t, uint32_t, struct slice), void *ctx)
+{
+    uint64_t seq = store_column(st, 0), n = store_column(st, 1);
+    struct slice last_id = slice_str(store_column_text(st, 2));
+    struct slice events = store_column_blob(st, 3);
+    if (store_column(st, 4) != store_sum_row(seq, n, 0, last_id, events) || n == 0 ||
+        n > UINT32_MAX || seq < *next)
+        return -EBADMSG;
+    *next = seq + n;
+    return seq + n - 1 > after ? webhook(ctx, seq, (uint32_t) n, events) : 0;
+}
+
+int store_load_events(struct store *s, uint64_t after,
+                      int (*webhook)(void *, uint64_t first_seq, uint32_t n, struct slice events),
+                      void *ctx)
+{
+    sqlite3_stmt *st;
+    int r = store_prepare(s->db,
+                          "SELECT seq, n, last_id, events, sum FROM webhooks WHERE seq >="
+                          " (SELECT coalesce(max(seq), 0) FROM webhooks WHERE seq <= ?1)"
+                          " ORDER BY seq",
+                          &st);
+    if (r < 0)
+        return store_note(s, r);
+    store_bind(st, 1, after > INT64_MAX ? INT64_MAX : after);
+    uint64_t next = 0;
+    while ((r = store_step(st)) == 1) {
+        r = give_webhook(st, after, &next, webhook, ctx);
+        if (r < 0)
+            break;
+    }
+    r = store_note(s, r);
+    (void) sqlite3_finalize(st);
+    return r < 0 ? r : 0;
+}
+
+/* --- attempts --- */
+
+int store_count_attempt(struct store *s, enum store_attempt kind, uint64_t key)
+{
+    /* What succeeds later is not taken out, so the table is kept from growing for ever. */
+    static const char FORGET[] = "DELETE FROM attempts WHERE kind = ?1 AND key <> ?2"
+                                 " AND (SELECT count(*) FROM attempts) > 1000";
+    static const char COUNT[] = "INSERT INTO attempts(kind, key, n) VALUES(?1, ?2, 1)"
+                                " ON CONFLICT(kind, key) DO UPDATE SET n = min(n + 1, 1000000)"
+                                " RETURNING n";
+    int n = 0, r = store_begin(s);
+    if (r < 0)
+        return r;
+    CRASH_POINT("store.attempt");
+    for (int i = 0; i < 2 && r == 0; i++) {
+        sqlite3_stmt *st;
+        r = store_prepare(s->db, i == 0 ? FORGET : COUNT, &st);
+        if (r < 0)
+            break;
+        store_bind(st, 1, (uint64_t) kind);
+        store_bind(st, 2, key);
+        while ((r = store_step(st)) == 1)
+            n = sqlite3_column_int(st, 0);
+        (void) sqlite3_finalize(st);
+    }
+    if (r < 0) {
+        (void) store_note(s, r);
+        store_rollback(s);
+        return r;
+    }
+    r = store_commit(s);
+    return r < 0 ? r : n;
+}
+
+int store_load_attempts(struct store *s, enum store_attempt kind,
+                        void (*one)(void *, uint64_t key, unsigned attempts), void *ctx)
+{
+    sqlite3_stmt *st;
+    int r = store_prepare(s->db, "SELECT key, n FROM attempts WHERE kind = ?1 ORDER BY key", &st);
+    if (r < 0)
+        return store_note(s, r);
+    store_bind(st, 1, (uint64_t) kind);
+    while ((r = store_step(st)) == 1)
+        one(ctx, store_column(st, 0), (unsigned) store_column(st, 1));
+    r = store_note(s, r);
+    (void) sqlite3_finalize(st);
+    return r;
+}
