@@ -19,6 +19,7 @@ static const char *const SQL[SQL_N] = {
                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
                      " ON CONFLICT(id) DO UPDATE SET span_bits = ?3, tail = ?4, tail_n = ?5,"
                      " oldest = ?6, count = ?7, bytes = ?8, high_id = ?9, sum = ?10",
+    [SQL_GONE_GET] = STORE_GONE_SQL,
     [SQL_GONE_PUT] = "INSERT INTO gone(path, high_id, ids, sum) VALUES(?1, ?2, ?3, ?4)"
                      " ON CONFLICT(path) DO UPDATE SET high_id = ?2, ids = ?3, sum = ?4",
     [SQL_BATCH_PUT] = "INSERT INTO batches(key, at, sum, high_id, ids, frames)"
@@ -39,6 +40,7 @@ static const char *const SQL[SQL_N] = {
     [SQL_TAG_DELETE] = "DELETE FROM tags WHERE id = ?1",
     [SQL_TRIGGER_PUT] = "INSERT INTO triggers(id, last_seq, sum) VALUES(?1, ?2, ?3)"
                         " ON CONFLICT(id) DO UPDATE SET last_seq = ?2, sum = ?3",
+    [SQL_TRIGGER_DELETE] = "DELETE FROM triggers WHERE id = ?1",
     [SQL_ATTEMPT_FORGET] = "DELETE FROM attempts WHERE kind = ?1 AND key <= ?2",
     [SQL_LETTER_PUT] = "INSERT INTO dead_letters(" STORE_LETTER_COLUMNS ")"
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -338,6 +340,12 @@ int store_commit(struct store *s)
     s->in_transaction = false;
     settle_memory(s);
     return 0;
+}
+
+void store_touch(struct store *s)
+{
+    ASSERT(s->in_transaction);
+    s->numbers_dirty = true;
 }
 
 void store_rollback(struct store *s)

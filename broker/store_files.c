@@ -39,8 +39,10 @@ static void write_pid(int fd)
 {
     char text[32];
     int len = snprintf(text, sizeof(text), "%lld\n", (long long) getpid());
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t) len, 0) != len)
-        (void) ftruncate(fd, 0);
+    int r = ftruncate(fd, 0);
+    if (r == 0 && pwrite(fd, text, (size_t) len, 0) != len)
+        r = ftruncate(fd, 0);
+    (void) r;
 }
 
 int store_files_lock(struct store *s, int64_t *ret_pid)

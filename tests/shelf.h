@@ -62,7 +62,8 @@ static inline uint8_t shelf_byte(uint64_t position)
 
 static inline void shelf_exec(struct shelf *s, const char *sql)
 {
-    assert_int_equal(store_exec(s->db, sql), 0);
+    if (store_exec(s->db, sql) < 0)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(s->db));
 }
 
 /* Runs the statement with numbers (`numbers`, from ?1 on) and then blobs. */
