@@ -2,7 +2,7 @@
  * of them arrives on each connection, and what the server paid for it. Prints one JSON object;
  * exits with 0 when everything arrived once and in order, 1 when not, 2 when it could not run.
  * README.md says what the numbers mean. */
-#include "proc.h"
+#include "print.h"
 #include "publish.h"
 
 #include <sched.h>
@@ -118,13 +118,6 @@ struct result {
     bool complete;
 };
 
-static uint64_t own_cpu_ns(void)
-{
-    struct timespec t;
-    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (uint64_t) t.tv_sec * NS_PER_S + (uint64_t) t.tv_nsec;
-}
-
 static struct counts counts_sum(struct receiver **receivers, unsigned n)
 {
     struct counts sum = {0};
@@ -185,20 +178,6 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
     ret->counts.bytes -= before.bytes;
     ret->counts.reads -= before.reads;
     return ok;
-}
-
-static double per(double value, uint64_t n)
-{
-    return n == 0 ? 0 : value / (double) n;
-}
-
-static void print_latency(const char *name, const struct hist *h)
-{
-    (void) printf("\"%s\":{\"n\":%llu,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p99.9\":%.1f,"
-                  "\"max\":%.1f},",
-                  name, (unsigned long long) h->total, hist_percentile_us(h, 0.5),
-                  hist_percentile_us(h, 0.9), hist_percentile_us(h, 0.99),
-                  hist_percentile_us(h, 0.999), (double) h->max / 1e3);
 }
 
 static void print_server(const struct run *run, const struct result *r)

@@ -7,6 +7,8 @@
 #include <dirent.h>
 #include <sys/types.h>
 
+#define PROC_THREADS 16
+
 struct proc_sample {
     uint64_t at_ns;       /* monotonic */
     uint64_t cpu_ns;      /* user and system together, exact: the scheduler's own clock */
@@ -15,11 +17,16 @@ struct proc_sample {
     double core_steal_s;  /* what the hypervisor took from that core */
     uint64_t switches;    /* of all threads: how often one went to sleep, or was pushed off */
     uint64_t rss_kb, pss_kb;
+    unsigned n_threads;
+    struct {
+        char name[16];
+        uint64_t cpu_ns;
+    } threads[PROC_THREADS]; /* the oldest, in the order of their ids */
 };
 
 static inline FILE *proc_open(pid_t pid, const char *name)
 {
-    char path[64];
+    char path[96];
     (void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
     return fopen(path, "re");
 }
@@ -102,6 +109,45 @@ static inline void proc_switches(pid_t pid, struct proc_sample *s)
     (void) closedir(tasks);
 }
 
+static inline int proc_compare(const void *a, const void *b)
+{
+    return *(const int *) a - *(const int *) b;
+}
+
+/* What each thread has used. */
+static inline void proc_threads(pid_t pid, struct proc_sample *s)
+{
+    char path[64], name[40];
+    int ids[256];
+    size_t n = 0;
+    (void) snprintf(path, sizeof(path), "/proc/%d/task", (int) pid);
+    DIR *tasks = opendir(path);
+    if (tasks == NULL)
+        return;
+    for (struct dirent *e; (e = readdir(tasks)) != NULL && n < sizeof(ids) / sizeof(ids[0]);)
+        if (e->d_name[0] != '.')
+            ids[n++] = atoi(e->d_name);
+    (void) closedir(tasks);
+    qsort(ids, n, sizeof(ids[0]), proc_compare);
+    for (size_t i = 0; i < n && i < PROC_THREADS; i++) {
+        (void) snprintf(name, sizeof(name), "task/%d/comm", ids[i]);
+        FILE *f = proc_open(pid, name);
+        if (f == NULL || fgets(s->threads[i].name, sizeof(s->threads[i].name), f) == NULL)
+            s->threads[i].name[0] = '\0';
+        s->threads[i].name[strcspn(s->threads[i].name, "\n\"\\")] = '\0';
+        if (f != NULL)
+            (void) fclose(f);
+        (void) snprintf(name, sizeof(name), "task/%d/schedstat", ids[i]);
+        f = proc_open(pid, name);
+        unsigned long long cpu = 0;
+        if (f != NULL && fscanf(f, "%llu", &cpu) == 1)
+            s->threads[i].cpu_ns = cpu;
+        if (f != NULL)
+            (void) fclose(f);
+        s->n_threads++;
+    }
+}
+
 static inline void proc_memory(pid_t pid, struct proc_sample *s)
 {
     FILE *f = proc_open(pid, "smaps_rollup");
@@ -120,6 +166,7 @@ static inline struct proc_sample proc_sample(pid_t pid, int core)
     if (pid > 0) {
         proc_memory(pid, &s);
         proc_switches(pid, &s);
+        proc_threads(pid, &s);
         proc_cpu(pid, &s);
     }
     return s;

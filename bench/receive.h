@@ -62,6 +62,8 @@ struct receiver {
     unsigned close_codes[5000];
     void (*on_other)(void *self, uint32_t events); /* thread 0's publisher */
     void *other;
+    /* NULL: messages are numbered for each connection, see on_message() */
+    void (*on_data)(struct receiver *r, struct conn *c, const uint8_t *p, size_t n);
     uint8_t buffer[RECEIVE_BYTES + RECEIVE_FRAME_MAX];
 };
 
@@ -221,6 +223,10 @@ static inline void message_done(struct receiver *r, uint64_t seq, uint64_t age, 
 static inline void on_message(struct receiver *r, struct conn *c, const uint8_t *p, size_t n)
 {
     uint64_t seq, sent;
+    if (r->on_data != NULL) {
+        r->on_data(r, c, p, n);
+        return;
+    }
     if (!message_find(p, n, &r->hint, &seq, &sent)) {
         r->counts.foreign++;
         return;

@@ -1,6 +1,7 @@
 /* engine.h - the table of an engine: where accepted events become safe, where batches go to the
  * nodes with clients, and where history is read. The rest of the program does not know which engine
- * runs. Broker thread, but for engine_ops.history; every callback comes on the broker thread too. */
+ * runs. Broker thread, but for engine_ops.history; every callback comes on the broker thread too.
+ */
 #ifndef BROKER_ENGINE_H
 #define BROKER_ENGINE_H
 
@@ -11,6 +12,7 @@
 #include "metrics.h"
 #include "path.h"
 #include "seen.h"
+#include "trial.h"
 
 struct engine; /* each engine's own; never defined here */
 
@@ -34,6 +36,8 @@ struct engine_callbacks {
     /* A batch for this node's connections. Batches of a path come in the order of their positions.
      * May come from inside broadcast. 0 or a negative error. */
     int (*deliver)(void *ctx, const struct engine_batch *b);
+    /* The last deliver of this turn has been called: wake the readers. */
+    void (*delivered)(void *ctx);
     /* Nothing can be made safe any more (-EIO, -EBADMSG): submit refuses from here on, and the
      * process should end. */
     void (*failed)(void *ctx, int err);
@@ -42,10 +46,10 @@ struct engine_callbacks {
 struct engine_options {
     const struct config *cfg;
     struct path_table *paths;
-    struct metrics *metrics;   /* the broker thread's */
-    struct mailbox *mailbox;   /* the broker loop's; open until close() has returned */
+    struct metrics *metrics; /* the broker thread's */
+    struct mailbox *mailbox; /* the broker loop's; open until close() has returned */
     struct engine_callbacks cb;
-    const char *vfs;           /* tests: store_options.vfs */
+    const char *vfs; /* tests: store_options.vfs */
 };
 
 /* One webhook's outcome. */
@@ -68,9 +72,9 @@ struct engine_broadcast {
 };
 
 struct engine_stats {
-    int state;                   /* 1: works, 2: the disk is full, 0: failed */
-    uint64_t queued_bytes;       /* not yet safe */
-    uint64_t dead_letters;       /* kept */
+    int state;                                  /* 1: works, 2: the disk is full, 0: failed */
+    uint64_t queued_bytes;                      /* not yet safe */
+    uint64_t dead_letters;                      /* kept */
     uint64_t *history_messages, *history_bytes; /* by path index; written if not NULL */
 };
 
@@ -81,26 +85,40 @@ struct engine_ops {
     /* Fills what ingest keeps in memory; once, before start(). */
     MUST_CHECK int (*load)(struct engine *e, struct catalog *catalog, struct seen *seen,
                            struct id_gen *ids);
-    /* Everything is wired: what was accepted and not batched comes now. `trigger_ids`: all that are
-     * configured. */
-    MUST_CHECK int (*start)(struct engine *e, const char *const *trigger_ids, size_t n);
-    /* Nothing is under way any more. */
-    void (*close)(struct engine *e);
-    /* Numbers the events. 0: done(arg, err) follows, maybe before submit returns. -EAGAIN:
-     * overload; -EIO: failed before; nothing was taken and done is not called. */
-    int (*submit)(struct engine *e, const struct engine_submission *s);
+    /* All triggers of the configuration: *ret_last_seq says of each up to which number its events
+     * are in batches already. Once, before start(). */
+    MUST_CHECK int (*load_triggers)(struct engine *e, const char *const *ids, size_t n,
+                                    uint64_t *ret_last_seq);
+    /* Everything is wired, the mailbox is open: what was accepted and is not in a batch of each
+     * trigger comes now, by cb.events. */
+    MUST_CHECK int (*start)(struct engine *e);
+    /* What is under way is made safe or given up; the last callbacks come when the mailbox runs
+     * next. Nothing is submitted or broadcast any more. */
+    void (*stop)(struct engine *e);
+    void (*close)(struct engine *e); /* stopped, and the mailbox has run */
+    /* 0, or -EAGAIN (overload), -EIO (failed before): whether submit would take something now. */
+    int (*can_submit)(const struct engine *e);
+    /* Numbers the events. done(arg, err) follows, maybe before submit returns. */
+    void (*submit)(struct engine *e, const struct engine_submission *s);
     bool waits; /* submitted events become safe later: `provisional` broadcasts make sense */
+    /* 0 or a negative error: nobody will get it. */
     int (*broadcast)(struct engine *e, const struct engine_broadcast *b);
+    /* What was submitted and broadcast since the last call goes on its way together. */
+    void (*flush)(struct engine *e);
     /* Calls `done` when all that was submitted and broadcast before is safe and delivered, or can
      * not be. */
     void (*settle)(struct engine *e, void (*done)(void *arg), void *arg);
-    /* Events with numbers below `seq` are in batches of all triggers. */
+    /* Events with numbers up to `seq` are in batches, all of which were broadcast before. */
     void (*batched)(struct engine *e, uint64_t seq);
     uint64_t (*now_ms)(struct engine *e); /* the clock of the de-duplication window */
-    /* Sets an accepted event aside: no trigger can send it. */
-    void (*set_aside)(struct engine *e, const struct event *event, const char *why);
+    /* Sets an event aside that no trigger can send; `why` is a literal, `provisional` as above. */
+    void (*set_aside)(struct engine *e, struct event *event, const char *why, bool provisional);
+    /* Where to note what is being worked on (NULL is a trial, too), and whether a webhook's hash
+     * has cost the process its life too often. */
+    struct trial *(*trial)(struct engine *e);
+    bool (*suspect)(const struct engine *e, uint64_t webhook_hash);
     struct history *(*history)(struct engine *e); /* NULL: it keeps none */
-    void (*stats)(struct engine *e, struct engine_stats *ret); /* any thread */
+    void (*stats)(struct engine *e, struct engine_stats *ret);
 };
 
 extern const struct engine_ops ENGINE_EMBEDDED, ENGINE_MEMORY;

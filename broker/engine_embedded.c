@@ -1,44 +1,494 @@
-/* engine_embedded.c - the engine of a single node, in memory: what is submitted is passed on at
- * once, so it is as safe as it will get when submit returns. */
+/* engine_embedded.c - the engine of a single node: the journal makes things safe, the history
+ * thread reads them back. What is submitted and broadcast in one turn is staged and goes to the
+ * journal together, so that a webhook and the batches made of it are one transaction. */
 #include "engine.h"
 
+#include "clock.h"
+#include "crash.h"
+#include "journal.h"
+#include "log.h"
 #include "mem.h"
+#include "record.h"
+#include "recovery.h"
 
 #include <stdlib.h>
 
-struct engine {
-    struct engine_callbacks cb;
+#define MAX_QUEUED_BYTES ((uint64_t) 64 << 20) /* not yet safe; above it webhooks are refused */
+#define ITEM_MAX_BYTES   ((size_t) 1 << 30)
+#define FAILURE_LOG_MS   1000
+
+/* A journal item with what is to be done when it comes back. */
+struct item {
+    struct journal_item journal; /* first: an item is found by its address */
+    struct buf bytes;            /* everything the journal item points to */
+    struct event **events;       /* WEBHOOK */
+    size_t n_events;
+    void (*done)(void *arg, int err); /* WEBHOOK */
+    void (*settled)(void *arg);       /* BARRIER */
+    void *arg;
+    struct engine_batch batch; /* BATCH */
 };
 
-static struct engine *embedded_open(const struct engine_callbacks *cb)
-{
-    struct engine *e = xcalloc(1, sizeof(*e));
-    e->cb = *cb;
-    return e;
-}
+struct engine {
+    struct engine_options options;
+    struct recovery recovery; /* its store is the journal's after the start */
+    struct journal *journal;
+    struct history *history;
+    struct item *first_staged, *last_staged;
+    uint64_t next_seq, serial, settled_seq, in_flight;
+    uint64_t failure_logged_ms;
+    uint64_t clock_offset_ms; /* the store's clock against the monotonic one */
+    enum journal_state state;
+    bool failed;
+};
+
+/* --- opening --- */
 
 static void embedded_close(struct engine *e)
 {
+    history_free(e->history);
+    recovery_fini(&e->recovery);
     free(e);
 }
 
-static int embedded_submit(struct engine *e, struct event *const *events, size_t n,
-                           void (*done)(void *arg, int err), void *arg)
+static int embedded_open(const struct engine_options *options, struct engine **ret)
 {
-    e->cb.events(e->cb.ctx, events, n);
-    done(arg, 0);
+    struct engine *e = xcalloc(1, sizeof(*e));
+    e->options = *options;
+    e->state = JOURNAL_WORKS;
+    int r = recovery_open(&e->recovery, options);
+    if (r == 0) {
+        struct store_options store = recovery_store_options(options);
+        e->clock_offset_ms = store_now_ms(e->recovery.store) - clock_mono_ms();
+        r = recovery_failed(&e->recovery,
+                            history_new(&store, options->cfg->gateway.replay_bytes, &e->history));
+    }
+    if (r < 0) {
+        embedded_close(e);
+        return r;
+    }
+    *ret = e;
     return 0;
 }
 
-static int embedded_broadcast(struct engine *e, struct path *p, const struct batch_message *m)
+static int embedded_load(struct engine *e, struct catalog *catalog, struct seen *seen,
+                         struct id_gen *ids)
 {
-    return e->cb.deliver(e->cb.ctx, p, m);
+    return recovery_load(&e->recovery, catalog, seen, ids);
+}
+
+static int embedded_load_triggers(struct engine *e, const char *const *ids, size_t n,
+                                  uint64_t *ret_last_seq)
+{
+    struct store *store = e->recovery.store;
+    e->next_seq = store_next_seq(store);
+    e->settled_seq = e->next_seq - 1;
+    int r = store_triggers(store, ids, n, ret_last_seq);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        e->settled_seq = ret_last_seq[i] < e->settled_seq ? ret_last_seq[i] : e->settled_seq;
+    return recovery_failed(&e->recovery, r);
+}
+
+/* --- items --- */
+
+static struct item *item_new(enum journal_kind kind)
+{
+    struct item *it = xcalloc(1, sizeof(*it));
+    it->journal.kind = kind;
+    buf_init(&it->bytes, ITEM_MAX_BYTES);
+    return it;
+}
+
+static void item_free(struct item *it)
+{
+    for (size_t i = 0; i < it->n_events; i++)
+        event_unref(it->events[i]);
+    free(it->events);
+    buf_fini(&it->bytes);
+    free(it);
+}
+
+static void stage(struct engine *e, struct item *it)
+{
+    it->journal.bytes = sizeof(*it) + it->bytes.len;
+    it->journal.work.next = NULL;
+    if (e->first_staged == NULL)
+        e->first_staged = it;
+    else
+        journal_link(&e->last_staged->journal, &it->journal);
+    e->last_staged = it;
+}
+
+static void embedded_flush(struct engine *e)
+{
+    if (e->first_staged == NULL)
+        return;
+    CRASH_POINT("engine.flush");
+    struct item *first = e->first_staged;
+    e->first_staged = NULL;
+    journal_put(e->journal, &first->journal, &e->last_staged->journal);
+}
+
+/* --- submit and broadcast --- */
+
+static int embedded_can_submit(const struct engine *e)
+{
+    if (e->failed)
+        return -EIO;
+    return journal_queued_bytes(e->journal) > MAX_QUEUED_BYTES ? -EAGAIN : 0;
+}
+
+static int pack_events(struct engine *e, struct item *it, const struct engine_submission *s)
+{
+    it->events = xcalloc(s->n + 1, sizeof(struct event *));
+    for (size_t i = 0; i < s->n; i++) {
+        s->events[i]->seq = e->next_seq++;
+        it->events[it->n_events++] = event_ref(s->events[i]);
+        int r = record_put_event(&it->bytes, s->events[i]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void embedded_submit(struct engine *e, const struct engine_submission *s)
+{
+    bool nothing = s->n == 0 && s->sender_ids.len + s->notes.len + s->letters.len == 0;
+    if (nothing && e->in_flight == 0) {
+        s->done(s->arg, 0);
+        return;
+    }
+    struct item *it = item_new(JOURNAL_WEBHOOK);
+    it->done = s->done;
+    it->arg = s->arg;
+    int r = pack_events(e, it, s);
+    size_t events = it->bytes.len;
+    if (r == 0)
+        r = buf_append(&it->bytes, s->sender_ids);
+    if (r == 0)
+        r = buf_append(&it->bytes, s->notes);
+    if (r == 0)
+        r = buf_append(&it->bytes, s->letters);
+    if (r < 0) {
+        item_free(it);
+        s->done(s->arg, r);
+        return;
+    }
+    struct slice all = buf_slice(&it->bytes);
+    size_t ids = events + s->sender_ids.len, notes = ids + s->notes.len;
+    it->journal.serial = ++e->serial;
+    it->journal.epoch = s->epoch;
+    it->journal.webhook = (struct store_webhook){
+        .first_seq = s->n == 0 ? 0 : s->events[0]->seq,
+        .n_events = (uint32_t) s->n,
+        .last_event_id = s->n == 0 ? NULL : it->events[s->n - 1]->id,
+        .events = slice_sub(all, 0, events),
+        .sender_ids = slice_sub(all, events, ids),
+        .notes = slice_sub(all, ids, notes),
+        .letters = slice_sub(all, notes, all.len),
+    };
+    e->in_flight++;
+    CRASH_POINT("engine.submit");
+    stage(e, it);
+}
+
+static int embedded_broadcast(struct engine *e, const struct engine_broadcast *b)
+{
+    if (e->failed)
+        return -EIO;
+    struct item *it = item_new(JOURNAL_BATCH);
+    int r = buf_append(&it->bytes, b->frames);
+    if (r == 0)
+        r = buf_append(&it->bytes, b->message->ids);
+    if (r < 0) {
+        item_free(it);
+        return r;
+    }
+    struct slice all = buf_slice(&it->bytes);
+    it->journal.serial = b->provisional ? e->serial : 0;
+    it->journal.batch = (struct store_batch){
+        .path = (uint32_t) b->path->index,
+        .trigger_id = b->trigger_id,
+        .last_seq = b->message->last_seq,
+        .ids = slice_from(all, b->frames.len),
+        .frames = slice_sub(all, 0, b->frames.len),
+    };
+    it->batch = (struct engine_batch){
+        .path = b->path,
+        .trigger_name = b->trigger_name,
+        .why = b->message->why,
+        .n_events = b->message->n_events,
+        .frames = it->journal.batch.frames,
+    };
+    memcpy(it->batch.first_event_id, b->message->first_event_id, ID_SIZE);
+    memcpy(it->batch.last_event_id, b->message->last_event_id, ID_SIZE);
+    stage(e, it);
+    return 0;
+}
+
+static void embedded_set_aside(struct engine *e, struct event *event, const char *why,
+                               bool provisional)
+{
+    if (e->failed)
+        return;
+    struct item *it = item_new(JOURNAL_LETTER);
+    if (record_put_event(&it->bytes, event) < 0) {
+        item_free(it);
+        return;
+    }
+    it->events = xcalloc(1, sizeof(struct event *)); /* its strings are needed until it is stored */
+    it->events[it->n_events++] = event_ref(event);
+    it->journal.serial = provisional ? e->serial : 0;
+    it->journal.letter = (struct store_letter){
+        .wall_ms = clock_wall_ms(),
+        .registry_id = event->registry_id,
+        .reason = why,
+        .event_seq = event->seq,
+        .body = buf_slice(&it->bytes),
+    };
+    stage(e, it);
+}
+
+static void embedded_batched(struct engine *e, uint64_t seq)
+{
+    if (e->failed || seq <= e->settled_seq)
+        return;
+    e->settled_seq = seq;
+    struct item *it = item_new(JOURNAL_SETTLE);
+    it->journal.seq = seq;
+    stage(e, it);
+    embedded_flush(e);
+}
+
+static void embedded_settle(struct engine *e, void (*done)(void *arg), void *arg)
+{
+    struct item *it = item_new(JOURNAL_BARRIER);
+    it->settled = done;
+    it->arg = arg;
+    stage(e, it);
+    embedded_flush(e);
+}
+
+/* --- what comes back from the journal --- */
+
+static void webhook_done(struct engine *e, struct item *it)
+{
+    e->in_flight--;
+    CRASH_POINT("engine.answer");
+    it->done(it->arg, it->journal.err);
+    CRASH_POINT("engine.answered");
+    if (it->journal.err == 0)
+        e->options.cb.events(e->options.cb.ctx, it->events, it->n_events, false);
+}
+
+static void batch_done(struct engine *e, struct item *it)
+{
+    if (it->journal.err < 0)
+        return; /* of a refused webhook, or the next start forms it again */
+    it->batch.position = it->journal.position;
+    CRASH_POINT("engine.deliver");
+    int r = e->options.cb.deliver(e->options.cb.ctx, &it->batch);
+    CRASH_POINT("engine.delivered");
+    if (r < 0 && !e->failed) { /* readers would miss it silently: start again from the store */
+        e->failed = true;
+        e->options.cb.failed(e->options.cb.ctx, r);
+    }
+}
+
+static void item_done(struct engine *e, struct item *it)
+{
+    switch (it->journal.kind) {
+    case JOURNAL_WEBHOOK:
+        webhook_done(e, it);
+        break;
+    case JOURNAL_BATCH:
+        batch_done(e, it);
+        break;
+    case JOURNAL_LETTER:
+        if (it->journal.err == 0)
+            metrics_add(e->options.metrics, M_DEAD_LETTERS, 1);
+        break;
+    case JOURNAL_BARRIER:
+        it->settled(it->arg);
+        break;
+    case JOURNAL_SETTLE:
+        if (it->journal.err < 0)
+            e->settled_seq = 0; /* said again at the next occasion */
+        break;
+    }
+    item_free(it);
+}
+
+static void count_report(struct engine *e, const struct journal_report *r)
+{
+    struct metrics *m = e->options.metrics;
+    if (r->err == -ENOSPC)
+        metrics_add(m, M_JOURNAL_FULL, 1);
+    else if (r->err == -EBUSY || r->err == -ENOMEM)
+        metrics_add(m, M_JOURNAL_BUSY, 1);
+    else if (r->err < 0)
+        metrics_add(m, M_JOURNAL_FAILED, 1);
+    if (r->commit_us == 0)
+        return;
+    metrics_observe(m, H_JOURNAL, r->commit_us);
+    metrics_observe(m, H_GROUP, r->n_items);
+    metrics_add(m, M_JOURNAL_ITEMS, r->n_items);
+}
+
+static void log_report(struct engine *e, const struct journal_report *r)
+{
+    uint64_t now = clock_mono_ms();
+    if (r->state == JOURNAL_WORKS && e->state == JOURNAL_FULL) {
+        struct log_line l;
+        log_open(&l, LOG_INFO, "journal", "works again");
+        log_close(&l);
+    }
+    bool news = r->state != e->state || now - e->failure_logged_ms >= FAILURE_LOG_MS;
+    e->state = r->state;
+    if (r->err == 0 || !news)
+        return;
+    e->failure_logged_ms = now;
+    struct log_line l;
+    log_open(&l, LOG_ERROR, "journal",
+             r->state == JOURNAL_FAILED ? "failed: nothing is accepted any more" : "cannot commit");
+    log_str(&l, "error", err_str(r->err));
+    log_i64(&l, "sqlite", r->sqlite);
+    log_close(&l);
+}
+
+static void on_report(void *ctx, const struct journal_report *r)
+{
+    struct engine *e = ctx;
+    count_report(e, r);
+    log_report(e, r);
+    bool fails = r->state == JOURNAL_FAILED && !e->failed;
+    e->failed = e->failed || fails;
+    for (struct journal_item *j = r->items, *next; j != NULL; j = next) {
+        next = journal_next(j);
+        item_done(e, (struct item *) j);
+    }
+    e->options.cb.delivered(e->options.cb.ctx);
+    if (e->journal != NULL)
+        embedded_flush(e);
+    if (fails)
+        e->options.cb.failed(e->options.cb.ctx, r->err);
+}
+
+/* --- starting --- */
+
+static int start_journal(struct engine *e)
+{
+    const struct journal_options options = {
+        .store = e->recovery.store,
+        .mailbox = e->options.mailbox,
+        .report = on_report,
+        .ctx = e,
+        .dedup_window_ms = e->options.cfg->dedup.window_ms,
+        .n_paths = path_table_size(e->options.paths),
+    };
+    int r = journal_new(&options, &e->journal);
+    if (r == 0)
+        e->recovery.store = NULL;
+    return r;
+}
+
+static void on_poison(void *ctx, struct event *event)
+{
+    embedded_set_aside(ctx, event, "ended the process too often", false);
+}
+
+static void batch_backlog(struct engine *e, const struct backlog *b)
+{
+    if (b->n == 0)
+        return;
+    struct log_line l;
+    log_open(&l, LOG_INFO, "journal", "events without a batch are batched now");
+    log_u64(&l, "events", b->n);
+    log_close(&l);
+    e->options.cb.events(e->options.cb.ctx, b->events, b->n, true);
+}
+
+static int embedded_start(struct engine *e)
+{
+    struct backlog backlog = {.poison = on_poison, .ctx = e};
+    int r = recovery_backlog(&e->recovery, e->settled_seq, &backlog);
+    if (r == 0)
+        r = start_journal(e);
+    if (r == 0)
+        batch_backlog(e, &backlog);
+    CRASH_POINT("engine.started");
+    backlog_fini(&backlog);
+    if (r == 0)
+        embedded_flush(e);
+    return r;
+}
+
+static void embedded_stop(struct engine *e)
+{
+    if (e->journal == NULL)
+        return;
+    embedded_flush(e);
+    struct journal *j = e->journal;
+    e->journal = NULL;
+    e->failed = true;
+    journal_free(j);
+}
+
+/* --- the rest --- */
+
+static uint64_t embedded_now_ms(struct engine *e)
+{
+    return clock_mono_ms() + e->clock_offset_ms;
+}
+
+static struct trial *embedded_trial(struct engine *e)
+{
+    return e->recovery.trial;
+}
+
+static bool embedded_suspect(const struct engine *e, uint64_t webhook_hash)
+{
+    return numbers_have(&e->recovery.suspects, webhook_hash);
+}
+
+static struct history *embedded_history(struct engine *e)
+{
+    return e->history;
+}
+
+static void embedded_stats(struct engine *e, struct engine_stats *ret)
+{
+    struct journal_stats stats = {.history_messages = ret->history_messages,
+                                  .history_bytes = ret->history_bytes};
+    if (e->journal == NULL) {
+        ret->state = JOURNAL_FAILED;
+        return;
+    }
+    journal_stats(e->journal, &stats);
+    ret->state = (int) journal_state(e->journal);
+    ret->queued_bytes = journal_queued_bytes(e->journal);
+    ret->dead_letters = stats.dead_letters;
 }
 
 const struct engine_ops ENGINE_EMBEDDED = {
     .name = "embedded",
     .open = embedded_open,
+    .load = embedded_load,
+    .load_triggers = embedded_load_triggers,
+    .start = embedded_start,
+    .stop = embedded_stop,
     .close = embedded_close,
+    .can_submit = embedded_can_submit,
     .submit = embedded_submit,
+    .waits = true,
     .broadcast = embedded_broadcast,
+    .flush = embedded_flush,
+    .settle = embedded_settle,
+    .batched = embedded_batched,
+    .now_ms = embedded_now_ms,
+    .set_aside = embedded_set_aside,
+    .trial = embedded_trial,
+    .suspect = embedded_suspect,
+    .history = embedded_history,
+    .stats = embedded_stats,
 };

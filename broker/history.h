@@ -25,17 +25,17 @@ struct history_request {
     /* set by the maker */
     enum history_kind kind;
     struct mailbox *answer_to;
-    struct mail mail;        /* mail.run is called with the answer */
+    struct mail mail; /* mail.run is called with the answer */
     const struct path *path;
-    char since[ID_SIZE];     /* FIND: an event id, or "" for the earliest kept */
-    uint64_t cursor, upto;   /* LOAD: messages from `cursor` up to the position `upto`, as many as
-                                are in the cursor's segment */
+    char since[ID_SIZE];   /* FIND: an event id, or "" for the earliest kept */
+    uint64_t cursor, upto; /* LOAD: messages from `cursor` up to the position `upto`, as many as
+                              are in the cursor's segment */
     /* the answer */
-    int err;                   /* 0; FIND: -ENOENT: not all kept any more; LOAD: -EOVERFLOW: the
-                                  cursor's message has been deleted; others: cannot be read */
-    uint64_t position;         /* FIND: where to go on. LOAD: where to go on after `seg` */
-    char oldest_id[ID_SIZE];   /* FIND: the first event kept, "" when there is none */
-    struct segment *seg;       /* LOAD: referenced for the maker; NULL: no message there */
+    int err;                 /* 0; FIND: -ENOENT: not all kept any more; LOAD: -EOVERFLOW: the
+                                cursor's message has been deleted; others: cannot be read */
+    uint64_t position;       /* FIND: where to go on. LOAD: where to go on after `seg` */
+    char oldest_id[ID_SIZE]; /* FIND: the first event kept, "" when there is none */
+    struct segment *seg;     /* LOAD: referenced for the maker; NULL: no message there */
     /* private */
     struct work work;
 };

@@ -1,13 +1,17 @@
-/* ingest.c - a webhook request: authenticate, adapt, derive, submit, answer.
+/* ingest.c - a webhook request: authenticate, drop duplicates, adapt, derive, submit, answer.
  *
- * The catalog changes while an envelope is read, before anybody knows whether its events can be
- * taken. Its changes are provisional until submit() has said yes; after a no they are rolled back,
- * so that the registry's retry derives the same events again. */
+ * Catalog and seen ids change while an envelope is read, before anybody knows whether its events
+ * will be safe, and the next envelopes are read against what it changed. So webhooks under way
+ * belong to an epoch: the engine makes them safe in order, and after the first that it refuses it
+ * refuses all of the epoch. Then everything not committed is rolled back, once, and the next epoch
+ * begins; the registries' retries derive the same events again. */
 #include "ingest.h"
 
 #include "clock.h"
+#include "crash.h"
 #include "log.h"
 #include "mem.h"
+#include "record.h"
 
 #include <inttypes.h>
 #include <mbedtls/base64.h>
@@ -21,7 +25,10 @@
 #define SET_ASIDE_LOG_LINES 10   /* per webhook; the rest is only counted */
 #define SET_ASIDE_LOG_BYTES 256
 #define RETRY_OVERLOAD_S    1
-#define RETRY_FAILED_S      5 /* the engine could not make the events safe */
+#define RETRY_FAILED_S      5   /* the engine could not make the events safe */
+#define LETTERS_MAX         100 /* dead letters of one webhook; the rest is only counted */
+#define LETTER_BYTES        ((size_t) 64 << 10)
+#define PACKED_MAX          ((size_t) 1 << 30)
 
 struct registry {
     const struct config_registry *cfg;
@@ -35,8 +42,10 @@ struct ingest {
     struct registry *registries; /* sorted by id */
     size_t n_registries;
     struct catalog *catalog;
+    struct seen *seen;
     struct id_gen ids;
-    const struct delivery *submitting; /* the one inside submit(), for on_safe() */
+    uint64_t epoch; /* of the webhooks under way */
+    uint64_t mark;  /* of the catalog, after the last webhook */
 };
 
 /* One webhook from the request to its answer. */
@@ -46,9 +55,9 @@ struct delivery {
     char *registry_id, *peer; /* copies: the answer may come after the request is gone */
     size_t bytes;
     uint64_t start_us;
-    uint64_t accepted, ignored, set_aside;
-    bool answered_inside; /* submit() called done before it returned ... */
-    int inside_err;       /* ... with this */
+    uint64_t accepted, ignored, duplicates, set_aside, letters;
+    uint64_t epoch, mark;
+    struct buf keys; /* of the ids that are new with it: struct seen_key, one after the other */
 };
 
 /* What is known only while the envelope is read. */
@@ -60,6 +69,8 @@ struct reading {
     char received_at[CLOCK_RFC3339_SIZE];
     struct event **events;
     size_t n, cap;
+    uint64_t now_ms; /* of the de-duplication window */
+    struct buf notes, letters;
     bool no_memory;
 };
 
@@ -185,6 +196,8 @@ static struct delivery *delivery_new(struct ingest *in, const struct ingest_requ
     d->registry_id = xslicedup(req->registry_id);
     d->peer = xstrdup(req->peer);
     d->bytes = req->body.len;
+    d->epoch = in->epoch;
+    buf_init(&d->keys, PACKED_MAX);
     d->start_us = clock_mono_us();
     return d;
 }
@@ -202,6 +215,7 @@ static void log_answered(const struct delivery *d, const struct ingest_answer *a
     log_u64(&l, "bytes", d->bytes);
     log_u64(&l, "accepted", d->accepted);
     log_u64(&l, "ignored", d->ignored);
+    log_u64(&l, "duplicates", d->duplicates);
     log_u64(&l, "set_aside", d->set_aside);
     log_u64(&l, "duration_us", duration_us);
     log_close(&l);
@@ -216,10 +230,13 @@ static void finish(struct delivery *d, const struct ingest_answer *answer)
     if (answer->status == 202) { /* what was refused comes again and is counted then */
         metrics_add(m, M_WEBHOOK_ACCEPTED, d->accepted);
         metrics_add(m, M_WEBHOOK_IGNORED, d->ignored);
+        metrics_add(m, M_WEBHOOK_DUPLICATE, d->duplicates);
+        metrics_add(m, M_DEAD_LETTERS, d->letters);
         metrics_add(m, M_WEBHOOK_SET_ASIDE, d->set_aside);
     }
     metrics_observe(m, H_WEBHOOK, duration_us);
     log_answered(d, answer, duration_us);
+    buf_fini(&d->keys);
     free(d->registry_id);
     free(d->peer);
     free(d);
@@ -229,7 +246,7 @@ static void finish(struct delivery *d, const struct ingest_answer *answer)
 static void refuse(struct delivery *d, enum refuse why, unsigned retry_after_s)
 {
     struct ingest_answer answer;
-    d->accepted = d->ignored = d->set_aside = 0;
+    d->accepted = d->ignored = d->duplicates = d->set_aside = 0;
     fill_refused(&answer, why, retry_after_s);
     finish(d, &answer);
 }
@@ -241,46 +258,43 @@ static void accept_all(struct delivery *d)
     if (d->set_aside > 0)
         (void) snprintf(set_aside, sizeof(set_aside), ",\"set_aside\":%" PRIu64, d->set_aside);
     (void) snprintf(answer.body, sizeof(answer.body),
-                    "{\"accepted\":%" PRIu64 ",\"ignored\":%" PRIu64 ",\"duplicates\":0%s}",
-                    d->accepted, d->ignored, set_aside);
+                    "{\"accepted\":%" PRIu64 ",\"ignored\":%" PRIu64 ",\"duplicates\":%" PRIu64
+                    "%s}",
+                    d->accepted, d->ignored, d->duplicates, set_aside);
     finish(d, &answer);
+}
+
+/* The webhook will come again: its ids are new then. */
+static void forget_keys(struct delivery *d)
+{
+    for (size_t i = 0; i < d->keys.len; i += SEEN_KEY_SIZE) {
+        struct seen_key key;
+        memcpy(key.bytes, d->keys.data + i, SEEN_KEY_SIZE);
+        seen_remove(d->in->seen, &key);
+    }
+}
+
+static void roll_back(struct ingest *in, uint64_t epoch)
+{
+    if (epoch != in->epoch)
+        return; /* was done for the first of its epoch that was refused */
+    catalog_rollback(in->catalog);
+    in->mark = 0;
+    in->epoch++;
 }
 
 static void on_safe(void *arg, int err)
 {
     struct delivery *d = arg;
-    struct ingest *in = d->in;
-    if (in->submitting == d) { /* the catalog's fate comes first: the caller may post from done() */
-        d->answered_inside = true;
-        d->inside_err = err;
-        return;
-    }
     if (err == 0) {
+        catalog_commit(d->in->catalog, d->mark);
+        CRASH_POINT("ingest.answer");
         accept_all(d);
         return;
     }
-    log_error("webhook", "events not safe", err);
-    refuse(d, REFUSE_OVERLOAD, RETRY_FAILED_S);
-}
-
-/* Hands the events over; the delivery belongs to on_safe() or is answered here. */
-static void submit(struct delivery *d, struct event *const *events, size_t n)
-{
-    struct ingest *in = d->in;
-    in->submitting = d;
-    int r = in->target.submit(in->target.ctx, events, n, on_safe, d);
-    in->submitting = NULL;
-    if (r < 0 || (d->answered_inside && d->inside_err < 0))
-        catalog_rollback(in->catalog);
-    else
-        catalog_commit(in->catalog);
-    if (r < 0) {
-        if (r != -EAGAIN)
-            log_error("webhook", "events not taken", r);
-        refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
-    } else if (d->answered_inside) {
-        on_safe(d, d->inside_err);
-    }
+    roll_back(d->in, d->epoch);
+    forget_keys(d);
+    refuse(d, err == -ENOSPC ? REFUSE_DISK_FULL : REFUSE_JOURNAL, RETRY_FAILED_S);
 }
 
 /* --- reading an envelope --- */
@@ -316,6 +330,22 @@ static void on_event(void *ctx, const struct catalog_event *found)
     });
 }
 
+/* Whether the sender has sent this event before; one without an id of its own never has. */
+static bool is_duplicate(struct reading *rd, const struct change *change)
+{
+    struct delivery *d = rd->d;
+    if (change->sender_id[0] == '\0')
+        return false;
+    struct seen_key key = seen_key(rd->registry->cfg->id, change->sender_id);
+    if (!seen_add(d->in->seen, &key, rd->now_ms))
+        return true;
+    if (buf_append(&d->keys, slice_of(key.bytes, sizeof(key.bytes))) < 0) {
+        seen_remove(d->in->seen, &key);
+        rd->no_memory = true;
+    }
+    return false;
+}
+
 static void on_change(void *ctx, const struct change *change)
 {
     struct reading *rd = ctx;
@@ -323,6 +353,11 @@ static void on_change(void *ctx, const struct change *change)
     if (rd->no_memory)
         return; /* the webhook is lost already */
     rd->change = change;
+    CRASH_POISON(change->repository);
+    if (is_duplicate(rd, change)) {
+        d->duplicates++;
+        return;
+    }
     if (catalog_apply(d->in->catalog, rd->registry->cfg->id, change, on_event, rd) > 0)
         d->accepted++;
     else
@@ -336,10 +371,26 @@ static void on_ignored(void *ctx, const char *why)
     rd->d->ignored++;
 }
 
+static void keep_letter(struct reading *rd, const char *why, struct slice body)
+{
+    const struct record_letter letter = {
+        .wall_ms = clock_wall_ms(),
+        .registry_id = rd->registry->cfg->id,
+        .reason = why,
+        .body = slice_sub(body, 0, body.len < LETTER_BYTES ? body.len : LETTER_BYTES),
+    };
+    if (rd->d->letters >= LETTERS_MAX)
+        return;
+    rd->d->letters++;
+    if (record_put_letter(&rd->letters, &letter) < 0)
+        rd->no_memory = true;
+}
+
 static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
 {
     struct reading *rd = ctx;
     struct delivery *d = rd->d;
+    keep_letter(rd, why, excerpt);
     if (++d->set_aside > SET_ASIDE_LOG_LINES)
         return;
     struct log_line l;
@@ -371,42 +422,107 @@ static int read_body(struct reading *rd, const struct ingest_request *req)
     return rd->no_memory ? -ENOMEM : r;
 }
 
+/* The envelope's events, or what is set aside instead. A webhook that ended the process several
+ * times is not read again. */
+static int read_events(struct reading *rd, const struct ingest_request *req)
+{
+    const struct ingest_target *target = &rd->d->in->target;
+    uint64_t hash = trial_hash(rd->registry->cfg->id, req->body);
+    if (target->suspect(target->ctx, hash)) {
+        on_set_aside(rd, "ended the process too often", req->body);
+        return rd->no_memory ? -ENOMEM : 0;
+    }
+    trial_webhook(target->trial, hash);
+    CRASH_POINT("ingest.read");
+    return read_body(rd, req);
+}
+
+static void on_note(void *ctx, const struct catalog_note *note)
+{
+    struct reading *rd = ctx;
+    if (record_put_note(&rd->notes, note) < 0)
+        rd->no_memory = true;
+}
+
+/* Hands everything over; the delivery belongs to on_safe() from here on. */
+static void submit(struct reading *rd)
+{
+    struct delivery *d = rd->d;
+    struct ingest *in = d->in;
+    CRASH_POINT("ingest.submit");
+    in->target.submit(in->target.ctx, &(struct engine_submission){
+                                          .events = rd->events,
+                                          .n = rd->n,
+                                          .sender_ids = buf_slice(&d->keys),
+                                          .notes = buf_slice(&rd->notes),
+                                          .letters = buf_slice(&rd->letters),
+                                          .epoch = d->epoch,
+                                          .done = on_safe,
+                                          .arg = d,
+                                      });
+}
+
+static void work_on(struct reading *rd, const struct ingest_request *req)
+{
+    struct delivery *d = rd->d;
+    struct ingest *in = d->in;
+    uint64_t mark = in->mark;
+    int r = read_events(rd, req);
+    in->mark = d->mark = catalog_seal(in->catalog, on_note, rd);
+    if (r < 0 || rd->no_memory) { /* those under way before it are not touched */
+        catalog_rollback_to(in->catalog, mark);
+        in->mark = mark;
+        forget_keys(d);
+        refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
+    } else if (rd->n == 0 && d->keys.len == 0 && rd->notes.len == 0 && d->letters == 0 &&
+               d->duplicates == 0) {
+        accept_all(
+            d); /* nothing to keep, and nothing that another webhook still has to make safe */
+    } else {
+        submit(rd);
+    }
+    trial_webhook(in->target.trial, 0);
+}
+
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call)
 {
     struct delivery *d = delivery_new(in, req, call);
-    struct reading rd = {.d = d, .trace = event_trace_parse(req->traceparent)};
-
+    struct reading rd = {.d = d,
+                         .trace = event_trace_parse(req->traceparent),
+                         .now_ms = in->target.now_ms(in->target.ctx)};
     enum refuse why = check(in, req, &rd.registry);
     if (why != REFUSE_NONE) {
         refuse(d, why, 0);
         return;
     }
-    clock_rfc3339(clock_wall_ms(), rd.received_at);
-
-    if (read_body(&rd, req) < 0) {
-        catalog_rollback(in->catalog);
-        refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
-    } else if (rd.n == 0) {
-        catalog_commit(in->catalog); /* nothing derived, but some images were used */
-        accept_all(d);
-    } else {
-        submit(d, rd.events, rd.n);
+    int r = in->target.can_submit(in->target.ctx);
+    if (r < 0) {
+        refuse(d, r == -EAGAIN ? REFUSE_OVERLOAD : REFUSE_JOURNAL, RETRY_OVERLOAD_S);
+        return;
     }
+    clock_rfc3339(clock_wall_ms(), rd.received_at);
+    buf_init(&rd.notes, PACKED_MAX);
+    buf_init(&rd.letters, PACKED_MAX);
+    work_on(&rd, req);
     for (size_t i = 0; i < rd.n; i++)
         event_unref(rd.events[i]);
     free(rd.events);
+    buf_fini(&rd.notes);
+    buf_fini(&rd.letters);
 }
 
 /* --- life --- */
 
 struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
-                          struct ingest_target target)
+                          const struct ingest_target *target)
 {
     struct ingest *in = xcalloc(1, sizeof(*in));
     in->cfg = cfg;
     in->metrics = metrics;
-    in->target = target;
+    in->target = *target;
+    in->epoch = 1;
     in->catalog = catalog_new(cfg->catalog.max_images, cfg->catalog.max_tags);
+    in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
     in->n_registries = cfg->n_registries;
     in->registries = xcalloc(in->n_registries, sizeof(in->registries[0]));
     for (size_t i = 0; i < in->n_registries; i++) {
@@ -416,6 +532,16 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     if (in->n_registries > 0)
         qsort(in->registries, in->n_registries, sizeof(in->registries[0]), compare_registry);
     return in;
+}
+
+int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine)
+{
+    return ops->load(engine, in->catalog, in->seen, &in->ids);
+}
+
+const struct seen *ingest_seen(const struct ingest *in)
+{
+    return in->seen;
 }
 
 const struct catalog *ingest_catalog(const struct ingest *in)
@@ -428,6 +554,7 @@ void ingest_free(struct ingest *in)
     if (in == NULL)
         return;
     catalog_free(in->catalog);
+    seen_free(in->seen);
     free(in->registries);
     free(in);
 }

@@ -4,8 +4,7 @@
 #ifndef BROKER_INGEST_H
 #define BROKER_INGEST_H
 
-#include "catalog.h"
-#include "config.h"
+#include "engine.h"
 #include "metrics.h"
 #include "source.h"
 
@@ -24,7 +23,8 @@ struct ingest_answer {
     const char *extra_header; /* "WWW-Authenticate: Bearer\r\n" with 401, else NULL */
     /* JSON: {"error":"<name of the reason>"}, or with 202 what became of the envelope's events:
      * {"accepted":N,"ignored":M,"duplicates":K} and, unless 0, "set_aside":S. Accepted ones led to
-     * at least one event; a body that nobody understands counts as one thing set aside. */
+     * at least one event; duplicates have a sender's id that was seen before; a body that nobody
+     * understands counts as one thing set aside. */
     char body[160];
 };
 
@@ -32,21 +32,27 @@ struct ingest_call {
     void (*done)(struct ingest_call *call, const struct ingest_answer *answer); /* once */
 };
 
-/* Where derived events go: one call per webhook, all its events in order; takes over no reference.
- * Calls `done` when they are safe (the embedded engine: at once). -EAGAIN: overload, nothing taken.
- */
+/* Where derived events go, and what else an engine knows. */
 struct ingest_target {
     void *ctx;
-    int (*submit)(void *ctx, struct event *const *events, size_t n,
-                  void (*done)(void *arg, int err), void *arg);
+    /* 0, or -EAGAIN (overload), -EIO (failed): whether submit would take something now. */
+    int (*can_submit)(void *ctx);
+    /* One call per webhook, with everything that it led to; as engine_ops.submit. */
+    void (*submit)(void *ctx, const struct engine_submission *s);
+    uint64_t (*now_ms)(void *ctx); /* the clock of the de-duplication window */
+    bool (*suspect)(void *ctx, uint64_t webhook_hash);
+    struct trial *trial; /* borrowed; NULL is one, too */
 };
 
 struct ingest;
 
 struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
-                          struct ingest_target target); /* never NULL */
+                          const struct ingest_target *target); /* never NULL */
+/* What the engine has kept: catalog, senders' ids, the last event id. Before the first webhook. */
+MUST_CHECK int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine);
 void ingest_free(struct ingest *in);
 const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
+const struct seen *ingest_seen(const struct ingest *in);       /* the same */
 
 /* Checks that need no body, for an early answer: REFUSE_NONE, REFUSE_REGISTRY, REFUSE_AUTH (when a
  * token is configured; compared in constant time, `Bearer` or the password of `Basic`), or
@@ -55,8 +61,9 @@ enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer);
 
 /* Takes the request (copied or used up before it returns), ingest_check() included. An envelope or
- * event that cannot be understood is set aside: counted, its first bytes logged, and still 202,
- * since Distribution retries every 4xx for ever and keeps all later events waiting behind it. */
+ * event that cannot be understood is set aside as a dead letter, its first bytes logged, and still
+ * 202, since Distribution retries every 4xx for ever and keeps all later events waiting behind it.
+ */
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call);
 
 #endif

@@ -446,22 +446,25 @@ static bool segment_after(const struct pathlog *log, uint64_t number, uint64_t t
 static bool place_of(const struct pathlog *log, uint64_t cursor, uint64_t oldest, uint64_t tail,
                      struct place *ret)
 {
-    uint64_t begin = cursor;
+    uint64_t from = cursor;
     if (cursor == oldest) {
-        begin = atomic_load_explicit(&log->begin, memory_order_acquire);
-        if (begin < cursor)
+        from = atomic_load_explicit(&log->begin, memory_order_acquire);
+        if (from < cursor)
             return false;
     }
-    if (!segment_at(log, begin >> log->span_bits, tail, ret))
+    uint64_t number = from >> log->span_bits;
+    bool there = segment_at(log, number, tail, ret);
+    if (from > cursor)
+        return there && ret->at == from && pathlog_oldest(log) == oldest;
+    if (there && ret->at > cursor)
         return false;
-    if (begin > cursor || begin < ret->at) { /* not the cursor's own segment */
-        return begin == ret->at && pathlog_oldest(log) == oldest;
-    }
-    ret->at = begin;
-    if (begin < ret->end)
+    if (there && cursor < ret->end) {
+        ret->at = cursor;
         return true;
-    /* A segment passed over because it was retired meanwhile has moved `oldest`. */
-    return segment_after(log, begin >> log->span_bits, tail, ret) && pathlog_oldest(log) == oldest;
+    }
+    /* At the end of a segment, or in a number left out. One passed over because it was retired
+     * meanwhile has moved `oldest`. */
+    return segment_after(log, number, tail, ret) && pathlog_oldest(log) == oldest;
 }
 
 static int locate(const struct pathlog_reader *r, uint64_t cursor, struct place *ret)

@@ -3,6 +3,7 @@
 
 #include "batch.h"
 #include "clock.h"
+#include "crash.h"
 #include "engine.h"
 #include "frame.h"
 #include "log.h"
@@ -13,6 +14,7 @@
 
 #define WAKE_BYTES    (256 << 10) /* appended at most before the readers are woken */
 #define EXPIRE_MS     1000        /* how often quiet paths are looked at */
+#define CLOCK_STEP_MS 1000        /* of the wall clock against the monotonic one; less is drift */
 #define DENIED_LOG_MS 1000        /* one line a second for all triggers that may not send */
 
 /* What a trigger does: gather a batch for a path. */
@@ -21,6 +23,7 @@ struct action {
     struct trigger *trigger;
     struct path *path;
     struct batch batch;
+    uint64_t old_seq; /* events up to this number are in batches of an earlier run */
 };
 
 struct pipeline {
@@ -37,7 +40,12 @@ struct pipeline {
     bool *touched;    /* by path index: appended to, readers not yet woken */
     size_t n_touched, unseen_bytes;
     uint64_t denied_logged_ms;
-    bool draining;
+    uint64_t newest_seq;    /* of the events that were matched against all triggers */
+    uint64_t wall_ahead_ms; /* of the wall clock before the monotonic one, when last looked */
+    bool provisional;       /* what is batched now is of events not yet safe */
+    bool draining, broken;  /* broken: nothing can be made safe any more */
+    void (*failed)(void *ctx, int err);
+    void *failed_ctx;
 };
 
 static uint64_t now_of(struct pipeline *p)
@@ -45,32 +53,65 @@ static uint64_t now_of(struct pipeline *p)
     return uv_now(p->cutoff.loop);
 }
 
-/* --- batch > engine > frame > path log > wake --- */
+/* --- batch > frame > engine --- */
+
+static void log_lost(const struct trigger *t, const struct event *e, int err)
+{
+    struct log_line l;
+    log_open(&l, LOG_ERROR, "broker", "event set aside");
+    log_str(&l, "trigger", t->rule->name);
+    log_str(&l, "event_id", e->id);
+    log_u64(&l, "bytes", e->json.len);
+    log_str(&l, "error", err_str(err));
+    log_close(&l);
+}
 
 static void on_flush(void *ctx, const struct batch_message *m)
 {
-    static const enum metric FLUSHED[] = {[BATCH_SIZE] = M_BATCH_SIZE,
-                                          [BATCH_CUTOFF] = M_BATCH_CUTOFF,
-                                          [BATCH_BYTES] = M_BATCH_BYTES,
-                                          [BATCH_DRAIN] = M_BATCH_DRAIN};
     struct action *a = ctx;
     struct pipeline *p = a->pipeline;
-    metrics_add(p->metrics, FLUSHED[m->why], 1);
-    int r = p->ops->broadcast(p->engine, a->path, m);
+    CRASH_POINT("pipeline.batch");
+    if (p->broken)
+        return; /* the next start forms it again */
+    buf_clear(&p->frame);
+    int r = frame_message(&p->frame, FRAME_TEXT, m->json, a->path->cfg->max_frame_bytes);
+    if (r == 0) {
+        const struct engine_broadcast b = {
+            .path = a->path,
+            .trigger_id = a->trigger->id,
+            .trigger_name = a->trigger->rule->name,
+            .message = m,
+            .frames = buf_slice(&p->frame),
+            .provisional = p->provisional,
+        };
+        r = p->ops->broadcast(p->engine, &b);
+    }
+    if (r == 0)
+        return;
+    metrics_add(p->metrics, M_BATCH_DROPPED, 1);
     struct log_line l;
-    log_open(&l, r < 0 ? LOG_ERROR : LOG_INFO, "broker", r < 0 ? "batch lost" : "batch");
+    log_open(&l, LOG_ERROR, "broker", "batch lost");
     log_str(&l, "trigger", a->trigger->rule->name);
     log_str(&l, "path", a->path->cfg->path);
-    log_str(&l, "flush", BATCH_FLUSH_NAMES[m->why]);
     log_u64(&l, "events", m->n_events);
-    log_u64(&l, "bytes", m->json.len);
-    log_str(&l, "first_event_id", m->first_event_id);
-    log_str(&l, "last_event_id", m->last_event_id);
-    if (r < 0)
-        log_str(&l, "error", err_str(r));
+    log_str(&l, "error", err_str(r));
     log_close(&l);
-    if (r < 0)
-        metrics_add(p->metrics, M_BATCH_DROPPED, 1);
+}
+
+/* --- engine > path log > wake --- */
+
+static void log_batch(const struct engine_batch *b)
+{
+    struct log_line l;
+    log_open(&l, LOG_INFO, "broker", "batch");
+    log_str(&l, "trigger", b->trigger_name);
+    log_str(&l, "path", b->path->cfg->path);
+    log_str(&l, "flush", BATCH_FLUSH_NAMES[b->why]);
+    log_u64(&l, "events", b->n_events);
+    log_u64(&l, "bytes", b->frames.len);
+    log_str(&l, "first_event_id", b->first_event_id);
+    log_str(&l, "last_event_id", b->last_event_id);
+    log_close(&l);
 }
 
 static void touch(struct pipeline *p, struct path *path)
@@ -91,25 +132,45 @@ static void wake_touched(struct pipeline *p)
         p->touched[i] = false;
         p->n_touched--;
         struct path *path = path_table_at(p->paths, i);
+        CRASH_POINT("pipeline.wake");
         if (path->wake != NULL)
             path->wake(path->wake_ctx, path);
     }
 }
 
-static int on_deliver(void *ctx, struct path *path, const struct batch_message *m)
+static int on_deliver(void *ctx, const struct engine_batch *b)
 {
+    static const enum metric FLUSHED[] = {[BATCH_SIZE] = M_BATCH_SIZE,
+                                          [BATCH_CUTOFF] = M_BATCH_CUTOFF,
+                                          [BATCH_BYTES] = M_BATCH_BYTES,
+                                          [BATCH_DRAIN] = M_BATCH_DRAIN};
     struct pipeline *p = ctx;
-    buf_clear(&p->frame);
-    int r = frame_message(&p->frame, FRAME_TEXT, m->json, path->cfg->max_frame_bytes);
-    if (r == 0)
-        r = pathlog_append(path->log, buf_slice(&p->frame), now_of(p));
+    struct pathlog *log = b->path->log;
+    int r = b->position == ENGINE_ANYWHERE
+                ? pathlog_append(log, b->frames, now_of(p))
+                : pathlog_append_at(log, b->position, b->frames, now_of(p));
     if (r < 0)
         return r;
-    touch(p, path);
-    p->unseen_bytes += p->frame.len;
+    metrics_add(p->metrics, FLUSHED[b->why], 1);
+    log_batch(b);
+    touch(p, b->path);
+    p->unseen_bytes += b->frames.len;
     if (p->unseen_bytes >= WAKE_BYTES)
         wake_touched(p); /* before a large envelope fills the window */
     return 0;
+}
+
+static void on_delivered(void *ctx)
+{
+    wake_touched(ctx);
+}
+
+static void on_failed(void *ctx, int err)
+{
+    struct pipeline *p = ctx;
+    p->broken = true;
+    if (p->failed != NULL)
+        p->failed(p->failed_ctx, err);
 }
 
 /* --- engine > triggers > batch --- */
@@ -118,9 +179,10 @@ static void arm_cutoff(struct pipeline *p);
 
 static void log_denied(struct pipeline *p, const struct trigger *t)
 {
-    if (p->denied_logged_ms != 0 && now_of(p) - p->denied_logged_ms < DENIED_LOG_MS)
+    uint64_t now = clock_mono_ms();
+    if (p->denied_logged_ms != 0 && now - p->denied_logged_ms < DENIED_LOG_MS)
         return;
-    p->denied_logged_ms = now_of(p);
+    p->denied_logged_ms = now;
     struct log_line l;
     log_open(&l, LOG_WARN, "broker", "trigger does not fire");
     log_str(&l, "trigger", t->rule->name);
@@ -129,36 +191,54 @@ static void log_denied(struct pipeline *p, const struct trigger *t)
     log_close(&l);
 }
 
+/* Batches of one event are formed before the event is safe, the others when it is. */
+static bool is_early(const struct pipeline *p, const struct action *a)
+{
+    return p->ops->waits && a->batch.size == 1;
+}
+
+static void add_to_batch(struct action *a, struct event *e)
+{
+    struct pipeline *p = a->pipeline;
+    int r = batch_add(&a->batch, e, now_of(p));
+    if (r == 0)
+        return;
+    metrics_add(p->metrics, M_BATCH_DROPPED, 1);
+    log_lost(a->trigger, e, r);
+    p->ops->set_aside(p->engine, e,
+                      r == -EMSGSIZE ? "longer than the path's messages" : "no memory",
+                      p->provisional);
+}
+
+static void on_early_match(void *ctx, struct trigger *t, struct event *e)
+{
+    (void) ctx;
+    struct action *a = t->action;
+    if (t->allowed && is_early(a->pipeline, a))
+        add_to_batch(a, e);
+}
+
 struct match {
     struct pipeline *pipeline;
-    bool fired;
+    bool fired, again;
 };
 
 static void on_match(void *ctx, struct trigger *t, struct event *e)
 {
     struct match *match = ctx;
     struct pipeline *p = match->pipeline;
+    struct action *a = t->action;
     if (!t->allowed) {
         metrics_add(p->metrics, M_TRIGGER_DENIED, 1);
         log_denied(p, t);
         return;
     }
     match->fired = true;
-    struct action *a = t->action;
-    int r = batch_add(&a->batch, e, now_of(p));
-    if (r == 0)
-        return;
-    metrics_add(p->metrics, M_BATCH_DROPPED, 1);
-    struct log_line l;
-    log_open(&l, LOG_ERROR, "broker", "event lost");
-    log_str(&l, "trigger", t->rule->name);
-    log_str(&l, "event_id", e->id);
-    log_u64(&l, "bytes", e->json.len);
-    log_str(&l, "error", err_str(r));
-    log_close(&l);
+    if (match->again ? e->seq > a->old_seq : !is_early(p, a))
+        add_to_batch(a, e);
 }
 
-static void on_events(void *ctx, struct event *const *events, size_t n)
+static void on_events(void *ctx, struct event *const *events, size_t n, bool again)
 {
     static const enum metric MATCHED[] = {M_EVENT_CREATE_IMAGE, M_EVENT_DELETE_IMAGE,
                                           M_EVENT_CREATE_TAG, M_EVENT_DELETE_TAG};
@@ -166,12 +246,17 @@ static void on_events(void *ctx, struct event *const *events, size_t n)
         M_EVENT_CREATE_IMAGE_UNMATCHED, M_EVENT_DELETE_IMAGE_UNMATCHED,
         M_EVENT_CREATE_TAG_UNMATCHED, M_EVENT_DELETE_TAG_UNMATCHED};
     struct pipeline *p = ctx;
+    struct trial *trial = p->ops->trial(p->engine);
     for (size_t i = 0; i < n; i++) {
-        struct match match = {.pipeline = p};
+        struct match match = {.pipeline = p, .again = again};
+        trial_event(trial, events[i]->seq);
+        CRASH_POISON(events[i]->repository);
         (void) trigger_set_match(p->triggers, events[i], on_match, &match);
         metrics_add(p->metrics, (match.fired ? MATCHED : UNMATCHED)[events[i]->type], 1);
+        p->newest_seq = events[i]->seq;
     }
-    wake_touched(p);
+    trial_event(trial, 0);
+    CRASH_POINT("pipeline.events");
     arm_cutoff(p);
 }
 
@@ -185,7 +270,8 @@ static void on_cutoff(uv_timer_t *timer)
         if (batch_deadline(&p->actions[i].batch) <= now)
             batch_flush(&p->actions[i].batch, BATCH_CUTOFF);
     }
-    wake_touched(p);
+    CRASH_POINT("pipeline.cutoff");
+    p->ops->flush(p->engine);
     arm_cutoff(p);
 }
 
@@ -202,6 +288,27 @@ static void arm_cutoff(struct pipeline *p)
         (void) uv_timer_start(&p->cutoff, on_cutoff, due > now ? due - now : 0, 0);
 }
 
+/* Everything up to the number returned is in batches, for every trigger. */
+static uint64_t batched_seq(const struct pipeline *p)
+{
+    uint64_t seq = p->newest_seq;
+    for (size_t i = 0; i < trigger_set_size(p->triggers); i++) {
+        uint64_t first = batch_first_seq(&p->actions[i].batch);
+        seq = first <= seq ? first - 1 : seq;
+    }
+    return seq;
+}
+
+/* Nothing hangs on the wall clock, but operators wonder about times in the log. */
+static void watch_clock(struct pipeline *p)
+{
+    uint64_t ahead = clock_wall_ms() - clock_mono_ms();
+    uint64_t step = ahead > p->wall_ahead_ms ? ahead - p->wall_ahead_ms : p->wall_ahead_ms - ahead;
+    if (step > CLOCK_STEP_MS)
+        metrics_add(p->metrics, M_CLOCK_STEPS, 1);
+    p->wall_ahead_ms = ahead;
+}
+
 static void on_expire(uv_timer_t *timer)
 {
     struct pipeline *p = timer->data;
@@ -210,17 +317,40 @@ static void on_expire(uv_timer_t *timer)
         if (pathlog_bytes(path->log) > 0)
             pathlog_expire(path->log, now_of(p));
     }
+    watch_clock(p);
+    if (!p->draining)
+        p->ops->batched(p->engine, batched_seq(p));
 }
 
 /* --- ingest > engine --- */
 
-static int submit(void *ctx, struct event *const *events, size_t n,
-                  void (*done)(void *arg, int err), void *arg)
+static int can_submit(void *ctx)
 {
     struct pipeline *p = ctx;
-    if (p->draining)
-        return -EAGAIN;
-    return p->ops->submit(p->engine, events, n, done, arg);
+    return p->draining ? -EAGAIN : p->ops->can_submit(p->engine);
+}
+
+static void submit(void *ctx, const struct engine_submission *s)
+{
+    struct pipeline *p = ctx;
+    p->ops->submit(p->engine, s);
+    p->provisional = true;
+    for (size_t i = 0; p->ops->waits && i < s->n; i++)
+        (void) trigger_set_match(p->triggers, s->events[i], on_early_match, p);
+    p->provisional = false;
+    p->ops->flush(p->engine);
+}
+
+static uint64_t engine_now(void *ctx)
+{
+    struct pipeline *p = ctx;
+    return p->ops->now_ms(p->engine);
+}
+
+static bool suspect(void *ctx, uint64_t webhook_hash)
+{
+    struct pipeline *p = ctx;
+    return p->ops->suspect(p->engine, webhook_hash);
 }
 
 /* --- making and ending --- */
@@ -246,33 +376,91 @@ static void make_actions(struct pipeline *p)
     }
 }
 
-int pipeline_new(const struct config *cfg, uv_loop_t *loop, struct path_table *paths,
-                 struct metrics *metrics, struct pipeline **ret)
+static const struct engine_ops *ops_of(const struct config *cfg)
+{
+    static const struct engine_ops *const ENGINES[] = {&ENGINE_EMBEDDED, &ENGINE_MEMORY};
+    for (size_t i = 0; i < ARRAY_LEN(ENGINES); i++) {
+        if (strcmp(ENGINES[i]->name, cfg->engine) == 0)
+            return ENGINES[i];
+    }
+    ASSERT(!"an engine"); /* the configuration was checked */
+    return NULL;
+}
+
+int pipeline_new(const struct config *cfg, struct path_table *paths, struct metrics *metrics,
+                 struct mailbox *mailbox, struct pipeline **ret)
 {
     struct pipeline *p = xcalloc(1, sizeof(*p));
     p->cfg = cfg;
     p->paths = paths;
     p->metrics = metrics;
-    p->ops = &ENGINE_EMBEDDED;
+    p->ops = ops_of(cfg);
+    p->wall_ahead_ms = clock_wall_ms() - clock_mono_ms();
+    const struct engine_options options = {
+        .cfg = cfg,
+        .paths = paths,
+        .metrics = metrics,
+        .mailbox = mailbox,
+        .cb = {p, on_events, on_deliver, on_delivered, on_failed},
+    };
+    int r = p->ops->open(&options, &p->engine);
+    if (r < 0) {
+        free(p);
+        return r;
+    }
     p->touched = xcalloc(path_table_size(paths) + 1, sizeof(*p->touched));
     buf_init(&p->frame, SIZE_MAX / 2);
+    p->triggers = trigger_set_new(cfg);
+    make_actions(p);
+    const struct ingest_target target = {
+        .ctx = p,
+        .can_submit = can_submit,
+        .submit = submit,
+        .now_ms = engine_now,
+        .suspect = suspect,
+        .trial = p->ops->trial(p->engine),
+    };
+    p->ingest = ingest_new(cfg, metrics, &target);
+    r = ingest_load(p->ingest, p->ops, p->engine);
+    if (r < 0) {
+        pipeline_free(p);
+        return r;
+    }
+    *ret = p;
+    return 0;
+}
+
+static int start_engine(struct pipeline *p)
+{
+    size_t n = trigger_set_size(p->triggers);
+    const char **ids = xcalloc(n + 1, sizeof(*ids));
+    uint64_t *old_seqs = xcalloc(n + 1, sizeof(*old_seqs));
+    for (size_t i = 0; i < n; i++)
+        ids[i] = trigger_set_at(p->triggers, i)->id;
+    int r = p->ops->load_triggers(p->engine, ids, n, old_seqs);
+    for (size_t i = 0; i < n; i++)
+        p->actions[i].old_seq = old_seqs[i];
+    if (r == 0)
+        r = p->ops->start(p->engine);
+    free(ids);
+    free(old_seqs);
+    return r;
+}
+
+int pipeline_start(struct pipeline *p, uv_loop_t *loop, void (*failed)(void *ctx, int err),
+                   void *ctx)
+{
+    p->failed = failed;
+    p->failed_ctx = ctx;
     p->cutoff.data = p->expire.data = p;
     int r = uv_timer_init(loop, &p->cutoff);
     if (r == 0)
         r = uv_timer_init(loop, &p->expire);
     if (r == 0)
         r = uv_timer_start(&p->expire, on_expire, EXPIRE_MS, EXPIRE_MS);
-    if (r < 0) {
-        free(p->touched);
-        free(p);
-        return r;
-    }
-    p->triggers = trigger_set_new(cfg);
-    make_actions(p);
-    p->engine = p->ops->open(&(struct engine_callbacks){p, on_events, on_deliver});
-    p->ingest = ingest_new(cfg, metrics, (struct ingest_target){p, submit});
-    *ret = p;
-    return 0;
+    if (r == 0)
+        r = start_engine(p);
+    return r;
 }
 
 struct ingest *pipeline_ingest(struct pipeline *p)
@@ -280,12 +468,30 @@ struct ingest *pipeline_ingest(struct pipeline *p)
     return p->ingest;
 }
 
-void pipeline_drain(struct pipeline *p)
+struct history *pipeline_history(struct pipeline *p)
+{
+    return p->ops->history(p->engine);
+}
+
+void pipeline_stats(struct pipeline *p, struct engine_stats *ret)
+{
+    p->ops->stats(p->engine, ret);
+}
+
+void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg)
 {
     p->draining = true;
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++)
         batch_flush(&p->actions[i].batch, BATCH_DRAIN);
-    wake_touched(p);
+    CRASH_POINT("pipeline.drain");
+    p->ops->flush(p->engine);
+    p->ops->settle(p->engine, done, arg);
+}
+
+void pipeline_stop(struct pipeline *p)
+{
+    p->draining = true;
+    p->ops->stop(p->engine);
 }
 
 void pipeline_close(struct pipeline *p)

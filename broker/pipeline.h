@@ -1,9 +1,11 @@
 /* pipeline.h - the broker: the only file that knows the order of stages.
- *   ingest > catalog > engine (safe) > triggers > batch > engine (to every node) > frame > path log
- * > wake Broker thread, but for the path logs it writes. */
+ *   ingest > catalog > engine (safe) > triggers > batch > frame > engine (to every node) > path log
+ * > wake A trigger of batch size 1 needs no other event: its batch is formed at once and made safe
+ * together with the event. Broker thread, but for the path logs it writes. */
 #ifndef BROKER_PIPELINE_H
 #define BROKER_PIPELINE_H
 
+#include "engine.h"
 #include "ingest.h"
 #include "path.h"
 
@@ -11,12 +13,25 @@
 
 struct pipeline;
 
-/* Uses `loop` for its timers; borrows everything. 0: *ret for pipeline_free(). UV errors. */
-MUST_CHECK int pipeline_new(const struct config *cfg, uv_loop_t *loop, struct path_table *paths,
-                            struct metrics *metrics, struct pipeline **ret);
+/* Opens the engine; borrows everything. `mailbox` need not be initialised yet. 0: *ret for
+ * pipeline_free(). The engine's errors, logged: -EALREADY (data_dir in use), -ENOTSUP (of a newer
+ * version), -EIO, -EBADMSG, others. */
+MUST_CHECK int pipeline_new(const struct config *cfg, struct path_table *paths,
+                            struct metrics *metrics, struct mailbox *mailbox,
+                            struct pipeline **ret);
+/* Runs its timers on `loop`, whose mailbox it is; batches what an earlier run left. Nothing can be
+ * made safe any more: `failed` is called, and the process should end. */
+MUST_CHECK int pipeline_start(struct pipeline *p, uv_loop_t *loop,
+                              void (*failed)(void *ctx, int err), void *ctx);
 struct ingest *pipeline_ingest(struct pipeline *p);
-/* Flushes the open batches to the path logs; later webhooks are answered 503. */
-void pipeline_drain(struct pipeline *p);
+struct history *pipeline_history(struct pipeline *p); /* NULL: there is none */
+void pipeline_stats(struct pipeline *p, struct engine_stats *ret);
+/* Flushes the open batches to the path logs; later webhooks are answered 503. `done` comes when
+ * they are there, maybe before this returns. */
+void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg);
+/* Ends the engine's work, drained or not: what is not safe by now never will be in this run. The
+ * mailbox must run once more before pipeline_free(). */
+void pipeline_stop(struct pipeline *p);
 /* Closes the timers: on the loop's thread, which must turn once more before pipeline_free(). */
 void pipeline_close(struct pipeline *p);
 void pipeline_free(struct pipeline *p); /* NULL is fine */

@@ -40,6 +40,7 @@ static const char *const SQL[SQL_N] = {
     [SQL_TAG_DELETE] = "DELETE FROM tags WHERE id = ?1",
     [SQL_TRIGGER_PUT] = "INSERT INTO triggers(id, last_seq, sum) VALUES(?1, ?2, ?3)"
                         " ON CONFLICT(id) DO UPDATE SET last_seq = ?2, sum = ?3",
+    [SQL_TRIGGER_DELETE] = "DELETE FROM triggers WHERE id = ?1",
     [SQL_ATTEMPT_FORGET] = "DELETE FROM attempts WHERE kind = ?1 AND key <= ?2",
     [SQL_LETTER_PUT] = "INSERT INTO dead_letters(" STORE_LETTER_COLUMNS ")"
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -339,6 +340,12 @@ int store_commit(struct store *s)
     s->in_transaction = false;
     settle_memory(s);
     return 0;
+}
+
+void store_touch(struct store *s)
+{
+    ASSERT(s->in_transaction);
+    s->numbers_dirty = true;
 }
 
 void store_rollback(struct store *s)

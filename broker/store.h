@@ -26,12 +26,12 @@
 struct store;
 
 struct store_options {
-    const char *dir;             /* made with mode 0700 when it is not there; files are 0600 */
-    const char *vfs;             /* NULL: the system's; tests bring their own */
-    bool no_sync;                /* tests: synchronous=OFF, the negative control of the power cuts */
-    uint64_t busy_timeout_ms;    /* how long another process's lock is waited for */
-    uint64_t ballast_bytes;      /* a file given up when the disk is full; 0: none */
-    uint64_t max_dead_letters;   /* the oldest go first */
+    const char *dir;           /* made with mode 0700 when it is not there; files are 0600 */
+    const char *vfs;           /* NULL: the system's; tests bring their own */
+    bool no_sync;              /* tests: synchronous=OFF, the negative control of the power cuts */
+    uint64_t busy_timeout_ms;  /* how long another process's lock is waited for */
+    uint64_t ballast_bytes;    /* a file given up when the disk is full; 0: none */
+    uint64_t max_dead_letters; /* the oldest go first */
 };
 
 /* What opening found. */
@@ -89,7 +89,8 @@ struct store_tag {
     const char *name;
 };
 /* Images in the order of their ids, then tags in the order of theirs. */
-MUST_CHECK int store_load_catalog(struct store *s, void (*image)(void *, const struct store_image *),
+MUST_CHECK int store_load_catalog(struct store *s,
+                                  void (*image)(void *, const struct store_image *),
                                   void (*tag)(void *, const struct store_tag *), void *ctx);
 /* Sender ids of webhooks, oldest first: `ids` is STORE_SENDER_ID_SIZE bytes each. */
 MUST_CHECK int store_load_sender_ids(struct store *s,
@@ -97,8 +98,13 @@ MUST_CHECK int store_load_sender_ids(struct store *s,
                                      void *ctx);
 /* The number of the last event that the trigger's batches cover; UINT64_MAX: it is new here. */
 MUST_CHECK int store_trigger(struct store *s, const char *trigger_id, uint64_t *ret_last_seq);
+/* The same for all triggers of the configuration at once, durably: new ones are entered as if their
+ * batches covered everything so far, those that are not named are forgotten. */
+MUST_CHECK int store_triggers(struct store *s, const char *const *ids, size_t n,
+                              uint64_t *ret_last_seq);
 /* Stored events with numbers above `after`, by webhook: `events` as record.h packs them, the first
- * of them has the number `first_seq`. A negative value of `webhook` ends the walk and is returned. */
+ * of them has the number `first_seq`. A negative value of `webhook` ends the walk and is returned.
+ */
 MUST_CHECK int store_load_events(struct store *s, uint64_t after,
                                  int (*webhook)(void *, uint64_t first_seq, uint32_t n,
                                                 struct slice events),
@@ -116,24 +122,26 @@ MUST_CHECK int store_begin(struct store *s);
 /* Durable when it returns 0. On an error everything since store_begin() is undone. */
 MUST_CHECK int store_commit(struct store *s);
 void store_rollback(struct store *s);
+/* Makes the transaction one that writes, whatever else is in it: whether there is room again. */
+void store_touch(struct store *s);
 
 struct store_webhook {
-    uint64_t first_seq;      /* of its events, which are numbered one after the other */
-    uint32_t n_events;       /* may be 0 */
+    uint64_t first_seq;        /* of its events, which are numbered one after the other */
+    uint32_t n_events;         /* may be 0 */
     const char *last_event_id; /* of the last of them; NULL when there is none */
-    struct slice events;     /* as record.h packs them */
-    struct slice sender_ids; /* STORE_SENDER_ID_SIZE bytes each */
-    struct slice notes;      /* catalog changes as record.h packs them */
-    struct slice letters;    /* dead letters as record.h packs them */
+    struct slice events;       /* as record.h packs them */
+    struct slice sender_ids;   /* STORE_SENDER_ID_SIZE bytes each */
+    struct slice notes;        /* catalog changes as record.h packs them */
+    struct slice letters;      /* dead letters as record.h packs them */
 };
 MUST_CHECK int store_put_webhook(struct store *s, const struct store_webhook *w);
 
 struct store_batch {
-    uint32_t path;          /* index */
+    uint32_t path; /* index */
     const char *trigger_id;
-    uint64_t last_seq;      /* the trigger's events up to this number are in batches now */
-    struct slice ids;       /* of its events in order, ID_PACKED_SIZE bytes each */
-    struct slice frames;    /* the encoded message */
+    uint64_t last_seq;   /* the trigger's events up to this number are in batches now */
+    struct slice ids;    /* of its events in order, ID_PACKED_SIZE bytes each */
+    struct slice frames; /* the encoded message */
 };
 /* Places the batch on its path; *ret_position as segment_place() reckons. */
 MUST_CHECK int store_put_batch(struct store *s, const struct store_batch *b,
@@ -164,13 +172,14 @@ MUST_CHECK int store_replace_catalog(struct store *s, const char *registry_id,
 /* --- dead letters --- */
 
 struct store_letter {
-    uint64_t id;          /* given by the store */
-    uint64_t wall_ms;     /* when it was set aside */
+    uint64_t id;      /* given by the store */
+    uint64_t wall_ms; /* when it was set aside */
     const char *registry_id, *reason;
-    uint64_t event_seq;   /* 0: what a registry sent and nobody understood; else an accepted event */
-    struct slice body;    /* what was sent, or the event as record.h packs it */
+    uint64_t event_seq; /* 0: what a registry sent and nobody understood; else an accepted event */
+    struct slice body;  /* what was sent, or the event as record.h packs it */
 };
-MUST_CHECK int store_put_letter(struct store *s, const struct store_letter *l); /* in a transaction */
+MUST_CHECK int store_put_letter(struct store *s,
+                                const struct store_letter *l); /* in a transaction */
 MUST_CHECK int store_load_letters(struct store *s, int (*one)(void *, const struct store_letter *),
                                   void *ctx);
 MUST_CHECK int store_delete_letter(struct store *s, uint64_t id); /* in a transaction */
@@ -193,7 +202,8 @@ void store_reader_end(struct store_reader *r);
 
 enum store_found {
     STORE_FOUND,   /* in a batch that is kept: *position is after it */
-    STORE_BETWEEN, /* in none, but nothing after it was deleted: *position is where later ones begin */
+    STORE_BETWEEN, /* in none, but nothing after it was deleted: *position is where later ones begin
+                    */
     STORE_GONE     /* what came after it is perhaps not all kept any more, or it was never here */
 };
 /* Where a client that has seen the event `id` goes on reading. When triggers share a path an event

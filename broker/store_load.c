@@ -168,6 +168,54 @@ void store_triggers_free(struct store *s)
     s->n_triggers = 0;
 }
 
+static bool is_named(const char *id, const char *const *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(ids[i], id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* In a transaction. The rows of others would hold back events for ever, and a trigger that comes
+ * back after a long time would get what was meant for it then. */
+static int forget_others(struct store *s, const char *const *ids, size_t n)
+{
+    int r = 0;
+    for (size_t i = s->n_triggers; r == 0 && i-- > 0;) {
+        struct store_trigger *t = &s->triggers[i];
+        if (is_named(t->id, ids, n))
+            continue;
+        sqlite3_stmt *st = store_sql(s, SQL_TRIGGER_DELETE, &r);
+        if (st == NULL)
+            break;
+        store_bind_text(st, 1, t->id);
+        r = store_run(st);
+        free(t->id);
+        memmove(t, t + 1, (s->n_triggers - i - 1) * sizeof(*t));
+        s->n_triggers--;
+    }
+    return r;
+}
+
+int store_triggers(struct store *s, const char *const *ids, size_t n, uint64_t *ret_last_seq)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct store_trigger *t = store_trigger_find(s, ids[i]);
+        if (t == NULL)
+            t = store_trigger_add(s, ids[i], s->now.next_seq - 1);
+        ret_last_seq[i] = t->now;
+    }
+    if (!s->triggers_dirty && s->n_triggers == n)
+        return 0;
+    int r = store_begin(s);
+    if (r < 0)
+        return r;
+    r = store_spoil(s, forget_others(s, ids, n));
+    CRASH_POINT("store.triggers");
+    return store_commit(s);
+}
+
 int store_trigger(struct store *s, const char *trigger_id, uint64_t *ret_last_seq)
 {
     const struct store_trigger *t = store_trigger_find(s, trigger_id);

@@ -7,7 +7,9 @@
 #include "fanout.h"
 #include "log.h"
 #include "mem.h"
+#include "replay.h"
 #include "request.h"
+#include "resume.h"
 #include "session.h"
 #include "worker.h"
 
@@ -47,8 +49,8 @@ static const struct {
                    TO(CONN_HANDLING) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
                    {0, CFG(webhooks.body_timeout_ms)}},
     [CONN_HANDLING] = {"handling",
-                       TO(CONN_KEEPALIVE) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
-                       {0, CFG(webhooks.header_timeout_ms)}},
+                       TO(CONN_KEEPALIVE) | TO(CONN_OPEN) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
+                       {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms)}},
     [CONN_KEEPALIVE] = {"keepalive",
                         TO(CONN_REQUEST) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
                         {0, CFG(webhooks.keepalive_timeout_ms)}},
@@ -511,6 +513,8 @@ static void set_end(struct conn *c, enum conn_end end)
 static void drop_service(struct conn *c)
 {
     request_drop(c);
+    resume_drop(c);
+    replay_drop(c);
     http_free(c->http);
     c->http = NULL;
     ws_drop(c->worker->ws_pool, &c->ws);

@@ -1,7 +1,8 @@
 /* conn.h - the life of a connection: states and their limits, what it holds, how it is closed.
  *
  *   accepted > REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks (request.c)
- *                      > OPEN                                         WebSocket (session.c)
+ *                      > [HANDLING >] OPEN                            WebSocket (session.c); it is
+ *                        handled while history is asked where to go on (resume.c)
  *                      > CLOSING (lingering: our last bytes leave) > CLOSED
  *
  * A connection belongs to one worker and never leaves its thread. What only some connections need
@@ -12,6 +13,7 @@
 
 #include "caps.h"
 #include "http.h"
+#include "id.h"
 #include "list.h"
 #include "metrics.h"
 #include "transport.h"
@@ -24,6 +26,8 @@
 struct worker;
 struct group;
 struct exchange;
+struct resume;
+struct replay;
 
 enum conn_state {
     CONN_REQUEST,
@@ -80,9 +84,12 @@ struct conn {
     bool draining : 1;  /* drain_ms is set */
     bool awaiting_pong : 1;
     bool peer_done : 1; /* has sent its FIN */
+    bool v1 : 1;        /* speaks subprotocol regcast.v1: gets the messages of notice.h */
 
     struct http *http;         /* until the upgrade */
     struct exchange *exchange; /* the webhook request in progress */
+    struct resume *resume;     /* its place in the history is being looked for */
+    struct replay *replay;     /* it is sent messages from the store */
     struct out *out;           /* while bytes wait */
     struct rest *rest;         /* while libuv holds the rest of a cut write */
     struct buf *unread;        /* received while a request is being answered */

@@ -2,6 +2,7 @@
 #include "fanout.h"
 
 #include "conn.h"
+#include "replay.h"
 #include "session.h"
 #include "worker.h"
 
@@ -36,21 +37,29 @@ static void count_slow(struct group *g, enum metric reason, enum metric action)
     metrics_add(&g->worker->metrics, action, 1);
 }
 
-static void slow(struct group *g, struct conn *c, enum metric reason)
+static void close_slow(struct group *g, struct conn *c, enum metric reason)
 {
-    if (g->path->cfg->slow_consumer == SLOW_SKIP) {
-        count_slow(g, reason, M_SLOW_SKIPPED);
-        g->members[c->member].cursor = pathlog_tail(g->path->log);
-        return;
-    }
     count_slow(g, reason, M_SLOW_CLOSED);
     session_refuse(c, REFUSE_SLOW);
 }
 
-/* The cut message that libuv still holds for the client has left the window. */
+static void slow(struct group *g, struct conn *c, enum metric reason)
+{
+    if (g->path->cfg->slow_consumer != SLOW_SKIP) {
+        close_slow(g, c, reason);
+        return;
+    }
+    count_slow(g, reason, M_SLOW_SKIPPED);
+    g->members[c->member].cursor = pathlog_tail(g->path->log);
+    session_gap(c, "slow", NULL, NULL);
+}
+
+/* The cut message that libuv still holds for the client has left the window. (One from the store
+ * never was in it: it is within the budget of history.) */
 static bool holds_retired(const struct group *g, const struct rest *r)
 {
-    return r->seg != NULL && segment_end(r->seg) <= pathlog_oldest(g->path->log);
+    return r->seg != NULL && r->conn->replay == NULL &&
+           segment_end(r->seg) <= pathlog_oldest(g->path->log);
 }
 
 /* A message that was begun cannot be skipped, so a client that stopped reading inside one keeps its
@@ -59,7 +68,10 @@ static bool holds_retired(const struct group *g, const struct rest *r)
  * clients. The list is in order of blocking, so those who share a segment stand together. */
 static void check_held(struct group *g)
 {
-    uint64_t held = 0, most = g->path->cfg->history_bytes / g->worker->shared->n_workers;
+    const struct config_path *cfg = g->path->cfg;
+    uint64_t window =
+        cfg->memory_bytes < cfg->history_bytes ? cfg->memory_bytes : cfg->history_bytes;
+    uint64_t held = 0, most = window / g->worker->shared->n_workers;
     const struct segment *last = NULL;
     for (struct list *it = g->blocked.prev, *prev = it->prev; it != &g->blocked;
          it = prev, prev = it->prev) {
@@ -83,7 +95,11 @@ static void check_member(struct group *g, struct conn *c, uint64_t now)
 {
     const struct config_path *cfg = g->path->cfg;
     uint64_t cursor = g->members[c->member].cursor, tail = pathlog_tail(g->path->log), appended;
-    if (tail - cursor > cfg->max_lag_bytes)
+    if (g->members[c->member].catching) {
+        /* It came from far behind: what counts is that it goes on. */
+        if (c->rest != NULL && now - c->rest->since_ms > cfg->max_lag_ms)
+            close_slow(g, c, M_SLOW_AGE);
+    } else if (tail - cursor > cfg->max_lag_bytes)
         slow(g, c, M_SLOW_BYTES);
     else if (pathlog_appended_ms(g->reader, cursor, &appended) < 0)
         slow(g, c, M_SLOW_WINDOW);
@@ -133,11 +149,11 @@ void fanout_blocked(struct group *g, struct rest *r)
 
 /* The kernel took only `sent` bytes of the span: the rest of the message that was cut goes to libuv
  * straight from the segment, and the write completing is how we learn that there is room again. */
-static void block(struct member *m, const struct pathlog_span *span, size_t sent, struct tally *t)
+static void block(struct member *m, const struct segment_span *span, size_t sent, struct tally *t)
 {
     struct conn *c = m->conn;
     uint32_t n;
-    uint64_t end = pathlog_message_end(span, span->start + sent + 1, &n);
+    uint64_t end = segment_message_end(span, span->start + sent + 1, &n);
     m->cursor = end;
     t->frames += n;
     t->bytes += end - span->start;
@@ -146,22 +162,17 @@ static void block(struct member *m, const struct pathlog_span *span, size_t sent
     conn_queue(c, slice_sub(span->bytes, sent, end - span->start), span->seg);
 }
 
-/* Sends one piece (up to a segment's end) to one member. True when the member may have more. Inside
- * pathlog_enter(). `span` carries what was read for the member before: most stand at one position.
- */
-static bool send_piece(struct group *g, struct member *m, struct pathlog_span *span,
-                       uint64_t *span_of, struct tally *t)
+/* What a member gets whose cursor is no longer in the log. */
+static void off_the_window(struct group *g, struct member *m)
 {
-    if (*span_of != m->cursor || span->bytes.len == 0) {
-        if (pathlog_read(g->reader, m->cursor, span) < 0) {
-            span->bytes.len = 0;
-            slow(g, m->conn, M_SLOW_WINDOW);
-            return false;
-        }
-        *span_of = m->cursor;
-    }
-    if (span->bytes.len == 0)
-        return false;
+    if (m->catching && g->worker->shared->history != NULL)
+        replay_start(g, m->conn);
+    else
+        slow(g, m->conn, M_SLOW_WINDOW);
+}
+
+static bool send_span(struct member *m, const struct segment_span *span, struct tally *t)
+{
     ssize_t n = m->fd >= 0 ? transport_send_plain(m->fd, span->bytes)
                            : m->conn->transport->send(m->conn, span->bytes);
     t->sends++;
@@ -179,11 +190,38 @@ static bool send_piece(struct group *g, struct member *m, struct pathlog_span *s
     return true;
 }
 
+bool fanout_send(struct group *g, struct member *m, const struct segment_span *span,
+                 struct fanout_sent *ret)
+{
+    struct tally t = {0};
+    bool all = send_span(m, span, &t);
+    tally_add(g, &t);
+    *ret = (struct fanout_sent){t.frames, t.bytes};
+    return all;
+}
+
+/* Sends one piece (up to a segment's end) to one member. True when the member may have more. Inside
+ * pathlog_enter(). `span` carries what was read for the member before: most stand at one position.
+ */
+static bool send_piece(struct group *g, struct member *m, struct segment_span *span,
+                       uint64_t *span_of, struct tally *t)
+{
+    if (*span_of != m->cursor || span->bytes.len == 0) {
+        if (pathlog_read(g->reader, m->cursor, span) < 0) {
+            span->bytes.len = 0;
+            off_the_window(g, m);
+            return false;
+        }
+        *span_of = m->cursor;
+    }
+    return span->bytes.len > 0 && send_span(m, span, t);
+}
+
 void fanout_flush(struct group *g, struct conn *c)
 {
-    if (conn_blocked(c))
+    if (conn_blocked(c) || c->replay != NULL)
         return;
-    struct pathlog_span span = {0};
+    struct segment_span span = {0};
     uint64_t span_of = UINT64_MAX;
     struct tally t = {0};
     pathlog_enter(g->reader);
@@ -191,12 +229,20 @@ void fanout_flush(struct group *g, struct conn *c)
     bool more = send_piece(g, &g->members[c->member], &span, &span_of, &t);
     pathlog_leave(g->reader);
     tally_add(g, &t);
-    if (more && c->state == CONN_OPEN && g->members[c->member].cursor != pathlog_tail(g->path->log))
+    if (c->state != CONN_OPEN || g->members[c->member].blocked)
+        return;
+    if (g->members[c->member].cursor == pathlog_tail(g->path->log))
+        g->members[c->member].catching = false;
+    else if (more)
         fanout_start(g);
 }
 
 void fanout_unblocked(struct group *g, struct conn *c)
 {
+    if (c->replay != NULL) {
+        replay_unblocked(c);
+        return;
+    }
     g->members[c->member].blocked = false;
     fanout_flush(g, c);
 }
@@ -208,16 +254,20 @@ static void on_turn(uv_idle_t *turn)
     fanout_turn(turn->data);
 }
 
+void fanout_keep_turning(struct worker *w)
+{
+    if (!uv_is_active((uv_handle_t *) &w->turn))
+        (void) uv_idle_start(&w->turn, on_turn);
+}
+
 void fanout_start(struct group *g)
 {
     g->again = true;
     if (!list_empty(&g->in_active))
         return;
-    struct worker *w = g->worker;
-    list_push(&w->active, &g->in_active);
+    list_push(&g->worker->active, &g->in_active);
     g->at = g->n; /* the next slice begins a pass */
-    if (!uv_is_active((uv_handle_t *) &w->turn))
-        (void) uv_idle_start(&w->turn, on_turn);
+    fanout_keep_turning(g->worker);
 }
 
 static bool begin_pass(struct group *g)
@@ -237,7 +287,7 @@ static bool begin_pass(struct group *g)
 /* At most FANOUT_SLICE sends. False when the group is done. */
 static bool slice(struct group *g)
 {
-    struct pathlog_span span = {0};
+    struct segment_span span = {0};
     uint64_t span_of = UINT64_MAX;
     struct tally t = {0};
     if (g->at >= g->n && !begin_pass(g))
@@ -253,9 +303,11 @@ static bool slice(struct group *g)
         }
         bool more = send_piece(g, m, &span, &span_of, &t);
         if (g->at < g->n && g->members[g->at].conn == c) { /* it has not left */
-            if (more && g->members[g->at].cursor < tail)
+            m = &g->members[g->at++];
+            if (more && m->cursor < tail)
                 g->again = true; /* a long way to go: the others first */
-            g->at++;
+            else if (more)
+                m->catching = false;
         }
     }
     pathlog_leave(g->reader);
@@ -266,12 +318,16 @@ static bool slice(struct group *g)
 void fanout_turn(struct worker *w)
 {
     uint64_t end = uv_hrtime() + FANOUT_TURN_US * 1000ull;
-    while (!list_empty(&w->active)) {
-        struct group *g = LIST_ENTRY(w->active.next, struct group, in_active);
-        if (slice(g))
-            list_move(&w->active, &g->in_active); /* the next group has its turn */
-        else
-            list_remove(&g->in_active);
+    while (!list_empty(&w->active) || !list_empty(&w->replaying)) {
+        if (!list_empty(&w->active)) {
+            struct group *g = LIST_ENTRY(w->active.next, struct group, in_active);
+            if (slice(g))
+                list_move(&w->active, &g->in_active); /* the next group has its turn */
+            else
+                list_remove(&g->in_active);
+        }
+        if (!list_empty(&w->replaying))
+            replay_next(w); /* and so has one that is catching up from the store */
         if (uv_hrtime() >= end)
             return;
     }

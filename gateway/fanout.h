@@ -18,7 +18,17 @@
 void fanout_start(struct group *g);
 /* Runs the active sweeps for one turn. */
 void fanout_turn(struct worker *w);
-/* Sends what is new for one connection, now. */
+/* Has the loop come round to fanout_turn() again at once. */
+void fanout_keep_turning(struct worker *w);
+/* Sends a span, cut to whole messages, to a member that is not blocked. True: all of it has left.
+ * Else the rest of a cut message is queued and fanout_unblocked() follows, or the connection has
+ * ended. */
+struct fanout_sent {
+    uint64_t messages, bytes;
+};
+bool fanout_send(struct group *g, struct member *m, const struct segment_span *span,
+                 struct fanout_sent *ret);
+/* Sends what is new for one connection, now; nothing while it is sent messages from the store. */
 void fanout_flush(struct group *g, struct conn *c);
 /* libuv holds the rest of a write of an open connection: its lag is watched from here on. */
 void fanout_blocked(struct group *g, struct rest *r);

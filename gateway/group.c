@@ -47,7 +47,7 @@ static int grow(struct group *g)
     return 0;
 }
 
-int group_join(struct group *g, struct conn *c)
+int group_join(struct group *g, struct conn *c, uint64_t position)
 {
     int r = grow(g);
     if (r < 0)
@@ -57,8 +57,13 @@ int group_join(struct group *g, struct conn *c)
     atomic_fetch_add_explicit(&g->present, 1, memory_order_acq_rel);
     c->group = g;
     c->member = g->n;
+    uint64_t tail = pathlog_tail(g->path->log);
     g->members[g->n++] = (struct member){
-        .cursor = pathlog_tail(g->path->log), .conn = c, .fd = c->transport->plain ? c->fd : -1};
+        .cursor = position < tail ? position : tail,
+        .conn = c,
+        .fd = c->transport->plain ? c->fd : -1,
+        .catching = position < tail,
+    };
     return 0;
 }
 

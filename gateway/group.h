@@ -16,8 +16,10 @@ struct worker;
 struct member {
     uint64_t cursor; /* a position between two messages of the path log */
     struct conn *conn;
-    int fd;       /* of a plain transport; -1: bytes go through conn->transport */
-    bool blocked; /* conn->rest != NULL: it left the sweep and comes back on writability */
+    int fd;        /* of a plain transport; -1: bytes go through conn->transport */
+    bool blocked;  /* out of the sweep: until the socket is writable (conn->rest), or until it has
+                      been sent what only the store holds (conn->replay) */
+    bool catching; /* has not reached the tail since it joined */
 };
 
 struct group {
@@ -44,8 +46,10 @@ struct group {
 MUST_CHECK int group_new(struct worker *w, struct path *p, struct group **ret);
 void group_free(struct group *g); /* no members; NULL is fine */
 
-/* Adds the connection with its cursor at the tail. -ENOMEM. */
-MUST_CHECK int group_join(struct group *g, struct conn *c);
+#define GROUP_TAIL UINT64_MAX
+/* Adds the connection with its cursor at `position`, at most at the tail. -ENOMEM. Who is behind
+ * the tail needs a fanout_start(). */
+MUST_CHECK int group_join(struct group *g, struct conn *c, uint64_t position);
 void group_leave(struct group *g, struct conn *c);
 
 /* Tells the worker that the path has something new. The broker's thread; one wake per worker, not

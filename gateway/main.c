@@ -1,9 +1,11 @@
 /* main.c - regcastd: options, wiring, signals. No logic. */
 #include "config.h"
+#include "letters.h"
 #include "log.h"
 #include "mem.h"
 #include "path.h"
 #include "pipeline.h"
+#include "rebuild.h"
 #include "worker.h"
 
 #include <getopt.h>
@@ -13,16 +15,24 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define RESERVED_FILES  64   /* for what is not a connection: listeners, logs, the journal */
-#define LOOP_FILES      4    /* epoll, wake-ups, libuv's spare */
-#define QUICK_SPREAD_MS 1000 /* SIGINT: an operator waits at the terminal */
-#define MMAP_THRESHOLD  (256 << 10)
-#define EXIT_USAGE      64
-#define EXIT_CONFIG     78
+#define RESERVED_FILES    64   /* for what is not a connection: listeners, logs, the journal */
+#define LOOP_FILES        4    /* epoll, wake-ups, libuv's spare */
+#define QUICK_SPREAD_MS   1000 /* SIGINT: an operator waits at the terminal */
+#define MMAP_THRESHOLD    (256 << 10)
+#define FAILURE_SPREAD_MS 300  /* the journal has failed: clients shall find the next process */
+#define FAILURE_END_MS    900  /* then whoever is left is dropped */
+#define SETTLE_MS         5000 /* for what was accepted to become safe when we go down */
+#define EXIT_USAGE        64
+#define EXIT_JOURNAL      74 /* EX_IOERR */
+#define EXIT_IN_USE       75 /* EX_TEMPFAIL */
+#define EXIT_NEWER        76
+#define EXIT_CONFIG       78
 
 struct options {
     const char *config, *ready_file;
-    bool check, reference;
+    const char *rebuild_catalog, *registry_url; /* --rebuild-catalog ID --registry-url URL */
+    const char *replay;                         /* --replay-dead-letters ID|all */
+    bool check, reference, letters, json;
 };
 
 struct daemon {
@@ -30,7 +40,11 @@ struct daemon {
     struct worker front;
     struct pipeline *pipeline;
     uv_signal_t term, interrupt;
+    uv_timer_t settle,
+        end; /* how long the journal, and after its failure everybody, is waited for */
     size_t workers_left;
+    bool workers_told;
+    int exit_code;
     struct stopped {
         struct mail mail;
         struct daemon *daemon;
@@ -41,10 +55,21 @@ static void usage(FILE *to)
 {
     (void) fputs(
         "usage: regcastd [--config FILE] [--check] [--ready-file FILE]\n"
+        "       regcastd [--config FILE] --rebuild-catalog REGISTRY_ID --registry-url URL\n"
+        "       regcastd [--config FILE] --dead-letters [--json]\n"
+        "       regcastd [--config FILE] --replay-dead-letters ID|all\n"
         "       regcastd --version | --help | --print-reference\n\n"
         "  --config FILE       the configuration (default conf/regcast.yaml)\n"
         "  --check             check it, say what is wrong and where, and exit\n"
         "  --ready-file FILE   written as JSON with the bound addresses once all listeners are up\n"
+        "  --rebuild-catalog REGISTRY_ID\n"
+        "                      read a registry's images and tags from its API (while regcastd is\n"
+        "                      down), so that the next push is told from what is there already\n"
+        "  --registry-url URL  where that registry is; credentials in the URL or the environment\n"
+        "                      (REGCAST_REGISTRY_USER, REGCAST_REGISTRY_PASSWORD)\n"
+        "  --dead-letters      list the events that were set aside\n"
+        "  --replay-dead-letters ID|all\n"
+        "                      try them again (while regcastd is down)\n"
         "  --print-reference   print the reference of all settings as Markdown\n"
         "  --version           print the version\n",
         to);
@@ -57,6 +82,11 @@ static int parse_options(int argc, char **argv, struct options *ret)
                                          {"check", no_argument, NULL, 'k'},
                                          {"ready-file", required_argument, NULL, 'r'},
                                          {"print-reference", no_argument, NULL, 'p'},
+                                         {"rebuild-catalog", required_argument, NULL, 'b'},
+                                         {"registry-url", required_argument, NULL, 'u'},
+                                         {"dead-letters", no_argument, NULL, 'd'},
+                                         {"json", no_argument, NULL, 'j'},
+                                         {"replay-dead-letters", required_argument, NULL, 'y'},
                                          {"version", no_argument, NULL, 'v'},
                                          {"help", no_argument, NULL, 'h'},
                                          {0}};
@@ -75,6 +105,21 @@ static int parse_options(int argc, char **argv, struct options *ret)
         case 'p':
             ret->reference = true;
             break;
+        case 'b':
+            ret->rebuild_catalog = optarg;
+            break;
+        case 'u':
+            ret->registry_url = optarg;
+            break;
+        case 'd':
+            ret->letters = true;
+            break;
+        case 'j':
+            ret->json = true;
+            break;
+        case 'y':
+            ret->replay = optarg;
+            break;
         case 'v':
             (void) puts("regcastd " REGCAST_VERSION);
             return 1;
@@ -89,6 +134,10 @@ static int parse_options(int argc, char **argv, struct options *ret)
     if (optind < argc) {
         (void) fprintf(stderr, "regcastd: unexpected argument '%s'\n", argv[optind]);
         usage(stderr);
+        return EXIT_USAGE + 1;
+    }
+    if ((ret->rebuild_catalog != NULL) != (ret->registry_url != NULL)) {
+        (void) fputs("regcastd: --rebuild-catalog and --registry-url go together\n", stderr);
         return EXIT_USAGE + 1;
     }
     return 0;
@@ -224,8 +273,10 @@ static void wake_workers(void *ctx, struct path *p)
 static void on_worker_stopped(struct mail *m) /* on the front's thread */
 {
     struct daemon *d = LIST_ENTRY(m, struct stopped, mail)->daemon;
-    if (--d->workers_left == 0)
-        worker_drain(&d->front);
+    if (--d->workers_left > 0)
+        return;
+    pipeline_stop(d->pipeline);
+    worker_drain(&d->front);
 }
 
 static void tell_front(struct worker *w) /* on the worker's thread */
@@ -233,6 +284,24 @@ static void tell_front(struct worker *w) /* on the worker's thread */
     struct shared *s = w->shared;
     struct daemon *d = LIST_ENTRY(s, struct daemon, shared);
     mailbox_post(&s->front->mailbox, &d->stopped[w->index].mail);
+}
+
+/* What was accepted is on the path logs, or has had its time: the workers' last sweep has it. */
+static void drain_workers(void *arg)
+{
+    struct daemon *d = arg;
+    if (d->workers_told)
+        return;
+    d->workers_told = true;
+    for (size_t i = 0; i < d->shared.n_workers; i++)
+        worker_drain(&d->shared.workers[i]);
+}
+
+static void on_settle_late(uv_timer_t *timer)
+{
+    log_error("main",
+              "the journal did not settle in time: what is not safe stays for the next start", 0);
+    drain_workers(timer->data);
 }
 
 static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
@@ -250,9 +319,26 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
     s->drain_code = code;
     s->drain_spread_ms = spread_ms;
     atomic_store(&s->draining, true);
-    pipeline_drain(d->pipeline); /* before the workers hear of it: their last sweep has it */
-    for (size_t i = 0; i < s->n_workers; i++)
-        worker_drain(&s->workers[i]);
+    (void) uv_timer_start(&d->settle, on_settle_late, SETTLE_MS, 0);
+    pipeline_drain(d->pipeline, drain_workers, d);
+}
+
+static void on_end(uv_timer_t *timer)
+{
+    const struct daemon *d = timer->data;
+    _exit(d->exit_code); /* the journal is not to be touched any more */
+}
+
+/* Nothing can be made safe any more: refuse webhooks, send clients away, leave with a code that
+ * says so. The next start checks the journal. */
+static void on_failed(void *ctx, int err)
+{
+    struct daemon *d = ctx;
+    log_error("main", "the journal has failed: leaving", err);
+    d->exit_code = EXIT_JOURNAL;
+    (void) uv_timer_start(&d->end, on_end, FAILURE_END_MS, 0);
+    if (!atomic_load(&d->shared.draining))
+        drain(d, 1012, FAILURE_SPREAD_MS);
 }
 
 static void on_term(uv_signal_t *handle, int signum)
@@ -274,7 +360,12 @@ static int watch_signals(struct daemon *d)
 {
     (void) signal(SIGPIPE, SIG_IGN); /* libuv writes with writev(), which has no MSG_NOSIGNAL */
     d->term.data = d->interrupt.data = d;
-    int r = uv_signal_init(&d->front.loop, &d->term);
+    d->settle.data = d->end.data = d;
+    int r = uv_timer_init(&d->front.loop, &d->settle);
+    if (r == 0)
+        r = uv_timer_init(&d->front.loop, &d->end);
+    if (r == 0)
+        r = uv_signal_init(&d->front.loop, &d->term);
     if (r == 0)
         r = uv_signal_init(&d->front.loop, &d->interrupt);
     if (r == 0)
@@ -289,6 +380,8 @@ static void on_front_stopped(struct worker *w)
     struct daemon *d = LIST_ENTRY(w->shared, struct daemon, shared);
     uv_close((uv_handle_t *) &d->term, NULL);
     uv_close((uv_handle_t *) &d->interrupt, NULL);
+    uv_close((uv_handle_t *) &d->settle, NULL);
+    uv_close((uv_handle_t *) &d->end, NULL);
     pipeline_close(d->pipeline);
 }
 
@@ -370,33 +463,50 @@ static int start_workers(struct shared *s)
     return r;
 }
 
+static int open_pipeline(struct daemon *d)
+{
+    struct shared *s = &d->shared;
+    int r = path_table_new(s->cfg, &s->paths);
+    if (r < 0) {
+        log_error("main", "cannot start", r);
+        return r;
+    }
+    r = pipeline_new(s->cfg, s->paths, &d->front.metrics, &d->front.mailbox, &d->pipeline);
+    if (r < 0) /* it said why */
+        return r;
+    s->pipeline = d->pipeline;
+    s->ingest = pipeline_ingest(d->pipeline);
+    s->history = pipeline_history(d->pipeline);
+    for (size_t i = 0; i < path_table_size(s->paths); i++) {
+        path_table_at(s->paths, i)->wake = wake_workers;
+        path_table_at(s->paths, i)->wake_ctx = s;
+    }
+    return 0;
+}
+
 static int wire(struct daemon *d, const struct options *options)
 {
     const struct config *cfg = d->shared.cfg;
     int *gateway_fds, *webhook_fds;
     char(*gateway)[LISTENER_NAME_SIZE], (*webhooks)[LISTENER_NAME_SIZE];
     set_caps(&d->shared, cfg);
-    int r = bind_all(&cfg->gateway.listen, cfg->gateway.workers, &gateway_fds, &gateway);
+    int r = open_pipeline(d); /* first: it takes data_dir, or says who has it */
+    if (r < 0)
+        return r;
+    r = bind_all(&cfg->gateway.listen, cfg->gateway.workers, &gateway_fds, &gateway);
     if (r < 0)
         return r;
     r = bind_all(&cfg->webhooks.listen, 1, &webhook_fds, &webhooks);
     if (r < 0)
         return r;
-    r = path_table_new(cfg, &d->shared.paths);
-    if (r == 0)
-        r = make_workers(d, gateway_fds, webhook_fds);
-    if (r == 0)
-        r = pipeline_new(cfg, &d->front.loop, d->shared.paths, &d->front.metrics, &d->pipeline);
+    r = make_workers(d, gateway_fds, webhook_fds);
     if (r == 0)
         r = watch_signals(d);
+    if (r == 0)
+        r = pipeline_start(d->pipeline, &d->front.loop, on_failed, d);
     if (r < 0) {
         log_error("main", "cannot start", r);
         return r;
-    }
-    d->shared.ingest = pipeline_ingest(d->pipeline);
-    for (size_t i = 0; i < path_table_size(d->shared.paths); i++) {
-        path_table_at(d->shared.paths, i)->wake = wake_workers;
-        path_table_at(d->shared.paths, i)->wake_ctx = &d->shared;
     }
     r = start_workers(&d->shared);
     if (r < 0) {
@@ -445,7 +555,27 @@ static int serve(const struct config *cfg, const struct options *options)
     struct log_line l;
     log_open(&l, LOG_INFO, "main", "stopped");
     log_close(&l);
-    return 0;
+    return d.exit_code;
+}
+
+static int exit_code_of(int err)
+{
+    return err == -EALREADY                 ? EXIT_IN_USE
+           : err == -ENOTSUP                ? EXIT_NEWER
+           : err == -EIO || err == -EBADMSG ? EXIT_JOURNAL
+                                            : 1;
+}
+
+/* The tools of an operator that work on data_dir; -1: none was asked for. */
+static int run_tool(const struct config *cfg, const struct options *o)
+{
+    if (o->rebuild_catalog != NULL)
+        return rebuild_run(cfg, o->rebuild_catalog, o->registry_url);
+    if (o->letters)
+        return letters_list(cfg, o->json);
+    if (o->replay != NULL)
+        return letters_replay(cfg, o->replay);
+    return -1;
 }
 
 int main(int argc, char **argv)
@@ -474,8 +604,11 @@ int main(int argc, char **argv)
     /* glibc would raise its threshold to the size of the first segment freed, and from then on keep
      * freed segments in the heap instead of giving them back. */
     (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
-    if (serve(cfg, &options) < 0)
-        _exit(1); /* said why; half-made loops and threads go with the process */
+    int code = run_tool(cfg, &options);
+    if (code < 0)
+        code = serve(cfg, &options);
+    if (code < 0)
+        _exit(exit_code_of(code)); /* said why; half-made loops and threads go with the process */
     config_free(cfg);
-    return 0;
+    return code;
 }

@@ -1,10 +1,12 @@
 /* request.c - see request.h. In the order things happen:
  *   request_received > on_head > [on_body ...] > on_done > (ingest) on_answered > answer > next one
- *                    > on_head > on_upgrade > session_open */
+ *                    > on_head > on_upgrade > resume_open */
 #include "request.h"
 
 #include "mem.h"
+#include "notice.h"
 #include "path.h"
+#include "resume.h"
 #include "route.h"
 #include "scrape.h"
 #include "session.h"
@@ -225,18 +227,23 @@ static void on_operations(struct conn *c, enum route_handler handler)
 
 /* --- the upgrade --- */
 
+static const char *const PROTOCOLS[] = {NOTICE_PROTOCOL, NULL};
+
 static void on_upgrade(struct conn *c, size_t early)
 {
     struct worker *w = c->worker;
     const struct http_head *head = http_get_head(c->http);
     struct path *path;
     struct upgrade up;
+    struct resume_wish wish;
     enum refuse why = route_find(LISTENER_GATEWAY, head).why;
     int r = why == REFUSE_NONE ? path_match(w->shared->paths, head->path, &path) : 0;
     if (r < 0)
         why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
     if (why == REFUSE_NONE)
-        why = upgrade_check(head, &w->shared->cfg->gateway.allowed_origins, NULL, &up);
+        why = upgrade_check(head, &w->shared->cfg->gateway.allowed_origins, PROTOCOLS, &up);
+    if (why == REFUSE_NONE)
+        why = resume_parse(head, &wish);
     if (why == REFUSE_NONE && early > EARLY_MAX)
         why = REFUSE_UPGRADE_EARLY;
     if (why == REFUSE_NONE && atomic_load_explicit(&w->shared->draining, memory_order_relaxed))
@@ -245,20 +252,9 @@ static void on_upgrade(struct conn *c, size_t early)
         request_refuse(c, why, why == REFUSE_METHOD ? "GET" : NULL);
         return;
     }
-    char id[ID_SIZE];
-    conn_id(c, id);
-    struct buf out;
-    buf_init(&out, 1024);
-    r = upgrade_response(&out, &up, id);
-    http_free(c->http);
+    http_free(c->http); /* `wish` and `up` are copies */
     c->http = NULL;
-    if (r == 0)
-        session_open(c, w->groups[path->index], buf_slice(&out));
-    else
-        conn_close(c, END_LOST);
-    buf_fini(&out);
-    if (c->state == CONN_OPEN)
-        metrics_answer(&w->metrics, w->role, 101);
+    resume_open(c, path, &up, &wish);
 }
 
 /* --- the parser's events --- */
@@ -299,10 +295,10 @@ static void keep_unread(struct conn *c, struct slice rest)
         return;
     if (c->unread == NULL) {
         c->unread = xcalloc(1, sizeof(*c->unread));
-        buf_init(c->unread, UNREAD_MAX);
+        buf_init(c->unread, c->resume != NULL ? EARLY_MAX : UNREAD_MAX);
     }
     if (buf_append(c->unread, rest) < 0)
-        request_refuse(c, REFUSE_PIPELINE, NULL);
+        request_refuse(c, c->resume != NULL ? REFUSE_UPGRADE_EARLY : REFUSE_PIPELINE, NULL);
     else
         conn_pause(c);
 }
@@ -361,6 +357,8 @@ void request_timeout(struct conn *c)
         request_refuse(c, REFUSE_SLOW_BODY, NULL);
     else if (c->state == CONN_REQUEST)
         request_refuse(c, REFUSE_SLOW_HEADER, NULL);
+    else if (c->resume != NULL)
+        resume_timeout(c);
     else
         request_refuse(c, conn_blocked(c) ? REFUSE_WRITE_STALL : REFUSE_OVERLOAD, NULL);
 }

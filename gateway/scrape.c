@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "pipeline.h"
 
 #include <stdlib.h>
 
@@ -133,6 +134,77 @@ static int print_catalog(const struct catalog *catalog, struct buf *out)
     return r;
 }
 
+static int path_gauge(struct shared *s, struct buf *out, const char *family, const char *help,
+                      const uint64_t *values)
+{
+    int r = head(out, family, "gauge", help);
+    for (size_t i = 0; r == 0 && i < path_table_size(s->paths); i++) {
+        r = buf_printf(out, "%s{path=\"", family);
+        if (r == 0)
+            r = label(out, path_table_at(s->paths, i)->cfg->path);
+        if (r == 0)
+            r = buf_printf(out, "\"} %llu\n", (unsigned long long) values[i]);
+    }
+    return r;
+}
+
+static int print_journal(struct shared *s, struct buf *out)
+{
+    size_t n = path_table_size(s->paths);
+    uint64_t *messages = xcalloc(n + 1, sizeof(*messages)), *bytes = xcalloc(n + 1, sizeof(*bytes));
+    struct engine_stats stats = {.history_messages = messages, .history_bytes = bytes};
+    pipeline_stats(s->pipeline, &stats);
+    int r = number(out, "regcast_journal_state", "gauge",
+                   "1: works, 2: the disk is full, 0: failed.", (uint64_t) stats.state);
+    if (r == 0)
+        r = number(out, "regcast_journal_queued_bytes", "gauge",
+                   "Webhooks and batches that are not safe yet.", stats.queued_bytes);
+    if (r == 0)
+        r = number(out, "regcast_dead_letters", "gauge", "Events set aside and kept.",
+                   stats.dead_letters);
+    if (r == 0)
+        r = path_gauge(s, out, "regcast_history_messages", "Messages kept in the journal.",
+                       messages);
+    if (r == 0)
+        r = path_gauge(s, out, "regcast_history_bytes", "Bytes of those messages.", bytes);
+    free(messages);
+    free(bytes);
+    return r;
+}
+
+static int print_seen(const struct seen *seen, struct buf *out)
+{
+    int r = number(out, "regcast_sender_ids", "gauge",
+                   "Senders' event ids remembered for de-duplication.", seen_count(seen));
+    if (r == 0)
+        r = number(out, "regcast_sender_ids_forgotten_total", "counter",
+                   "Such ids forgotten before their window was over.", seen_forgotten(seen));
+    return r;
+}
+
+static int print_history(const struct history *history, struct buf *out)
+{
+    struct history_stats stats;
+    history_stats(history, &stats);
+    const struct {
+        const char *family, *type, *help;
+        uint64_t value;
+    } ROWS[] = {
+        {"regcast_history_finds_total", "counter", "Event ids looked up for clients.", stats.finds},
+        {"regcast_history_loads_total", "counter", "Segments read from the journal.", stats.loads},
+        {"regcast_history_hits_total", "counter", "Segments shared with another client.",
+         stats.hits},
+        {"regcast_history_waits_total", "counter", "Reads that waited for memory.", stats.waits},
+        {"regcast_history_failures_total", "counter", "Reads that failed.", stats.failures},
+        {"regcast_replay_bytes", "gauge", "Stored history held for clients that catch up.",
+         stats.bytes},
+    };
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(ROWS); i++)
+        r = number(out, ROWS[i].family, ROWS[i].type, ROWS[i].help, ROWS[i].value);
+    return r;
+}
+
 static int print_process(struct shared *s, struct buf *out)
 {
     int r = head(out, "regcast_open_sockets", "gauge", "Connections of any state, by listener.");
@@ -171,5 +243,11 @@ int scrape_print(struct shared *s, struct buf *out)
         r = print_process(s, out);
     if (r == 0 && s->ingest != NULL)
         r = print_catalog(ingest_catalog(s->ingest), out);
+    if (r == 0 && s->ingest != NULL)
+        r = print_seen(ingest_seen(s->ingest), out);
+    if (r == 0 && s->pipeline != NULL)
+        r = print_journal(s, out);
+    if (r == 0 && s->history != NULL)
+        r = print_history(s->history, out);
     return r;
 }

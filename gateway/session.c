@@ -4,6 +4,7 @@
 #include "fanout.h"
 #include "frame.h"
 #include "log.h"
+#include "notice.h"
 #include "worker.h"
 
 #define CONTROL_WINDOW_MS 3000 /* a burst is fine, a stream is not (security list FR-15) */
@@ -18,6 +19,37 @@ static const struct config *cfg_of(const struct conn *c)
 static uint64_t now_of(const struct conn *c)
 {
     return uv_now(&c->worker->loop);
+}
+
+/* --- notices --- */
+
+static size_t max_frame_of(const struct conn *c)
+{
+    return c->group->path->cfg->max_frame_bytes;
+}
+
+/* Sends what a notice function has written with result `r`, and frees it. */
+static void notify(struct conn *c, struct buf *frame, int r)
+{
+    if (c->v1 && c->state == CONN_OPEN && r == 0)
+        conn_send(c, buf_slice(frame));
+    else if (c->v1 && r < 0)
+        conn_close(c, END_LOST);
+    buf_fini(frame);
+}
+
+void session_recovered(struct conn *c, const char *since)
+{
+    struct buf frame;
+    buf_init(&frame, NOTICE_MAX);
+    notify(c, &frame, notice_recovered(&frame, since, max_frame_of(c)));
+}
+
+void session_gap(struct conn *c, const char *reason, const char *since, const char *oldest)
+{
+    struct buf frame;
+    buf_init(&frame, NOTICE_MAX);
+    notify(c, &frame, notice_gap(&frame, reason, since, oldest, max_frame_of(c)));
 }
 
 /* --- deadlines --- */
@@ -80,10 +112,16 @@ static bool caught_up(const struct conn *c)
            c->group->members[c->member].cursor == pathlog_tail(c->group->path->log);
 }
 
+static bool catching_up(const struct conn *c) /* it can go on so from another connection */
+{
+    return c->group->members[c->member].catching;
+}
+
 void session_on_deadline(struct conn *c, uint64_t now)
 {
     uint64_t cursor = c->group->members[c->member].cursor;
-    if (cursor != c->idle_cursor) { /* what we send is activity too, without a store per message */
+    /* What we send is activity too, without a store per message, and so is waiting for it. */
+    if (cursor != c->idle_cursor || c->replay != NULL) {
         c->idle_cursor = cursor;
         c->active_ms = now;
     }
@@ -91,8 +129,8 @@ void session_on_deadline(struct conn *c, uint64_t now)
         c->drain_ms = now + BEHIND_RETRY_MS; /* it still gets what was broadcast before */
     else if (c->draining && now >= c->drain_ms)
         session_close(c, END_DRAIN, c->worker->shared->drain_code, "server is going down");
-    else if (now >= c->lifetime_ms &&
-             (caught_up(c) || now - c->lifetime_ms >= cfg_of(c)->gateway.close_timeout_ms))
+    else if (now >= c->lifetime_ms && (caught_up(c) || catching_up(c) ||
+                                       now - c->lifetime_ms >= cfg_of(c)->gateway.close_timeout_ms))
         session_close(c, END_LIFETIME, 1001, "lifetime");
     else if (now >= idle_due(c))
         session_close(c, END_IDLE, 1001, "idle");
@@ -106,9 +144,15 @@ void session_on_deadline(struct conn *c, uint64_t now)
 
 void session_drain(struct conn *c, uint64_t due_ms)
 {
+    uint64_t now = now_of(c);
     c->draining = true;
     c->drain_ms = due_ms;
     rearm_if_earlier(c, due_ms);
+    struct buf frame;
+    buf_init(&frame, NOTICE_MAX);
+    notify(c, &frame,
+           notice_draining(&frame, c->worker->shared->drain_code, due_ms > now ? due_ms - now : 0,
+                           max_frame_of(c)));
 }
 
 /* --- opening and closing --- */
@@ -127,16 +171,16 @@ static void log_open_session(struct conn *c)
     log_close(&l);
 }
 
-void session_open(struct conn *c, struct group *g, struct slice answer)
+void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t position)
 {
     const struct config *cfg = cfg_of(c);
     uint64_t now = now_of(c);
-    if (group_join(g, c) < 0) {
+    if (group_join(g, c, position) < 0) {
         conn_close(c, END_LOST);
         return;
     }
     conn_send(c, answer);
-    if (c->state != CONN_REQUEST)
+    if (c->state >= CONN_CLOSING)
         return;
     c->was_open = true;
     c->opened_ms = c->active_ms = now;
@@ -153,8 +197,11 @@ void session_close(struct conn *c, enum conn_end end, uint16_t code, const char 
 {
     if (c->state != CONN_OPEN)
         return;
-    while (end != END_SLOW && c->state == CONN_OPEN && !caught_up(c) && !conn_blocked(c))
-        fanout_flush(c->group, c); /* what was broadcast before belongs before the close frame */
+    /* What was broadcast before belongs before the close frame, but for what is in the store only:
+     * that takes its time. */
+    while (end != END_SLOW && c->state == CONN_OPEN && !caught_up(c) && !conn_blocked(c) &&
+           c->replay == NULL)
+        fanout_flush(c->group, c);
     if (c->state != CONN_OPEN)
         return;
     uint8_t frame[FRAME_MAX_CONTROL];

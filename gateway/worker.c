@@ -74,11 +74,29 @@ static void stop(struct worker *w)
         w->on_stopped(w);
 }
 
+static void stop_if_done(struct worker *w)
+{
+    if (w->draining && w->n_conns == 0 && w->n_asked == 0)
+        stop(w);
+}
+
 void worker_conn_gone(struct worker *w)
 {
     w->n_conns--;
-    if (w->draining && w->n_conns == 0)
-        stop(w);
+    stop_if_done(w);
+}
+
+void worker_ask(struct worker *w, struct history_request *request)
+{
+    w->n_asked++;
+    request->answer_to = &w->mailbox;
+    history_ask(w->shared->history, request);
+}
+
+void worker_answered(struct worker *w)
+{
+    w->n_asked--;
+    stop_if_done(w);
 }
 
 void worker_close_all(struct worker *w)
@@ -129,8 +147,7 @@ static void on_drain(struct mail *m)
                         ? w->shared->drain_spread_ms + w->shared->cfg->gateway.close_timeout_ms
                         : DRAIN_GRACE_MS;
     (void) uv_timer_start(&w->drain_end, on_drain_end, left, 0);
-    if (w->n_conns == 0)
-        stop(w);
+    stop_if_done(w);
 }
 
 void worker_drain(struct worker *w)
@@ -198,6 +215,7 @@ int worker_init(struct worker *w, struct shared *s, unsigned index, enum metrics
     w->role = role;
     w->drain_mail.run = on_drain;
     list_init(&w->active);
+    list_init(&w->replaying);
     for (size_t i = 0; i < ARRAY_LEN(w->by_state); i++)
         list_init(&w->by_state[i]);
     w->ws_pool = ws_pool_new();

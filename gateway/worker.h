@@ -8,6 +8,7 @@
 #include "config.h"
 #include "conn.h"
 #include "group.h"
+#include "history.h"
 #include "ingest.h"
 #include "listener.h"
 #include "mailbox.h"
@@ -23,8 +24,10 @@ struct shared {
     struct log_cap refusals[REFUSE_N];
     struct worker *workers; /* of the gateway */
     size_t n_workers;
-    struct worker *front;  /* webhooks; the broker's thread */
-    struct ingest *ingest; /* front's thread only */
+    struct worker *front;    /* webhooks; the broker's thread */
+    struct history *history; /* NULL: the engine keeps none beyond the path logs */
+    struct ingest *ingest;   /* front's thread only, as the next */
+    struct pipeline *pipeline;
     _Atomic bool ready, draining;
     uint64_t drain_spread_ms; /* set before `draining` */
     uint16_t drain_code;      /* 1001 or 1012; set before `draining` */
@@ -48,7 +51,9 @@ struct worker {
     uint32_t n_slots, *free_slots, n_free_slots;
     struct group **groups; /* by path index; NULL entries on the front */
     size_t n_groups;
-    struct list active; /* groups with a sweep */
+    struct list active;    /* groups with a sweep */
+    struct list replaying; /* connections that can go on sending stored messages (replay.c) */
+    uint32_t n_asked;      /* requests that history has not answered yet */
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;
     struct metrics metrics;
@@ -81,5 +86,10 @@ uint32_t worker_slot(struct worker *w, struct conn *c); /* gives the connection 
 void worker_unslot(struct worker *w, uint32_t slot);
 uint64_t worker_random(struct worker *w); /* from the kernel, a pool at a time */
 void worker_conn_gone(struct worker *w);  /* a connection's memory is about to go */
+
+/* Asks history; its answer comes as request->mail, which calls worker_answered() when it has been
+ * dealt with: until then the worker does not end. */
+void worker_ask(struct worker *w, struct history_request *request);
+void worker_answered(struct worker *w);
 
 #endif

@@ -34,7 +34,7 @@ struct config_path {
     uint64_t max_lag_bytes, max_lag_ms;
     uint64_t history_count, history_bytes, history_ms;
     uint64_t memory_bytes; /* of the history, in the path log; the rest is read from the journal */
-    unsigned line; /* in the file, for messages */
+    unsigned line;         /* in the file, for messages */
 };
 
 struct config_registry {

@@ -22,4 +22,11 @@ void crash_pass(const char *point)
         (void) raise(SIGKILL);
 }
 
+void crash_poison(const char *repository)
+{
+    const char *poison = getenv("REGCAST_POISON");
+    if (poison != NULL && strstr(repository, poison) != NULL)
+        abort();
+}
+
 #endif

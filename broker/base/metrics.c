@@ -24,9 +24,9 @@ static const struct bound SECONDS[METRICS_BUCKETS] = {
 };
 
 static const struct bound COUNTS[METRICS_BUCKETS] = {
-    {1, "1"},     {2, "2"},     {4, "4"},     {8, "8"},       {16, "16"},     {32, "32"},
-    {64, "64"},   {128, "128"}, {256, "256"}, {512, "512"},   {1024, "1024"}, {2048, "2048"},
-    {4096, "4096"}, {10000, "10000"},
+    {1, "1"},       {2, "2"},       {4, "4"},       {8, "8"},         {16, "16"},
+    {32, "32"},     {64, "64"},     {128, "128"},   {256, "256"},     {512, "512"},
+    {1024, "1024"}, {2048, "2048"}, {4096, "4096"}, {10000, "10000"},
 };
 
 static const struct {
@@ -181,8 +181,8 @@ static int print_histogram(const struct metrics *const *all, size_t n, size_t h,
         r = buf_printf(out, "%s_sum %" PRIu64 "\n%s_count %" PRIu64 "\n", family, total, family,
                        count);
     else if (r == 0)
-        r = buf_printf(out, "%s_sum %" PRIu64 ".%06u\n%s_count %" PRIu64 "\n", family, total / 1000000,
-                       (unsigned) (total % 1000000), family, count);
+        r = buf_printf(out, "%s_sum %" PRIu64 ".%06u\n%s_count %" PRIu64 "\n", family,
+                       total / 1000000, (unsigned) (total % 1000000), family, count);
     return r;
 }
 

@@ -22,15 +22,20 @@ void work_queue_fini(struct work_queue *q)
     uv_mutex_destroy(&q->lock);
 }
 
-void work_put(struct work_queue *q, struct work *w)
+void work_put_all(struct work_queue *q, struct work *first, struct work *last)
 {
-    w->next = NULL;
+    last->next = NULL;
     uv_mutex_lock(&q->lock);
     ASSERT(!q->closed);
-    *q->tail = w;
-    q->tail = &w->next;
+    *q->tail = first;
+    q->tail = &last->next;
     uv_cond_signal(&q->filled);
     uv_mutex_unlock(&q->lock);
+}
+
+void work_put(struct work_queue *q, struct work *w)
+{
+    work_put_all(q, w, w);
 }
 
 void work_close(struct work_queue *q)

@@ -22,7 +22,10 @@ struct work_queue {
 
 MUST_CHECK int work_queue_init(struct work_queue *q);
 void work_queue_fini(struct work_queue *q); /* nothing is left in it */
-void work_put(struct work_queue *q, struct work *w); /* any thread; `w` is the taker's from here on */
+void work_put(struct work_queue *q,
+              struct work *w); /* any thread; `w` is the taker's from here on */
+/* Several at once, linked by `next`: the taker gets all of them together. `last` ends the list. */
+void work_put_all(struct work_queue *q, struct work *first, struct work *last);
 /* No more work_put() follows: wakes the taker. */
 void work_close(struct work_queue *q);
 /* Everything put since the last call, in order, linked by `next`; NULL after `timeout_ms` without

@@ -372,6 +372,28 @@ export class Daemon {
         );
         assert.deepEqual(errors, [], 'errors in the log');
     }
+
+    // Waits for an end that the test itself brings about, and checks that it is this one: an exit
+    // code, or a signal's name. A later stop() has nothing left to do.
+    ends(how, timeout = 20000) {
+        this.#stopped = this.#ends(how, timeout);
+        return this.#stopped;
+    }
+
+    async #ends(how, timeout) {
+        const end = typeof how === 'number' ? { code: how, signal: null } : { code: null, signal: how };
+        let got;
+        try {
+            got = await within(timeout, `end of regcastd by ${how}`, this.exited);
+        } catch (error) {
+            this.child.kill('SIGKILL');
+            await this.exited;
+            throw error;
+        }
+        assert.deepEqual(got, end, `how it ended:\n${this.#tail()}`);
+        const noise = this.#noise.filter((line, i, all) => !(end.signal && i === all.length - 1 && line[0] === '{'));
+        assert.deepEqual(noise, [], 'lines that are no JSON log lines, but one cut by a signal');
+    }
 }
 
 // -------------------------------------------------------------------------------------- events

@@ -36,9 +36,11 @@ class Recorder {
 export class Registry {
     log = [];
 
-    // `url`: the webhook; `headers`: {name: value} sent with each notification.
-    static async start({ url, headers = {} }) {
+    // `url`: the webhook; `headers`: {name: value} sent with each notification; `user`: {name,
+    // password, htpasswd} who alone may use the registry, with their line of a htpasswd file.
+    static async start({ url, headers = {}, user }) {
         const r = new Registry();
+        r.user = user;
         r.recorder = await Recorder.start();
         r.port = await freePort();
         r.host = `127.0.0.1:${r.port}`;
@@ -60,6 +62,7 @@ export class Registry {
                 delete: { enabled: true },
             },
             http: { addr: r.host },
+            ...(user ? { auth: { htpasswd: { realm: 'e2e', path: join(dir, 'htpasswd') } } } : {}),
             notifications: {
                 endpoints: [
                     endpoint('regcast', url, { headers: sent }),
@@ -68,6 +71,7 @@ export class Registry {
             },
         };
         writeFileSync(join(dir, 'config.yml'), JSON.stringify(config));
+        if (user) writeFileSync(join(dir, 'htpasswd'), `${user.htpasswd}\n`);
         const { child, exited } = start('docker-registry', ['serve', join(dir, 'config.yml')], {
             onLine: (line) => r.log.push(line),
         });
@@ -97,7 +101,8 @@ export class Registry {
     // One request to the registry's interface, on a connection of its own.
     call(method, path, { headers = {}, body } = {}) {
         return new Promise((done, fail) => {
-            const options = { host: '127.0.0.1', port: this.port, method, path, headers, agent: false };
+            const auth = this.user && `${this.user.name}:${this.user.password}`;
+            const options = { host: '127.0.0.1', port: this.port, method, path, headers, auth, agent: false };
             const req = http.request(options, (res) => {
                 const parts = [];
                 res.on('data', (part) => parts.push(part));
@@ -180,8 +185,10 @@ export class Registry {
     // Pushes an image or index under a tag, as a user would.
     push(one, repo, tag) {
         const dir = writeLayout({ it: one });
+        const creds = this.user ? ['--dest-creds', `${this.user.name}:${this.user.password}`] : [];
         return this.#skopeo([
             ...['--insecure-policy', 'copy', '--quiet', '--all', '--dest-tls-verify=false'],
+            ...creds,
             ...[`oci:${dir}:it`, `docker://${this.host}/${repo}:${tag}`],
         ]);
     }

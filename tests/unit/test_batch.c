@@ -23,6 +23,11 @@ static void id_of(uint64_t i, char ret[ID_SIZE])
     id_encode("crt", 0, i, ret);
 }
 
+static uint64_t seq_of(uint64_t i) /* a trigger takes not every event */
+{
+    return 100 + 3 * i;
+}
+
 static void on_flush(void *ctx, const struct batch_message *m)
 {
     struct flushed *f = ctx;
@@ -43,6 +48,15 @@ static void on_flush(void *ctx, const struct batch_message *m)
         assert_non_null(memmem(one.data, one.len, expected, ID_LEN));
     }
     assert_int_equal(n, m->n_events);
+
+    assert_int_equal(m->ids.len, n * ID_PACKED_SIZE);
+    for (size_t i = 0; i < n; i++) {
+        char id[ID_SIZE];
+        id_unpack(EVENT_ID_PREFIX, m->ids.data + i * ID_PACKED_SIZE, id);
+        id_of(f->n_events + i, expected);
+        assert_string_equal(id, expected);
+    }
+    assert_int_equal(m->last_seq, seq_of(f->n_events + n - 1));
 
     f->n_events += m->n_events;
     f->n_messages++;
@@ -70,7 +84,7 @@ static struct event *event_of(uint64_t i)
 {
     char id[ID_SIZE];
     id_of(i, id);
-    return event_new(&(struct event_parts){
+    struct event *e = event_new(&(struct event_parts){
         .type = EVENT_CREATE_IMAGE,
         .id = id,
         .created_at = "2020-09-07T11:09:14Z",
@@ -81,6 +95,8 @@ static struct event *event_of(uint64_t i)
         .digest = "sha256:31a61cd993e3f0c3cc7ea34ab6331037cfa8f8745d16fada5de554a7e4412e6f",
         .tag = "latest",
     });
+    e->seq = seq_of(i);
+    return e;
 }
 
 static size_t event_len(void)
@@ -183,6 +199,30 @@ static void test_deadline(void **state)
     flushed_fini(&f);
 }
 
+/* The first number that is not in a batch yet: what comes before need not be kept. */
+static void test_first_seq(void **state)
+{
+    (void) state;
+    struct flushed f;
+    struct batch b;
+    flushed_init(&f);
+    batch_init(&b, 3, 1000, NO_LIMIT, on_flush, &f);
+    for (uint64_t i = 0; i < 8; i++) {
+        uint64_t first = i / 3 * 3;
+        assert_true(batch_first_seq(&b) == (i == first ? UINT64_MAX : seq_of(first)));
+        struct event *e = event_of(i);
+        assert_int_equal(batch_add(&b, e, 0), 0);
+        event_unref(e);
+    }
+    assert_true(batch_first_seq(&b) == seq_of(6));
+    batch_flush(&b, BATCH_CUTOFF);
+    assert_true(batch_first_seq(&b) == UINT64_MAX);
+    assert_int_equal(f.n_events, 8);
+    batch_fini(&b);
+    assert_true(batch_first_seq(&b) == UINT64_MAX);
+    flushed_fini(&f);
+}
+
 static void test_too_large(void **state)
 {
     (void) state;
@@ -232,13 +272,14 @@ static void test_no_memory(void **state)
     size_t added = 0, failed = 0;
     while (added < 40) {
         struct event *e = event_of(added);
-        size_t len = b.json.len;
+        size_t len = b.json.len, ids_len = b.ids.len;
         mem_fail_at(1); /* events make their own memory before */
         int r = batch_add(&b, e, 0);
         mem_fail_at(0);
         if (r < 0) {
             assert_int_equal(r, -ENOMEM);
             assert_int_equal(b.json.len, len);
+            assert_int_equal(b.ids.len, ids_len);
             failed++;
             assert_int_equal(batch_add(&b, e, 0), 0);
         }
@@ -260,9 +301,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flushing), cmocka_unit_test(test_message),
-        cmocka_unit_test(test_deadline), cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_thousand), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_flushing),  cmocka_unit_test(test_message),
+        cmocka_unit_test(test_deadline),  cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_thousand),  cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_first_seq),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

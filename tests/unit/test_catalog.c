@@ -404,6 +404,29 @@ static void test_forgetting_undone(void **state)
     expect(c, "reg", "untag r v0", "");
     expect(c, "reg", "untag r v1", "DeleteImageTag r d1 v1");
     catalog_free(c);
+
+    c = catalog_new(100, 3); /* the same where tags are too many */
+    push_many(c, "push r d%d v%d", 0, 3);
+    (void) apply(c, "reg", "push r d3 v3", count, NULL);
+    (void) apply(c, "reg", "push r d4 v4", count, NULL);
+    (void) seal(c);
+    assert_int_equal(catalog_tags(c), 3);
+    catalog_rollback(c);
+    push_many(c, "push r d%d v%d", 3, 4);
+    expect(c, "reg", "untag r v0", "");
+    expect(c, "reg", "untag r v1", "DeleteImageTag r d1 v1");
+    catalog_free(c);
+
+    c = catalog_new(100, 2); /* and where they are tags of one image */
+    push_many(c, "push r one v%d", 0, 2);
+    (void) apply(c, "reg", "push r one v2", count, NULL);
+    (void) apply(c, "reg", "push r one v3", count, NULL);
+    (void) seal(c);
+    catalog_rollback(c);
+    push_many(c, "push r one v%d", 2, 3);
+    expect(c, "reg", "untag r v0", "");
+    expect(c, "reg", "untag r v1", "DeleteImageTag r one v1");
+    catalog_free(c);
 }
 
 /* --- notes --- */

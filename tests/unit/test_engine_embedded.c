@@ -1,71 +1,236 @@
-/* The engine of one node: everything is passed on at once. */
-#include "engine.h"
+/* The engine with a journal: what is called back and when, what goes with what, and what a restart
+ * finds. */
+#include "embedded.h"
+#include "record.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
+static const struct engine_ops *const OPS = &ENGINE_EMBEDDED;
+static const char *const TRIGGERS[] = {"a1strigger0000000001", "a1strigger0000000002"};
 
-#include <cmocka.h>
-
-struct seen {
-    struct event *const *events;
-    size_t n, done;
-    struct path *path;
-    const struct batch_message *message;
-    int deliver_result;
-};
-
-static void on_events(void *ctx, struct event *const *events, size_t n)
+static int setup(void **state)
 {
-    struct seen *s = ctx;
-    assert_int_equal(s->done, 0); /* safe only when passed on */
-    s->events = events;
-    s->n = n;
+    *state = embedded_new();
+    return 0;
 }
 
-static int on_deliver(void *ctx, struct path *p, const struct batch_message *m)
+static int teardown(void **state)
 {
-    struct seen *s = ctx;
-    s->path = p;
-    s->message = m;
-    return s->deliver_result;
+    embedded_free(*state);
+    return 0;
 }
 
-static void on_done(void *arg, int err)
+/* Submits one event; it stays ours, too. */
+static struct event *submit(struct embedded *m, struct slice sender_ids)
 {
-    struct seen *s = arg;
-    assert_int_equal(err, 0);
-    s->done++;
+    struct event *e = embedded_event(m, "app");
+    OPS->submit(m->engine, &(struct engine_submission){.events = &e,
+                                                       .n = 1,
+                                                       .sender_ids = sender_ids,
+                                                       .epoch = 1,
+                                                       .done = embedded_on_done,
+                                                       .arg = m});
+    return e;
 }
 
-static void test_passes_on(void **state)
+static void broadcast(struct embedded *m, const struct event *e, size_t trigger, bool provisional)
 {
-    (void) state;
-    struct seen s = {0};
-    const struct engine_callbacks cb = {.ctx = &s, .events = on_events, .deliver = on_deliver};
-    assert_string_equal(ENGINE_EMBEDDED.name, "embedded");
-    struct engine *e = ENGINE_EMBEDDED.open(&cb);
-    assert_non_null(e);
+    uint8_t id[ID_PACKED_SIZE];
+    assert_true(id_pack(EVENT_ID_PREFIX, slice_str(e->id), id));
+    const struct batch_message message = {.why = BATCH_SIZE,
+                                          .json = SLICE_LIT("{}"),
+                                          .n_events = 1,
+                                          .first_event_id = e->id,
+                                          .last_event_id = e->id,
+                                          .ids = slice_of(id, sizeof(id)),
+                                          .last_seq = e->seq};
+    assert_int_equal(
+        OPS->broadcast(m->engine,
+                       &(struct engine_broadcast){.path = path_table_at(m->table, trigger),
+                                                  .trigger_id = TRIGGERS[trigger],
+                                                  .trigger_name = "t",
+                                                  .message = &message,
+                                                  .frames = SLICE_LIT("\x81\x02{}"),
+                                                  .provisional = provisional}),
+        0);
+}
 
-    struct event *events[2] = {NULL, NULL};
-    assert_int_equal(ENGINE_EMBEDDED.submit(e, events, 2, on_done, &s), 0);
-    assert_ptr_equal(s.events, events);
-    assert_int_equal(s.n, 2);
-    assert_int_equal(s.done, 1);
+/* Nothing is answered or delivered before it is safe; then answer, event and batch in this order.
+ */
+static void test_order(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 2);
+    assert_true(OPS->waits);
+    assert_int_equal(OPS->can_submit(m->engine), 0);
+    struct event *e = submit(m, (struct slice){0});
+    broadcast(m, e, 0, true);
+    assert_string_equal(m->said, "");
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_delivered == 1);
+    assert_string_equal(m->said, "done=0 event 1 deliver / ");
+    assert_int_equal(pathlog_messages(path_table_at(m->table, 0)->log), 1);
+    event_unref(e);
+}
 
-    struct path p = {.index = 3};
-    const struct batch_message m = {.n_events = 1};
-    assert_int_equal(ENGINE_EMBEDDED.broadcast(e, &p, &m), 0);
-    assert_ptr_equal(s.path, &p);
-    assert_ptr_equal(s.message, &m);
-    s.deliver_result = -ENOMEM;
-    assert_int_equal(ENGINE_EMBEDDED.broadcast(e, &p, &m), -ENOMEM);
-    ENGINE_EMBEDDED.close(e);
-    ENGINE_EMBEDDED.close(NULL);
+static void count_done(void *arg)
+{
+    (*(unsigned *) arg)++;
+}
+
+static void test_settle(void **state)
+{
+    struct embedded *m = *state;
+    unsigned settled = 0;
+    embedded_open_(m, TRIGGERS, 2);
+    struct event *e = submit(m, (struct slice){0});
+    broadcast(m, e, 1, true);
+    OPS->settle(m->engine, count_done, &settled);
+    EMBEDDED_UNTIL(m, settled == 1);
+    assert_string_equal(m->said, "done=0 event 1 deliver /builds ");
+    event_unref(e);
+}
+
+/* Nothing to keep and nothing under way: no commit for it. */
+static void test_empty_submission(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 2);
+    const struct engine_submission nothing = {.epoch = 1, .done = embedded_on_done, .arg = m};
+    OPS->submit(m->engine, &nothing);
+    assert_string_equal(m->said, "done=0 ");
+    struct event *e = submit(m, (struct slice){0});
+    OPS->submit(m->engine, &nothing); /* but it waits for what it may depend on */
+    assert_int_equal(m->n_done, 1);
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_done == 3);
+    event_unref(e);
+}
+
+/* A restart batches, per trigger, what is in no batch of it; and nothing else. */
+static void test_backlog(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 2);
+    struct event *events[3];
+    for (size_t i = 0; i < 3; i++)
+        events[i] = submit(m, (struct slice){0});
+    broadcast(m, events[0], 0, true); /* the first trigger has had one, the second none */
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_done == 3 && m->n_delivered == 1);
+    uint64_t position = m->last_position;
+    for (size_t i = 0; i < 3; i++)
+        event_unref(events[i]);
+    embedded_shut(m);
+
+    embedded_open_(m, TRIGGERS, 2);
+    assert_string_equal(m->said, "again 1 again 2 again 3 ");
+    assert_int_equal(m->old_seq[0], 1);
+    assert_int_equal(m->old_seq[1], 0);
+    struct path *p = path_table_at(m->table, 0);
+    assert_true(pathlog_tail(p->log) > position); /* the path goes on, at a new segment */
+    assert_int_equal(pathlog_tail(p->log) % (1ull << pathlog_span_bits(p->log)), 0);
+    OPS->batched(m->engine, 3); /* say that the pipeline has batched them */
+    embedded_shut(m);
+
+    embedded_open_(m, TRIGGERS, 2);
+    assert_string_equal(m->said, "");
+    assert_int_equal(m->old_seq[0], 3);
+    assert_int_equal(m->old_seq[1], 3);
+}
+
+/* A trigger that is new sees nothing old; one that was away has forgotten where it was. */
+static void test_triggers_change(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 1);
+    struct event *e = submit(m, (struct slice){0});
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_done == 1);
+    event_unref(e);
+    embedded_shut(m);
+
+    embedded_open_(m, TRIGGERS + 1, 1);
+    assert_string_equal(m->said, "");
+    assert_int_equal(m->old_seq[0], 1);
+    embedded_shut(m);
+
+    embedded_open_(m, TRIGGERS, 2);
+    assert_string_equal(m->said, "");
+}
+
+/* What ingest keeps in memory comes back: sender ids, the catalog, where event ids were. */
+static void test_load(void **state)
+{
+    struct embedded *m = *state;
+    struct seen_key key;
+    struct buf notes;
+    buf_init(&notes, 4096);
+    embedded_open_(m, TRIGGERS, 2);
+    const struct catalog_note image = {.kind = NOTE_IMAGE,
+                                       .id = 1,
+                                       .registry_id = "crtregistry",
+                                       .repository = "app",
+                                       .digest = "sha256:00"};
+    const struct catalog_note tag = {.kind = NOTE_TAG, .id = 2, .image_id = 1, .name = "v1"};
+    assert_int_equal(record_put_note(&notes, &image), 0);
+    assert_int_equal(record_put_note(&notes, &tag), 0);
+    struct event *e = embedded_event(m, "app");
+    OPS->submit(m->engine, &(struct engine_submission){.events = &e,
+                                                       .n = 1,
+                                                       .sender_ids = SLICE_LIT(EMBEDDED_SENDER),
+                                                       .notes = buf_slice(&notes),
+                                                       .epoch = 1,
+                                                       .done = embedded_on_done,
+                                                       .arg = m});
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_done == 1);
+    buf_fini(&notes);
+    embedded_shut(m);
+
+    embedded_open_(m, TRIGGERS, 2);
+    assert_int_equal(catalog_images(m->catalog), 1);
+    assert_int_equal(catalog_tags(m->catalog), 1);
+    memcpy(key.bytes, EMBEDDED_SENDER, sizeof(key.bytes));
+    assert_false(seen_add(m->known, &key, OPS->now_ms(m->engine)));
+    char id[ID_SIZE];
+    id_event(&m->ids, 0, id); /* whatever the wall clock says now */
+    assert_true(strcmp(e->id, id) < 0);
+    event_unref(e);
+}
+
+/* An event no trigger can send is a letter, with the event in it. */
+static void test_set_aside(void **state)
+{
+    struct embedded *m = *state;
+    struct engine_stats stats = {0};
+    const struct metrics *all[] = {&m->metrics};
+    embedded_open_(m, TRIGGERS, 2);
+    struct event *e = submit(m, (struct slice){0});
+    OPS->set_aside(m->engine, e, "too long", true);
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, metrics_get(all, 1, M_DEAD_LETTERS) == 1);
+    OPS->stats(m->engine, &stats);
+    assert_int_equal(stats.dead_letters, 1);
+    assert_int_equal(stats.state, 1);
+    event_unref(e);
+}
+
+static void test_in_use(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 2);
+    const struct engine_options options = {
+        .cfg = &m->cfg, .paths = m->table, .metrics = &m->metrics, .mailbox = &m->mailbox};
+    struct engine *second;
+    assert_int_equal(OPS->open(&options, &second), -EALREADY);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_passes_on)};
+#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        WITH(test_order),     WITH(test_settle),          WITH(test_empty_submission),
+        WITH(test_backlog),   WITH(test_triggers_change), WITH(test_load),
+        WITH(test_set_aside), WITH(test_in_use),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

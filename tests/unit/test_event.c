@@ -159,13 +159,45 @@ static void test_references(void **state)
     event_unref(NULL);
 }
 
+/* As it was, to the byte, and nothing borrowed. */
+static void test_restore(void **state)
+{
+    (void) state;
+    struct event_parts p = sample();
+    struct event *e = event_new(&p);
+    uint8_t *json = xmalloc(e->json.len);
+    memcpy(json, e->json.data, e->json.len);
+    char registry[] = "crt2504s000000000000", repository[] = "ubuntu", tag[] = "latest";
+    struct event *back = event_restore(EVENT_DELETE_IMAGE_TAG, ID, registry, repository, DIGEST,
+                                       tag, slice_of(json, e->json.len));
+    memset(json, 'x', e->json.len);
+    free(json);
+    registry[0] = repository[0] = tag[0] = 'x';
+    assert_int_equal(back->type, EVENT_DELETE_IMAGE_TAG);
+    assert_int_equal(back->refs, 1);
+    assert_int_equal(back->seq, 0);
+    assert_string_equal(back->id, ID);
+    assert_string_equal(back->registry_id, "crt2504s000000000000");
+    assert_string_equal(back->repository, "ubuntu");
+    assert_string_equal(back->digest, DIGEST);
+    assert_string_equal(back->tag, "latest");
+    assert_true(slice_eq(back->json, e->json));
+    event_unref(e);
+    assert_ptr_equal(event_ref(back), back);
+    event_unref(back);
+    event_unref(back);
+
+    back = event_restore(EVENT_CREATE_IMAGE, ID, "", "", "", "", SLICE_LIT(""));
+    assert_int_equal(back->json.len, 0);
+    event_unref(back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_trace_parse),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_escapes),
-        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_trace_parse),  cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_escapes), cmocka_unit_test(test_references),
+        cmocka_unit_test(test_restore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

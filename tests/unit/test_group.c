@@ -140,7 +140,7 @@ static void test_no_memory_to_join(void **state)
     FIXTURE_UNTIL(f, f->gateway->n_conns == 1);
     struct conn *conn = fixture_conn(f->gateway, CONN_REQUEST);
     mem_fail_at(1);
-    int r = group_join(g, conn);
+    int r = group_join(g, conn, GROUP_TAIL);
     mem_fail_at(0);
     assert_int_equal(r, -ENOMEM);
     assert_int_equal(g->n, 0);
@@ -205,7 +205,7 @@ static void broker_main(void *arg)
         buf_init(&frame, 100);
         (void) snprintf(text, sizeof(text), "%08u", i);
         b->stuck = frame_message(&frame, FRAME_TEXT, slice_str(text), 1000) < 0 ||
-                   pathlog_append(fixture_path(b->f, 0)->log, buf_slice(&frame), NULL, 1) < 0;
+                   pathlog_append(fixture_path(b->f, 0)->log, buf_slice(&frame), 1) < 0;
         buf_fini(&frame);
         group_wake(b->f->gateway->groups[0]);
         b->appended++;

@@ -128,6 +128,80 @@ static void test_image_id(void **state)
     }
 }
 
+static void test_pack(void **state)
+{
+    (void) state;
+    static const uint8_t HIGHEST[ID_PACKED_SIZE] = {0x1f, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                                    0xff, 0xff, 0xff, 0xff, 0xff};
+    uint8_t packed[ID_PACKED_SIZE], before[ID_PACKED_SIZE] = {0};
+    for (size_t i = 0; i < ARRAY_LEN(CODES); i++) {
+        char text[ID_SIZE];
+        assert_true(id_pack("crt", slice_str(CODES[i].text), packed));
+        id_unpack("crt", packed, text);
+        assert_string_equal(text, CODES[i].text);
+        if (i > 0 && memcmp(before, packed, sizeof(packed)) >= 0) /* CODES rises */
+            fail_msg("%s", text);
+        memcpy(before, packed, sizeof(packed));
+    }
+    assert_memory_equal(packed, HIGHEST, sizeof(packed));
+
+    char text[ID_SIZE];
+    memset(packed, 0xff, sizeof(packed)); /* bits that no id has are left out */
+    id_unpack("crt", packed, text);
+    assert_string_equal(text, "crtvvvvvvvvvvvvvvvvv");
+}
+
+static void test_pack_refuses(void **state)
+{
+    (void) state;
+    static const char *const CASES[] = {"",
+                                        "crt",
+                                        "crt0000000000000000",
+                                        "crt000000000000000000",
+                                        "crs00000000000000000",
+                                        "crt0000000000000000w"};
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        uint8_t packed[ID_PACKED_SIZE] = {77};
+        struct id_gen gen = {3, 4};
+        if (id_pack("crt", slice_str(CASES[i]), packed) || packed[0] != 77)
+            fail_msg("%s", CASES[i]);
+        if (id_gen_resume(&gen, slice_str(CASES[i])) || gen.last_ms != 3 || gen.sequence != 4)
+            fail_msg("%s", CASES[i]);
+    }
+}
+
+/* Whatever the wall clock says after a restart, ids go on above the last one. */
+static void test_resume(void **state)
+{
+    (void) state;
+    static const struct {
+        struct id_gen before; /* what made the last id before the restart */
+        uint64_t wall_ms;     /* after it */
+    } CASES[] = {
+        {{0, 0}, 0},
+        {{0, 0}, 1599477000000},
+        {{1599477000000, 5}, 1599477000001},
+        {{1599477000000, 5}, 1599477000000},
+        {{1599477000000, 5}, 1599476999999}, /* stepped back */
+        {{1599477000000, 5}, 0},
+        {{1599477000000, ((uint64_t) 1 << 37) - 3}, 7}, /* and then overflows */
+        {{((uint64_t) 1 << 48) - 2, 9}, 7},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct id_gen gen = CASES[i].before, resumed = {0, 0};
+        char last[ID_SIZE], next[ID_SIZE];
+        id_event(&gen, gen.last_ms, last);
+        assert_true(id_gen_resume(&resumed, slice_str(last)));
+        assert_true(resumed.last_ms == gen.last_ms && resumed.sequence == gen.sequence);
+        for (int k = 0; k < 5; k++) {
+            id_event(&resumed, CASES[i].wall_ms, next);
+            if (strcmp(last, next) >= 0)
+                fail_msg("case %d: %s, then %s", (int) i, last, next);
+            memcpy(last, next, ID_SIZE);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +211,9 @@ int main(void)
         cmocka_unit_test(test_event_id_layout),
         cmocka_unit_test(test_event_sequence_overflows_into_the_time),
         cmocka_unit_test(test_image_id),
+        cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_pack_refuses),
+        cmocka_unit_test(test_resume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "ingest.h"
 #include "log.h"
 #include "mem.h"
+#include "record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@
 #define OTHER  "sha256:45d33032d2e088783634054c7fc7ad91d5549dba6eaefbb54f1858b30da36e9f"
 
 #define PUSH(digest, tag)                                                                          \
-    "{\"id\":\"e\",\"timestamp\":\"2026-11-22T07:50:41.5+03:00\",\"action\":\"push\",\"target\":"  \
+    "{\"timestamp\":\"2026-11-22T07:50:41.5+03:00\",\"action\":\"push\",\"target\":"               \
     "{\"mediaType\":\"" OCI "\",\"digest\":\"" digest "\",\"repository\":\"app\",\"tag\":\"" tag   \
     "\"}}"
 #define DELETE(digest)                                                                             \
@@ -42,8 +43,14 @@ struct world {
     struct buf events; /* "CreateImage app v1, " */
     struct buf json;   /* of the last event */
     char last_id[ID_SIZE];
-    void (*done)(void *arg, int err);
-    void *done_arg;
+    size_t n_ids, submissions; /* sender ids of the last submission */
+    struct buf letters, notes; /* of the last submission */
+    uint64_t epoch, now_ms, suspect;
+    struct {
+        void (*done)(void *arg, int err);
+        void *arg;
+    } waiting[8];
+    size_t n_waiting;
     /* what the caller was told */
     struct ingest_call call;
     struct ingest_answer answer;
@@ -52,27 +59,59 @@ struct world {
 };
 static struct world *world; /* of the running test */
 
-static int on_submit(void *ctx, struct event *const *events, size_t n,
-                     void (*done)(void *arg, int err), void *arg)
+static int can_submit(void *ctx)
+{
+    return ((struct world *) ctx)->submit_result;
+}
+
+static void on_submit(void *ctx, const struct engine_submission *s)
 {
     struct world *w = ctx;
-    if (w->submit_result < 0)
-        return w->submit_result;
-    assert_true(n > 0);
-    for (size_t i = 0; i < n; i++) {
-        assert_true(strcmp(w->last_id, events[i]->id) < 0);
-        memcpy(w->last_id, events[i]->id, ID_SIZE);
-        assert_int_equal(buf_printf(&w->events, "%s %s %s, ", EVENT_TYPES[events[i]->type],
-                                    events[i]->repository, events[i]->tag),
-                         0);
+    assert_int_equal(w->submit_result, 0);
+    for (size_t i = 0; i < s->n; i++) {
+        const struct event *e = s->events[i];
+        assert_true(strcmp(w->last_id, e->id) < 0);
+        memcpy(w->last_id, e->id, ID_SIZE);
+        assert_int_equal(
+            buf_printf(&w->events, "%s %s %s, ", EVENT_TYPES[e->type], e->repository, e->tag), 0);
         buf_clear(&w->json);
-        assert_int_equal(buf_append(&w->json, events[i]->json), 0);
+        assert_int_equal(buf_append(&w->json, e->json), 0);
     }
-    w->done = done;
-    w->done_arg = arg;
-    if (!w->later)
-        done(arg, w->done_err);
-    return 0;
+    w->n_ids = s->sender_ids.len / SEEN_KEY_SIZE;
+    buf_clear(&w->letters);
+    assert_int_equal(buf_append(&w->letters, s->letters), 0);
+    buf_clear(&w->notes);
+    assert_int_equal(buf_append(&w->notes, s->notes), 0);
+    w->epoch = s->epoch;
+    w->submissions++;
+    if (!w->later) {
+        s->done(s->arg, w->done_err);
+        return;
+    }
+    assert_true(w->n_waiting < ARRAY_LEN(w->waiting));
+    w->waiting[w->n_waiting].done = s->done;
+    w->waiting[w->n_waiting++].arg = s->arg;
+}
+
+/* The oldest of what waits is safe (or not). */
+static void engine_answers(struct world *w, int err)
+{
+    assert_true(w->n_waiting > 0);
+    void (*done)(void *arg, int e) = w->waiting[0].done;
+    void *arg = w->waiting[0].arg;
+    memmove(&w->waiting[0], &w->waiting[1], --w->n_waiting * sizeof(w->waiting[0]));
+    done(arg, err);
+}
+
+static uint64_t now_ms(void *ctx)
+{
+    return ((struct world *) ctx)->now_ms;
+}
+
+static bool is_suspect(void *ctx, uint64_t webhook_hash)
+{
+    const struct world *w = ctx;
+    return w->suspect != 0 && webhook_hash == w->suspect;
 }
 
 static void on_answer(struct ingest_call *call, const struct ingest_answer *answer)
@@ -94,6 +133,7 @@ static struct config_registry REGISTRIES[] = {
 static const struct config CONFIG = {
     .cloud_id = CLOUD,
     .folder_id = FOLDER,
+    .dedup = {.window_ms = 3600000, .max_ids = 10000},
     .catalog = {.max_images = 1000, .max_tags = 1000},
     .registries = REGISTRIES,
     .n_registries = ARRAY_LEN(REGISTRIES),
@@ -105,11 +145,18 @@ static int setup(void **state)
     assert_non_null(w);
     buf_init(&w->events, 1 << 24);
     buf_init(&w->json, 1 << 20);
+    buf_init(&w->letters, 1 << 20);
+    buf_init(&w->notes, 1 << 20);
     w->call.done = on_answer;
     w->log_fd = memfd_create("log", 0);
     assert_true(w->log_fd >= 0);
     log_set_fd(w->log_fd);
-    w->in = ingest_new(&CONFIG, &w->metrics, (struct ingest_target){w, on_submit});
+    const struct ingest_target target = {.ctx = w,
+                                         .can_submit = can_submit,
+                                         .submit = on_submit,
+                                         .now_ms = now_ms,
+                                         .suspect = is_suspect};
+    w->in = ingest_new(&CONFIG, &w->metrics, &target);
     clock_freeze(1000, 1600000000123); /* 2020-09-13T12:26:40.123Z */
     *state = world = w;
     return 0;
@@ -124,6 +171,8 @@ static int teardown(void **state)
     (void) close(w->log_fd);
     buf_fini(&w->events);
     buf_fini(&w->json);
+    buf_fini(&w->letters);
+    buf_fini(&w->notes);
     free(w);
     return 0;
 }
@@ -313,12 +362,13 @@ static void test_counts(void **state)
         assert_int_equal(count_of(log, "\"msg\":\"set aside\""), CASES[i].set_aside);
         assert_int_equal(count_of(log, "\n"), 1 + CASES[i].set_aside);
         char numbers[256];
-        (void) snprintf(numbers, sizeof(numbers),
-                        "\"registry\":\"%s\",\"peer\":\"192.0.2.1:4711\",\"status\":202,"
-                        "\"bytes\":%zu,\"accepted\":%u,\"ignored\":%u,\"set_aside\":%u,"
-                        "\"duration_us\":0",
-                        CASES[i].registry, req.body.len, CASES[i].accepted, CASES[i].ignored,
-                        CASES[i].set_aside);
+        (void) snprintf(
+            numbers, sizeof(numbers),
+            "\"registry\":\"%s\",\"peer\":\"192.0.2.1:4711\",\"status\":202,"
+            "\"bytes\":%zu,\"accepted\":%u,\"ignored\":%u,\"duplicates\":0,\"set_aside\":%u,"
+            "\"duration_us\":0",
+            CASES[i].registry, req.body.len, CASES[i].accepted, CASES[i].ignored,
+            CASES[i].set_aside);
         if (strstr(log, numbers) == NULL)
             fail_msg("%s not in: %s", numbers, log);
     }
@@ -366,10 +416,13 @@ static void test_not_taken(void **state)
         const char *name;
         int submit_result, done_err;
         unsigned retry_after_s;
+        enum refuse why;
     } CASES[] = {
-        {"overload", -EAGAIN, 0, 1},
-        {"another error", -EIO, 0, 1},
-        {"not safe, known at once", 0, -EIO, 5},
+        {"overload", -EAGAIN, 0, 1, REFUSE_OVERLOAD},
+        {"the journal has failed", -EIO, 0, 1, REFUSE_JOURNAL},
+        {"not safe, known at once", 0, -EIO, 5, REFUSE_JOURNAL},
+        {"a full disk", 0, -ENOSPC, 5, REFUSE_DISK_FULL},
+        {"a lock that is not given up", 0, -EBUSY, 5, REFUSE_JOURNAL},
     };
     struct ingest_request first = request("crtopen", BODY(PUSH(DIGEST, "v1")));
     struct ingest_request move = request("crtopen", BODY(PULL "," BAD "," PUSH(OTHER, "v1")));
@@ -382,9 +435,12 @@ static void test_not_taken(void **state)
         for (int again = 0; again < 3; again++) {
             post(w, &move);
             assert_int_equal(w->answer.status, 503);
-            assert_int_equal(w->answer.why, REFUSE_OVERLOAD);
+            assert_int_equal(w->answer.why, CASES[i].why);
             assert_int_equal(w->answer.retry_after_s, CASES[i].retry_after_s);
-            assert_string_equal(w->answer.body, "{\"error\":\"overload\"}");
+            char body[64];
+            (void) snprintf(body, sizeof(body), "{\"error\":\"%s\"}",
+                            refuse_info(CASES[i].why)->name);
+            assert_string_equal(w->answer.body, body);
         }
         assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED), before);
         assert_int_equal(counted(w, M_WEBHOOK_SET_ASIDE), 0);
@@ -416,7 +472,7 @@ static void test_answer_later(void **state)
         post(w, &req);
         w->later = false;
         (void) logged(w);
-        w->done(w->done_arg, CASES[i].err); /* the request is gone by now */
+        engine_answers(w, CASES[i].err); /* the request is gone by now */
         assert_int_equal(w->answers, before + 1);
         assert_int_equal(w->answer.status, CASES[i].status);
         const char *log = logged(w);
@@ -499,6 +555,150 @@ static void test_set_aside_log(void **state)
     buf_fini(&body);
 }
 
+/* --- duplicates --- */
+
+#define PUSH_ID(id, digest, tag)                                                                   \
+    "{\"id\":\"" id "\",\"action\":\"push\",\"target\":{\"mediaType\":\"" OCI                      \
+    "\",\"digest\":\"" digest "\",\"repository\":\"app\",\"tag\":\"" tag "\"}}"
+
+static void test_duplicates(void **state)
+{
+    struct world *w = *state;
+    struct ingest_request req =
+        request("crtopen", BODY(PUSH_ID("a", DIGEST, "v1") "," PUSH_ID("a", DIGEST, "v2")));
+    post(w, &req); /* twice in one envelope */
+    assert_string_equal(w->answer.body, "{\"accepted\":1,\"ignored\":0,\"duplicates\":1}");
+    assert_true(slice_eq_str(buf_slice(&w->events), "CreateImage app v1, CreateImageTag app v1, "));
+    assert_int_equal(w->n_ids, 1);
+    post(w, &req);
+    assert_string_equal(w->answer.body, "{\"accepted\":0,\"ignored\":0,\"duplicates\":2}");
+    assert_int_equal(w->events.len, 0);
+    assert_int_equal(counted(w, M_WEBHOOK_DUPLICATE), 3);
+
+    struct ingest_request other = request("crtlocked", BODY(PUSH_ID("a", DIGEST, "v1")));
+    other.authorization = SLICE_LIT("Bearer s3cret:x");
+    post(w, &other); /* the same id of another registry is another event */
+    assert_string_equal(w->answer.body, "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}");
+
+    w->now_ms += CONFIG.dedup.window_ms + 1;
+    struct ingest_request moved = request("crtopen", BODY(PUSH_ID("a", OTHER, "v1")));
+    post(w, &moved); /* after the window it is a new one */
+    assert_string_equal(w->answer.body, "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}");
+}
+
+/* What is not safe yet may be lost yet: its duplicate waits for the same answer. */
+static void test_duplicate_waits(void **state)
+{
+    struct world *w = *state;
+    struct ingest_request req = request("crtopen", BODY(PUSH_ID("a", DIGEST, "v1")));
+    struct ingest_request pull = request("crtopen", BODY(PULL));
+    w->later = true;
+    post(w, &req);
+    post(w, &req);
+    assert_int_equal(w->n_waiting, 2);
+    ingest_post(w->in, &pull, &w->call); /* depends on nothing */
+    assert_int_equal(w->answers, 1);
+    engine_answers(w, -ENOSPC);
+    engine_answers(w, -EAGAIN);
+    assert_int_equal(w->answers, 3);
+    assert_int_equal(w->answer.status, 503);
+    assert_int_equal(counted(w, M_WEBHOOK_DUPLICATE), 0); /* it comes again and is counted then */
+    w->later = false;
+    post(w, &req); /* after the refusal it is new again */
+    assert_string_equal(w->answer.body, "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}");
+}
+
+/* Several under way, the second is refused: the first stays, all later ones come again, and what
+ * was derived on top of them is derived anew. */
+static void test_epochs(void **state)
+{
+    struct world *w = *state;
+    struct ingest_request first = request("crtopen", BODY(PUSH_ID("1", DIGEST, "v1")));
+    struct ingest_request second = request("crtopen", BODY(PUSH_ID("2", OTHER, "v1")));
+    struct ingest_request third = request("crtopen", BODY(PUSH_ID("3", OTHER, "v2")));
+    w->later = true;
+    post(w, &first);
+    uint64_t epoch = w->epoch;
+    post(w, &second);
+    post(w, &third);
+    assert_true(slice_eq_str(buf_slice(&w->events), "CreateImageTag app v2, "));
+    assert_int_equal(w->epoch, epoch);
+    engine_answers(w, 0);
+    engine_answers(w, -ENOSPC);
+    post(w, &second); /* the next epoch begins while one of the last still waits */
+    assert_int_equal(w->epoch, epoch + 1);
+    assert_true(slice_eq_str(buf_slice(&w->events),
+                             "CreateImage app v1, DeleteImageTag app v1, CreateImageTag app v1, "));
+    engine_answers(w, -EAGAIN); /* the third: nothing of the new epoch is undone */
+    engine_answers(w, 0);
+    w->later = false;
+    post(w, &third);
+    assert_true(slice_eq_str(buf_slice(&w->events), "CreateImageTag app v2, "));
+    assert_int_equal(w->answers, 5);
+    assert_int_equal(catalog_images(ingest_catalog(w->in)), 2);
+    assert_int_equal(catalog_tags(ingest_catalog(w->in)), 2);
+}
+
+/* --- dead letters --- */
+
+static void test_letters(void **state)
+{
+    struct world *w = *state;
+    struct record_letter letter;
+    struct ingest_request req = request("crtopen", BODY(PULL "," BAD "," PUSH(DIGEST, "v1")));
+    post(w, &req);
+    struct slice letters = buf_slice(&w->letters);
+    assert_int_equal(record_next_letter(&letters, &letter), 0);
+    assert_int_equal(letters.len, 0);
+    assert_string_equal(letter.registry_id, "crtopen");
+    assert_true(slice_eq_str(letter.body, BAD));
+    assert_int_equal(counted(w, M_DEAD_LETTERS), 1);
+    post(w, &req); /* the push is known by now, but the bad one is bad again */
+    assert_int_equal(counted(w, M_DEAD_LETTERS), 2);
+    assert_int_equal(w->submissions, 2);
+}
+
+static void test_suspect(void **state)
+{
+    struct world *w = *state;
+    struct record_letter letter;
+    struct ingest_request req = request("crtopen", BODY(PUSH(DIGEST, "v1")));
+    w->suspect = trial_hash("crtopen", req.body);
+    post(w, &req);
+    assert_string_equal(w->answer.body,
+                        "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}");
+    assert_int_equal(w->events.len, 0);
+    struct slice letters = buf_slice(&w->letters);
+    assert_int_equal(record_next_letter(&letters, &letter), 0);
+    assert_true(slice_eq(letter.body, req.body));
+}
+
+/* What goes to the disk rebuilds the catalog. */
+static void test_notes(void **state)
+{
+    struct world *w = *state;
+    struct ingest_request push = request("crtopen", BODY(PUSH(DIGEST, "v1")));
+    struct ingest_request move = request("crtopen", BODY(PUSH(OTHER, "v1")));
+    struct catalog_note note;
+    post(w, &push);
+    struct slice notes = buf_slice(&w->notes);
+    assert_int_equal(record_next_note(&notes, &note), 0);
+    assert_int_equal(note.kind, NOTE_IMAGE);
+    assert_string_equal(note.digest, DIGEST);
+    assert_int_equal(record_next_note(&notes, &note), 0);
+    assert_int_equal(note.kind, NOTE_TAG);
+    assert_string_equal(note.name, "v1");
+    assert_int_equal(notes.len, 0);
+    post(w, &move);
+    notes = buf_slice(&w->notes);
+    unsigned kinds = 0;
+    while (notes.len > 0) {
+        assert_int_equal(record_next_note(&notes, &note), 0);
+        kinds |= 1u << note.kind;
+    }
+    assert_int_equal(kinds, 1u << NOTE_IMAGE | 1u << NOTE_TAG | 1u << NOTE_TAG_GONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -510,6 +710,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answer_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_post_inside_done, setup, teardown),
         cmocka_unit_test_setup_teardown(test_set_aside_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_duplicates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_duplicate_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_epochs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_letters, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_suspect, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_notes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

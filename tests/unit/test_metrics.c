@@ -159,6 +159,45 @@ static void test_histogram_sum(void **state)
     assert_true(has_line(text, "regcast_webhook_seconds_bucket{le=\"2.5\"} 2"));
 }
 
+/* One that counts things, not time: whole numbers, also in the sum. */
+static void test_counting_histogram(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        uint64_t value;
+        const char *le; /* of the lowest bucket that counts it */
+    } CASES[] = {{1, "1"},        {2, "2"},         {3, "4"},       {4, "4"},
+                 {5, "8"},        {64, "64"},       {65, "128"},    {4096, "4096"},
+                 {4097, "10000"}, {10000, "10000"}, {10001, "+Inf"}};
+    static const char *const ALL[] = {"1",   "2",   "4",    "8",    "16",   "32",    "64",  "128",
+                                      "256", "512", "1024", "2048", "4096", "10000", "+Inf"};
+    uint64_t sum = 0;
+    size_t in_bucket[ARRAY_LEN(ALL)] = {0};
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        metrics_observe(f->m[i % 3], H_GROUP, CASES[i].value); /* of several threads */
+        sum += CASES[i].value;
+        for (size_t b = 0; b < ARRAY_LEN(ALL); b++)
+            in_bucket[b] += strcmp(ALL[b], CASES[i].le) == 0;
+    }
+    const char *text = print(f);
+    char line[96];
+    size_t count = 0;
+    for (size_t b = 0; b < ARRAY_LEN(ALL); b++) {
+        count += in_bucket[b];
+        (void) snprintf(line, sizeof(line), "regcast_journal_group_items_bucket{le=\"%s\"} %zu",
+                        ALL[b], count);
+        if (!has_line(text, line))
+            fail_msg("missing %s", line);
+    }
+    assert_int_equal(count, ARRAY_LEN(CASES));
+    (void) snprintf(line, sizeof(line), "regcast_journal_group_items_count %zu", count);
+    assert_true(has_line(text, line));
+    (void) snprintf(line, sizeof(line), "regcast_journal_group_items_sum %llu",
+                    (unsigned long long) sum);
+    assert_true(has_line(text, line));
+    assert_true(has_line(text, "regcast_journal_commit_seconds_count 0"));
+}
+
 /* The format's rules: HELP, TYPE, then all samples of the family, each family once. */
 static void append(char *text, size_t size, const char *more)
 {
@@ -223,6 +262,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals_and_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_histogram_buckets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_histogram_sum, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_counting_histogram, setup, teardown),
         cmocka_unit_test_setup_teardown(test_format, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
     };

@@ -27,6 +27,7 @@ static int fixture_init(struct fixture *f, char *const *names, size_t n)
                                            .max_frame_bytes = 32768,
                                            .history_count = 1,
                                            .history_bytes = 1,
+                                           .memory_bytes = 1,
                                            .history_ms = 1};
     f->cfg.gateway.paths = f->paths;
     f->cfg.gateway.n_paths = n;

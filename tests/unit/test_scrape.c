@@ -195,6 +195,7 @@ static void test_labels_are_escaped(void **state)
                               .max_frame_bytes = 32768,
                               .history_count = 1,
                               .history_bytes = 1,
+                              .memory_bytes = 1,
                               .history_ms = 1};
     struct fixture *f = fixture_new();
     fixture_start(f);

@@ -287,7 +287,7 @@ static void test_run_on_a_thread(void **state)
         assert_true(uv_hrtime() < end);
     struct slice frame = SLICE_LIT("\x81\x0e"
                                    "across threads");
-    assert_int_equal(pathlog_append(fixture_path(f, 0)->log, frame, NULL, 1), 0);
+    assert_int_equal(pathlog_append(fixture_path(f, 0)->log, frame, 1), 0);
     group_wake(f->gateway->groups[0]);
     assert_int_equal(recv(c.fd, text, 16, MSG_WAITALL), 16);
     drain(f, f->gateway, 0, 1001);

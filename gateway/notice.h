@@ -1,0 +1,24 @@
+/* notice.h - the control messages for clients that asked for subprotocol regcast.v1: text messages
+ * with one JSON object that has no "messages" key. (pure) Each is appended as a whole WebSocket
+ * message. Errors: frame_message()'s. */
+#ifndef GATEWAY_NOTICE_H
+#define GATEWAY_NOTICE_H
+
+#include "buf.h"
+
+#include <stdint.h>
+
+#define NOTICE_PROTOCOL "regcast.v1"
+#define NOTICE_MAX      1024 /* bytes of any of them, also in frames of one byte */
+
+/* What follows is everything after `since`, an event id or "earliest". */
+MUST_CHECK int notice_recovered(struct buf *out, const char *since, size_t max_frame);
+/* Messages are missing before what follows. `reason`: "history_lost" or "slow". `since`: the event
+ * id that was asked for, NULL for none. `oldest`: the first event kept, "" or NULL when unknown. */
+MUST_CHECK int notice_gap(struct buf *out, const char *reason, const char *since,
+                          const char *oldest, size_t max_frame);
+/* The server is going down: this connection will be closed with `code`. */
+MUST_CHECK int notice_draining(struct buf *out, unsigned code, uint64_t close_in_ms,
+                               size_t max_frame);
+
+#endif

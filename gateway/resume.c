@@ -1,0 +1,243 @@
+/* resume.c - see resume.h. In the order things happen:
+ *   resume_parse > resume_open > (history) on_found > found | gone | request_refuse */
+#include "resume.h"
+
+#include "fanout.h"
+#include "mem.h"
+#include "request.h"
+#include "session.h"
+#include "worker.h"
+
+#include <stdlib.h>
+
+#define EARLIEST "earliest"
+
+/* --- the wish --- */
+
+/* Takes the part before the next `separator` off. */
+static struct slice take_until(struct slice *rest, uint8_t separator)
+{
+    const uint8_t *at = rest->len == 0 ? NULL : memchr(rest->data, separator, rest->len);
+    size_t len = at == NULL ? rest->len : (size_t) (at - rest->data);
+    struct slice part = slice_sub(*rest, 0, len);
+    *rest = slice_from(*rest, at == NULL ? len : len + 1);
+    return part;
+}
+
+struct parameters {
+    unsigned n_since, n_strict;
+    char since[ID_SIZE], strict[2]; /* decoded */
+};
+
+/* False: a value that cannot be any of ours. A name that cannot is another's. */
+static bool read_parameter(struct slice pair, struct parameters *p)
+{
+    char name[8];
+    int len = http_percent_decode(take_until(&pair, '='), name, sizeof(name) - 1);
+    if (len < 0)
+        return true;
+    struct slice decoded = slice_of(name, (size_t) len);
+    bool since = slice_eq(decoded, SLICE_LIT("since"));
+    if (!since && !slice_eq(decoded, SLICE_LIT("strict")))
+        return true;
+    char *value = since ? p->since : p->strict;
+    size_t room = since ? sizeof(p->since) : sizeof(p->strict);
+    len = http_percent_decode(pair, value, room - 1);
+    if (len < 0)
+        return false;
+    value[len] = '\0';
+    unsigned *count = since ? &p->n_since : &p->n_strict;
+    return ++*count == 1;
+}
+
+static bool is_event_id(struct slice s)
+{
+    uint64_t hi, lo;
+    return id_decode(EVENT_ID_PREFIX, s, &hi, &lo);
+}
+
+static enum refuse parse_header(const struct http_head *head, struct resume_wish *ret)
+{
+    size_t count;
+    struct slice id = http_header(head, "Last-Event-ID", &count);
+    if (count > 1)
+        return REFUSE_SINCE;
+    if (count == 0 || id.len == 0)
+        return REFUSE_NONE;
+    if (!is_event_id(id))
+        return REFUSE_SINCE;
+    ret->any = true;
+    memcpy(ret->since, id.data, ID_LEN);
+    return REFUSE_NONE;
+}
+
+enum refuse resume_parse(const struct http_head *head, struct resume_wish *ret)
+{
+    struct parameters p = {0};
+    struct slice query = head->query;
+    while (query.len > 0) {
+        if (!read_parameter(take_until(&query, '&'), &p))
+            return REFUSE_SINCE;
+    }
+    *ret = (struct resume_wish){.any = p.n_since > 0, .strict = p.strict[0] == '1'};
+    if (p.n_strict > 0 && strcmp(p.strict, "0") != 0 && strcmp(p.strict, "1") != 0)
+        return REFUSE_SINCE;
+    if (!ret->any)
+        return parse_header(head, ret);
+    if (strcmp(p.since, EARLIEST) == 0)
+        return REFUSE_NONE;
+    if (!is_event_id(slice_str(p.since)))
+        return REFUSE_SINCE;
+    memcpy(ret->since, p.since, ID_SIZE);
+    return REFUSE_NONE;
+}
+
+/* --- letting it in --- */
+
+/* Lives until history has answered, also when the connection has gone. */
+struct resume {
+    struct history_request request;
+    struct worker *worker;
+    struct conn *c; /* NULL: gone */
+    struct path *path;
+    struct upgrade up;
+    struct resume_wish wish;
+};
+
+static void open_session(struct conn *c, struct path *path, const struct upgrade *up,
+                         uint64_t position)
+{
+    struct worker *w = c->worker;
+    char id[ID_SIZE];
+    conn_id(c, id);
+    c->v1 = up->protocol.len > 0;
+    struct buf out;
+    buf_init(&out, 1024);
+    if (upgrade_response(&out, up, id) == 0)
+        session_open(c, w->groups[path->index], buf_slice(&out), position);
+    else
+        conn_close(c, END_LOST);
+    buf_fini(&out);
+    if (c->state == CONN_OPEN)
+        metrics_answer(&w->metrics, w->role, 101);
+}
+
+static void count(struct conn *c, enum metric outcome)
+{
+    metrics_add(&c->worker->metrics, outcome, 1);
+}
+
+static void found(struct conn *c, struct path *path, const struct upgrade *up,
+                  const struct resume_wish *wish, uint64_t position)
+{
+    count(c, M_RESUME_FOUND);
+    open_session(c, path, up, position);
+    if (c->state == CONN_OPEN)
+        session_recovered(c, wish->since[0] == '\0' ? EARLIEST : wish->since);
+    if (c->state == CONN_OPEN)
+        fanout_start(c->group);
+}
+
+static void gone(struct conn *c, struct path *path, const struct upgrade *up,
+                 const struct resume_wish *wish, const char *oldest_id)
+{
+    count(c, M_RESUME_GONE);
+    if (wish->strict) {
+        request_refuse(c, REFUSE_GONE, NULL);
+        return;
+    }
+    open_session(c, path, up, GROUP_TAIL);
+    if (c->state == CONN_OPEN)
+        session_gap(c, "history_lost", wish->since, oldest_id);
+    if (c->state == CONN_OPEN)
+        session_refuse(c, REFUSE_HISTORY);
+}
+
+/* What the client has sent before it had our answer. */
+static void give_unread(struct conn *c)
+{
+    struct buf *unread = c->unread;
+    if (unread == NULL)
+        return;
+    c->unread = NULL;
+    if (c->state == CONN_OPEN)
+        session_received(c, buf_slice(unread));
+    buf_fini(unread);
+    free(unread);
+    conn_resume(c);
+}
+
+static void take_answer(struct conn *c, const struct resume *r)
+{
+    const struct history_request *answer = &r->request;
+    if (c->peer_done) {
+        conn_close(c, END_PEER);
+    } else if (atomic_load_explicit(&c->worker->shared->draining, memory_order_relaxed)) {
+        request_refuse(c, REFUSE_DRAINING, NULL);
+    } else if (answer->err == 0) {
+        found(c, r->path, &r->up, &r->wish, answer->position);
+    } else if (answer->err == -ENOENT) {
+        gone(c, r->path, &r->up, &r->wish, answer->oldest_id);
+    } else {
+        count(c, M_RESUME_FAILED);
+        request_refuse(c, REFUSE_NO_HISTORY, NULL);
+    }
+    give_unread(c);
+}
+
+static void on_found(struct mail *m)
+{
+    struct resume *r = LIST_ENTRY(m, struct resume, request.mail);
+    struct worker *w = r->worker;
+    struct conn *c = r->c;
+    if (c != NULL) {
+        c->resume = NULL;
+        take_answer(c, r);
+    }
+    free(r);
+    worker_answered(w);
+}
+
+static void ask(struct conn *c, struct path *path, const struct upgrade *up,
+                const struct resume_wish *wish)
+{
+    struct resume *r = xcalloc(1, sizeof(*r));
+    r->request.kind = HISTORY_FIND;
+    r->request.mail.run = on_found;
+    r->request.path = path;
+    memcpy(r->request.since, wish->since, ID_SIZE);
+    r->worker = c->worker;
+    r->c = c;
+    r->path = path;
+    r->up = *up;
+    r->wish = *wish;
+    c->resume = r;
+    conn_set_state(c, CONN_HANDLING);
+    worker_ask(c->worker, &r->request);
+}
+
+void resume_open(struct conn *c, struct path *path, const struct upgrade *up,
+                 const struct resume_wish *wish)
+{
+    if (!wish->any)
+        open_session(c, path, up, GROUP_TAIL);
+    else if (c->worker->shared->history != NULL)
+        ask(c, path, up, wish);
+    else if (wish->since[0] == '\0')
+        found(c, path, up, wish, pathlog_oldest(path->log));
+    else
+        gone(c, path, up, wish, NULL); /* ids are found in the store only */
+}
+
+void resume_timeout(struct conn *c)
+{
+    count(c, M_RESUME_FAILED);
+    request_refuse(c, REFUSE_NO_HISTORY, NULL);
+}
+
+void resume_drop(struct conn *c)
+{
+    if (c->resume != NULL)
+        c->resume->c = NULL;
+    c->resume = NULL;
+}
