@@ -521,6 +521,7 @@ describe('an event that kills', () => {
         const after = newImage('team/app');
         assert.equal((await insist(service, envelope([after]), starts)).json.accepted, 1);
         assert.ok(starts.killed <= 3, `killed ${starts.killed} times`);
+        t.diagnostic(`killed ${starts.killed} times`);
         const client = await resume(service.daemon, { since: 'earliest' });
         defer(t, () => client.terminate());
         await client.first(2);
