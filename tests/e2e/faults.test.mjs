@@ -16,6 +16,7 @@ import {
     pause,
     push,
     readMessage,
+    summary,
     tempDir,
     trigger,
     until,
@@ -67,7 +68,7 @@ class Account {
 
     // The witness, who was there all the time, has each acknowledged event once and in order.
     async check(witness, what) {
-        const all = () => digestsIn(witness.messages);
+        const all = () => summary(witness.messages).filter(([, repo]) => repo === 'team/app').map((e) => e[2]);
         await until(`${what}: all acknowledged events`, () => all().length >= this.digests.length, 15000);
         assert.deepEqual(all(), this.digests, what);
         assert.equal(witness.closed, null, what);
@@ -92,12 +93,13 @@ describe('the disk is full', { concurrency: 2 }, () => {
         const service = await Service.start(
             t,
             config({ data_dir: join(disk.dir, 'data'), journal: { ballast_bytes: '1MiB' }, ...over }),
-            { bin: disk.bin(REGCASTD), errors: ['cannot commit'] },
+            { bin: disk.bin(REGCASTD), errors: ['cannot commit', NOT_SETTLED] },
         );
         const witness = await Client.open(service.daemon.url());
         defer(t, () => witness.terminate());
         return { disk, service, witness, account: new Account() };
     }
+    const NOT_SETTLED = 'the journal did not settle in time: what is not safe stays for the next start';
     const ballast = (disk) => disk.files('data').filter((name) => /ballast/.test(name));
 
     // Fills the disk until webhooks are refused, also after the ballast; returns the event refused.
@@ -188,6 +190,25 @@ describe('the disk is full', { concurrency: 2 }, () => {
         const back = await resume(service.daemon, { since: 'earliest' });
         defer(t, () => back.terminate());
         assert.deepEqual(await back.first(texts.length), texts, 'and are the same batches afterwards');
+    });
+
+    test('stopped while it is full: it ends in order, and loses nothing', limits, async (t) => {
+        const system = await setUp(t, { triggers: [trigger('slow', { size: 50, cutoff: '2s' })] });
+        const { disk, service, account } = system;
+        for (let i = 0; i < 5; i++) await account.post(service.daemon, newImage('team/app'));
+        const [image] = await fillUp(system);
+        const start = performance.now();
+        while (performance.now() - start < 2500) {
+            disk.fill(); // the cutoff passes
+            await pause(100);
+        }
+        assert.equal(await journalState(service.daemon), 2);
+        await service.daemon.stop({ timeout: 15000 });
+        assert.equal(service.daemon.logged({ msg: NOT_SETTLED }).length, 1);
+        disk.clear();
+        await service.start();
+        await account.post(service.daemon, image);
+        await account.checkReplay(t, service.daemon, 'after the stop');
     });
 
     test('killed while it is full, everything acknowledged is there when there is space', limits, async (t) => {
@@ -317,8 +338,24 @@ test('another process holds the lock for ten seconds', limits, async (t) => {
     const m = await daemon.metrics();
     assert.ok(m.get('regcast_journal_failures_total', { reason: 'busy' }) >= 1);
     assert.equal(m.get('regcast_reject_total', { listener: 'webhooks', reason: 'journal' }), account.refused);
+    // What was refused has changed nothing: sent again in another order, other events follow from it.
+    const [one, two] = ['one', 'two'].map((tag) => push('team/tagged', newImage('x').target.digest, 'latest'));
+    const both = await Promise.all([daemon.post([one]), daemon.post([two])]);
+    assert.deepEqual(both.map((got) => got.status), [503, 503]);
     await lock.release();
     await until('webhooks to be taken again', async () => (await account.post(daemon, image)).status === 202, 5000);
+    await daemon.accept([two]);
+    await daemon.accept([one]);
+    const tagged = (type, { target }) => [type, 'team/tagged', target.digest, 'latest'];
+    const found = () => summary(witness.messages).filter(([, repo]) => repo === 'team/tagged');
+    await until('their events', () => found().length >= 5);
+    assert.deepEqual(found(), [
+        tagged('CreateImage', two),
+        tagged('CreateImageTag', two),
+        tagged('CreateImage', one),
+        tagged('DeleteImageTag', two),
+        tagged('CreateImageTag', one),
+    ]);
     for (let i = 0; i < 5; i++) await account.post(daemon, newImage('team/app'));
     await account.check(witness, 'after it');
     await service.restart({ signal: 'SIGKILL' });

@@ -540,6 +540,94 @@ test('a thousand clients at once do not multiply memory', { timeout: 120000 }, a
     assert.equal(m.get('regcast_slow_consumers_total'), 0);
 });
 
+test('history over its bytes is deleted, also under a client that is reading it: 4009, and no hole', limits, async (t) => {
+    const service = await Service.start(
+        t,
+        config({
+            path: { ...DEEP, history_bytes: 3 * MIB },
+            size: 100,
+            gateway: { send_buffer_bytes: 32768 },
+        }),
+    );
+    const { daemon } = service;
+    const tape = await Tape.open(t, daemon);
+    const messages = await fillTape(daemon, tape, 2.5 * MIB);
+    const reader = await Raw.open(daemon.port, { read: false });
+    defer(t, () => reader.destroy());
+    await reader.send(handshake(`/?since=${lastId(messages[0])}`, { 'Sec-WebSocket-Protocol': V1 }));
+    await until('its handshake', async () => (await daemon.metrics()).get('regcast_handshakes_total') === 2);
+    await fillTape(daemon, tape, 7 * MIB);
+    await until('the first messages to be deleted', async () => {
+        const m = await daemon.metrics();
+        return m.get('regcast_history_bytes', { path: '/' }) <= 3 * MIB;
+    });
+    reader.startReading();
+    await checkGone(daemon, 'deleted by bytes', { since: lastId(messages[3]) });
+    await reader.wait('the end', () => reader.done || reader.ws?.close, 20000);
+    assert.equal(reader.problem, null);
+    const texts = reader.ws.messages.map((m) => m.payload.toString('utf8'));
+    assert.deepEqual(JSON.parse(texts[0]), { control: 'recovered', since: lastId(messages[0]) });
+    const order = tape.messages().map((m) => m.text);
+    const places = texts.filter((text) => !text.startsWith('{"control"')).map((text) => order.indexOf(text));
+    assert.deepEqual(places, places.map((_, i) => i + 1), 'no hole');
+    assert.ok(places.length < order.length - 1);
+    assert.deepEqual(reader.ws.close, { code: 4009, reason: 'history_lost' });
+    const { control, reason } = JSON.parse(texts.at(-1));
+    assert.deepEqual([control, reason], ['gap', 'history_lost']);
+    t.diagnostic(`closed after ${places.length} of ${order.length} messages`);
+});
+
+test('history outlives changes of its path in the configuration', limits, async (t) => {
+    const system = await setUp(t, { paths: ['/', '/b'], size: 3, cutoff: '1s' });
+    const { service, witness } = system;
+    await service.daemon.accept(Array.from({ length: 12 }, () => newImage('team/app')));
+    const texts = [...(await witness.first(4))];
+    const ids = texts.map(idsOf);
+    const check = async (what) => {
+        for (const path of ['/', '/b']) {
+            if (!service.config.gateway.paths.includes(path)) continue;
+            const m = await service.daemon.metrics();
+            assert.equal(m.get('regcast_history_messages', { path }), texts.length, what);
+            for (const [i, since] of [['earliest', 0], ...ids.map((list, k) => [list[1], k + 1])].map(([x, k]) => [k, x])) {
+                const client = await resume(service.daemon, { since, path, strict: true });
+                assert.deepEqual(await client.first(texts.length - i), texts.slice(i), `${what}: ${path} from ${i}`);
+                await client.close();
+            }
+        }
+    };
+    await check('before');
+    const original = service.config;
+    const changed = (gateway, triggers = original.triggers) => {
+        service.config = { ...original, gateway: { ...original.gateway, ...gateway }, triggers };
+    };
+    // Longer messages mean longer segments: every position on disk becomes another one.
+    for (const max_message_bytes of [2 * MIB, 65536, 16 * MIB]) {
+        changed({ defaults: { max_message_bytes } });
+        await service.restart({ signal: max_message_bytes > MIB ? 'SIGKILL' : 'SIGTERM' });
+        await check(`messages up to ${max_message_bytes} bytes`);
+    }
+    changed({ paths: ['/'] }, original.triggers.slice(0, 1));
+    await service.restart();
+    await check('without the other path');
+    changed({ paths: ['/b', '/'] }, [...original.triggers].reverse());
+    await service.restart({ signal: 'SIGKILL' });
+    await check('with it again, and in another order');
+    // And it goes on from there.
+    const client = await resume(service.daemon, { since: ids[3][2], path: '/b' });
+    defer(t, () => client.terminate());
+    await service.daemon.accept(Array.from({ length: 3 }, () => newImage('team/app')));
+    await client.first(1);
+    texts.push(client.messages[0]);
+    ids.push(idsOf(client.messages[0]));
+    await until('the batch on both paths', async () => {
+        const m = await service.daemon.metrics();
+        return m.get('regcast_history_messages') === 2 * texts.length;
+    });
+    service.config = original;
+    await service.restart();
+    await check('as it was');
+});
+
 // ---------------------------------------------------------------------------------------- slowness
 
 describe('clients that come back and do not read', () => {
