@@ -19,6 +19,7 @@ static const char *const SQL[SQL_N] = {
                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
                      " ON CONFLICT(id) DO UPDATE SET span_bits = ?3, tail = ?4, tail_n = ?5,"
                      " oldest = ?6, count = ?7, bytes = ?8, high_id = ?9, sum = ?10",
+    [SQL_GONE_GET] = STORE_GONE_SQL,
     [SQL_GONE_PUT] = "INSERT INTO gone(path, high_id, ids, sum) VALUES(?1, ?2, ?3, ?4)"
                      " ON CONFLICT(path) DO UPDATE SET high_id = ?2, ids = ?3, sum = ?4",
     [SQL_BATCH_PUT] = "INSERT INTO batches(key, at, sum, high_id, ids, frames)"
