@@ -441,7 +441,7 @@ static int select_range(struct store_reader *r, enum statement which, const char
 {
     struct known_path path;
     int err = path_get(r, path_name, &path);
-    if (err < 0)
+    if (err != 0)
         return err;
     if (from < path.oldest)
         return -EOVERFLOW;
