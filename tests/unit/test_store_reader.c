@@ -225,6 +225,7 @@ static void test_long_scan(void **state)
     struct world w;
     shelf_open(&w.shelf);
     struct shelf_path *a = shelf_path(&w.shelf, "/a"), *b = shelf_path(&w.shelf, "/b");
+    struct shelf_path *c = shelf_path(&w.shelf, "/c");
     shelf_exec(&w.shelf, "BEGIN");
     uint64_t first = a->place.tail;
     for (unsigned i = 0; i < 5000; i++)
@@ -237,12 +238,18 @@ static void test_long_scan(void **state)
     for (unsigned i = 0; i < 5000; i++)
         (void) shelf_put_row(&w.shelf, b, &(uint64_t){50000 + i * 100}, 1, 20);
     (void) shelf_put_row(&w.shelf, b, &(uint64_t){49999}, 1, 20);
+    /* On /c more go by in a minute than are looked at. */
+    for (unsigned i = 0; i < 17000; i++)
+        (void) shelf_put_row(&w.shelf, c, &(uint64_t){50000 + i * 3}, 1, 20);
+    (void) shelf_put_row(&w.shelf, c, &(uint64_t){49999}, 1, 20);
     shelf_write_path(&w.shelf, a);
     shelf_write_path(&w.shelf, b);
+    shelf_write_path(&w.shelf, c);
     shelf_exec(&w.shelf, "COMMIT");
     world_read(&w);
     expect(&w, "/a", 49999, STORE_FOUND, after);
     expect(&w, "/b", 49999, STORE_BETWEEN, first); /* repeats what it knows, leaves out nothing */
+    expect(&w, "/c", 49999, STORE_BETWEEN, first);
     expect(&w, "/b", 50000, STORE_FOUND, first + 20);
     expect(&w, "/b", 50000 + 4999 * 100, STORE_FOUND, b->place.tail - 20);
     world_end(&w);
