@@ -29,6 +29,7 @@ enum store_statement {
     SQL_META_GET,
     SQL_META_PUT,
     SQL_PATH_PUT,
+    SQL_GONE_GET,
     SQL_GONE_PUT,
     SQL_BATCH_PUT,
     SQL_BATCH_WALK,

@@ -9,7 +9,7 @@
 #define ACCEPTED    "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}"
 #define SET_ASIDE   "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}"
 
-struct engine {
+struct world {
     int result;   /* of can_submit */
     bool at_once; /* answers before submit returns */
     struct {
@@ -18,7 +18,7 @@ struct engine {
     } pending[MAX_PENDING];
     size_t n_pending, n_submitted;
 };
-static struct engine engine;
+static struct world engine;
 
 static int can_submit(void *ctx)
 {
@@ -65,7 +65,7 @@ static void engine_answers(int err)
 
 static struct fixture *start(struct fixture *f)
 {
-    engine = (struct engine){0};
+    engine = (struct world){0};
     fixture_start(f);
     f->shared.ready = true;
     const struct ingest_target target = {
