@@ -389,12 +389,13 @@ static void make_actions(struct pipeline *p)
 static const struct engine_ops *ops_of(const struct config *cfg)
 {
     static const struct engine_ops *const ENGINES[] = {&ENGINE_EMBEDDED, &ENGINE_MEMORY};
+    const struct engine_ops *ops = NULL;
     for (size_t i = 0; i < ARRAY_LEN(ENGINES); i++) {
         if (strcmp(ENGINES[i]->name, cfg->engine) == 0)
-            return ENGINES[i];
+            ops = ENGINES[i];
     }
-    ASSERT(!"an engine"); /* the configuration was checked */
-    return NULL;
+    ASSERT(ops != NULL); /* the configuration was checked */
+    return ops;
 }
 
 int pipeline_new(const struct config *cfg, struct path_table *paths, struct metrics *metrics,
