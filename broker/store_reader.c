@@ -441,7 +441,7 @@ static int select_range(struct store_reader *r, enum statement which, const char
 {
     struct known_path path;
     int err = path_get(r, path_name, &path);
-    if (err < 0)
+    if (err != 0)
         return err;
     if (from < path.oldest)
         return -EOVERFLOW;
@@ -457,7 +457,7 @@ static int range(struct store_reader *r, const char *path_name, uint64_t from, u
                  struct store_range *ret)
 {
     struct store_range sum = {0, 0, from};
-    sqlite3_stmt *st;
+    sqlite3_stmt *st = NULL;
     int err = select_range(r, ST_SIZES, path_name, from, to, &st);
     while (err == 1 && (err = store_step(st)) == 1) {
         if (sum.n++ == 0)
@@ -484,7 +484,7 @@ int store_reader_range(struct store_reader *r, const char *path_name, uint64_t f
 static int load(struct store_reader *r, const char *path_name, uint64_t from, uint64_t to,
                 int (*batch)(void *, uint64_t position, struct slice frames), void *ctx)
 {
-    sqlite3_stmt *st;
+    sqlite3_stmt *st = NULL;
     int err = select_range(r, ST_FRAMES, path_name, from, to, &st);
     while (err == 1 && (err = store_step(st)) == 1) {
         struct frames_row row;

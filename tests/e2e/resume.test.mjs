@@ -633,6 +633,7 @@ test('history outlives changes of its path in the configuration', limits, async 
 describe('clients that come back and do not read', () => {
     const sluggish = { ...DEEP, max_lag_age: '1500ms' };
     const gateway = { send_buffer_bytes: 32768, replay_bytes: MIB };
+    const STALLED = 4;
 
     // Raw connections that ask for history and read nothing of it, each from a place of its own.
     async function stall(t, daemon, messages, n, headers = {}) {
@@ -652,9 +653,9 @@ describe('clients that come back and do not read', () => {
         const { daemon } = service;
         const tape = await Tape.open(t, daemon);
         const messages = await fillTape(daemon, tape, 5 * MIB);
-        const stalled = await stall(t, daemon, messages, 8);
-        await until('all handshakes', async () => (await daemon.metrics()).get('regcast_handshakes_total') >= 9);
-        // Between them they hold the whole budget; it comes back when they are sent away.
+        const stalled = await stall(t, daemon, messages, STALLED);
+        await until('all handshakes', async () => (await daemon.metrics()).get('regcast_handshakes_total') > STALLED);
+        // Two of them hold the whole budget; it comes back when they are sent away.
         const healthy = await Promise.all(
             Array.from({ length: 10 }, () => Follower.open(t, daemon, '/?since=earliest', tape, 0)),
         );
@@ -663,9 +664,9 @@ describe('clients that come back and do not read', () => {
         all.catch(() => {}); // is awaited below
         const m = await until('them to be found', async () => {
             const now = await daemon.metrics();
-            return now.get('regcast_slow_consumer_actions_total', { action: 'close' }) >= 8 && now;
-        });
-        assert.equal(m.get('regcast_slow_consumer_actions_total', { action: 'close' }), 8);
+            return now.get('regcast_slow_consumer_actions_total', { action: 'close' }) >= STALLED && now;
+        }, 20000);
+        assert.equal(m.get('regcast_slow_consumer_actions_total', { action: 'close' }), STALLED);
         for (const { raw } of stalled) raw.startReading(); // before gateway.close_timeout is over
         t.diagnostic(`those that read had everything after ${(await all).toFixed(0)} ms`);
         const events = bulk(200);
