@@ -26,9 +26,19 @@ import {
     until,
     within,
 } from './harness.mjs';
-import { Service, config, idsOf, resume } from './journal.mjs';
+import { Service, checkGone, config, idsOf, resume } from './journal.mjs';
 
 const limits = { timeout: 60000 };
+
+function overwrite(file, at, bytes) {
+    const fd = openSync(file, 'r+');
+    writeSync(fd, bytes, 0, bytes.length, at);
+    closeSync(fd);
+}
+
+function flip(file, at, bit) {
+    overwrite(file, at, Buffer.from([readFileSync(file)[at] ^ (1 << bit)]));
+}
 
 describe('the file is damaged while nobody looks', { concurrency: 2 }, () => {
     const SEEN = 3; // the client's last event is that of message 3
@@ -41,16 +51,6 @@ describe('the file is damaged while nobody looks', { concurrency: 2 }, () => {
             x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
             return Math.floor((((x ^ (x >>> 14)) >>> 0) / 2 ** 32) * below);
         };
-    }
-
-    function overwrite(file, at, bytes) {
-        const fd = openSync(file, 'r+');
-        writeSync(fd, bytes, 0, bytes.length, at);
-        closeSync(fd);
-    }
-
-    function flip(file, at, bit) {
-        overwrite(file, at, Buffer.from([readFileSync(file)[at] ^ (1 << bit)]));
     }
 
     // Two stores with the same messages: one stopped in order, one killed with its WAL.
@@ -180,4 +180,34 @@ describe('the file is damaged while nobody looks', { concurrency: 2 }, () => {
             }
             t.diagnostic(said.join('; '));
         });
+});
+
+test('a row is damaged while it runs: exit code 74, and no word of what is wrong', limits, async (t) => {
+    const service = await Service.start(t, config());
+    const witness = await Client.open(service.daemon.url());
+    defer(t, () => witness.terminate());
+    const images = Array.from({ length: 40 }, () => newImage('team/app'));
+    for (const image of images) await service.daemon.accept([image]);
+    const texts = [...(await witness.first(40))];
+    await service.restart(); // everything is in the database file now, and nothing in memory
+    const { daemon } = service;
+    const at = readFileSync(service.database).indexOf(images[20].target.digest);
+    assert.ok(at > 0);
+    overwrite(service.database, at + 12, Buffer.from('X')); // what it says is still a message
+    const clients = [];
+    for (const since of ['earliest', idsOf(texts[18])[0]])
+        clients.push(await resume(daemon, { since }).catch(() => null)); // the process may be gone already
+    for (const [i, client] of clients.entries()) {
+        if (!client) continue;
+        await client.end;
+        const from = i === 0 ? 0 : 19;
+        assert.deepEqual(client.messages, texts.slice(from, from + client.messages.length));
+        assert.ok(from + client.messages.length <= 20);
+    }
+    // Nothing more is put into a file that is known to be bad: a start must look at all of it.
+    await daemon.ends(74, 5000);
+    await service.start({ errors: ['damaged; moved aside, a new one begun'] });
+    assert.ok(readdirSync(service.dataDir).some((name) => name.startsWith('journal.db.damaged-')));
+    await checkGone(service.daemon, 'seen before the damage', { since: idsOf(texts[30])[0] });
+    await service.daemon.accept([newImage('team/app')]);
 });
