@@ -156,7 +156,7 @@ static int put_sender_ids(struct store *s, struct slice ids)
     store_bind(st, 1, key);
     store_bind(st, 2, at);
     store_bind_blob(st, 3, ids);
-    store_bind(st, 4, store_sum_row(key, at, 0, ids, (struct slice){NULL, 0}));
+    store_bind(st, 4, record_checksum(key, at, ids));
     r = store_run(st);
     if (r == 0)
         s->now.next_sender_key++;

@@ -105,7 +105,7 @@ static int append_text(struct buf *out, const char *key, struct slice text)
 
 static int append_base64(struct buf *out, struct slice body)
 {
-    uint8_t *room;
+    uint8_t *room = NULL;
     size_t n = 0, size = body.len / 3 * 4 + 8;
     int r = buf_append_str(out, ",\"body_base64\":\"");
     if (r == 0)

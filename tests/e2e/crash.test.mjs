@@ -24,7 +24,7 @@ import {
     shuffled,
     storedMessages,
 } from './ledger.mjs';
-import { Tour } from './tour.mjs';
+import * as scenarios from './scenarios.mjs';
 
 const WIDTH = 2; // daemons at a time
 const SAMPLE_MS = 15000; // for the sample of later passes, without SWEEP
@@ -48,23 +48,30 @@ function pointsIn(...folders) {
 
 const POINTS = pointsIn('broker', 'gateway');
 
-// ----------------------------------------------------------------------------- points by tours
-
-function tour(point, n) {
-    return new Tour({
-        name: `${point}-${n}`,
-        place: new Place({ bin: REGCASTD }),
-        armed: { env: { REGCAST_CRASH: `${point}:${n}` } },
-        rng: random(SEED + n),
-        events: EVENTS[n],
-        totals,
-    });
-}
-
 // What takes the daemon past a point; the first line that its name fits counts.
-const SCENARIOS = [[/^/, tour]];
+const SCENARIOS = [
+    [/^store\.checkpoint\./, scenarios.longTour],
+    [/^store\.attempt$/, scenarios.afterDyingOverAWebhook],
+    [/^store\.renumber\./, scenarios.withLongerMessages],
+    [/^store\.mark$/, scenarios.withFailingSync],
+    [/^(journal\.letter|store\.letter\.delete)$/, scenarios.withEventsThatFitNowhere],
+    [/^store\.quarantine\./, scenarios.withADamagedStore],
+    [/^store\.replace_catalog$/, scenarios.withACatalogReadAnew],
+    [/^/, scenarios.tour],
+];
 
-const strikeAt = (point, n) => SCENARIOS.find(([names]) => names.test(point))[1](point, n).run();
+async function strikeAt(point, n) {
+    const [, scenario] = SCENARIOS.find(([names]) => names.test(point));
+    const name = `${point}-${n}`;
+    try {
+        const rng = random(SEED + n);
+        const events = EVENTS[n];
+        return await scenario({ point, n, name, bin: REGCASTD, rng, events, totals });
+    } catch (error) {
+        error.message = `${name}: ${error.message}`;
+        throw error;
+    }
+}
 
 const limits = { timeout: 120000 };
 

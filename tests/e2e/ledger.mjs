@@ -204,6 +204,11 @@ export class Ledger {
         ]);
     }
 
+    // An image that is in the registry although nobody told of it.
+    untold(repository, digest, tag) {
+        return { event: push(repository, digest, tag) };
+    }
+
     // A push that moves the tag of an earlier one to a new image: only who remembers the catalog
     // can tell which image lost it.
     addMove(sender, from) {

@@ -41,7 +41,7 @@ export class Tour {
             await this.#stages();
             failed = false;
         } catch (error) {
-            error.message = `${this.name}, struck in ${this.struck}: ${error.message}`;
+            error.message = `struck in ${this.struck}: ${error.message}`;
             throw error;
         } finally {
             this.place.closed = true;
