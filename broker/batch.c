@@ -53,7 +53,9 @@ int batch_add(struct batch *b, const struct event *e, uint64_t now_ms)
         r = buf_append_str(&b->json, before);
     if (r == 0)
         r = buf_append(&b->json, e->json);
-    if (r == 0 && id_pack(EVENT_ID_PREFIX, slice_str(e->id), packed))
+    if (r == 0 && !id_pack(EVENT_ID_PREFIX, slice_str(e->id), packed))
+        r = -EINVAL; /* who comes back could not be told from it */
+    if (r == 0)
         r = buf_append(&b->ids, slice_of(packed, sizeof(packed)));
     if (r < 0) {
         b->json.len = len;

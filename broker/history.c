@@ -13,9 +13,10 @@
 
 #include <stdlib.h>
 
-#define POLL_MS                                                                                    \
-    5 /* while the first of the line waits for room: nothing tells when a reference goes */
-#define IDLE_MS 10000 /* without any request: what is only cached is given back */
+/* While the first of the line waits for room: nothing tells when a reference goes. */
+#define POLL_MS 5
+/* Without any request for so long, what is only cached is given back. */
+#define IDLE_MS 5000
 
 /* A whole segment, from `from` (its start, or what was the oldest position kept) to its end. */
 struct cached {

@@ -44,14 +44,15 @@ struct history_request {
  * and libuv's. */
 MUST_CHECK int history_new(const struct store_options *options, uint64_t budget,
                            struct history **ret);
-/* All requests have been answered. NULL is fine. */
+/* All requests have been answered and all segments given back. NULL is fine. */
 void history_free(struct history *h);
 void history_ask(struct history *h, struct history_request *request); /* any thread */
 
 /* Any thread. */
 struct history_stats {
-    uint64_t finds, loads, hits, waits, failures; /* loads: segments made; hits: shared ones */
-    uint64_t bytes;                               /* of segments alive */
+    /* loads: segments made; hits: shared ones; waits: times there was no room for the next one */
+    uint64_t finds, loads, hits, waits, failures;
+    uint64_t bytes; /* of segments alive */
 };
 void history_stats(const struct history *h, struct history_stats *ret);
 

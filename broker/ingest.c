@@ -474,7 +474,8 @@ static void work_on(struct reading *rd, const struct ingest_request *req)
         in->mark = mark;
         forget_keys(d);
         refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
-    } else if (rd->n == 0 && d->keys.len == 0 && d->letters == 0 && d->duplicates == 0) {
+    } else if (rd->n == 0 && d->keys.len == 0 && rd->notes.len == 0 && d->letters == 0 &&
+               d->duplicates == 0) {
         accept_all(
             d); /* nothing to keep, and nothing that another webhook still has to make safe */
     } else {

@@ -127,8 +127,12 @@ static void add_attempts(void *ctx, uint64_t key, unsigned attempts)
 /* What the last process died over is counted before anything is worked on again. */
 static int open_trial(struct recovery *r)
 {
-    struct trial_found found;
+    struct trial_found found = {0};
     int err = trial_open(r->cfg->data_dir, &r->trial, &found);
+    if (err < 0) { /* a full disk, say: nothing is noted in this run */
+        log_failed(r, "cannot note what is being worked on", err);
+        err = 0;
+    }
     CRASH_POINT("recovery.trial");
     if (err == 0 && found.webhook != 0)
         err = store_count_attempt(r->store, STORE_ATTEMPT_WEBHOOK, found.webhook);

@@ -19,6 +19,7 @@ static const char *const SQL[SQL_N] = {
                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
                      " ON CONFLICT(id) DO UPDATE SET span_bits = ?3, tail = ?4, tail_n = ?5,"
                      " oldest = ?6, count = ?7, bytes = ?8, high_id = ?9, sum = ?10",
+    [SQL_GONE_GET] = STORE_GONE_SQL,
     [SQL_GONE_PUT] = "INSERT INTO gone(path, high_id, ids, sum) VALUES(?1, ?2, ?3, ?4)"
                      " ON CONFLICT(path) DO UPDATE SET high_id = ?2, ids = ?3, sum = ?4",
     [SQL_BATCH_PUT] = "INSERT INTO batches(key, at, sum, high_id, ids, frames)"
@@ -155,7 +156,7 @@ static int put_sender_ids(struct store *s, struct slice ids)
     store_bind(st, 1, key);
     store_bind(st, 2, at);
     store_bind_blob(st, 3, ids);
-    store_bind(st, 4, store_sum_row(key, at, 0, ids, (struct slice){NULL, 0}));
+    store_bind(st, 4, record_checksum(key, at, ids));
     r = store_run(st);
     if (r == 0)
         s->now.next_sender_key++;

@@ -39,8 +39,8 @@ static void write_pid(int fd)
 {
     char text[32];
     int len = snprintf(text, sizeof(text), "%lld\n", (long long) getpid());
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t) len, 0) != len)
-        (void) ftruncate(fd, 0);
+    if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t) len, 0) != len && ftruncate(fd, 0) < 0)
+        return; /* a cut number is the reader's to ignore */
 }
 
 int store_files_lock(struct store *s, int64_t *ret_pid)

@@ -240,7 +240,7 @@ int store_load_sender_ids(struct store *s, void (*ids)(void *, uint64_t at_ms, s
     while ((r = store_step(st)) == 1) {
         uint64_t key = store_column(st, 0), at = store_column(st, 1);
         struct slice bytes = store_column_blob(st, 2);
-        if (store_column(st, 3) != store_sum_row(key, at, 0, bytes, (struct slice){NULL, 0}) ||
+        if (store_column(st, 3) != record_checksum(key, at, bytes) ||
             bytes.len % STORE_SENDER_ID_SIZE != 0) {
             r = -EBADMSG;
             break;

@@ -82,9 +82,21 @@ static int bear(struct store *s)
 
 /* --- opening --- */
 
+/* A table or column that is not there is found now, not in the middle of the first night. */
+static int prepare_all(struct store *s)
+{
+    int r = 0;
+    for (size_t i = 0; i < SQL_N; i++)
+        if (store_sql(s, (enum store_statement) i, &r) == NULL)
+            return r;
+    return 0;
+}
+
 static int load(struct store *s)
 {
-    int r = store_paths_load(s);
+    int r = prepare_all(s);
+    if (r == 0)
+        r = store_paths_load(s);
     if (r < 0)
         return r;
     r = has_birth(s);

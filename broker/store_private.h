@@ -29,6 +29,7 @@ enum store_statement {
     SQL_META_GET,
     SQL_META_PUT,
     SQL_PATH_PUT,
+    SQL_GONE_GET,
     SQL_GONE_PUT,
     SQL_BATCH_PUT,
     SQL_BATCH_WALK,
@@ -88,8 +89,8 @@ struct store {
     sqlite3_stmt *sql[SQL_N];
     int dir_fd, lock_fd;
     struct store_options options; /* its dir and vfs are this store's own copies */
-    int error;   /* SQLite's, the last one */
-    bool failed; /* nothing is written any more, not even by closing */
+    int error;                    /* SQLite's, the last one */
+    bool failed;                  /* nothing is written any more, not even by closing */
 
     bool in_transaction;
     int spoilt; /* an error of a put: the transaction can only be rolled back */

@@ -18,11 +18,11 @@
  * number of batches ends the search. It ends when at least FEW batches began later than the id and
  * this one began more than LATE_MS later by the ids' own clock; that clock may have been set
  * forward, which is why FEW is looked at in any case. MANY bounds the time an id that is in no
- * batch can cost (some 30 ms). Ending too early costs the client messages it knows, never one it
+ * batch can cost (some 15 ms). Ending too early costs the client messages it knows, never one it
  * does not: it goes on at the first batch that may have later events. */
 #define SCAN_FEW     1000
 #define SCAN_LATE_MS 120000
-#define SCAN_MANY    65536
+#define SCAN_MANY    16384
 
 enum statement { ST_PATH, ST_GONE, ST_BATCHES, ST_SIZES, ST_FRAMES, ST_N };
 
@@ -361,7 +361,7 @@ static int find_kept(struct store_reader *r, const struct known_path *path, cons
     int err = bisect(r, path, id, &from);
     if (err == 0)
         err = scan(r, path, from, id, &search);
-    if (err < 0)
+    if (err != 0)
         return err;
     *ret = search.found ? STORE_FOUND : STORE_BETWEEN;
     if (search.found)
@@ -378,7 +378,7 @@ static int find(struct store_reader *r, const char *path_name, const uint8_t *id
     int err = path_get(r, path_name, &path);
     if (err == 0)
         err = gone_side(r, path.id, id, &side);
-    if (err < 0)
+    if (err != 0)
         return err;
     if (side == SIDE_LATER)
         return find_kept(r, &path, id, ret, ret_position);
@@ -407,8 +407,9 @@ static int oldest(struct store_reader *r, const char *path_name, uint64_t *ret_p
     struct known_path path;
     struct batch_row row;
     int err = path_get(r, path_name, &path);
-    if (err == 0)
-        err = first_batch(r, path.id, path.oldest, path.tail, &row);
+    if (err != 0)
+        return err;
+    err = first_batch(r, path.id, path.oldest, path.tail, &row);
     if (err < 0)
         return err;
     *ret_position = err == 1 ? row.position : path.tail;
@@ -440,7 +441,7 @@ static int select_range(struct store_reader *r, enum statement which, const char
 {
     struct known_path path;
     int err = path_get(r, path_name, &path);
-    if (err < 0)
+    if (err != 0)
         return err;
     if (from < path.oldest)
         return -EOVERFLOW;
@@ -456,7 +457,7 @@ static int range(struct store_reader *r, const char *path_name, uint64_t from, u
                  struct store_range *ret)
 {
     struct store_range sum = {0, 0, from};
-    sqlite3_stmt *st;
+    sqlite3_stmt *st = NULL;
     int err = select_range(r, ST_SIZES, path_name, from, to, &st);
     while (err == 1 && (err = store_step(st)) == 1) {
         if (sum.n++ == 0)
@@ -483,7 +484,7 @@ int store_reader_range(struct store_reader *r, const char *path_name, uint64_t f
 static int load(struct store_reader *r, const char *path_name, uint64_t from, uint64_t to,
                 int (*batch)(void *, uint64_t position, struct slice frames), void *ctx)
 {
-    sqlite3_stmt *st;
+    sqlite3_stmt *st = NULL;
     int err = select_range(r, ST_FRAMES, path_name, from, to, &st);
     while (err == 1 && (err = store_step(st)) == 1) {
         struct frames_row row;

@@ -49,10 +49,26 @@ int store_settle_events(struct store *s, uint64_t seq)
 struct doomed {
     uint64_t rows, bytes, end;
     int64_t last_key;
-    uint8_t high_id[ID_PACKED_SIZE];
-    uint8_t *ids; /* of the last of them */
+    uint8_t high_id[ID_PACKED_SIZE]; /* of them and of all deleted before */
+    uint8_t *ids; /* of the last of them, as far as they are above that of those before it */
     size_t ids_len;
 };
+
+/* When triggers share a path, an event may be in two batches, and a client that has seen it in the
+ * earlier one has seen nothing of what came between. Only an id above all that was before is this
+ * batch's alone for sure. */
+static void take_ids(struct doomed *d, struct slice ids)
+{
+    if (ids.len > 0)
+        d->ids = xrealloc(d->ids, ids.len);
+    d->ids_len = 0;
+    for (size_t at = 0; at + ID_PACKED_SIZE <= ids.len; at += ID_PACKED_SIZE) {
+        if (memcmp(ids.data + at, d->high_id, ID_PACKED_SIZE) <= 0)
+            continue;
+        memcpy(d->ids + d->ids_len, ids.data + at, ID_PACKED_SIZE);
+        d->ids_len += ID_PACKED_SIZE;
+    }
+}
 
 static bool over_limits(const struct store_path *p, const struct doomed *d, uint64_t age_ms)
 {
@@ -74,12 +90,8 @@ static int take_row(struct store_path *p, struct doomed *d, sqlite3_stmt *st)
     d->bytes += len;
     d->end = store_key_position(key) + len;
     d->last_key = key;
+    take_ids(d, ids);
     memcpy(d->high_id, high_id.data, ID_PACKED_SIZE);
-    if (ids.len > d->ids_len)
-        d->ids = xrealloc(d->ids, ids.len);
-    d->ids_len = ids.len;
-    if (ids.len > 0)
-        memcpy(d->ids, ids.data, ids.len);
     return 0;
 }
 
@@ -103,6 +115,22 @@ static int delete_doomed(struct store *s, struct store_path *p, const struct doo
                                  slice_of(d->ids, d->ids_len));
 }
 
+static int start_doomed(struct store *s, const struct store_path *p, struct doomed *d)
+{
+    int r = 0;
+    sqlite3_stmt *st = store_sql(s, SQL_GONE_GET, &r);
+    if (st == NULL)
+        return r;
+    store_bind(st, 1, p->id);
+    struct store_gone_row gone;
+    r = store_step(st);
+    r = r == 1 ? store_gone_row(st, p->id, &gone) : r == 0 ? -EBADMSG : r;
+    if (r == 0)
+        memcpy(d->high_id, gone.high_id.data, ID_PACKED_SIZE);
+    (void) sqlite3_reset(st);
+    return r;
+}
+
 /* `by_limits` false: all up to `last_key`. */
 static int look(struct store *s, struct store_path *p, bool by_limits, int64_t last_key,
                 uint64_t most, struct doomed *d)
@@ -118,7 +146,9 @@ static int look(struct store *s, struct store_path *p, bool by_limits, int64_t l
         uint64_t at = store_column(st, 1);
         if (by_limits && !over_limits(p, d, now_ms > at ? now_ms - at : 0))
             break;
-        r = take_row(p, d, st);
+        r = d->rows == 0 ? start_doomed(s, p, d) : 0;
+        if (r == 0)
+            r = take_row(p, d, st);
         if (r < 0)
             break;
     }

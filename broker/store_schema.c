@@ -212,10 +212,14 @@ int store_pragmas(sqlite3 *db, bool writer, bool no_sync, uint64_t busy_timeout_
             return store_error(db, rc);
         return store_exec(db, "PRAGMA query_only = ON; PRAGMA cache_size = -8192;");
     }
-    r = store_exec(db, WRITER_SETTINGS);
-    if (r < 0)
-        return r;
-    return store_exec(db, no_sync ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL");
+    /* A new file becomes a WAL one by way of a rollback journal. EXTRA syncs the directory after
+     * the journal was deleted: were it there again after a power cut, it would undo everything. */
+    r = store_exec(db, no_sync ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = EXTRA");
+    if (r == 0)
+        r = store_exec(db, WRITER_SETTINGS);
+    if (r == 0 && !no_sync)
+        r = store_exec(db, "PRAGMA synchronous = FULL");
+    return r;
 }
 
 /* --- statements --- */

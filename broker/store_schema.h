@@ -115,7 +115,7 @@ MUST_CHECK int store_path_row(sqlite3_stmt *st, struct store_path_row *ret);
 #define STORE_GONE_SQL "SELECT high_id, ids, sum FROM gone WHERE path = ?1"
 struct store_gone_row {
     struct slice high_id; /* the highest event id in any batch deleted; ID_PACKED_SIZE bytes */
-    struct slice ids;     /* of the newest batch deleted, in order */
+    struct slice ids;     /* those of the newest batch deleted that are above all deleted before */
 };
 uint32_t store_sum_gone(uint64_t path_id, const struct store_gone_row *row);
 MUST_CHECK int store_gone_row(sqlite3_stmt *st, uint64_t path_id, struct store_gone_row *ret);

@@ -53,27 +53,27 @@ static int prepare(int fd)
     return -r;
 }
 
-static int map(int fd, struct trial **ret)
+/* NULL: *ret_err says why. */
+static struct trial *map(int fd, int *ret_err)
 {
-    int r = prepare(fd);
-    if (r < 0)
-        return r;
+    *ret_err = prepare(fd);
+    if (*ret_err < 0)
+        return NULL;
     void *page = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (page == MAP_FAILED)
-        return -errno;
-    *ret = page;
-    return 0;
+    if (page != MAP_FAILED)
+        return page;
+    *ret_err = -errno;
+    return NULL;
 }
 
 int trial_open(const char *dir, struct trial **ret, struct trial_found *ret_found)
 {
-    struct trial *t = NULL;
-    int fd = open_file(dir);
+    int r, fd = open_file(dir);
     if (fd < 0)
         return fd;
-    int r = map(fd, &t);
+    struct trial *t = map(fd, &r);
     (void) close(fd); /* the mapping stays */
-    if (r < 0)
+    if (t == NULL)
         return r;
     if (t->magic != MAGIC) {
         memset(t, 0, FILE_SIZE);

@@ -4,6 +4,7 @@
 #include "conn.h"
 
 #include "clock.h"
+#include "crash.h"
 #include "fanout.h"
 #include "log.h"
 #include "mem.h"
@@ -292,6 +293,7 @@ static bool make_room(struct worker *w, const struct conn *c)
 
 void conn_accept(struct worker *w, int fd)
 {
+    CRASH_POINT("conn.accept");
     struct conn *c = conn_new(w);
     struct caps *caps = caps_of(c);
     bool room = caps_enter(&caps->connections, caps->max_connections, 1);

@@ -2,6 +2,7 @@
 #include "fanout.h"
 
 #include "conn.h"
+#include "crash.h"
 #include "replay.h"
 #include "session.h"
 #include "worker.h"
@@ -173,6 +174,7 @@ static void off_the_window(struct group *g, struct member *m)
 
 static bool send_span(struct member *m, const struct segment_span *span, struct tally *t)
 {
+    CRASH_POINT("fanout.send");
     ssize_t n = m->fd >= 0 ? transport_send_plain(m->fd, span->bytes)
                            : m->conn->transport->send(m->conn, span->bytes);
     t->sends++;
@@ -184,6 +186,7 @@ static bool send_span(struct member *m, const struct segment_span *span, struct 
         block(m, span, (size_t) n, t);
         return false;
     }
+    CRASH_POINT("fanout.sent");
     m->cursor = span->start + span->bytes.len;
     t->frames += span->n_messages;
     t->bytes += span->bytes.len;

@@ -65,12 +65,24 @@ struct listing {
     int err; /* of putting a line together */
 };
 
+/* One line of an event: the beginning of its JSON is the same for all. */
+static void describe(const struct event *e, char ret[EXCERPT + 8])
+{
+    char text[EXCERPT * 2];
+    (void) snprintf(text, sizeof(text), "%s %s%s%s %s", EVENT_TYPES[e->type], e->repository,
+                    e->tag[0] == '\0' ? "" : ":", e->tag, e->digest);
+    excerpt(slice_str(text), ret);
+}
+
 static void print_row(struct listing *list, const struct store_letter *l)
 {
     char time[CLOCK_RFC3339_SIZE], text[EXCERPT + 8], registry[EXCERPT + 8], reason[EXCERPT + 8];
     struct content c = content_of(l);
     clock_rfc3339(l->wall_ms, time);
-    excerpt(c.text, text);
+    if (c.event != NULL)
+        describe(c.event, text);
+    else
+        excerpt(c.text, text);
     excerpt(slice_str(l->registry_id), registry);
     excerpt(slice_str(l->reason), reason);
     if (list->n == 0)
@@ -93,7 +105,7 @@ static int append_text(struct buf *out, const char *key, struct slice text)
 
 static int append_base64(struct buf *out, struct slice body)
 {
-    uint8_t *room;
+    uint8_t *room = NULL;
     size_t n = 0, size = body.len / 3 * 4 + 8;
     int r = buf_append_str(out, ",\"body_base64\":\"");
     if (r == 0)

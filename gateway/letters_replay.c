@@ -9,28 +9,13 @@
 
 #include "clock.h"
 #include "letters_post.h"
+#include "letters_round.h"
 #include "mem.h"
 #include "offline.h"
 #include "record.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-
-#define ROUND_BYTES   ((size_t) 16 << 20) /* of letters held at once */
-#define ROUND_LETTERS 1000                /* and stored in one transaction */
-
-struct letter {
-    uint64_t id;
-    char *body;
-    size_t len;
-};
-
-/* Some of the letters that are to be replayed. */
-struct round {
-    uint64_t after, only; /* ids: the last one dealt with, and the only one wanted (0: all) */
-    struct letter *letters;
-    size_t n, bytes;
-};
 
 struct replay {
     const struct config *cfg;
@@ -41,26 +26,6 @@ struct replay {
 };
 
 /* --- events --- */
-
-static bool is_wanted(const struct round *round, const struct store_letter *l)
-{
-    return l->event_seq != 0 && l->id > round->after && (round->only == 0 || l->id == round->only);
-}
-
-static int collect(void *ctx, const struct store_letter *l)
-{
-    struct round *round = ctx;
-    if (!is_wanted(round, l))
-        return 0;
-    if (round->n == ROUND_LETTERS || (round->n > 0 && round->bytes + l->body.len > ROUND_BYTES))
-        return -ECANCELED; /* the next round's */
-    struct letter *to = &round->letters[round->n++];
-    *to = (struct letter){.id = l->id, .body = xmalloc(l->body.len + 1), .len = l->body.len};
-    if (l->body.len > 0)
-        memcpy(to->body, l->body.data, l->body.len);
-    round->bytes += l->body.len;
-    return 0;
-}
 
 /* The same event under another id, which stands in its JSON too. NULL: it does not. */
 static struct event *with_id(const struct event *e, const char id[ID_SIZE])
@@ -100,7 +65,7 @@ static int put(struct replay *rp, const struct letter *l, uint64_t *seq)
 {
     char id[ID_SIZE];
     struct buf packed;
-    buf_init(&packed, ROUND_BYTES);
+    buf_init(&packed, LETTERS_ROUND_BYTES);
     int r = renew(rp, l, id, &packed);
     if (r == -EBADMSG) {
         offline_say("letter %" PRIu64 ": the event cannot be read; it stays", l->id);
@@ -119,7 +84,7 @@ static int put(struct replay *rp, const struct letter *l, uint64_t *seq)
     return r;
 }
 
-static int put_round(struct replay *rp, const struct round *round)
+static int put_round(struct replay *rp, const struct letters_round *round)
 {
     uint64_t seq = rp->next_seq, left = 0;
     int r = store_begin(rp->store);
@@ -144,24 +109,20 @@ static int put_round(struct replay *rp, const struct round *round)
 
 static int replay_events(struct replay *rp, uint64_t only)
 {
-    struct round round = {.only = only};
+    struct letters_round round;
     char last[ID_SIZE];
-    round.letters = xcalloc(ROUND_LETTERS, sizeof(*round.letters));
+    int r;
+    letters_round_init(&round, true, only, UINT64_MAX);
     store_last_event_id(rp->store, last);
     (void) id_gen_resume(&rp->ids, slice_str(last)); /* "" or malformed: from the clock */
     rp->next_seq = store_next_seq(rp->store);
-    int r;
     do {
-        round.n = round.bytes = 0;
-        r = store_load_letters(rp->store, collect, &round);
+        letters_round_next(&round);
+        r = store_load_letters(rp->store, letters_round_add, &round);
         if (r == -ECANCELED || r == 0)
             r = round.n == 0 ? 0 : put_round(rp, &round);
-        for (size_t i = 0; i < round.n; i++) {
-            round.after = round.letters[i].id;
-            free(round.letters[i].body);
-        }
     } while (r == 0 && round.n > 0);
-    free(round.letters);
+    letters_round_fini(&round);
     return r;
 }
 
@@ -171,11 +132,13 @@ struct finding {
     uint64_t id;
     bool found;
     uint64_t n_events, n_unread;
+    uint64_t last; /* id */
 };
 
 static int find(void *ctx, const struct store_letter *l)
 {
     struct finding *f = ctx;
+    f->last = l->id;
     if (f->id != 0 && l->id != f->id)
         return 0;
     f->found = true;
@@ -230,7 +193,7 @@ int letters_replay(const struct config *cfg, const char *id)
         return EXIT_LEFT_OVER;
     }
     if (code == 0 && f.n_unread > 0)
-        code = letters_post(cfg, f.id, &rp.n_done, &rp.n_left);
+        code = letters_post(cfg, f.id, f.last, &rp.n_done, &rp.n_left);
     if (code == 0 && f.n_events > 0)
         code = replay_from_store(&rp, f.id, &again, true);
     if (code != 0)

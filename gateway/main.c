@@ -1,5 +1,6 @@
 /* main.c - regcastd: options, wiring, signals. No logic. */
 #include "config.h"
+#include "crash.h"
 #include "letters.h"
 #include "log.h"
 #include "mem.h"
@@ -293,6 +294,7 @@ static void drain_workers(void *arg)
     if (d->workers_told)
         return;
     d->workers_told = true;
+    CRASH_POINT("main.drained");
     for (size_t i = 0; i < d->shared.n_workers; i++)
         worker_drain(&d->shared.workers[i]);
 }
@@ -319,6 +321,7 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
     s->drain_code = code;
     s->drain_spread_ms = spread_ms;
     atomic_store(&s->draining, true);
+    CRASH_POINT("main.drain");
     (void) uv_timer_start(&d->settle, on_settle_late, SETTLE_MS, 0);
     pipeline_drain(d->pipeline, drain_workers, d);
 }

@@ -3,6 +3,7 @@
  *                    > on_head > on_upgrade > resume_open */
 #include "request.h"
 
+#include "crash.h"
 #include "mem.h"
 #include "notice.h"
 #include "path.h"
@@ -47,8 +48,12 @@ static void answer(struct conn *c, unsigned status, const char *extra, struct sl
     buf_init(&out, ANSWER_MAX);
     int r = http_response(&out, status, extra, body, close, head->method == HTTP_M_HEAD);
     metrics_answer(&w->metrics, w->role, status);
+    if (CRASH_NEXT("request.answer.half"))
+        conn_send(c, slice_sub(buf_slice(&out), 0, out.len / 2));
+    CRASH_POINT("request.answer.half");
     if (r == 0)
         conn_send(c, buf_slice(&out));
+    CRASH_POINT("request.answered");
     buf_fini(&out);
     if (r < 0 || close) {
         conn_linger(c, END_DONE, LINGER_MS);
@@ -130,6 +135,7 @@ void request_drop(struct conn *c)
 static void on_events_head(struct conn *c, struct slice param)
 {
     const struct http_head *head = http_get_head(c->http);
+    CRASH_POINT("request.head");
     struct exchange *ex = xcalloc(1, sizeof(*ex));
     ex->call.done = on_answered;
     ex->c = c;
@@ -195,6 +201,7 @@ static void on_events_done(struct conn *c)
     struct exchange *ex = c->exchange;
     char peer[INET6_ADDRSTRLEN + 8];
     conn_peer_name(c, peer);
+    CRASH_POINT("request.body");
     conn_set_state(c, CONN_HANDLING);
     metrics_add(&c->worker->metrics, M_WEBHOOK_REQUESTS, 1);
     struct ingest_request req = ingest_request_of(c, ex->registry, peer, buf_slice(&ex->body));

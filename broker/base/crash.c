@@ -10,16 +10,27 @@
 
 static _Atomic unsigned long passes;
 
-void crash_pass(const char *point)
+/* At which pass of this point, 0: never. */
+static unsigned long wanted_pass(const char *point)
 {
     const char *wanted = getenv("REGCAST_CRASH"); /* nobody sets the environment after start */
-    if (wanted == NULL)
-        return;
     size_t len = strlen(point);
-    if (strncmp(wanted, point, len) != 0 || wanted[len] != ':')
-        return;
-    if (atomic_fetch_add(&passes, 1) + 1 == strtoul(wanted + len + 1, NULL, 10))
+    if (wanted == NULL || strncmp(wanted, point, len) != 0 || wanted[len] != ':')
+        return 0;
+    return strtoul(wanted + len + 1, NULL, 10);
+}
+
+void crash_pass(const char *point)
+{
+    unsigned long wanted = wanted_pass(point);
+    if (wanted > 0 && atomic_fetch_add(&passes, 1) + 1 == wanted)
         (void) raise(SIGKILL);
+}
+
+bool crash_next(const char *point)
+{
+    unsigned long wanted = wanted_pass(point);
+    return wanted > 0 && atomic_load(&passes) + 1 == wanted;
 }
 
 void crash_poison(const char *repository)

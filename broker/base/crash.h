@@ -8,12 +8,17 @@
 #define BASE_CRASH_H
 
 #ifdef REGCAST_CRASH_POINTS
+#include <stdbool.h>
+
 void crash_pass(const char *point);
+bool crash_next(const char *point); /* its next pass kills: time to leave something half done */
 void crash_poison(const char *repository);
 #define CRASH_POINT(point)       crash_pass(point)
+#define CRASH_NEXT(point)        crash_next(point)
 #define CRASH_POISON(repository) crash_poison(repository)
 #else
 #define CRASH_POINT(point)       ((void) 0)
+#define CRASH_NEXT(point)        false
 #define CRASH_POISON(repository) ((void) 0)
 #endif
 

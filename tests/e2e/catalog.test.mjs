@@ -16,9 +16,14 @@ const USER = {
 
 // Takes a registry's notifications as long as no daemon is to hear of them.
 class Deaf {
+    said = ''; // everything, as it came
+
     static async start(port) {
         const d = new Deaf();
-        d.server = http.createServer((req, res) => req.resume().on('end', () => res.end()));
+        d.server = http.createServer((req, res) => {
+            req.setEncoding('utf8').on('data', (text) => (d.said += text));
+            req.on('end', () => res.end());
+        });
         await new Promise((done) => d.server.listen(port, '127.0.0.1', done));
         return d;
     }
@@ -43,10 +48,8 @@ async function filled(t, fill, options = {}) {
     });
     defer(t, () => registry.stop());
     await fill(registry);
-    // What the recorder has heard is what the other endpoint is sent; a push of its own ends it.
-    const last = makeImage('the last of them');
-    await registry.putImage('last', last, 'v1');
-    await registry.recorded({ repository: 'last', tag: 'v1' });
+    await registry.putImage('last', makeImage('the last of them'), 'v1'); // the registry tells in order
+    await until('the last notification', () => /"repository":\s*"last"[^}]*"tag":\s*"v1"/.test(deaf.said));
     const config = makeConfig({ webhooks: { listen: [`127.0.0.1:${port}`] } });
     return { registry, config, file: writeConfig(config), deaf, url: `http://${registry.host}` };
 }
@@ -138,14 +141,13 @@ describe('a registry with users', { timeout: 120000 }, () => {
     let registry, file, url;
 
     before(async () => {
-        registry = await Registry.start({ url: 'http://127.0.0.1:9/', user: USER }).catch((error) => error);
-        if (registry instanceof Error) throw registry;
+        registry = await Registry.start({ url: 'http://127.0.0.1:9/', user: USER });
         await registry.push(makeImage('behind a door'), 'team/app', 'v1');
         file = writeConfig(makeConfig());
         url = `http://${registry.host}`;
     });
 
-    after(() => registry?.stop?.());
+    after(() => registry?.stop());
 
     const secretless = (ran) => {
         const all = [...ran.out, ...ran.err].join('\n');

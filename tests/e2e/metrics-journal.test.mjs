@@ -53,7 +53,8 @@ test('every number of the journal moves', { timeout: 60000 }, async (t) => {
     const first = await look();
     for (const [family, type] of Object.entries(FAMILIES)) {
         assert.equal(first.families.get(family)?.type, type, family);
-        assert.ok(first.families.get(family).samples.length > 0, `${family} is there from the start`);
+        if (family !== 'regcast_reject_total') // shows the reasons there were
+            assert.ok(first.families.get(family).samples.length > 0, `${family} is there from the start`);
     }
     for (const path of ['/', '/quiet']) assert.deepEqual(kept(first, path), { messages: 0, bytes: 0 });
     assert.equal(first.get('regcast_journal_state'), 1);

@@ -154,7 +154,7 @@ describe('paths', () => {
     ];
     const urls = {
         '/': '/',
-        '/?since=1': '/',
+        '/?from=1': '/',
         '/builds': '/builds',
         '/builds/': '/builds',
         '/builds?x=/teams/core': '/builds',

@@ -41,6 +41,8 @@ struct fixture {
     struct shared shared;
     struct worker *gateway, *front; /* one of each, after fixture_start() */
     char gateway_name[LISTENER_NAME_SIZE], front_name[LISTENER_NAME_SIZE];
+    void (*on_step)(void *ctx); /* NULL, or called with each step: another thread's part */
+    void *step_ctx;
 };
 
 /* --- making and ending --- */
@@ -128,6 +130,8 @@ static inline void fixture_step(struct fixture *f)
     struct worker *all[] = {f->gateway, f->front};
     struct pollfd fds[ARRAY_LEN(all)];
     int wait = 1;
+    if (f->on_step != NULL)
+        f->on_step(f->step_ctx);
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         uv_update_time(&all[i]->loop);
         (void) uv_run(&all[i]->loop, UV_RUN_NOWAIT);
@@ -396,22 +400,35 @@ static inline struct response client_ask(struct fixture *f, struct client *c, co
     return r;
 }
 
-#define WS_HEADERS                                                                                 \
+#define WS_FIXED                                                                                   \
     "Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"        \
-    "Sec-WebSocket-Key: " WS_KEY "\r\n\r\n"
+    "Sec-WebSocket-Key: " WS_KEY "\r\n"
+#define WS_HEADERS WS_FIXED "\r\n"
 
-/* The handshake; the 101 is taken out of what came. */
-static inline void client_upgrade(struct fixture *f, struct client *c, const char *path)
+/* Sends a handshake; `extra`: header lines, each with its line end. */
+static inline void client_shake(struct fixture *f, struct client *c, const char *path,
+                                const char *extra)
 {
-    char request[512];
-    (void) snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n" WS_HEADERS, path);
+    char request[1024];
+    (void) snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n" WS_FIXED "%s\r\n", path, extra);
     client_say(f, c, request);
+}
+
+/* Its answer; the 101 is taken out of what came. */
+static inline void client_shaken(struct fixture *f, struct client *c)
+{
     CLIENT_UNTIL(f, c, client_head_end(c) > 0 || c->eof);
-    assert_false(c->eof);
+    assert_true(client_head_end(c) > 0);
     assert_memory_equal(c->in.data, "HTTP/1.1 101 ", 13);
     client_header(c, "X-Yc-Apigateway-Websocket-Connection-Id", c->id, sizeof(c->id));
     assert_int_equal(strlen(c->id), ID_LEN);
     buf_consume(&c->in, client_head_end(c));
+}
+
+static inline void client_upgrade(struct fixture *f, struct client *c, const char *path)
+{
+    client_shake(f, c, path, "");
+    client_shaken(f, c);
 }
 
 /* A client with an open WebSocket on the path. */

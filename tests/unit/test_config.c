@@ -283,7 +283,7 @@ static const struct {
     {"gateway: {paths: [[/]]}\n", 1, "gateway.paths[0]", "expected a mapping, got a list"},
     /* values out of bounds */
     {"engine: nats\n", 1, "engine",
-     "expected embedded (nats is not in this version), got \"nats\""},
+     "expected embedded or memory (nats is not in this version), got \"nats\""},
     {"log_level: trace\n", 1, "log_level", "expected debug, info, warn or error"},
     {"cloud_id: 123456789012345678901234567890123456789012345678901\n", 1, "cloud_id",
      "expected 1 to 50 characters"},
@@ -351,7 +351,7 @@ static const struct {
     {"gateway:\n  defaults:\n    max_frame_bytes: 1MiB\n", 3, "gateway.paths[0].max_frame_bytes",
      "expected at most max_message_bytes (128KiB), got 1MiB"},
     {"gateway: {paths: [{path: /a, max_lag_bytes: 17MiB}]}\n", 1, "gateway.paths[0].max_lag_bytes",
-     "expected at most history_bytes (16MiB), got 17MiB"},
+     "expected at most memory_bytes (16MiB), got 17MiB"},
     {"gateway: {id: g1, paths: [{path: /a, max_message_bytes: 4095, max_frame_bytes: 200}]}\n"
      "registries: [{id: r1}]\nservice_accounts: [{id: s1}]\n" TRIGGER("", FITTING),
      10, "triggers[0].rule.container_registry.gateway_websocket_broadcast.path",

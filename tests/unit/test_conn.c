@@ -52,7 +52,7 @@ static const char *const MAY[CONN_N_STATES] = {
     /*            RBHKOcC */
     /* request */ ".******",
     /* body */ "..*..**",
-    /* handling */ "...*.**",
+    /* handling */ "...****",
     /* keepalive */ "*....**",
     /* open */ ".....**",
     /* closing */ "......*",

@@ -12,7 +12,7 @@ static struct fixture *start(enum config_slow policy, uint64_t max_lag_bytes, ui
     f->paths[0].slow_consumer = policy;
     f->paths[0].max_lag_bytes = max_lag_bytes;
     f->paths[0].max_lag_ms = max_lag_ms;
-    f->paths[0].history_bytes = history_bytes;
+    f->paths[0].history_bytes = f->paths[0].memory_bytes = history_bytes;
     fixture_start(f);
     return f;
 }
@@ -364,6 +364,42 @@ static void test_skip_policy(void **state)
     fixture_free(f);
 }
 
+/* A client with regcast.v1 is told where messages are missing. */
+static void test_skip_is_told(void **state)
+{
+    (void) state;
+    static const char GAP[] = "{\"control\":\"gap\",\"reason\":\"slow\",\"oldest\":null}";
+    struct fixture *f = start(SLOW_SKIP, 1 << 20, 60000, 64 << 20);
+    struct client c = client_with_buffer(f->gateway_name, 4096);
+    client_shake(f, &c, "/", "Sec-WebSocket-Protocol: regcast.v1\r\n");
+    client_shaken(f, &c);
+    c.deaf = true;
+    append_run(f, 0, 599);
+    FIXTURE_UNTIL(f, fixture_metric(f->gateway, M_SLOW_SKIPPED) > 0);
+    append_run(f, 600, 609);
+    c.deaf = false;
+    unsigned want = 0, gaps = 0;
+    while (want < 610) {
+        struct received got = {0};
+        CLIENT_UNTIL(f, &c, client_peek(&c, &got) || c.eof);
+        assert_true(got.size > 0);
+        if (got.payload.len == LEN) {
+            unsigned n = number_of(&got);
+            assert_int_equal(n, want);
+            want = n + 1;
+        } else { /* exactly between what came before and what came after */
+            assert_int_equal(got.payload.len, strlen(GAP));
+            assert_memory_equal(got.payload.data, GAP, strlen(GAP));
+            want = 600;
+            gaps++;
+        }
+        buf_consume(&c.in, got.size);
+    }
+    assert_int_equal(gaps, 1);
+    client_free(&c);
+    fixture_free(f);
+}
+
 /* A cursor that has fallen off the window before its connection had a turn. */
 static void test_off_the_window(void **state)
 {
@@ -453,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_memory_does_not_follow_the_clients),
         cmocka_unit_test(test_close_policy),
         cmocka_unit_test(test_skip_policy),
+        cmocka_unit_test(test_skip_is_told),
         cmocka_unit_test(test_off_the_window),
         cmocka_unit_test(test_cut_messages_leave_the_window),
         cmocka_unit_test(test_lingering_gives_back_the_segment),

@@ -49,6 +49,42 @@ static void test_join_at_the_tail(void **state)
     client_free(&late);
 }
 
+/* At a position of the log, which is never beyond the tail; who is behind is catching up until it
+ * has had everything. */
+static void test_join_at_a_position(void **state)
+{
+    struct fixture *f = *state;
+    struct group *g = f->gateway->groups[0];
+    uint64_t starts[6];
+    for (unsigned n = 0; n < ARRAY_LEN(starts); n++) {
+        starts[n] = pathlog_tail(g->path->log);
+        fixture_append(f, 0, SLICE_LIT("text"));
+    }
+    const uint64_t tail = pathlog_tail(g->path->log);
+    const struct {
+        uint64_t position, cursor;
+    } cases[] = {
+        {0, 0}, {starts[3], starts[3]}, {tail, tail}, {tail + 1, tail}, {GROUP_TAIL, tail}};
+    struct client clients[ARRAY_LEN(cases)];
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        clients[i] = client_new(f->gateway_name);
+        FIXTURE_UNTIL(f, !list_empty(&f->gateway->by_state[CONN_REQUEST]));
+        struct conn *c = fixture_conn(f->gateway, CONN_REQUEST);
+        session_open(c, g, SLICE_LIT("HTTP"), cases[i].position);
+        assert_int_equal(g->members[i].cursor, cases[i].cursor);
+        assert_int_equal(g->members[i].catching, cases[i].cursor < tail);
+    }
+    check_members(g);
+    fanout_start(g);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t want = 4 + (size_t) (tail - cases[i].cursor);
+        CLIENT_UNTIL(f, &clients[i], clients[i].in.len >= want);
+        assert_int_equal(clients[i].in.len, want);
+        assert_false(g->members[i].catching);
+        client_free(&clients[i]);
+    }
+}
+
 /* A template is one group: whatever its parameter says. Other paths hear nothing. */
 static void test_paths_are_apart(void **state)
 {
@@ -248,13 +284,10 @@ int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH(test_join_at_the_tail),
-        WITH(test_paths_are_apart),
-        WITH(test_leave),
-        WITH(test_leave_inside_a_pass),
-        WITH(test_no_memory_to_join),
-        WITH(test_wake_without_members),
-        WITH(test_wakes_fold),
+        WITH(test_join_at_the_tail),     WITH(test_join_at_a_position),
+        WITH(test_paths_are_apart),      WITH(test_leave),
+        WITH(test_leave_inside_a_pass),  WITH(test_no_memory_to_join),
+        WITH(test_wake_without_members), WITH(test_wakes_fold),
         WITH(test_no_wake_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

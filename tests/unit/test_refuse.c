@@ -38,7 +38,8 @@ static void test_info(void **state)
     }
 }
 
-/* A close code for frames, an HTTP error elsewhere; 0 closes without a word. */
+/* A close code for frames (one of them our own), an HTTP error elsewhere; 0 closes without a word.
+ */
 static void test_answers_fit_their_stage(void **state)
 {
     (void) state;
@@ -46,7 +47,7 @@ static void test_answers_fit_their_stage(void **state)
         const struct refuse_info *info = refuse_info((enum refuse) i);
         unsigned low = strcmp(info->stage, "frames") == 0 ? 1002 : 400;
         unsigned high = low == 400 ? 505 : 1013;
-        if (info->answer != 0 && (info->answer < low || info->answer > high))
+        if (info->answer != 0 && i != REFUSE_HISTORY && (info->answer < low || info->answer > high))
             fail_msg("%s: %u", info->name, (unsigned) info->answer);
     }
 }

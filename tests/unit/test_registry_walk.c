@@ -376,6 +376,35 @@ static void pages_without_end(void **state)
     stub_stop(s);
 }
 
+/* Each allocation that a stranger decides about fails once: an error, and nothing is lost. */
+static void no_memory(void **state)
+{
+    static const struct stub_row ROWS[] = {
+        HELLO,
+        ROW(CATALOG, 200, "", "{\"repositories\":[\"a\"]}"),
+        ROW(TAGS("a"), 200, "", "{\"tags\":[\"multi\"]}"),
+        ROW("HEAD /v2/a/manifests/multi", 200, IS(INDEX, INDEX_DIGEST), ""),
+        ROW("GET /v2/a/manifests/" INDEX_DIGEST, 200, IS(INDEX, INDEX_DIGEST), INDEX_BODY),
+    };
+    char why[REGISTRY_WHY_SIZE];
+    static struct said said;
+    unsigned failures = 0;
+    (void) state;
+    struct stub *s = stub_start(ROWS, ARRAY_LEN(ROWS));
+    for (int r = -ENOMEM; r < 0; failures++) {
+        struct registry_walk *w = NULL;
+        mem_fail_at(failures + 1);
+        r = run_walk(s, 100, 100, &w, &said, why);
+        mem_fail_at(0);
+        assert_true(r == 0 || r == -ENOMEM);
+        assert_int_equal(w != NULL, r == 0);
+        registry_walk_free(w);
+        assert_true(failures < 100);
+    }
+    assert_true(failures > 2); /* the last one did not fail */
+    stub_stop(s);
+}
+
 static void a_bad_url(void **state)
 {
     char why[REGISTRY_WHY_SIZE] = "";
@@ -398,6 +427,7 @@ int main(void)
         cmocka_unit_test(found),
         cmocka_unit_test(not_found),
         cmocka_unit_test(pages_without_end),
+        cmocka_unit_test(no_memory),
         cmocka_unit_test(a_bad_url),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

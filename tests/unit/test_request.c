@@ -9,8 +9,8 @@
 #define ACCEPTED    "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}"
 #define SET_ASIDE   "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}"
 
-struct engine {
-    int result;   /* of submit */
+struct world {
+    int result;   /* of can_submit */
     bool at_once; /* answers before submit returns */
     struct {
         void (*done)(void *arg, int err);
@@ -18,24 +18,38 @@ struct engine {
     } pending[MAX_PENDING];
     size_t n_pending, n_submitted;
 };
-static struct engine engine;
+static struct world engine;
 
-static int on_submit(void *ctx, struct event *const *events, size_t n,
-                     void (*done)(void *arg, int err), void *arg)
+static int can_submit(void *ctx)
 {
     (void) ctx;
-    assert_true(n > 0 && events[0] != NULL);
-    engine.n_submitted++;
-    if (engine.result < 0)
-        return engine.result;
-    if (engine.at_once) {
-        done(arg, 0);
-        return 0;
+    return engine.result;
+}
+
+static void on_submit(void *ctx, const struct engine_submission *s)
+{
+    (void) ctx;
+    engine.n_submitted += s->n > 0;
+    if (engine.at_once || s->n == 0) { /* what only sets something aside is not waited for here */
+        s->done(s->arg, 0);
+        return;
     }
     assert_true(engine.n_pending < MAX_PENDING);
-    engine.pending[engine.n_pending].done = done;
-    engine.pending[engine.n_pending++].arg = arg;
-    return 0;
+    engine.pending[engine.n_pending].done = s->done;
+    engine.pending[engine.n_pending++].arg = s->arg;
+}
+
+static uint64_t engine_ms(void *ctx)
+{
+    (void) ctx;
+    return 1;
+}
+
+static bool suspect(void *ctx, uint64_t webhook_hash)
+{
+    (void) ctx;
+    (void) webhook_hash;
+    return false;
 }
 
 /* The oldest of what waits is safe (or not). */
@@ -51,11 +65,12 @@ static void engine_answers(int err)
 
 static struct fixture *start(struct fixture *f)
 {
-    engine = (struct engine){0};
+    engine = (struct world){0};
     fixture_start(f);
     f->shared.ready = true;
-    const struct ingest_target target = {NULL, on_submit};
-    f->shared.ingest = ingest_new(&f->cfg, &f->front->metrics, target);
+    const struct ingest_target target = {
+        .can_submit = can_submit, .submit = on_submit, .now_ms = engine_ms, .suspect = suspect};
+    f->shared.ingest = ingest_new(&f->cfg, &f->front->metrics, &target);
     return f;
 }
 

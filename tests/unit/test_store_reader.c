@@ -1,5 +1,6 @@
 /* Reading the store beside its writer: where a client goes on, what is loaded, what damage does. */
 #include "shelf.h"
+#include "store_fixture.h"
 
 #include <sys/stat.h>
 
@@ -224,6 +225,7 @@ static void test_long_scan(void **state)
     struct world w;
     shelf_open(&w.shelf);
     struct shelf_path *a = shelf_path(&w.shelf, "/a"), *b = shelf_path(&w.shelf, "/b");
+    struct shelf_path *c = shelf_path(&w.shelf, "/c");
     shelf_exec(&w.shelf, "BEGIN");
     uint64_t first = a->place.tail;
     for (unsigned i = 0; i < 5000; i++)
@@ -236,103 +238,20 @@ static void test_long_scan(void **state)
     for (unsigned i = 0; i < 5000; i++)
         (void) shelf_put_row(&w.shelf, b, &(uint64_t){50000 + i * 100}, 1, 20);
     (void) shelf_put_row(&w.shelf, b, &(uint64_t){49999}, 1, 20);
+    /* On /c more go by in a minute than are looked at. */
+    for (unsigned i = 0; i < 17000; i++)
+        (void) shelf_put_row(&w.shelf, c, &(uint64_t){50000 + i * 3}, 1, 20);
+    (void) shelf_put_row(&w.shelf, c, &(uint64_t){49999}, 1, 20);
     shelf_write_path(&w.shelf, a);
     shelf_write_path(&w.shelf, b);
+    shelf_write_path(&w.shelf, c);
     shelf_exec(&w.shelf, "COMMIT");
     world_read(&w);
     expect(&w, "/a", 49999, STORE_FOUND, after);
     expect(&w, "/b", 49999, STORE_BETWEEN, first); /* repeats what it knows, leaves out nothing */
+    expect(&w, "/c", 49999, STORE_BETWEEN, first);
     expect(&w, "/b", 50000, STORE_FOUND, first + 20);
     expect(&w, "/b", 50000 + 4999 * 100, STORE_FOUND, b->place.tail - 20);
-    world_end(&w);
-}
-
-/* --- against a slow model --- */
-
-#define MODEL_BATCHES 400
-
-struct model_batch {
-    uint64_t ids[4], position, end;
-    size_t n;
-};
-
-static uint64_t pick(uint64_t *rng, uint64_t n) /* splitmix64 */
-{
-    uint64_t z = *rng += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (z ^ (z >> 31)) % n;
-}
-
-static bool model_has(const struct model_batch *b, uint64_t id)
-{
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->ids[i] == id)
-            return true;
-    }
-    return false;
-}
-
-/* What a client that has seen `id`, wherever that was first, must be told: worked out from all
- * batches that ever were, of which the first `gone` are deleted. */
-static void model_expect(struct world *w, const struct model_batch *all, size_t gone, size_t n,
-                         uint64_t id)
-{
-    uint64_t high = SHELF_BIRTH, high_before = SHELF_BIRTH;
-    uint64_t oldest = gone == 0 ? 0 : all[gone - 1].end;
-    for (size_t i = 0; i < gone; i++) {
-        high_before = high;
-        for (size_t k = 0; k < all[i].n; k++)
-            high = all[i].ids[k] > high ? all[i].ids[k] : high;
-    }
-    if (id <= high) {
-        bool last = id > high_before && model_has(&all[gone - 1], id);
-        expect(w, "/a", id, last ? STORE_BETWEEN : STORE_GONE, oldest);
-        return;
-    }
-    for (size_t i = gone; i < n; i++) {
-        if (model_has(&all[i], id)) {
-            expect(w, "/a", id, STORE_FOUND, all[i].end);
-            return;
-        }
-    }
-    uint64_t later = n == 0 ? 0 : all[n - 1].end;
-    for (size_t i = n; i-- > gone;) {
-        for (size_t k = 0; k < all[i].n; k++)
-            later = all[i].ids[k] > id ? all[i].position : later;
-    }
-    expect(w, "/a", id, STORE_BETWEEN, later);
-}
-
-static void test_model(void **state)
-{
-    (void) state;
-    struct world w;
-    static struct model_batch all[MODEL_BATCHES];
-    uint64_t rng = 42, now = 2000;
-    size_t gone = 0;
-    shelf_open(&w.shelf);
-    struct shelf_path *a = shelf_path(&w.shelf, "/a");
-    world_read(&w);
-    for (size_t n = 0; n < MODEL_BATCHES; n++) {
-        struct model_batch *b = &all[n];
-        b->n = 1 + pick(&rng, 4);
-        uint64_t id = now - pick(&rng, 60); /* a trigger that waited, or not; ids go up within */
-        for (size_t i = 0; i < b->n; i++)
-            b->ids[i] = id += 1 + pick(&rng, 5);
-        now = id > now ? id : now;
-        b->position = shelf_put(&w.shelf, a, b->ids, b->n, 1 + pick(&rng, 9000));
-        b->end = a->place.tail;
-        while (gone < n && pick(&rng, 10) < 4) {
-            shelf_delete(&w.shelf, a);
-            gone++;
-        }
-        for (unsigned i = 0; i < 20; i++)
-            model_expect(&w, all, gone, n + 1, now + 10 - pick(&rng, i < 10 ? 100 : now - 990));
-    }
-    for (uint64_t id = SHELF_BIRTH - 2; id < now + 5; id++)
-        model_expect(&w, all, gone, MODEL_BATCHES, id);
-    assert_true(gone > MODEL_BATCHES / 4);
     world_end(&w);
 }
 
@@ -488,14 +407,126 @@ static void test_damage(void **state)
     }
 }
 
+/* --- the real writer --- */
+
+#define REAL "/real"
+
+/* Commits a batch of the events numbered `seqs`; returns its position. */
+static uint64_t real_put(struct store *s, const uint64_t *seqs, size_t n)
+{
+    uint8_t ids[4 * ID_PACKED_SIZE], frames[LEN];
+    uint64_t position;
+    for (size_t i = 0; i < n; i++)
+        fixture_packed_id(seqs[i], ids + i * ID_PACKED_SIZE);
+    fixture_bytes(seqs[0], frames, sizeof(frames));
+    struct store_batch b = {.path = 0,
+                            .trigger_id = "a1s00000000000000001",
+                            .last_seq = seqs[0],
+                            .ids = slice_of(ids, n * ID_PACKED_SIZE),
+                            .frames = slice_of(frames, sizeof(frames))};
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_put_batch(s, &b, &position), 0);
+    assert_int_equal(store_commit(s), 0);
+    return position;
+}
+
+static void real_keep(struct store *s, uint64_t count)
+{
+    struct store_path_state path;
+    bool more;
+    struct store_limits limits = FIXTURE_LIMITS;
+    limits.max_count = count;
+    assert_int_equal(store_path(s, 0, REAL, SHELF_BITS, &limits), 0);
+    assert_int_equal(store_retire(s, 1000, &more), 0);
+    assert_false(more);
+    store_path_state(s, 0, &path);
+    assert_int_equal(path.count, count);
+}
+
+static void real_expect(struct world *w, uint64_t seq, enum store_found want, uint64_t position)
+{
+    uint8_t id[ID_PACKED_SIZE];
+    enum store_found got;
+    uint64_t at;
+    fixture_packed_id(seq, id);
+    assert_int_equal(store_reader_find(w->reader, REAL, slice_of(id, sizeof(id)), &got, &at), 0);
+    if (got != want || (want != STORE_GONE && at != position))
+        fail_msg("%llu: %d at %llu, not %d at %llu", (unsigned long long) seq, (int) got,
+                 (unsigned long long) at, (int) want, (unsigned long long) position);
+}
+
+static int count_messages(void *ctx, uint64_t position, struct slice frames)
+{
+    (void) position;
+    assert_int_equal(frames.len, LEN);
+    ++*(unsigned *) ctx;
+    return 0;
+}
+
+/* The events of test_two_triggers(), as the store itself writes and deletes them. */
+static void test_real_store(void **state)
+{
+    (void) state;
+    struct world w;
+    char dir[64];
+    fixture_dir(dir);
+    struct store *s = fixture_open(dir);
+    w.shelf.options = fixture_options(dir);
+    assert_int_equal(store_path(s, 0, REAL, SHELF_BITS, &FIXTURE_LIMITS), 0);
+    world_read(&w);
+    real_expect(&w, 100, STORE_BETWEEN, 0);
+    const uint64_t BATCHES[][3] = {{100}, {101}, {102}, {100, 101, 102}, {104}, {90, 103}};
+    const size_t SIZES[] = {1, 1, 1, 3, 1, 2};
+    uint64_t p[7];
+    for (size_t i = 0; i < ARRAY_LEN(BATCHES); i++)
+        p[i + 1] = (p[i] = real_put(s, BATCHES[i], SIZES[i])) + LEN;
+    real_expect(&w, 100, STORE_FOUND, p[1]);
+    real_expect(&w, 90, STORE_FOUND, p[6]);
+    real_expect(&w, 95, STORE_BETWEEN, p[0]);
+    real_keep(s, 4);
+    real_expect(&w, 100, STORE_GONE, 0);
+    real_expect(&w, 101, STORE_BETWEEN, p[2]);
+    real_expect(&w, 102, STORE_FOUND, p[3]);
+    real_keep(s, 3);
+    real_expect(&w, 101, STORE_GONE, 0);
+    real_expect(&w, 102, STORE_BETWEEN, p[3]);
+    real_keep(s, 2); /* the batch of three is deleted: each of them was seen before it */
+    real_expect(&w, 101, STORE_GONE, 0);
+    real_expect(&w, 102, STORE_GONE, 0);
+    real_expect(&w, 104, STORE_FOUND, p[5]);
+    store_reader_close(w.reader);
+
+    store_close(s); /* a restart: positions go on with the next segment */
+    s = fixture_open(dir);
+    real_keep(s, 2);
+    world_read(&w);
+    struct store_range range;
+    unsigned n = 0;
+    real_expect(&w, 104, STORE_FOUND, p[5]);
+    real_expect(&w, 103, STORE_FOUND, p[6]);
+    assert_int_equal(store_reader_range(w.reader, REAL, p[6], UINT64_MAX, &range), 0);
+    assert_int_equal(range.n, 0);
+    real_expect(&w, 105, STORE_BETWEEN, SHELF_SPAN);
+    assert_int_equal(real_put(s, &(uint64_t){106}, 1), SHELF_SPAN);
+    real_expect(&w, 105, STORE_BETWEEN, SHELF_SPAN);
+    real_expect(&w, 106, STORE_FOUND, SHELF_SPAN + LEN);
+    assert_int_equal(store_reader_load(w.reader, REAL, p[4], UINT64_MAX, count_messages, &n), 0);
+    assert_int_equal(n, 3);
+    assert_int_equal(store_reader_load(w.reader, REAL, p[3], UINT64_MAX, count_messages, &n),
+                     -EOVERFLOW);
+    store_reader_close(w.reader);
+    store_close(s);
+    fixture_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_opening),      cmocka_unit_test(test_reader_writes_nothing),
-        cmocka_unit_test(test_one_trigger),  cmocka_unit_test(test_deleted),
-        cmocka_unit_test(test_two_triggers), cmocka_unit_test(test_long_scan),
-        cmocka_unit_test(test_model),        cmocka_unit_test(test_range_and_load),
-        cmocka_unit_test(test_one_moment),   cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_opening),        cmocka_unit_test(test_reader_writes_nothing),
+        cmocka_unit_test(test_one_trigger),    cmocka_unit_test(test_deleted),
+        cmocka_unit_test(test_two_triggers),   cmocka_unit_test(test_long_scan),
+        cmocka_unit_test(test_range_and_load), cmocka_unit_test(test_one_moment),
+        cmocka_unit_test(test_damage),         cmocka_unit_test(test_real_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,26 @@ static void test_on_stopped(void **state)
     assert_int_equal(stopped, 1);
 }
 
+/* Those with regcast.v1 are told when their own time is. */
+static void test_drain_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct client v1 = client_new(f->gateway_name), plain = client_ws(f, "/");
+    client_shake(f, &v1, "/", "Sec-WebSocket-Protocol: other, regcast.v1\r\n");
+    client_shaken(f, &v1);
+    uint64_t now = uv_now(&f->gateway->loop);
+    f->shared.drain_code = 1012;
+    session_drain(client_conn(f, &v1), now + 12345);
+    session_drain(client_conn(f, &plain), now + 12345);
+    client_expect(f, &v1, FRAME_TEXT,
+                  "{\"control\":\"draining\",\"code\":1012,\"close_in_ms\":12345}");
+    fixture_broadcast(f, 0, "still here");
+    client_expect(f, &v1, FRAME_TEXT, "still here");
+    client_expect(f, &plain, FRAME_TEXT, "still here");
+    client_free(&v1);
+    client_free(&plain);
+}
+
 /* Closes are spread over the drain time, with the code that was set; what was broadcast before the
  * drain comes before the close frame; nobody new gets in. */
 static void test_drain_spread(void **state)
@@ -307,6 +327,7 @@ int main(void)
         WITH(test_random_numbers),
         WITH(test_drain_without_connections),
         WITH(test_on_stopped),
+        WITH(test_drain_is_told),
         WITH(test_drain_spread),
         WITH(test_drain_and_handshakes),
         cmocka_unit_test(test_drain_ends),

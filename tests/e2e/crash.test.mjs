@@ -1,0 +1,172 @@
+// The daemon is killed while registries send and clients listen: at every named point of its code,
+// and at random. What was acknowledged must reach each client that comes back, once and in order.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { REGCASTD, REGCASTD_FAST, ROOT, pause } from './harness.mjs';
+import {
+    Follower,
+    Ledger,
+    Load,
+    ONE,
+    Place,
+    SEED,
+    SEVEN,
+    SWEEP,
+    Totals,
+    assertClean,
+    below,
+    inParallel,
+    judge,
+    notStored,
+    random,
+    shuffled,
+    storedMessages,
+} from './ledger.mjs';
+import * as scenarios from './scenarios.mjs';
+
+const WIDTH = 2; // daemons at a time
+const SAMPLE_MS = 15000; // for the sample of later passes, without SWEEP
+const LATER = [2, 3, 10, 100];
+const EVENTS = { 1: 60, 2: 60, 3: 60, 10: 160, 100: 1000 }; // of a tour that waits for pass n
+
+const totals = new Totals();
+after(() => console.log(`crash points and random kills: ${totals}`));
+
+// Every point there is, so that none can be added and not be tested.
+function pointsIn(...folders) {
+    const points = new Set();
+    for (const folder of folders)
+        for (const file of readdirSync(join(ROOT, folder), { recursive: true })) {
+            if (!file.endsWith('.c')) continue;
+            const text = readFileSync(join(ROOT, folder, file), 'utf8');
+            for (const [, point] of text.matchAll(/CRASH_POINT\("([^"]+)"\)/g)) points.add(point);
+        }
+    return [...points].sort();
+}
+
+const POINTS = pointsIn('broker', 'gateway');
+
+// What takes the daemon past a point; the first line that its name fits counts.
+const SCENARIOS = [
+    [/^store\.checkpoint\./, scenarios.longTour],
+    [/^store\.attempt$/, scenarios.afterDyingOverAWebhook],
+    [/^store\.renumber\./, scenarios.withLongerMessages],
+    [/^store\.mark$/, scenarios.withFailingSync],
+    [/^(journal\.letter|store\.letter\.delete)$/, scenarios.withEventsThatFitNowhere],
+    [/^store\.quarantine\./, scenarios.withADamagedStore],
+    [/^store\.replace_catalog$/, scenarios.withACatalogReadAnew],
+    [/^/, scenarios.tour],
+];
+
+async function strikeAt(point, n) {
+    const [, scenario] = SCENARIOS.find(([names]) => names.test(point));
+    const name = `${point}-${n}`;
+    try {
+        const rng = random(SEED + n);
+        const events = EVENTS[n];
+        return await scenario({ point, n, name, bin: REGCASTD, rng, events, totals });
+    } catch (error) {
+        error.message = `${name}: ${error.message}`;
+        throw error;
+    }
+}
+
+const limits = { timeout: 120000 };
+
+test('there are points to be killed at', () => {
+    assert.ok(POINTS.length >= 40, `${POINTS.length} points: ${POINTS.join(' ')}`);
+});
+
+describe('killed at the first pass of', { concurrency: WIDTH }, () => {
+    for (const point of POINTS)
+        test(point, limits, async (t) => {
+            const { struck } = await strikeAt(point, 1);
+            assert.ok(struck, 'no scenario comes by this point');
+            t.diagnostic(`struck in: ${struck}`);
+        });
+});
+
+describe('killed at later passes', () => {
+    const missed = [];
+
+    async function visit(point, n) {
+        const { struck } = await strikeAt(point, n);
+        if (!struck) missed.push(`${point}:${n}`);
+        return struck;
+    }
+
+    test('of a sample of points', { ...limits, skip: SWEEP && 'all of them follow' }, async (t) => {
+        const all = POINTS.flatMap((point) => LATER.map((n) => [point, n]));
+        const end = performance.now() + SAMPLE_MS;
+        const done = await inParallel(
+            WIDTH,
+            shuffled(random(SEED), all),
+            ([point, n]) => visit(point, n),
+            () => performance.now() < end,
+        );
+        t.diagnostic(`${done} of ${all.length}; passed less often: ${missed.join(' ')}`);
+        assert.ok(done > missed.length);
+    });
+
+    test('of all points', { timeout: 1500000, skip: !SWEEP && 'scripts/test --crash' }, async (t) => {
+        await inParallel(WIDTH, POINTS, async (point) => {
+            for (const n of LATER) if (!(await visit(point, n))) return;
+        });
+        t.diagnostic(`passed less often: ${missed.join(' ')}`);
+        assert.ok(missed.length < POINTS.length);
+    });
+});
+
+// ------------------------------------------------------------------------------- random kills
+
+// A daemon under load that lives for a moment, `kills` times.
+async function shortLives(lane, kills) {
+    const rng = random(SEED + 1000 * lane);
+    const place = new Place({ bin: REGCASTD_FAST });
+    const ledger = new Ledger(`random ${lane}`);
+    const load = new Load(place, ledger, rng, { senders: 6 });
+    const followers = [
+        new Follower(place, ONE, rng, { from: 'earliest' }),
+        new Follower(place, SEVEN, rng, { from: 'earliest', v1: true }),
+    ];
+    let failed = true;
+    try {
+        await place.start();
+        await Promise.all(followers.map((follower) => follower.begin()));
+        const sent = load.run();
+        for (let i = 0; i < kills; i++) {
+            await pause(20 + below(rng, 300));
+            await place.kill();
+            const missing = notStored(place.dataDir, ledger);
+            assert.deepEqual(missing, [], `acknowledged, but not in the store after kill ${i + 1}`);
+            await place.start();
+        }
+        load.enough();
+        await sent;
+        let late = null;
+        for (const one of followers) await one.has(ledger.due(one.path)).catch((e) => (late = e));
+        for (const follower of followers) follower.finish();
+        await place.daemon.stop();
+        const account = judge({ ledger, stored: storedMessages(place.dataDir), followers });
+        totals.add({ account, place, ledger, load, followers });
+        assertClean(account, ledger);
+        if (late) throw late;
+        failed = false;
+    } finally {
+        place.closed = true;
+        load.stop();
+        for (const follower of followers) follower.finish();
+        place.daemon?.child.kill('SIGKILL');
+        place.remove(`random-${lane}`, failed);
+    }
+    return ledger.acked;
+}
+
+test('killed at random under load', { timeout: 300000 }, async (t) => {
+    const kills = SWEEP ? 50 : 3;
+    const acked = await Promise.all([1, 2].map((lane) => shortLives(lane, kills)));
+    t.diagnostic(`${2 * kills} kills, ${acked.join(' + ')} acknowledged events`);
+    assert.ok(acked.every((n) => n > 10 * kills), `acknowledged: ${acked}`);
+});

@@ -1,0 +1,268 @@
+// Ways to points of the code that no usual tour comes by: commands that run instead of the daemon,
+// damaged files, failing disks, events that fit nowhere. Each returns {struck}, as Tour.run() does.
+import assert from 'node:assert/strict';
+import { closeSync, existsSync, openSync, readdirSync, writeSync } from 'node:fs';
+import http from 'node:http';
+import { join } from 'node:path';
+import { REGISTRY, digestOf, start, until, within, writeConfig } from './harness.mjs';
+import {
+    Follower,
+    Ledger,
+    Load,
+    ONE,
+    Place,
+    accountConfig,
+    assertClean,
+    judge,
+    notStored,
+    sqlite,
+    storedMessages,
+    underStrace,
+} from './ledger.mjs';
+import { Tour } from './tour.mjs';
+
+// What every scenario is given: {point, n, name, bin, rng, events, totals}.
+const crashAt = ({ point, n }) => ({ REGCAST_CRASH: `${point}:${n}` });
+
+export function tour(given, options = {}) {
+    const { bin, config, ...rest } = { ...given, ...options };
+    const place = new Place({ bin, ...(config ? { config } : {}) });
+    return new Tour({ armed: { env: crashAt(given) }, ...rest, place }).run();
+}
+
+// Enough for the WAL to be written back.
+export const longTour = (given) => tour(given, { events: 500 });
+
+// The first daemon dies over a webhook, which the next start must notice.
+export const afterDyingOverAWebhook = (given) =>
+    tour(given, { first: { env: { REGCAST_CRASH: 'ingest.read:8' } } });
+
+// Messages may be longer after the start than before it, so what is kept is numbered anew.
+export const withLongerMessages = (given) =>
+    tour(given, {
+        between: ({ place }) => {
+            for (const path of place.config.gateway.paths) path.max_message_bytes = '1MiB';
+        },
+    });
+
+// A sync fails under load: strace makes it, and leaks cannot be looked for under strace.
+export function withFailingSync(given) {
+    const options = process.env.ASAN_OPTIONS ?? '';
+    const failing = ['-e', 'trace=fdatasync', '-e', 'inject=fdatasync:error=EIO:when=30'];
+    return tour(given, {
+        armed: {
+            bin: underStrace(given.bin, failing),
+            env: { ...crashAt(given), ASAN_OPTIONS: `${options}:detect_leaks=0` },
+        },
+    });
+}
+
+// ------------------------------------------------------------------------- without a whole tour
+
+// A place, one load, and in the end one client that reads it all.
+class Short {
+    struck = null;
+    followers = [];
+
+    constructor(given, config) {
+        Object.assign(this, given);
+        this.place = new Place({ bin: given.bin, config });
+        this.renew('first');
+    }
+
+    // A new account: what was before does not count.
+    renew(name) {
+        this.ledger = new Ledger(`${this.name} ${name}`);
+        this.load?.stop();
+        this.load = new Load(this.place, this.ledger, this.rng);
+    }
+
+    static async run(given, config, work) {
+        const short = new Short(given, config);
+        let failed = true;
+        try {
+            await work(short);
+            failed = false;
+        } finally {
+            short.place.closed = true;
+            short.load.stop();
+            for (const follower of short.followers) follower.finish();
+            short.place.daemon?.child.kill('SIGKILL');
+            short.place.remove(short.name, failed);
+        }
+        return short;
+    }
+
+    // Starts the daemon with the point armed, and without it when it strikes before the end.
+    async startArmed(stage, options) {
+        const env = this.struck ? {} : crashAt(this);
+        if (await this.place.start({ ...options, env })) return;
+        this.struck = stage;
+        assert.ok(await this.place.start(options));
+    }
+
+    // `work`, while the point may strike.
+    async during(stage, work, options) {
+        const done = work.then(() => 'done');
+        done.catch(() => {});
+        for (;;) {
+            const { last } = this.place;
+            const how = await Promise.race([done, last.dead]);
+            if (how === 'done') return;
+            if (how.signal !== 'SIGKILL' || this.struck) await last.stop();
+            this.struck = stage;
+            assert.deepEqual(notStored(this.place.dataDir, this.ledger), []);
+            assert.ok(await this.place.start(options));
+        }
+    }
+
+    stop() {
+        return this.place.last.stop();
+    }
+
+    // Runs a command on the place with the point armed, and once more if it strikes.
+    async command(stage, ...args) {
+        const how = await this.#command(args, this.struck ? {} : crashAt(this));
+        if (how.signal === 'SIGKILL' && !this.struck) {
+            this.struck = stage;
+            this.place.kills++;
+            const again = await this.#command(args, {});
+            assert.deepEqual({ code: 0, signal: null }, { code: again.code, signal: again.signal }, again.said);
+            return;
+        }
+        assert.deepEqual({ code: 0, signal: null }, { code: how.code, signal: how.signal }, how.said);
+    }
+
+    async #command(args, env) {
+        const said = [];
+        const file = writeConfig(this.place.config);
+        const { child, exited } = start(this.bin, ['--config', file, ...args], {
+            env,
+            onLine: (line) => said.push(line),
+        });
+        const how = await within(20000, `the end of ${args[0]}`, exited).catch((error) => {
+            child.kill('SIGKILL');
+            throw error;
+        });
+        return { ...how, said: said.join('\n') };
+    }
+
+    // The account of `paths`, of a client that comes now and of the store after a close.
+    async judge(paths = [ONE]) {
+        const { ledger, place } = this;
+        const follower = new Follower(place, paths[0], this.rng, { from: 'earliest' });
+        this.followers.push(follower);
+        await follower.begin();
+        const late = await follower.has(ledger.due(paths[0])).catch((error) => error);
+        follower.finish();
+        await this.stop();
+        const stored = storedMessages(place.dataDir);
+        const account = judge({ ledger, stored, followers: [follower], paths });
+        this.totals.add({ account, place, ledger, load: this.load, followers: [follower] });
+        assertClean(account, ledger);
+        if (late) throw late;
+    }
+}
+
+// Events too long for the only path: they are set aside, each once, and sent when they are allowed.
+export const withEventsThatFitNowhere = (given) => {
+    const config = accountConfig([ONE]);
+    const [path] = config.gateway.paths;
+    Object.assign(path, { max_message_bytes: 300, max_frame_bytes: 300 });
+    const expected = { errors: ['event set aside'] };
+    return Short.run(given, config, async (short) => {
+        const letters = () =>
+            sqlite(join(short.place.dataDir, 'journal.db'), 'SELECT count(*) AS n FROM dead_letters')[0].n;
+        await short.startArmed('start', expected);
+        await short.during('load', short.load.run(20), expected);
+        const all = until('all of them set aside', () => letters() >= 20);
+        await short.during('setting aside', all, expected);
+        await short.stop();
+        assert.equal(letters(), 20, 'each set aside once');
+
+        Object.assign(path, { max_message_bytes: '128KiB', max_frame_bytes: '32KiB' });
+        await short.command('replay', '--replay-dead-letters', 'all');
+        assert.equal(letters(), 0, 'none left');
+        await short.startArmed('start after the replay');
+        await short.judge();
+    });
+};
+
+// A store whose first page is gone: it is kept for whoever can read it, and a new one begun.
+export const withADamagedStore = (given) =>
+    Short.run(given, accountConfig([ONE]), async (short) => {
+        const { place } = short;
+        await place.start();
+        await short.load.run(20);
+        await short.stop();
+        const fd = openSync(join(place.dataDir, 'journal.db'), 'r+');
+        writeSync(fd, Buffer.alloc(4096, 0x5a), 0, 4096, 0);
+        closeSync(fd);
+
+        const expected = { errors: ['damaged; moved aside, a new one begun'] };
+        await short.startArmed('start on a damaged store', expected);
+        const kept = readdirSync(place.dataDir).filter((name) => /^journal\.db\.damaged-[^.-]*$/.test(name));
+        assert.equal(kept.length, 1, readdirSync(place.dataDir).join(' '));
+        short.renew('second');
+        await short.during('load', short.load.run(20), expected);
+        await short.judge();
+    });
+
+// A registry's interface: what the ledger's pushes have left there, and one tag nobody told of.
+class Shelf {
+    static async open(ledger, extra) {
+        const shelf = new Shelf();
+        const tags = new Map();
+        for (const { event } of [...ledger.entries, { event: extra }]) {
+            const { repository, tag, digest } = event.target;
+            tags.set(repository, (tags.get(repository) ?? new Map()).set(tag, digest));
+        }
+        shelf.server = http.createServer((req, res) => {
+            const { pathname } = new URL(req.url, 'http://registry');
+            const json = (body) => {
+                res.setHeader('Content-Type', 'application/json');
+                res.end(JSON.stringify(body));
+            };
+            const [, repo, what, tag] = /^\/v2\/(.+)\/(tags|manifests)\/([^/]+)$/.exec(pathname) ?? [];
+            if (pathname === '/v2/') json({});
+            else if (pathname === '/v2/_catalog') json({ repositories: [...tags.keys()] });
+            else if (what === 'tags') json({ name: repo, tags: [...tags.get(repo).keys()] });
+            else {
+                res.setHeader('Content-Type', 'application/vnd.oci.image.manifest.v1+json');
+                res.setHeader('Docker-Content-Digest', tags.get(repo).get(tag));
+                res.end();
+            }
+        });
+        await new Promise((done) => shelf.server.listen(0, '127.0.0.1', done));
+        shelf.url = `http://127.0.0.1:${shelf.server.address().port}`;
+        return shelf;
+    }
+
+    close() {
+        this.server.closeAllConnections();
+        this.server.close();
+    }
+}
+
+// The catalog is read anew from the registry: before and after, tags that move are known.
+export const withACatalogReadAnew = (given) =>
+    Short.run(given, accountConfig([ONE]), async (short) => {
+        const { ledger, load, place } = short;
+        await place.start();
+        await load.run(20);
+        await short.stop();
+
+        const untold = ledger.untold('load/r0', digestOf(`${given.name} untold`), 'untold');
+        const shelf = await Shelf.open(ledger, untold.event);
+        try {
+            const from = ['--rebuild-catalog', REGISTRY, '--registry-url', shelf.url];
+            await short.command('rebuilding the catalog', ...from);
+        } finally {
+            shelf.close();
+        }
+        await short.startArmed('start after it');
+        for (const entry of [ledger.entries[3], untold])
+            await short.during('tags moved', load.deliver(0, [ledger.addMove(0, entry)]));
+        assert.ok(existsSync(join(place.dataDir, 'journal.db')));
+        await short.judge();
+    });

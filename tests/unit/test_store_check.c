@@ -1,0 +1,88 @@
+/* Tests of broker/store_check.c: what it finds, and how long it may take. */
+#include "store_fixture.h"
+#include "store_private.h"
+
+static void fill(struct store *s, uint64_t from, uint64_t n, size_t len)
+{
+    uint64_t position;
+    assert_int_equal(store_begin(s), 0);
+    for (uint64_t seq = from; seq < from + n; seq++) {
+        assert_int_equal(fixture_webhook(s, seq), 0);
+        assert_int_equal(fixture_batch(s, 0, seq, len, &position), 0);
+    }
+    assert_int_equal(store_commit(s), 0);
+}
+
+/* Changes that leave a database in order, but not the one that was written. */
+static void test_rows(void **state)
+{
+    (void) state;
+    static const char *const CHANGES[] = {
+        "UPDATE batches SET at = at + 1 WHERE key = (SELECT min(key) FROM batches)",
+        "UPDATE batches SET frames = x'00' WHERE key = (SELECT max(key) FROM batches)",
+        "UPDATE batches SET ids = zeroblob(22) WHERE key = (SELECT max(key) FROM batches)",
+        "UPDATE batches SET key = key + 1 WHERE key = (SELECT max(key) FROM batches)",
+        "DELETE FROM batches WHERE key = (SELECT min(key) FROM batches)",
+        "DELETE FROM batches WHERE key = (SELECT max(key) FROM batches)",
+        "INSERT INTO batches SELECT 2 << 48, at, sum, high_id, ids, frames FROM batches LIMIT 1",
+        "INSERT INTO gone SELECT 7, high_id, ids, sum FROM gone LIMIT 1",
+        "UPDATE gone SET high_id = zeroblob(11)",
+        "UPDATE webhooks SET events = zeroblob(100) WHERE seq = 30",
+        "UPDATE sender_ids SET ids = zeroblob(16) WHERE k = 30",
+        "INSERT INTO images VALUES(1, 'r', 'a', 'd', 0)",
+        "INSERT INTO tags VALUES(1, 1, 'v', 0)",
+        "INSERT INTO dead_letters VALUES(1, 1, 'r', 'why', 0, x'', 0)",
+    };
+    char dir[64];
+    fixture_dir(dir);
+    struct store *s = fixture_open(dir);
+    assert_int_equal(store_path(s, 0, "/a", FIXTURE_SPAN, &FIXTURE_LIMITS), 0);
+    fill(s, 1, 50, 700);
+    for (size_t i = 0; i < 2 * ARRAY_LEN(CHANGES); i++) {
+        bool whole = i % 2 == 1;
+        assert_int_equal(store_check(s, whole), 0);
+        assert_int_equal(store_begin(s), 0);
+        assert_int_equal(store_exec(s->db, CHANGES[i / 2]), 0);
+        if (store_check(s, whole) != -EBADMSG)
+            fail_msg("not found (%d): %s", whole, CHANGES[i / 2]);
+        store_rollback(s);
+    }
+    store_close(s);
+    fixture_remove(dir);
+}
+
+/* What is large is not looked at by a usual start, so that it does not take long; after a failure
+ * it is. */
+static void test_a_large_one(void **state)
+{
+    (void) state;
+    char dir[64];
+    fixture_dir(dir);
+    struct store_options options = fixture_options(dir);
+    options.no_sync = true;
+    struct store *s = fixture_open_with(&options, NULL);
+    assert_int_equal(store_path(s, 0, "/a", 20, &FIXTURE_LIMITS), 0);
+    for (uint64_t i = 0; i < 40; i++) {
+        fill(s, 20 * i + 1, 20, 100000);
+        assert_int_equal(store_checkpoint(s), 0);
+    }
+    assert_int_equal(store_check(s, true), 0);
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_exec(s->db, "UPDATE batches SET frames = x'00' WHERE key ="
+                                       " (SELECT max(key) FROM batches)"),
+                     0);
+    assert_int_equal(store_check(s, false), 0);
+    assert_int_equal(store_check(s, true), -EBADMSG);
+    store_rollback(s);
+    store_close(s);
+    fixture_remove(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_a_large_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
