@@ -303,6 +303,15 @@ static void on_event(void *ctx, const struct catalog_event *found)
 {
     struct reading *rd = ctx;
     struct ingest *in = rd->d->in;
+    struct event probe = {
+        .type = found->type,
+        .registry_id = rd->registry->cfg->id,
+        .repository = (char *) (uintptr_t) found->repository,
+        .digest = (char *) (uintptr_t) found->digest,
+        .tag = (char *) (uintptr_t) found->tag,
+    };
+    if (in->target.wanted != NULL && !in->target.wanted(in->target.ctx, &probe))
+        return;
     if (rd->n == rd->cap) {
         size_t cap = rd->cap == 0 ? 16 : rd->cap * 2;
         struct event **events = try_realloc(rd->events, cap * sizeof(struct event *));

@@ -136,6 +136,8 @@ static int put(struct journal *j, struct journal_item *item)
     case JOURNAL_SETTLE:
         CRASH_POINT("journal.settle");
         return store_settle_events(j->store, item->seq);
+    case JOURNAL_DAMAGED:
+        return -EBADMSG;
     case JOURNAL_BARRIER:
         break;
     }
@@ -233,6 +235,16 @@ static void on_error(struct journal *j, int err)
         store_mark_failed(j->store);
 }
 
+/* Nothing to write: it needs no room and no lock. */
+static bool only_barriers(const struct journal *j)
+{
+    for (struct work *w = j->waiting.first; w != NULL; w = w->next) {
+        if (item_of(w)->kind != JOURNAL_BARRIER)
+            return false;
+    }
+    return true;
+}
+
 static void commit_group(struct journal *j)
 {
     struct chain done;
@@ -242,7 +254,7 @@ static void commit_group(struct journal *j)
     CRASH_POINT("journal.group");
     if (atomic_load(&j->state) == JOURNAL_FAILED)
         report.err = -EIO;
-    else
+    else if (!only_barriers(j))
         report.err = put_all(j, &j->committed_serial);
     if (report.err == 0) {
         report.commit_us = clock_mono_us() - start;
