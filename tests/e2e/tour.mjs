@@ -70,7 +70,7 @@ export class Tour {
         await this.#follow('late clients', [ONE, 'earliest', true], [SEVEN, 'earliest']);
         await this.#during('load after a kill', rest);
         await this.#during('tag moved', load.deliver(0, [ledger.addMove(0, ledger.entries[0])]));
-        if (this.rng() < 0.7) await this.#during('filling up', this.#fillUp());
+        if (this.struck && this.rng() < 0.7) await this.#during('filling up', this.#fillUp());
         await this.#during('delivery', this.#delivered());
         if (!this.struck) await this.#during('rest', pause(REST_MS));
         await this.#closes();
