@@ -505,7 +505,7 @@ void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg)
 
 void pipeline_stop(struct pipeline *p)
 {
-    p->draining = true;
+    p->draining = p->broken = true;
     p->ops->stop(p->engine);
 }
 
