@@ -51,16 +51,19 @@ export function shuffled(rng, list) {
 }
 
 // Does `work` for every item, `width` at a time, while `more` says so; returns how many were done.
+// One that fails keeps none of the others from being done.
 export async function inParallel(width, items, work, more = () => true) {
     const rest = [...items];
+    const failures = [];
     let done = 0;
     const lane = async () => {
-        while (rest.length > 0 && more()) {
-            await work(rest.shift());
-            done++;
-        }
+        for (; rest.length > 0 && more(); done++)
+            await work(rest.shift()).catch((error) => failures.push(error));
     };
     await Promise.all(Array.from({ length: width }, lane));
+    if (failures.length > 1)
+        failures[0].message = `${failures.length} of ${done} failed\n${failures.map((one) => one.message).join('\n')}`;
+    if (failures.length > 0) throw failures[0];
     return done;
 }
 

@@ -22,6 +22,7 @@ const REST_MS = 1300; // what is done every second is done meanwhile
 //   armed    options of Place.start() that make the blow fall; what follows it runs without them
 //   first    the same, for the first start alone: it may end that daemon in place of the planned kill
 //   between  called when that one is dead
+//   gives    the exit code with which an armed daemon may give up instead
 export class Tour {
     struck = null; // the stage in which the daemon was killed
     followers = [];
@@ -29,8 +30,8 @@ export class Tour {
     #missing = []; // acknowledged, but not in the store right after a kill
     #late = null; // what did not come in time
 
-    constructor({ name, place, armed, first, between, rng, events, totals }) {
-        Object.assign(this, { name, place, armed, first, between, rng, events, totals });
+    constructor({ name, place, armed, first, between, gives, rng, events, totals }) {
+        Object.assign(this, { name, place, armed, first, between, gives, rng, events, totals });
         this.ledger = new Ledger(name);
         this.load = new Load(place, this.ledger, rng);
     }
@@ -70,7 +71,7 @@ export class Tour {
         await this.#follow('late clients', [ONE, 'earliest', true], [SEVEN, 'earliest']);
         await this.#during('load after a kill', rest);
         await this.#during('tag moved', load.deliver(0, [ledger.addMove(0, ledger.entries[0])]));
-        if (this.rng() < 0.7) await this.#during('filling up', this.#fillUp());
+        if (this.struck && this.rng() < 0.7) await this.#during('filling up', this.#fillUp());
         await this.#during('delivery', this.#delivered());
         if (!this.struck) await this.#during('rest', pause(REST_MS));
         await this.#closes();
@@ -124,6 +125,11 @@ export class Tour {
             const { last } = this.place;
             const how = await Promise.race([done, last.dead]);
             if (how === 'done') return;
+            if (how.code !== null && how.code === this.gives) {
+                this.armed = this.first = {};
+                await this.#comeBack();
+                continue;
+            }
             if (how.signal !== 'SIGKILL') await last.stop(); // fails, and says what it said
             await this.#strike(stage);
         }
