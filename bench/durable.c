@@ -101,7 +101,7 @@ struct journal {
     unsigned in_batch;
     int wal_pages;
     struct hist commit; /* of the measured part */
-    uint64_t groups, requests, largest, checkpoints, cpu_begin, cpu_end;
+    uint64_t commit_ns, groups, requests, largest, checkpoints, cpu_begin, cpu_end;
 };
 
 static void pin(int core)
@@ -299,7 +299,9 @@ static void commit_group(struct journal *j, struct sender *first)
     put_marks(j, &newest->rows);
     step(j, COMMIT);
     if (atomic_load(&j->shared->measuring)) {
-        hist_add(&j->commit, now_ns() - begun);
+        uint64_t took = now_ns() - begun;
+        hist_add(&j->commit, took);
+        j->commit_ns += took;
         j->groups++;
         j->requests += n;
         if (n > j->largest)
@@ -447,9 +449,10 @@ static void report(const struct options *o, const struct journal *j, struct send
                   per((double) bytes, events));
     print_latency("webhook_us", latency);
     print_latency("commit_us", &j->commit);
-    (void) printf("\"group_mean\":%.2f,\"group_max\":%llu,\"checkpoints\":%llu,",
+    (void) printf("\"group_mean\":%.2f,\"group_max\":%llu,\"commit_mean_us\":%.1f,"
+                  "\"checkpoints\":%llu,",
                   per((double) j->requests, j->groups), (unsigned long long) j->largest,
-                  (unsigned long long) j->checkpoints);
+                  per((double) j->commit_ns / 1e3, j->groups), (unsigned long long) j->checkpoints);
     (void) printf("\"client_busy\":%.3f,\"client_core_busy\":%.3f,", client / seconds,
                   (load_at[1].core_busy_s - load_at[0].core_busy_s) / seconds);
     (void) printf("\"server\":{\"cpu_seconds\":%.4f,\"cpu_us_per_event\":%.3f,"

@@ -36,6 +36,7 @@ struct pipeline {
     struct engine *engine;
     struct ingest *ingest;
     uv_timer_t cutoff, expire;
+    uv_prepare_t turn; /* runs before the loop waits */
     struct buf frame; /* scratch for encoding */
     bool *touched;    /* by path index: appended to, readers not yet woken */
     size_t n_touched, unseen_bytes;
@@ -330,6 +331,14 @@ static int can_submit(void *ctx)
     return p->draining ? -EAGAIN : p->ops->can_submit(p->engine);
 }
 
+/* What one turn of the loop has read goes on its way together: one wake-up of the journal for as
+ * many webhooks as were there, and one group. */
+static void on_turn(uv_prepare_t *turn)
+{
+    struct pipeline *p = turn->data;
+    p->ops->flush(p->engine);
+}
+
 static void submit(void *ctx, const struct engine_submission *s)
 {
     struct pipeline *p = ctx;
@@ -338,7 +347,8 @@ static void submit(void *ctx, const struct engine_submission *s)
     for (size_t i = 0; p->ops->waits && i < s->n; i++)
         (void) trigger_set_match(p->triggers, s->events[i], on_early_match, p);
     p->provisional = false;
-    p->ops->flush(p->engine);
+    if (!p->ops->waits)
+        p->ops->flush(p->engine);
 }
 
 static uint64_t engine_now(void *ctx)
@@ -379,12 +389,13 @@ static void make_actions(struct pipeline *p)
 static const struct engine_ops *ops_of(const struct config *cfg)
 {
     static const struct engine_ops *const ENGINES[] = {&ENGINE_EMBEDDED, &ENGINE_MEMORY};
+    const struct engine_ops *ops = NULL;
     for (size_t i = 0; i < ARRAY_LEN(ENGINES); i++) {
         if (strcmp(ENGINES[i]->name, cfg->engine) == 0)
-            return ENGINES[i];
+            ops = ENGINES[i];
     }
-    ASSERT(!"an engine"); /* the configuration was checked */
-    return NULL;
+    ASSERT(ops != NULL); /* the configuration was checked */
+    return ops;
 }
 
 int pipeline_new(const struct config *cfg, struct path_table *paths, struct metrics *metrics,
@@ -452,12 +463,16 @@ int pipeline_start(struct pipeline *p, uv_loop_t *loop, void (*failed)(void *ctx
 {
     p->failed = failed;
     p->failed_ctx = ctx;
-    p->cutoff.data = p->expire.data = p;
+    p->cutoff.data = p->expire.data = p->turn.data = p;
     int r = uv_timer_init(loop, &p->cutoff);
     if (r == 0)
         r = uv_timer_init(loop, &p->expire);
     if (r == 0)
         r = uv_timer_start(&p->expire, on_expire, EXPIRE_MS, EXPIRE_MS);
+    if (r == 0)
+        r = uv_prepare_init(loop, &p->turn);
+    if (r == 0)
+        r = uv_prepare_start(&p->turn, on_turn);
     if (r == 0)
         r = start_engine(p);
     return r;
@@ -490,7 +505,7 @@ void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg)
 
 void pipeline_stop(struct pipeline *p)
 {
-    p->draining = true;
+    p->draining = p->broken = true;
     p->ops->stop(p->engine);
 }
 
@@ -498,6 +513,7 @@ void pipeline_close(struct pipeline *p)
 {
     uv_close((uv_handle_t *) &p->cutoff, NULL);
     uv_close((uv_handle_t *) &p->expire, NULL);
+    uv_close((uv_handle_t *) &p->turn, NULL);
 }
 
 void pipeline_free(struct pipeline *p)

@@ -151,7 +151,7 @@ MUST_CHECK int store_put_batch(struct store *s, const struct store_batch *b,
  * go. */
 MUST_CHECK int store_settle_events(struct store *s, uint64_t seq);
 /* Deletes history over its limits and sender ids older than `window_ms`; at most a few thousand
- * rows a call. *ret_more: call again soon. */
+ * rows a call. *ret_more: call again soon. In a transaction it is part of it, else one itself. */
 MUST_CHECK int store_retire(struct store *s, uint64_t window_ms, bool *ret_more);
 /* Outside a transaction: writes the WAL back when it is long. Errors as above; -EBUSY is none. */
 MUST_CHECK int store_checkpoint(struct store *s);

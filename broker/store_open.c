@@ -150,6 +150,11 @@ static int open_store(struct store *s, struct store_opened *opened, int64_t *ret
     r = store_files_prepare(s, opened);
     if (r == 0)
         r = open_file(s, marked, opened);
+    if (r == -ENOSPC) { /* even opening takes some room */
+        disconnect(s, true);
+        store_drop_ballast(s);
+        r = open_file(s, marked, opened);
+    }
     if (r == -EBADMSG) {
         disconnect(s, true);
         r = store_files_set_aside(s, opened);

@@ -485,10 +485,14 @@ static int load(struct store_reader *r, const char *path_name, uint64_t from, ui
                 int (*batch)(void *, uint64_t position, struct slice frames), void *ctx)
 {
     sqlite3_stmt *st = NULL;
+    uint64_t end = from;
     int err = select_range(r, ST_FRAMES, path_name, from, to, &st);
     while (err == 1 && (err = store_step(st)) == 1) {
         struct frames_row row;
         int told = frames_row(st, &row);
+        if (told == 0 && row.position < end)
+            told = -EBADMSG; /* a page that is there twice has right rows in a wrong order */
+        end = row.position + row.frames.len;
         if (told == 0)
             told = batch(ctx, row.position, row.frames);
         if (told < 0) {

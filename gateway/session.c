@@ -10,6 +10,7 @@
 #define CONTROL_WINDOW_MS 3000 /* a burst is fine, a stream is not (security list FR-15) */
 #define MESSAGE_WINDOW_MS 1000
 #define BEHIND_RETRY_MS   100
+#define STUCK_LINGER_MS   1000
 
 static const struct config *cfg_of(const struct conn *c)
 {
@@ -193,6 +194,14 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
     conn_set_state(c, CONN_OPEN);
 }
 
+/* A client that was stuck while it caught up keeps a segment of history from the others: it has
+ * just the time to read why it has to go. */
+static uint64_t linger_ms(const struct conn *c, enum conn_end end)
+{
+    uint64_t ms = cfg_of(c)->gateway.close_timeout_ms;
+    return end == END_SLOW && catching_up(c) ? least(ms, STUCK_LINGER_MS) : ms;
+}
+
 void session_close(struct conn *c, enum conn_end end, uint16_t code, const char *reason)
 {
     if (c->state != CONN_OPEN)
@@ -208,8 +217,9 @@ void session_close(struct conn *c, enum conn_end end, uint16_t code, const char 
     size_t len = code == 1005 ? frame_control(frame, FRAME_CLOSE, SLICE_LIT(""))
                               : frame_close(frame, code, reason);
     c->close_code = code;
+    uint64_t linger = linger_ms(c, end);
     conn_send(c, slice_of(frame, len));
-    conn_linger(c, end, cfg_of(c)->gateway.close_timeout_ms);
+    conn_linger(c, end, linger);
 }
 
 static void refuse_with(struct conn *c, enum refuse why, uint16_t code)

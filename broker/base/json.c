@@ -280,27 +280,46 @@ int json_check(struct slice text, const char **ret_why)
     return -EBADMSG;
 }
 
+/* Behind the string that begins at `at`; SIZE_MAX when it does not end. A quote ends it unless an
+ * odd number of backslashes stands before it. */
+static size_t string_end(struct slice s, size_t at)
+{
+    const uint8_t *first = s.data + at + 1, *end = s.data + s.len;
+    for (const uint8_t *p = first; p < end; p++) {
+        p = memchr(p, '"', (size_t) (end - p));
+        if (p == NULL)
+            break;
+        const uint8_t *q = p;
+        while (q > first && q[-1] == '\\')
+            q--;
+        if ((p - q) % 2 == 0)
+            return (size_t) (p - s.data) + 1;
+    }
+    return SIZE_MAX;
+}
+
 /* Moves *at, on a value's first byte, behind the value by counting brackets outside of strings. */
 static int skip_value(struct slice s, size_t *at)
 {
+    static const bool MARKS[256] = {
+        ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true};
     size_t i = *at, depth = 0;
     do {
         if (i >= s.len)
             return -EBADMSG;
         uint8_t c = s.data[i];
         if (c == '"') {
-            for (i++; i < s.len && s.data[i] != '"'; i++)
-                if (s.data[i] == '\\')
-                    i++;
-            if (i >= s.len)
+            i = string_end(s, i);
+            if (i == SIZE_MAX)
                 return -EBADMSG;
-            i++;
         } else if (c == '{' || c == '[') {
             depth++;
             i++;
         } else if (depth > 0) {
             depth -= c == '}' || c == ']';
             i++;
+            while (depth > 0 && i < s.len && !MARKS[s.data[i]])
+                i++;
         } else {
             while (i < s.len && memchr(",]}:\"[{ \t\r\n", s.data[i], 11) == NULL)
                 i++;

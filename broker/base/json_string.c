@@ -155,8 +155,33 @@ static struct slice escape_of(uint8_t c, char space[8])
     return slice_of(space, 6);
 }
 
+/* How many of the first bytes may stand in a JSON string as they are: nearly always all of them. */
+static size_t plain_prefix(struct slice s)
+{
+    size_t i = 0;
+    while (i < s.len && s.data[i] >= 0x20 && s.data[i] != '"' && s.data[i] != '\\')
+        i++;
+    return i;
+}
+
+static int append_plain_string(struct buf *out, struct slice s)
+{
+    uint8_t *to;
+    int r = buf_reserve(out, s.len + 2, &to);
+    if (r < 0)
+        return r;
+    to[0] = '"';
+    if (s.len > 0)
+        memcpy(to + 1, s.data, s.len);
+    to[s.len + 1] = '"';
+    buf_grew(out, s.len + 2);
+    return 0;
+}
+
 int json_append_string(struct buf *out, struct slice s)
 {
+    if (plain_prefix(s) == s.len)
+        return append_plain_string(out, s);
     size_t before = out->len, start = 0;
     int r = buf_append_str(out, "\"");
     for (size_t i = 0; r == 0 && i < s.len; i++) {

@@ -54,7 +54,7 @@ const SCENARIOS = [
     [/^store\.attempt$/, scenarios.afterDyingOverAWebhook],
     [/^store\.renumber\./, scenarios.withLongerMessages],
     [/^store\.mark$/, scenarios.withFailingSync],
-    [/^(journal\.letter|store\.letter\.delete)$/, scenarios.withEventsThatFitNowhere],
+    [/^(journal\.letter|store\.letter\.delete)$/, scenarios.withEventsThatKill],
     [/^store\.quarantine\./, scenarios.withADamagedStore],
     [/^store\.replace_catalog$/, scenarios.withACatalogReadAnew],
     [/^/, scenarios.tour],

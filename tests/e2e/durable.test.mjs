@@ -11,7 +11,6 @@ import {
     REGCASTD_FAST,
     defer,
     digestOf,
-    makeConfig,
     newImage,
     pause,
     push,
@@ -21,13 +20,9 @@ import {
     trigger,
     until,
 } from './harness.mjs';
-import { Service, TRACED, heartbeat, idsOf, resume, runToEnd, sqlite, strace, wrapped } from './journal.mjs';
+import { Service, TRACED, config, heartbeat, idsOf, resume, runToEnd, sqlite, strace, wrapped } from './journal.mjs';
 
 const limits = { timeout: 60000 };
-
-function config({ gateway = {}, ...over } = {}) {
-    return makeConfig({ gateway: { ping_interval: '10m', ...gateway }, ...over });
-}
 
 async function setUp(t, over, options) {
     const service = await Service.start(t, config(over), options);

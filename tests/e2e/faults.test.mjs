@@ -1,30 +1,26 @@
-// When the disk is full, a write fails, the file is damaged or locked, or an event kills the process:
-// nothing acknowledged is lost, and nobody gets anything that was never sent.
+// When the disk is full, a write fails, the file is locked, or an event kills the process: nothing
+// acknowledged is lost, and nobody gets anything that was never sent.
 import assert from 'node:assert/strict';
-import { closeSync, cpSync, openSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
     Client,
-    Daemon,
     REGCASTD,
-    REGCASTD_FAST,
     defer,
     envelope,
-    makeConfig,
     newImage,
     pause,
     push,
     readMessage,
     summary,
-    tempDir,
     trigger,
     until,
-    within,
 } from './harness.mjs';
 import {
     Service,
     TRACED,
+    config,
     heartbeat,
     holdLock,
     idsOf,
@@ -36,10 +32,6 @@ import {
 } from './journal.mjs';
 
 const limits = { timeout: 60000 };
-
-function config({ gateway = {}, ...over } = {}) {
-    return makeConfig({ gateway: { ping_interval: '10m', ...gateway }, ...over });
-}
 
 const digestsIn = (texts) => texts.flatMap((text) => readMessage(text).map((e) => e.digest));
 
@@ -362,160 +354,6 @@ test('another process holds the lock for ten seconds', limits, async (t) => {
     await account.check(witness, 'after it');
     await service.restart({ signal: 'SIGKILL' });
     await account.checkReplay(t, service.daemon, 'after a start');
-});
-
-// ------------------------------------------------------------------------------------------- damage
-
-describe('the file is damaged while nobody looks', { concurrency: 2 }, () => {
-    const SEEN = 3; // the client's last event is that of message 3
-
-    // mulberry32: the same damage in every run.
-    function random(seed) {
-        return (below) => {
-            seed = (seed + 0x6d2b79f5) | 0;
-            let x = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-            x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-            return Math.floor((((x ^ (x >>> 14)) >>> 0) / 2 ** 32) * below);
-        };
-    }
-
-    function overwrite(file, at, bytes) {
-        const fd = openSync(file, 'r+');
-        writeSync(fd, bytes, 0, bytes.length, at);
-        closeSync(fd);
-    }
-
-    function flip(file, at, bit) {
-        overwrite(file, at, Buffer.from([readFileSync(file)[at] ^ (1 << bit)]));
-    }
-
-    // Two stores with the same messages: one stopped in order, one killed with its WAL.
-    let prepared;
-    async function prepare() {
-        const made = {};
-        for (const signal of ['SIGTERM', 'SIGKILL']) {
-            const over = config();
-            const daemon = await Daemon.start(over, { bin: REGCASTD_FAST });
-            const witness = await Client.open(daemon.url());
-            for (let i = 0; i < 60; i++)
-                await daemon.accept([push(`team/app-${i % 7}`, newImage('x').target.digest, `t${i}`)]);
-            const texts = [...(await witness.first(120))];
-            witness.terminate();
-            if (signal === 'SIGTERM') await daemon.stop();
-            else {
-                daemon.child.kill('SIGKILL');
-                await daemon.ends('SIGKILL');
-            }
-            made[signal] = { over, texts };
-        }
-        return made;
-    }
-
-    const db = 'journal.db';
-    const wal = 'journal.db-wal';
-    const pageOf = (dir, n) => 4096 * n(Math.floor(statSync(join(dir, db)).size / 4096));
-    const CASES = [
-        ...Array.from({ length: 8 }, () => [
-            'a bit of the database',
-            'SIGTERM',
-            (dir, n) => flip(join(dir, db), n(statSync(join(dir, db)).size), n(8)),
-        ]),
-        ...Array.from({ length: 3 }, () => [
-            'a page of zeros',
-            'SIGTERM',
-            (dir, n) => overwrite(join(dir, db), pageOf(dir, n), Buffer.alloc(4096)),
-        ]),
-        ...Array.from({ length: 2 }, () => [
-            'a page of noise',
-            'SIGTERM',
-            (dir, n) => overwrite(join(dir, db), pageOf(dir, n), Buffer.from(Array.from({ length: 4096 }, () => n(256)))),
-        ]),
-        ['half a database', 'SIGTERM', (dir) => truncateSync(join(dir, db), statSync(join(dir, db)).size >> 1)],
-        ['an empty database', 'SIGTERM', (dir) => truncateSync(join(dir, db), 0)],
-        ['no database', 'SIGTERM', (dir) => rmSync(join(dir, db))],
-        ...Array.from({ length: 3 }, () => [
-            'a bit of the WAL',
-            'SIGKILL',
-            (dir, n) => flip(join(dir, wal), n(statSync(join(dir, wal)).size), n(8)),
-        ]),
-        ...Array.from({ length: 3 }, () => [
-            'a WAL cut off',
-            'SIGKILL',
-            (dir, n) => truncateSync(join(dir, wal), n(statSync(join(dir, wal)).size)),
-        ]),
-        ['no WAL', 'SIGKILL', (dir) => rmSync(join(dir, wal))],
-        ['a database of zeros with its WAL', 'SIGKILL', (dir) => overwrite(join(dir, db), 0, Buffer.alloc(statSync(join(dir, db)).size))],
-    ];
-
-    // Starts on a damaged directory. One start may find what the one before could only stumble over.
-    async function startSomehow(service) {
-        for (let attempt = 0; ; attempt++) {
-            try {
-                return await service.start();
-            } catch (error) {
-                const how = /regcastd ended (\{.*\})/.exec(error.message);
-                if (!how || attempt > 0) throw error;
-                assert.equal(JSON.parse(how[1]).code, 74, error.message);
-            }
-        }
-    }
-
-    // What a client that saw message SEEN gets: {texts, live: it is there, closed}.
-    async function comeBack(t, daemon, since) {
-        const client = await resume(daemon, { since });
-        defer(t, () => client.terminate());
-        const live = newImage('team/live');
-        if (!client.closed) {
-            const got = await daemon.post([live]).catch(() => ({ status: 0 }));
-            assert.ok([202, 503, 0].includes(got.status));
-        }
-        const arrived = () => client.messages.at(-1)?.includes(live.target.digest);
-        await until(
-            () => `something final; ${client.messages.length} messages`,
-            () => arrived() || client.closed || daemon.child.exitCode !== null,
-        );
-        client.terminate();
-        return { texts: [...client.messages], live: Boolean(arrived()), closed: client.closed };
-    }
-
-    for (const [i, [what, signal, damage]] of CASES.entries())
-        test(`${what} (${i})`, limits, async (t) => {
-            prepared ??= prepare();
-            const { over, texts } = (await prepared)[signal];
-            const data_dir = join(tempDir(), 'data');
-            cpSync(over.data_dir, data_dir, { recursive: true });
-            damage(data_dir, random(1000 + i));
-            const service = new Service({ ...over, data_dir }, { bin: i % 2 ? REGCASTD : REGCASTD_FAST });
-            defer(t, () => service.daemon?.child.kill('SIGKILL'));
-            const [since] = idsOf(texts[SEEN]).slice(-1);
-            let known = texts.slice(SEEN + 1); // what it has not seen
-            let lossy = signal === 'SIGKILL'; // an end of the WAL may be lost without a trace, once
-            const said = [];
-            for (let round = 0; round < 2; round++) {
-                const daemon = await startSomehow(service);
-                const quarantined = readdirSync(data_dir).some((name) => name.startsWith('journal.db.damaged-'));
-                const got = await comeBack(t, daemon, since);
-                const old = got.live ? got.texts.slice(0, -1) : got.texts;
-                said.push(
-                    `${quarantined ? 'quarantined' : 'kept'}, ${old.length} of ${known.length}, ` +
-                        (got.live ? 'live' : `closed ${got.closed?.code}, exit ${daemon.child.exitCode}`),
-                );
-                const where = said.join('; ');
-                // Never anything that was not sent, and never with a hole.
-                assert.deepEqual(old.map((text) => known.indexOf(text)), [...old.keys()], where);
-                if (quarantined) assert.deepEqual([old.length, got.closed?.code], [0, 4009], where);
-                if (got.live) {
-                    if (!lossy) assert.equal(old.length, known.length, `a hole: ${where}`);
-                    lossy = false;
-                    known = got.texts;
-                }
-                if (daemon.child.exitCode === null) {
-                    daemon.child.kill(round ? 'SIGTERM' : 'SIGKILL');
-                    await within(10000, 'its end', daemon.exited);
-                } else assert.equal(daemon.child.exitCode, 74, where);
-            }
-            t.diagnostic(said.join('; '));
-        });
 });
 
 // -------------------------------------------------------------------------------------------- poison

@@ -26,17 +26,29 @@ import {
     defer,
     digestOf,
     handshake,
+    makeConfig,
     push,
     readMessage,
     start,
     tempDir,
+    trigger,
     until,
     within,
 } from './harness.mjs';
 
 export const MIB = 1 << 20;
+export const V1 = 'regcast.v1';
 
 // -------------------------------------------------------------------------------------- daemons
+
+// One path unless told otherwise; `path` are the settings of all of them.
+export function config({ path = {}, paths = ['/'], gateway = {}, size = 1, cutoff, triggers, ...over } = {}) {
+    return makeConfig({
+        gateway: { paths, defaults: path, ping_interval: '10m', ...gateway },
+        triggers: triggers ?? paths.map((p, i) => trigger(`all-${i}`, { path: p, size, cutoff })),
+        ...over,
+    });
+}
 
 // A daemon that ends and comes back, always on the same data directory.
 export class Service {
@@ -173,6 +185,20 @@ export async function answerTo(daemon, target, headers = {}) {
     const answer = await raw.answer();
     raw.destroy();
     return answer;
+}
+
+// A client that cannot go on where it wants is told so after its handshake, or by it.
+export async function checkGone(daemon, what, options) {
+    const client = await resume(daemon, options);
+    const { code, reason } = await client.end;
+    assert.deepEqual({ code, reason }, { code: 4009, reason: 'history_lost' }, what);
+    assert.deepEqual(client.messages, [], `${what}: nothing was sent before`);
+    const path = options.path ?? '/';
+    const target = options.since ? `${path}?since=${options.since}&strict=1` : `${path}?strict=1`;
+    const headers = options.last ? { 'Last-Event-ID': options.last } : {};
+    const strict = await answerTo(daemon, target, headers);
+    assert.equal(strict.status, 410, what);
+    assert.deepEqual(JSON.parse(strict.body), { error: 'gone' }, what);
 }
 
 // The messages in the bytes that a server sent after its 101: [{start, end, text}]; control frames

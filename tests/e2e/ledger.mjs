@@ -195,8 +195,11 @@ export class Ledger {
 
     // A push of a new image under a new tag, the entry's number.
     add(sender) {
+        return this.addTo(`load/r${this.entries.length % this.repositories}`, sender);
+    }
+
+    addTo(repo, sender) {
         const n = this.entries.length;
-        const repo = `load/r${n % this.repositories}`;
         const digest = digestOf(`${this.name} ${n}`);
         return this.#add(sender, push(repo, digest, String(n)), [
             ['CreateImage', repo, digest, String(n)],

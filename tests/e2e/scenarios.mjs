@@ -11,6 +11,7 @@ import {
     Load,
     ONE,
     Place,
+    SEVEN,
     accountConfig,
     assertClean,
     judge,
@@ -48,8 +49,9 @@ export const withLongerMessages = (given) =>
 // A sync fails under load: strace makes it, and leaks cannot be looked for under strace.
 export function withFailingSync(given) {
     const options = process.env.ASAN_OPTIONS ?? '';
-    const failing = ['-e', 'trace=fdatasync', '-e', 'inject=fdatasync:error=EIO:when=30'];
+    const failing = ['-e', 'trace=fdatasync', '-e', 'inject=fdatasync:error=EIO:when=15'];
     return tour(given, {
+        events: 120,
         armed: {
             bin: underStrace(given.bin, failing),
             env: { ...crashAt(given), ASAN_OPTIONS: `${options}:detect_leaks=0` },
@@ -94,9 +96,10 @@ class Short {
     }
 
     // Starts the daemon with the point armed, and without it when it strikes before the end.
-    async startArmed(stage, options) {
-        const env = this.struck ? {} : crashAt(this);
+    async startArmed(stage, options = {}) {
+        const env = { ...options.env, ...(this.struck ? {} : crashAt(this)) };
         if (await this.place.start({ ...options, env })) return;
+        assert.equal(this.struck, null, `killed again, in ${stage}`);
         this.struck = stage;
         assert.ok(await this.place.start(options));
     }
@@ -164,29 +167,35 @@ class Short {
     }
 }
 
-// Events too long for the only path: they are set aside, each once, and sent when they are allowed.
-export const withEventsThatFitNowhere = (given) => {
-    const config = accountConfig([ONE]);
-    const [path] = config.gateway.paths;
-    Object.assign(path, { max_message_bytes: 300, max_frame_bytes: 300 });
-    const expected = { errors: ['event set aside'] };
-    return Short.run(given, config, async (short) => {
+// A push whose events end the process over and over, each, at every start: they are set aside, each
+// once, and can be sent later.
+export const withEventsThatKill = (given) =>
+    Short.run(given, accountConfig([SEVEN]), async (short) => {
+        const { ledger, load, place } = short;
+        const env = { REGCAST_POISON: 'load/poison' };
         const letters = () =>
-            sqlite(join(short.place.dataDir, 'journal.db'), 'SELECT count(*) AS n FROM dead_letters')[0].n;
-        await short.startArmed('start', expected);
-        await short.during('load', short.load.run(20), expected);
-        const all = until('all of them set aside', () => letters() >= 20);
-        await short.during('setting aside', all, expected);
-        await short.stop();
-        assert.equal(letters(), 20, 'each set aside once');
+            sqlite(join(place.dataDir, 'journal.db'), 'SELECT event_seq AS n FROM dead_letters');
+        const aborted = (error) => assert.match(error.message, /^regcastd ended .*"signal":"SIGABRT"/);
 
-        Object.assign(path, { max_message_bytes: '128KiB', max_frame_bytes: '32KiB' });
+        await place.start();
+        await load.run(8);
+        const poison = ledger.addTo('load/poison', 100);
+        await load.deliver(100, [poison]);
+        await place.kill(); // before they are in a batch
+        for (let starts = 0; !place.daemon; starts++) {
+            assert.ok(starts < 10, 'ten starts were not enough');
+            await short.startArmed('start over what kills', { env }).catch(aborted);
+        }
+        await short.during('setting aside', until('a letter', () => letters().length > 0), { env });
+        await short.during('load', load.run(10), { env });
+        await short.stop();
+        assert.equal(letters().length, new Set(letters().map(({ n }) => n)).size, 'each once');
+
         await short.command('replay', '--replay-dead-letters', 'all');
-        assert.equal(letters(), 0, 'none left');
+        assert.deepEqual(letters(), []);
         await short.startArmed('start after the replay');
-        await short.judge();
+        await short.judge([SEVEN]);
     });
-};
 
 // A store whose first page is gone: it is kept for whoever can read it, and a new one begun.
 export const withADamagedStore = (given) =>

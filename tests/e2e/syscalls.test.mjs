@@ -4,53 +4,57 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, test } from 'node:test';
 import { REGCASTD_FAST } from './harness.mjs';
-import { Place, SEED, SWEEP, Totals, below, inParallel, random, shuffled, underStrace } from './ledger.mjs';
+import { Place, SEED, SWEEP, Totals, below, inParallel, random, underStrace } from './ledger.mjs';
 import { Tour } from './tour.mjs';
 
 const WIDTH = 2; // daemons at a time
-const SAMPLE = 12;
-const SAMPLE_MS = 25000;
+const EVENTS = 80; // of a tour that needs no more
 
-// The calls that change what is on disk or what others have been told, and the highest n at which
-// each is cut off in the sweep: as often as the busiest thread makes them in a tour.
+// Calls that change what is on disk or what others have been told: how often the busiest thread
+// makes each in a tour of EVENTS, at which numbers a sweep cuts it off, and how many of these are in
+// the sample that is always tested. Larger numbers need longer tours.
 const CALLS = {
-    pwrite64: 2000,
-    fdatasync: 300,
-    fsync: 6,
-    write: 600,
-    sendmsg: 600,
-    unlink: 4,
-    ftruncate: 10,
-    openat: 40,
+    pwrite64: { usual: 300, most: 2000, steps: 190, sample: 5 },
+    sendto: { usual: 80, most: 600, steps: 70, sample: 2 },
+    fdatasync: { usual: 10, most: 60, steps: 40, sample: 2 },
+    write: { usual: 9, most: 9, steps: 9, sample: 1 },
+    openat: { usual: 50, most: 50, steps: 25, sample: 1 },
+    close: { usual: 45, most: 45, steps: 25, sample: 1 },
+    accept4: { usual: 6, most: 6, steps: 6, sample: 0 },
+    ftruncate: { usual: 3, most: 3, steps: 3, sample: 1 },
+    rename: { usual: 1, most: 1, steps: 1, sample: 0 },
+    mkdir: { usual: 1, most: 1, steps: 1, sample: 0 },
 };
-const STEPS = 45; // per call in the sweep
 
 const totals = new Totals();
 after(() => console.log(`system calls: ${totals}`));
 
 const inject = (call, n) => ['-e', `trace=${call}`, '-e', `inject=${call}:signal=SIGKILL:when=${n}`];
 
-// Up to `steps` numbers from 1 to `most`, dense at first, then further and further apart.
+// `steps` numbers from 1 to `most`: all of the first ones, then further and further apart.
 function numbersUpTo(most, steps) {
-    const ratio = most ** (1 / steps);
     const all = new Set();
-    for (let x = 1; all.size < Math.min(steps, most) && x <= most; x *= ratio)
-        all.add(Math.max(Math.round(x), all.size + 1));
+    for (let i = 0; i < steps; i++) all.add(Math.round(most ** (i / Math.max(1, steps - 1))));
+    for (let n = 1; all.size < Math.min(steps, most); n++) all.add(n);
     return [...all];
 }
 
-async function killAt(call, n) {
-    const rng = random(SEED + n);
+// The call's number n in each thread: the first thread that gets there is where it happens.
+async function killAt(call, n, seed) {
     const tour = new Tour({
         name: `${call}-${n}`,
         place: new Place({ bin: REGCASTD_FAST }),
         armed: { bin: underStrace(REGCASTD_FAST, inject(call, n)) },
-        rng,
-        events: n > 200 ? 600 : 80,
+        rng: random(seed),
+        events: Math.ceil(EVENTS * Math.max(1, n / CALLS[call].usual)),
         totals,
     });
-    const { struck } = await tour.run();
-    return struck;
+    try {
+        return (await tour.run()).struck;
+    } catch (error) {
+        error.message = `${call} ${n}, seed ${seed}: ${error.message}`;
+        throw error;
+    }
 }
 
 test('strace can kill a program at a system call here', () => {
@@ -60,27 +64,21 @@ test('strace can kill a program at a system call here', () => {
     assert.equal(ran.signal, 'SIGKILL', `strace cannot trace here, so nothing is tested: ${said}`);
 });
 
-test('killed at system calls', { timeout: SWEEP ? 1500000 : 120000 }, async (t) => {
+test('killed at system calls', { timeout: SWEEP ? 1800000 : 120000 }, async (t) => {
     const rng = random(SEED);
-    const all = Object.entries(CALLS).flatMap(([call, most]) =>
+    const numbers = ({ usual, most, steps, sample }) =>
         SWEEP
-            ? numbersUpTo(most, STEPS).map((n) => [call, n])
-            : [1, 2, 3].map(() => [call, 1 + below(rng, Math.min(most, 1 + below(rng, most)))]),
-    );
+            ? numbersUpTo(most, steps)
+            : Array.from({ length: sample }, () => 1 + below(rng, Math.min(most, usual)));
+    const all = Object.entries(CALLS).flatMap(([call, how]) => numbers(how).map((n) => [call, n]));
     const struckIn = {};
-    let spared = 0; // ended before the n-th call
-    const end = performance.now() + SAMPLE_MS;
-    const wanted = SWEEP ? all : shuffled(rng, all).slice(0, SAMPLE);
-    const done = await inParallel(
-        WIDTH,
-        wanted,
-        async ([call, n]) => {
-            const struck = await killAt(call, n);
-            if (struck) struckIn[struck] = (struckIn[struck] ?? 0) + 1;
-            else spared++;
-        },
-        () => SWEEP || performance.now() < end,
-    );
-    t.diagnostic(`${done} tours, ${spared} with fewer calls; struck in ${JSON.stringify(struckIn)}`);
-    assert.ok(spared < done / 2, `${spared} of ${done} were not killed by a system call`);
+    const spared = [];
+    await inParallel(WIDTH, all, async ([call, n]) => {
+        const struck = await killAt(call, n, SEED + n);
+        if (struck) struckIn[struck] = (struckIn[struck] ?? 0) + 1;
+        else spared.push(`${call}:${n}`);
+    });
+    t.diagnostic(`${all.length} tours; struck in ${JSON.stringify(struckIn)}`);
+    t.diagnostic(`with fewer calls: ${spared.join(' ') || 'none'}`);
+    assert.ok(spared.length < all.length / 3, `${spared.length} of ${all.length} were not killed`);
 });

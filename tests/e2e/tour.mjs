@@ -70,6 +70,7 @@ export class Tour {
         await this.#follow('late clients', [ONE, 'earliest', true], [SEVEN, 'earliest']);
         await this.#during('load after a kill', rest);
         await this.#during('tag moved', load.deliver(0, [ledger.addMove(0, ledger.entries[0])]));
+        if (this.rng() < 0.7) await this.#during('filling up', this.#fillUp());
         await this.#during('delivery', this.#delivered());
         if (!this.struck) await this.#during('rest', pause(REST_MS));
         await this.#closes();
@@ -146,6 +147,17 @@ export class Tour {
             if (answer) assert.equal(answer.status, 202, answer.text);
             else await pause(5);
         }
+    }
+
+    // As many events as the open batch lacks, so that nobody has to wait for its cutoff.
+    async #fillUp() {
+        const { followers, ledger, load } = this;
+        const due = (path) => ledger.due(path);
+        const [one, seven] = [ONE, SEVEN].map((path) => followers.find((f) => f.path === path));
+        await one.has(due(ONE), 10000).catch((error) => (this.#late ??= error));
+        const open = (due(SEVEN) - seven.events) % 7;
+        const lacking = Array.from({ length: ((7 - open) * 4) % 7 }, () => ledger.add(0)); // two each
+        if (lacking.length > 0) await load.deliver(0, lacking);
     }
 
     // What is not there in time is not there: the account says what.

@@ -3,41 +3,16 @@
  * returned must be there in full, in order, and none in part. The same without syncs must lose
  * some, or this test could not tell. REGCAST_POWER_IMAGES: how many disks, 400 if not set. */
 #include "power_vfs.h"
-#include "store_fixture.h"
-#include "store_private.h"
+#include "store_ledger.h"
 
 enum {
     IMAGES = 400,
     TRANSACTIONS = 180,
     PER_START = 45, /* then it is closed and opened again */
-    KEPT = 40,      /* batches */
-    UNSETTLED = 20, /* events */
     CHECKPOINT_EACH = 11
 };
-static const struct store_limits LIMITS = {
-    .max_count = KEPT, .max_bytes = 1 << 30, .max_age_ms = 3600000};
-
-static size_t batch_len(uint64_t n)
-{
-    return n % 9 == 0 ? 20000 : 300 + (size_t) (n * 37 % 2000);
-}
 
 /* --- the run --- */
-
-static void transaction(struct store *s, uint64_t n)
-{
-    uint64_t position;
-    bool more;
-    assert_int_equal(store_begin(s), 0);
-    assert_int_equal(fixture_webhook(s, n), 0);
-    assert_int_equal(fixture_batch(s, 0, n, batch_len(n), &position), 0);
-    if (n % 7 == 0 && n > UNSETTLED)
-        assert_int_equal(store_settle_events(s, n - UNSETTLED), 0);
-    if (n % 13 == 0)
-        assert_int_equal(store_retire(s, 24 * 3600000, &more), 0);
-    assert_int_equal(store_commit(s), 0);
-    power_acknowledge(n);
-}
 
 static void run(bool no_sync)
 {
@@ -48,9 +23,10 @@ static void run(bool no_sync)
     options.no_sync = no_sync;
     for (uint64_t n = 1; n <= TRANSACTIONS;) {
         struct store *s = fixture_open_with(&options, NULL);
-        assert_int_equal(store_path(s, 0, "/a", FIXTURE_SPAN, &LIMITS), 0);
+        assert_int_equal(store_path(s, 0, "/a", FIXTURE_SPAN, &LEDGER_LIMITS), 0);
         do {
-            transaction(s, n);
+            ledger_transaction(s, n);
+            power_acknowledge(n);
             if (n % CHECKPOINT_EACH == 0) {
                 s->checkpoint_at = 0; /* it would wait for more */
                 assert_int_equal(store_checkpoint(s), 0);
@@ -62,83 +38,6 @@ static void run(bool no_sync)
 }
 
 /* --- a disk --- */
-
-struct found {
-    uint64_t first, next; /* events or batches, which follow each other */
-    bool whole;
-};
-
-static int find_event(void *ctx, uint64_t first_seq, uint32_t n, struct slice events)
-{
-    struct found *f = ctx;
-    uint8_t bytes[100];
-    fixture_bytes(first_seq, bytes, sizeof(bytes));
-    if (f->first == 0)
-        f->first = f->next = first_seq;
-    if (n != 1 || first_seq != f->next || !slice_eq(events, slice_of(bytes, sizeof(bytes))))
-        f->whole = false;
-    f->next = first_seq + 1;
-    return 0;
-}
-
-static int find_batch(void *ctx, uint64_t position, struct slice frames)
-{
-    struct found *f = ctx;
-    static uint8_t bytes[20000];
-    (void) position;
-    fixture_bytes(f->next, bytes, batch_len(f->next));
-    if (!slice_eq(frames, slice_of(bytes, batch_len(f->next))))
-        f->whole = false;
-    f->next++;
-    return 0;
-}
-
-static const char *judge_batches(const char *dir, uint64_t last, uint64_t count)
-{
-    struct store_options options = fixture_options(dir);
-    struct store_reader *r;
-    struct found batches = {.next = last + 1 - count, .whole = true};
-    uint64_t oldest;
-    char id[ID_SIZE];
-    if (store_reader_open(&options, &r) != 0)
-        return "the reader does not open";
-    int err = store_reader_oldest(r, "/a", &oldest, id);
-    if (err == 0)
-        err = store_reader_load(r, "/a", oldest, UINT64_MAX, find_batch, &batches);
-    store_reader_close(r);
-    return err != 0                   ? "batches cannot be read"
-           : !batches.whole           ? "a batch differs"
-           : batches.next != last + 1 ? "batches are missing"
-                                      : NULL;
-}
-
-/* NULL, or what is wrong with what was found up to `acknowledged`; one more may be there. */
-static const char *judge(struct store *s, const char *dir, uint64_t acknowledged)
-{
-    uint64_t last = store_next_seq(s) - 1;
-    if (last < acknowledged)
-        return "lost";
-    if (last > acknowledged + 1)
-        return "more than was written";
-    if (last == 0)
-        return NULL;
-    struct found events = {.whole = true};
-    if (store_load_events(s, 0, find_event, &events) != 0)
-        return "events cannot be read";
-    if (!events.whole || events.next != last + 1 ||
-        (events.first > 1 && events.first + UNSETTLED > last + 1))
-        return "events differ";
-    uint64_t last_seq;
-    if (store_trigger(s, "a1s00000000000000001", &last_seq) != 0 || last_seq != last)
-        return "the trigger's mark differs";
-    struct store_path_state ps;
-    if (store_path(s, 0, "/a", FIXTURE_SPAN, &LIMITS) != 0)
-        return "the path cannot be registered";
-    store_path_state(s, 0, &ps);
-    if (ps.count < (last < KEPT ? last : KEPT))
-        return "batches are missing";
-    return judge_batches(dir, last, ps.count);
-}
 
 static const char *try_disk(const struct power_image *image, uint64_t acknowledged)
 {
@@ -153,7 +52,8 @@ static const char *try_disk(const struct power_image *image, uint64_t acknowledg
     int64_t pid;
     const char *wrong = "does not open";
     if (store_open(&options, &s, &opened, &pid) == 0) {
-        wrong = opened.quarantine[0] != '\0' ? "found damaged" : judge(s, dir, acknowledged);
+        wrong = opened.quarantine[0] != '\0' ? "found damaged"
+                                             : ledger_judge(s, dir, acknowledged, FIXTURE_SPAN);
         store_close(s);
     }
     fixture_remove(dir);

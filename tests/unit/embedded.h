@@ -35,7 +35,7 @@ struct embedded {
     uint64_t old_seq[2];
     /* what was called back, in order: "done=0 event 1 again 2 deliver first-last@/ " */
     char said[65536];
-    size_t n_done, n_delivered, n_events;
+    size_t n_done, n_delivered, n_events, n_settled;
     uint64_t last_position;
     int failed;
 };

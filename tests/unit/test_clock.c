@@ -42,12 +42,14 @@ static void test_rfc3339(void **state)
 static void test_they_run(void **state)
 {
     (void) state;
-    uint64_t us = clock_mono_us(), ms = clock_mono_ms();
+    uint64_t us = clock_mono_us(), ms = clock_mono_ms(), boot_ms = clock_boot_ms();
+    assert_true(boot_ms >= ms); /* a machine that slept was up for longer than it ran */
     assert_in_range(ms, us / 1000, us / 1000 + 1000);
     struct timespec nap = {.tv_nsec = 3000000};
     (void) nanosleep(&nap, NULL);
     assert_true(clock_mono_us() >= us + 3000);
     assert_true(clock_mono_ms() >= ms + 2);
+    assert_true(clock_boot_ms() >= boot_ms + 2);
     uint64_t now = (uint64_t) time(NULL) * 1000;
     assert_in_range(clock_wall_ms(), now - 5000, now + 5000);
 }

@@ -71,20 +71,19 @@ static void test_order(void **state)
     event_unref(e);
 }
 
-static void count_done(void *arg)
+static void on_settled(void *arg)
 {
-    (*(unsigned *) arg)++;
+    ((struct embedded *) arg)->n_settled++;
 }
 
 static void test_settle(void **state)
 {
     struct embedded *m = *state;
-    unsigned settled = 0;
     embedded_open_(m, TRIGGERS, 2);
     struct event *e = submit(m, (struct slice){0});
     broadcast(m, e, 1, true);
-    OPS->settle(m->engine, count_done, &settled);
-    EMBEDDED_UNTIL(m, settled == 1);
+    OPS->settle(m->engine, on_settled, m);
+    EMBEDDED_UNTIL(m, m->n_settled == 1);
     assert_string_equal(m->said, "done=0 event 1 deliver /builds ");
     event_unref(e);
 }
