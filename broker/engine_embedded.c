@@ -36,6 +36,7 @@ struct engine {
     struct history *history;
     struct item *first_staged, *last_staged;
     uint64_t next_seq, serial, settled_seq, in_flight;
+    uint64_t found_seq, backlog_seq; /* the last event of the last run, and of its backlog */
     uint64_t failure_logged_ms;
     uint64_t clock_offset_ms; /* the store's clock against the monotonic one */
     enum journal_state state;
@@ -82,7 +83,7 @@ static int embedded_load_triggers(struct engine *e, const char *const *ids, size
 {
     struct store *store = e->recovery.store;
     e->next_seq = store_next_seq(store);
-    e->settled_seq = e->next_seq - 1;
+    e->settled_seq = e->found_seq = e->next_seq - 1;
     int r = store_triggers(store, ids, n, ret_last_seq);
     for (size_t i = 0; r == 0 && i < n; i++)
         e->settled_seq = ret_last_seq[i] < e->settled_seq ? ret_last_seq[i] : e->settled_seq;
@@ -161,6 +162,7 @@ static void embedded_submit(struct engine *e, const struct engine_submission *s)
     struct item *it = item_new(JOURNAL_WEBHOOK);
     it->done = s->done;
     it->arg = s->arg;
+    it->journal.serial = ++e->serial; /* taken or not: what is batched of it goes with it */
     int r = pack_events(e, it, s);
     size_t events = it->bytes.len;
     if (r == 0)
@@ -176,7 +178,6 @@ static void embedded_submit(struct engine *e, const struct engine_submission *s)
     }
     struct slice all = buf_slice(&it->bytes);
     size_t ids = events + s->sender_ids.len, notes = ids + s->notes.len;
-    it->journal.serial = ++e->serial;
     it->journal.epoch = s->epoch;
     it->journal.webhook = (struct store_webhook){
         .first_seq = s->n == 0 ? 0 : s->events[0]->seq,
@@ -267,6 +268,8 @@ static void embedded_batched(struct engine *e, uint64_t seq)
     if (e->failed)
         return;
     watch_history(e);
+    if (seq >= e->backlog_seq && seq < e->found_seq)
+        seq = e->found_seq; /* what is behind the backlog was set aside */
     if (seq <= e->settled_seq)
         return;
     e->settled_seq = seq;
@@ -419,6 +422,7 @@ static void batch_backlog(struct engine *e, const struct backlog *b)
 {
     if (b->n == 0)
         return;
+    e->backlog_seq = b->events[b->n - 1]->seq;
     struct log_line l;
     log_open(&l, LOG_INFO, "journal", "events without a batch are batched now");
     log_u64(&l, "events", b->n);

@@ -245,6 +245,18 @@ static bool only_barriers(const struct journal *j)
     return true;
 }
 
+/* Whether the group needed room: only then its commit says that there is some. */
+static bool wrote(const struct chain *group)
+{
+    for (struct work *w = group->first; w != NULL; w = w->next) {
+        const struct journal_item *item = item_of(w);
+        if (item->err == 0 && ((item->kind == JOURNAL_WEBHOOK && item->webhook.n_events > 0) ||
+                               item->kind == JOURNAL_BATCH || item->kind == JOURNAL_LETTER))
+            return true;
+    }
+    return false;
+}
+
 static void commit_group(struct journal *j)
 {
     struct chain done;
@@ -259,8 +271,9 @@ static void commit_group(struct journal *j)
     if (report.err == 0) {
         report.commit_us = clock_mono_us() - start;
         j->retry_ms = 0;
-        set_state(j, 0);
         done = j->waiting;
+        if (atomic_load(&j->state) != JOURNAL_FULL || wrote(&done))
+            set_state(j, 0);
         chain_init(&j->waiting);
     } else {
         report.sqlite = store_errno(j->store);
@@ -314,9 +327,11 @@ static void checkpoint(struct journal *j)
 
 static void upkeep(struct journal *j)
 {
-    if (atomic_load(&j->state) == JOURNAL_FAILED)
-        return;
     uint64_t now = clock_mono_ms();
+    if (atomic_load(&j->state) == JOURNAL_FAILED) {
+        j->next_tick_ms = now + TICK_MS;
+        return;
+    }
     if (now >= j->next_tick_ms) {
         j->next_tick_ms = now + (retire(j) ? 0 : TICK_MS);
         publish_stats(j);

@@ -67,6 +67,25 @@ static void log_lost(const struct trigger *t, const struct event *e, int err)
     log_close(&l);
 }
 
+static void fail(struct pipeline *p, int err)
+{
+    p->broken = true;
+    if (p->failed != NULL)
+        p->failed(p->failed_ctx, err);
+}
+
+static void log_unsent(const struct action *a, const struct batch_message *m, int err)
+{
+    struct log_line l;
+    log_open(&l, LOG_ERROR, "broker",
+             a->pipeline->ops->waits ? "batch is left to the next start" : "batch lost");
+    log_str(&l, "trigger", a->trigger->rule->name);
+    log_str(&l, "path", a->path->cfg->path);
+    log_u64(&l, "events", m->n_events);
+    log_str(&l, "error", err_str(err));
+    log_close(&l);
+}
+
 static void on_flush(void *ctx, const struct batch_message *m)
 {
     struct action *a = ctx;
@@ -89,14 +108,11 @@ static void on_flush(void *ctx, const struct batch_message *m)
     }
     if (r == 0)
         return;
-    metrics_add(p->metrics, M_BATCH_DROPPED, 1);
-    struct log_line l;
-    log_open(&l, LOG_ERROR, "broker", "batch lost");
-    log_str(&l, "trigger", a->trigger->rule->name);
-    log_str(&l, "path", a->path->cfg->path);
-    log_u64(&l, "events", m->n_events);
-    log_str(&l, "error", err_str(r));
-    log_close(&l);
+    log_unsent(a, m, r);
+    if (p->ops->waits)
+        fail(p, r); /* its events are acknowledged, and would pass for batched after the next one */
+    else
+        metrics_add(p->metrics, M_BATCH_DROPPED, 1);
 }
 
 /* --- engine > path log > wake --- */
@@ -168,10 +184,7 @@ static void on_delivered(void *ctx)
 
 static void on_failed(void *ctx, int err)
 {
-    struct pipeline *p = ctx;
-    p->broken = true;
-    if (p->failed != NULL)
-        p->failed(p->failed_ctx, err);
+    fail(ctx, err);
 }
 
 /* --- engine > triggers > batch --- */
@@ -319,7 +332,7 @@ static void on_expire(uv_timer_t *timer)
             pathlog_expire(path->log, now_of(p));
     }
     watch_clock(p);
-    if (!p->draining)
+    if (!p->draining && !p->broken)
         p->ops->batched(p->engine, batched_seq(p));
 }
 

@@ -29,16 +29,23 @@ static void on_answer(struct mail *mail)
 }
 
 /* Submits one event; it stays ours, too. */
-static struct event *submit(struct embedded *m, struct slice sender_ids)
+static struct event *submit_failing(struct embedded *m, struct slice sender_ids, unsigned fail_at)
 {
     struct event *e = embedded_event(m, "app");
+    mem_fail_at(fail_at);
     OPS->submit(m->engine, &(struct engine_submission){.events = &e,
                                                        .n = 1,
                                                        .sender_ids = sender_ids,
                                                        .epoch = 1,
                                                        .done = embedded_on_done,
                                                        .arg = m});
+    mem_fail_at(0);
     return e;
+}
+
+static struct event *submit(struct embedded *m, struct slice sender_ids)
+{
+    return submit_failing(m, sender_ids, 0);
 }
 
 static void broadcast(struct embedded *m, const struct event *e, size_t trigger, bool provisional)
@@ -84,6 +91,27 @@ static void test_order(void **state)
 static void on_settled(void *arg)
 {
     ((struct embedded *) arg)->n_settled++;
+}
+
+/* No memory to take a webhook: nothing of it gets anywhere, what is batched of it neither. */
+static void test_submit_without_memory(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 2);
+    struct event *first = submit(m, (struct slice){0});
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_done == 1);
+    struct event *second = submit_failing(m, (struct slice){0}, 1);
+    assert_string_equal(m->said, "done=0 event 1 done=-12 ");
+    broadcast(m, second, 0, true);
+    struct event *third = submit(m, (struct slice){0});
+    broadcast(m, third, 0, true);
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_done == 3 && m->n_delivered > 0);
+    assert_string_equal(m->said, "done=0 event 1 done=-12 done=0 event 3 deliver / ");
+    event_unref(first);
+    event_unref(second);
+    event_unref(third);
 }
 
 static void test_settle(void **state)
@@ -315,9 +343,16 @@ int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH(test_order),     WITH(test_settle),          WITH(test_empty_submission),
-        WITH(test_backlog),   WITH(test_triggers_change), WITH(test_load),
-        WITH(test_set_aside), WITH(test_batched_events),  WITH(test_damage_found_by_reader),
+        WITH(test_order),
+        WITH(test_settle),
+        WITH(test_empty_submission),
+        WITH(test_backlog),
+        WITH(test_triggers_change),
+        WITH(test_load),
+        WITH(test_submit_without_memory),
+        WITH(test_set_aside),
+        WITH(test_batched_events),
+        WITH(test_damage_found_by_reader),
         WITH(test_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
