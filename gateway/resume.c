@@ -237,7 +237,9 @@ void resume_timeout(struct conn *c)
 
 void resume_drop(struct conn *c)
 {
-    if (c->resume != NULL)
-        c->resume->c = NULL;
+    if (c->resume == NULL)
+        return;
+    c->resume->c = NULL;
+    atomic_store_explicit(&c->resume->request.given_up, true, memory_order_relaxed);
     c->resume = NULL;
 }
