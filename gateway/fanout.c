@@ -82,7 +82,7 @@ static void check_held(struct group *g)
         if (r->seg != last)
             held += segment_size(r->seg);
         last = r->seg;
-        if (held <= most)
+        if (held <= most || held == segment_size(r->seg)) /* a window may be less than a segment */
             continue;
         if (r->conn->state == CONN_OPEN) { /* else it is being closed as slow, and was counted */
             count_slow(g, M_SLOW_WINDOW, M_SLOW_CLOSED);
