@@ -33,6 +33,7 @@ struct history {
     struct work_queue queue;
     uv_thread_t thread;
     _Atomic uint64_t bytes, finds, loads, hits, waits, failures;
+    atomic_bool damaged;
     /* history thread */
     struct store_reader *reader; /* NULL after a failure: opened anew for the next request */
     bool failing;                /* the last read failed: logged already */
@@ -65,6 +66,8 @@ static void reader_done(struct history *h, int r)
     bool failed = r < 0 && r != -ENOENT && r != -EOVERFLOW;
     if (failed) {
         count(&h->failures);
+        if (r == -EBADMSG)
+            atomic_store(&h->damaged, true);
         if (!h->failing) /* a thousand clients that come back need not say it a thousand times */
             log_error("history", "cannot read the store", r);
         store_reader_close(h->reader);
@@ -484,5 +487,6 @@ void history_stats(const struct history *h, struct history_stats *ret)
         .waits = atomic_load(&h->waits),
         .failures = atomic_load(&h->failures),
         .bytes = atomic_load(&h->bytes),
+        .damaged = atomic_load(&h->damaged),
     };
 }

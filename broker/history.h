@@ -53,6 +53,7 @@ struct history_stats {
     /* loads: segments made; hits: shared ones; waits: times there was no room for the next one */
     uint64_t finds, loads, hits, waits, failures;
     uint64_t bytes; /* of segments alive */
+    bool damaged;   /* something read was not what had been written */
 };
 void history_stats(const struct history *h, struct history_stats *ret);
 

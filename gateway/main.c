@@ -23,6 +23,7 @@
 #define FAILURE_SPREAD_MS 300  /* the journal has failed: clients shall find the next process */
 #define FAILURE_END_MS    900  /* then whoever is left is dropped */
 #define SETTLE_MS         5000 /* for what was accepted to become safe when we go down */
+#define TRIM_THRESHOLD    (4 << 20)
 #define EXIT_USAGE        64
 #define EXIT_JOURNAL      74 /* EX_IOERR */
 #define EXIT_IN_USE       75 /* EX_TEMPFAIL */
@@ -301,8 +302,10 @@ static void drain_workers(void *arg)
 
 static void on_settle_late(uv_timer_t *timer)
 {
-    log_error("main",
-              "the journal did not settle in time: what is not safe stays for the next start", 0);
+    struct log_line l;
+    log_open(&l, LOG_WARN, "main",
+             "the journal did not settle in time: what is not safe stays for the next start");
+    log_close(&l);
     drain_workers(timer->data);
 }
 
@@ -310,7 +313,9 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
 {
     struct shared *s = &d->shared;
     if (atomic_load(&s->draining)) {
-        log_error("main", "second signal: leaving at once", 0);
+        struct log_line second;
+        log_open(&second, LOG_WARN, "main", "second signal: leaving at once");
+        log_close(&second);
         _exit(130);
     }
     struct log_line l;
@@ -607,6 +612,8 @@ int main(int argc, char **argv)
     /* glibc would raise its threshold to the size of the first segment freed, and from then on keep
      * freed segments in the heap instead of giving them back. */
     (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    /* Webhooks come and go: giving the top of the heap back after each costs page faults. */
+    (void) mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
     int code = run_tool(cfg, &options);
     if (code < 0)
         code = serve(cfg, &options);
