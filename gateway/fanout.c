@@ -97,8 +97,10 @@ static void check_member(struct group *g, struct conn *c, uint64_t now)
     const struct config_path *cfg = g->path->cfg;
     uint64_t cursor = g->members[c->member].cursor, tail = pathlog_tail(g->path->log), appended;
     if (g->members[c->member].catching) {
-        /* It came from far behind: what counts is that it goes on. */
-        if (c->rest != NULL && now - c->rest->since_ms > cfg->max_lag_ms)
+        /* It came from far behind: what counts is that it goes on, and as quickly as is fair to
+         * those who cannot begin before it has given back what it is sent from. */
+        if ((c->rest != NULL && now - c->rest->since_ms > cfg->max_lag_ms) ||
+            replay_in_the_way(c, now, cfg->max_lag_ms))
             close_slow(g, c, M_SLOW_AGE);
     } else if (tail - cursor > cfg->max_lag_bytes)
         slow(g, c, M_SLOW_BYTES);

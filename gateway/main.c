@@ -440,12 +440,14 @@ static int wire(struct daemon *d, const struct options *options)
 static void unwire(struct daemon *d)
 {
     struct shared *s = &d->shared;
-    for (size_t i = 0; i < s->n_workers; i++) {
+    for (size_t i = 0; i < s->n_workers; i++)
         (void) uv_thread_join(&s->workers[i].thread);
-        worker_fini(&s->workers[i]);
-    }
-    worker_fini(&d->front);
+    /* Ends the last thread that posts mail: it may be about to wake a loop whose worker has found
+     * the mail already, and a wake needs the loop's descriptors. */
     pipeline_free(d->pipeline);
+    for (size_t i = 0; i < s->n_workers; i++)
+        worker_fini(&s->workers[i]);
+    worker_fini(&d->front);
     path_table_free(s->paths);
     free(s->workers);
     free(d->stopped);
