@@ -40,7 +40,8 @@ struct engine {
     uint64_t failure_logged_ms;
     uint64_t clock_offset_ms; /* the store's clock against the monotonic one */
     enum journal_state state;
-    bool failed, damage_told;
+    bool failed, told; /* nothing is taken any more; and cb.failed has been called */
+    bool damage_told;  /* the journal has been told what a reader found */
 };
 
 /* --- opening --- */
@@ -308,8 +309,8 @@ static void batch_done(struct engine *e, struct item *it)
     CRASH_POINT("engine.deliver");
     int r = e->options.cb.deliver(e->options.cb.ctx, &it->batch);
     CRASH_POINT("engine.delivered");
-    if (r < 0 && !e->failed) { /* readers would miss it silently: start again from the store */
-        e->failed = true;
+    if (r < 0 && !e->told) { /* readers would miss it silently: start again from the store */
+        e->failed = e->told = true;
         e->options.cb.failed(e->options.cb.ctx, r);
     }
 }
@@ -382,8 +383,9 @@ static void on_report(void *ctx, const struct journal_report *r)
     struct engine *e = ctx;
     count_report(e, r);
     log_report(e, r);
-    bool fails = r->state == JOURNAL_FAILED && !e->failed;
+    bool fails = r->state == JOURNAL_FAILED && !e->told; /* also when it was its last commit */
     e->failed = e->failed || fails;
+    e->told = e->told || fails;
     for (struct journal_item *j = r->items, *next; j != NULL; j = next) {
         next = journal_next(j);
         item_done(e, (struct item *) j);

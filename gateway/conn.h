@@ -116,6 +116,8 @@ const char *conn_state_name(enum conn_state s);
  * the worker in it is not `w` or the connection is gone. */
 void conn_id(const struct conn *c, char ret[ID_SIZE]);
 struct conn *conn_find(struct worker *w, struct slice id);
+void conn_draw_id(struct conn *c);    /* its random part, when it is made */
+void conn_learn_peer(struct conn *c); /* from its socket, once it is open */
 
 /* Sends bytes of our own: at once when nothing is queued, else after it. What does not fit waits in
  * c->out (limit OUT_LIMIT; over it the connection ends). A queued connection that closes drops

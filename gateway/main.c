@@ -1,6 +1,7 @@
 /* main.c - regcastd: options, wiring, signals. No logic. */
 #include "config.h"
 #include "crash.h"
+#include "deadline.h"
 #include "letters.h"
 #include "log.h"
 #include "mem.h"
@@ -24,8 +25,9 @@
 #define FAILURE_END_MS    900  /* then whoever is left is dropped */
 #define SETTLE_MS         5000 /* for what was accepted to become safe when we go down */
 #define TRIM_THRESHOLD    (4 << 20)
-#define EXIT_JOURNAL      74 /* EX_IOERR */
-#define EXIT_IN_USE       75 /* EX_TEMPFAIL */
+#define STOP_MS           8000 /* for the journal and the last answers, when all clients have gone */
+#define EXIT_JOURNAL      74   /* EX_IOERR */
+#define EXIT_IN_USE       75   /* EX_TEMPFAIL */
 #define EXIT_NEWER        76
 #define EXIT_CONFIG       78
 
@@ -37,7 +39,8 @@ struct daemon {
     uv_timer_t settle,
         end; /* how long the journal, and after its failure everybody, is waited for */
     size_t workers_left;
-    bool workers_told;
+    bool workers_told, has_deadline;
+    struct deadline deadline;
     int exit_code;
     struct stopped {
         struct mail mail;
@@ -172,11 +175,24 @@ static void wake_workers(void *ctx, struct path *p)
 
 /* --- signals and the end --- */
 
+/* From here on the loop waits for threads, which may wait for a disk that hangs. */
+static void limit_end(struct daemon *d)
+{
+    bool failed = d->exit_code != 0;
+    int r = deadline_start(&d->deadline, failed ? FAILURE_END_MS : STOP_MS, EXIT_JOURNAL);
+    d->has_deadline = r == 0;
+    if (r < 0)
+        log_error("main", "nothing ends us if the disk hangs", r);
+    (void) uv_signal_stop(&d->term); /* a second one ends us as it ends anybody; always 0 */
+    (void) uv_signal_stop(&d->interrupt);
+}
+
 static void on_worker_stopped(struct mail *m) /* on the front's thread */
 {
     struct daemon *d = LIST_ENTRY(m, struct stopped, mail)->daemon;
     if (--d->workers_left > 0)
         return;
+    limit_end(d);
     pipeline_stop(d->pipeline);
     worker_drain(&d->front);
 }
@@ -195,6 +211,7 @@ static void drain_workers(void *arg)
     if (d->workers_told)
         return;
     d->workers_told = true;
+    (void) uv_timer_stop(&d->settle); /* always 0 */
     CRASH_POINT("main.drained");
     for (size_t i = 0; i < d->shared.n_workers; i++)
         worker_drain(&d->shared.workers[i]);
@@ -216,7 +233,7 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
         struct log_line second;
         log_open(&second, LOG_WARN, "main", "second signal: leaving at once");
         log_close(&second);
-        _exit(130);
+        _exit(d->exit_code != 0 ? d->exit_code : 130);
     }
     struct log_line l;
     log_open(&l, LOG_INFO, "main", "draining");
@@ -451,6 +468,8 @@ static void unwire(struct daemon *d)
     path_table_free(s->paths);
     free(s->workers);
     free(d->stopped);
+    if (d->has_deadline)
+        deadline_met(&d->deadline);
 }
 
 static int serve(const struct config *cfg, const struct options *options)

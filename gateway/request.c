@@ -128,7 +128,9 @@ void request_drop(struct conn *c)
     c->exchange = NULL;
     caps_leave(&c->worker->shared->webhook_caps.inflight_bytes, ex->body.len);
     ex->c = NULL;
-    if (!ex->submitted) /* else on_answered() frees it */
+    if (ex->submitted)
+        buf_fini(&ex->body); /* used up, and not accounted for; on_answered() frees the rest */
+    else
         exchange_free(ex);
 }
 
