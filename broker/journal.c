@@ -250,7 +250,8 @@ static bool wrote(const struct chain *group)
 {
     for (struct work *w = group->first; w != NULL; w = w->next) {
         const struct journal_item *item = item_of(w);
-        if (item->err == 0 && ((item->kind == JOURNAL_WEBHOOK && item->webhook.n_events > 0) ||
+        if (item->err == 0 && ((item->kind == JOURNAL_WEBHOOK &&
+                                item->webhook.n_events + item->webhook.sender_ids.len > 0) ||
                                item->kind == JOURNAL_BATCH || item->kind == JOURNAL_LETTER))
             return true;
     }
@@ -269,7 +270,7 @@ static void commit_group(struct journal *j)
     else if (!only_barriers(j))
         report.err = put_all(j, &j->committed_serial);
     if (report.err == 0) {
-        report.commit_us = clock_mono_us() - start;
+        report.commit_us = only_barriers(j) ? 0 : clock_mono_us() - start;
         j->retry_ms = 0;
         done = j->waiting;
         if (atomic_load(&j->state) != JOURNAL_FULL || wrote(&done))

@@ -4,12 +4,12 @@
 #include "letters.h"
 #include "log.h"
 #include "mem.h"
+#include "options.h"
 #include "path.h"
 #include "pipeline.h"
 #include "rebuild.h"
 #include "worker.h"
 
-#include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,18 +24,10 @@
 #define FAILURE_END_MS    900  /* then whoever is left is dropped */
 #define SETTLE_MS         5000 /* for what was accepted to become safe when we go down */
 #define TRIM_THRESHOLD    (4 << 20)
-#define EXIT_USAGE        64
 #define EXIT_JOURNAL      74 /* EX_IOERR */
 #define EXIT_IN_USE       75 /* EX_TEMPFAIL */
 #define EXIT_NEWER        76
 #define EXIT_CONFIG       78
-
-struct options {
-    const char *config, *ready_file;
-    const char *rebuild_catalog, *registry_url; /* --rebuild-catalog ID --registry-url URL */
-    const char *replay;                         /* --replay-dead-letters ID|all */
-    bool check, reference, letters, json;
-};
 
 struct daemon {
     struct shared shared;
@@ -52,98 +44,6 @@ struct daemon {
         struct daemon *daemon;
     } * stopped; /* one per worker */
 };
-
-static void usage(FILE *to)
-{
-    (void) fputs(
-        "usage: regcastd [--config FILE] [--check] [--ready-file FILE]\n"
-        "       regcastd [--config FILE] --rebuild-catalog REGISTRY_ID --registry-url URL\n"
-        "       regcastd [--config FILE] --dead-letters [--json]\n"
-        "       regcastd [--config FILE] --replay-dead-letters ID|all\n"
-        "       regcastd --version | --help | --print-reference\n\n"
-        "  --config FILE       the configuration (default conf/regcast.yaml)\n"
-        "  --check             check it, say what is wrong and where, and exit\n"
-        "  --ready-file FILE   written as JSON with the bound addresses once all listeners are up\n"
-        "  --rebuild-catalog REGISTRY_ID\n"
-        "                      read a registry's images and tags from its API (while regcastd is\n"
-        "                      down), so that the next push is told from what is there already\n"
-        "  --registry-url URL  where that registry is; credentials in the URL or the environment\n"
-        "                      (REGCAST_REGISTRY_USER, REGCAST_REGISTRY_PASSWORD)\n"
-        "  --dead-letters      list the events that were set aside\n"
-        "  --replay-dead-letters ID|all\n"
-        "                      try them again (while regcastd is down)\n"
-        "  --print-reference   print the reference of all settings as Markdown\n"
-        "  --version           print the version\n",
-        to);
-}
-
-/* 0: go on; else the exit code + 1. */
-static int parse_options(int argc, char **argv, struct options *ret)
-{
-    static const struct option LONG[] = {{"config", required_argument, NULL, 'c'},
-                                         {"check", no_argument, NULL, 'k'},
-                                         {"ready-file", required_argument, NULL, 'r'},
-                                         {"print-reference", no_argument, NULL, 'p'},
-                                         {"rebuild-catalog", required_argument, NULL, 'b'},
-                                         {"registry-url", required_argument, NULL, 'u'},
-                                         {"dead-letters", no_argument, NULL, 'd'},
-                                         {"json", no_argument, NULL, 'j'},
-                                         {"replay-dead-letters", required_argument, NULL, 'y'},
-                                         {"version", no_argument, NULL, 'v'},
-                                         {"help", no_argument, NULL, 'h'},
-                                         {0}};
-    *ret = (struct options){.config = "conf/regcast.yaml"};
-    for (int o; (o = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
-        switch (o) {
-        case 'c':
-            ret->config = optarg;
-            break;
-        case 'k':
-            ret->check = true;
-            break;
-        case 'r':
-            ret->ready_file = optarg;
-            break;
-        case 'p':
-            ret->reference = true;
-            break;
-        case 'b':
-            ret->rebuild_catalog = optarg;
-            break;
-        case 'u':
-            ret->registry_url = optarg;
-            break;
-        case 'd':
-            ret->letters = true;
-            break;
-        case 'j':
-            ret->json = true;
-            break;
-        case 'y':
-            ret->replay = optarg;
-            break;
-        case 'v':
-            (void) puts("regcastd " REGCAST_VERSION);
-            return 1;
-        case 'h':
-            usage(stdout);
-            return 1;
-        default:
-            usage(stderr);
-            return EXIT_USAGE + 1;
-        }
-    }
-    if (optind < argc) {
-        (void) fprintf(stderr, "regcastd: unexpected argument '%s'\n", argv[optind]);
-        usage(stderr);
-        return EXIT_USAGE + 1;
-    }
-    if ((ret->rebuild_catalog != NULL) != (ret->registry_url != NULL)) {
-        (void) fputs("regcastd: --rebuild-catalog and --registry-url go together\n", stderr);
-        return EXIT_USAGE + 1;
-    }
-    return 0;
-}
 
 static int print_reference(void)
 {
@@ -540,12 +440,14 @@ static int wire(struct daemon *d, const struct options *options)
 static void unwire(struct daemon *d)
 {
     struct shared *s = &d->shared;
-    for (size_t i = 0; i < s->n_workers; i++) {
+    for (size_t i = 0; i < s->n_workers; i++)
         (void) uv_thread_join(&s->workers[i].thread);
-        worker_fini(&s->workers[i]);
-    }
-    worker_fini(&d->front);
+    /* Ends the last thread that posts mail: it may be about to wake a loop whose worker has found
+     * the mail already, and a wake needs the loop's descriptors. */
     pipeline_free(d->pipeline);
+    for (size_t i = 0; i < s->n_workers; i++)
+        worker_fini(&s->workers[i]);
+    worker_fini(&d->front);
     path_table_free(s->paths);
     free(s->workers);
     free(d->stopped);
@@ -589,7 +491,7 @@ static int run_tool(const struct config *cfg, const struct options *o)
 int main(int argc, char **argv)
 {
     struct options options;
-    int r = parse_options(argc, argv, &options);
+    int r = options_parse(argc, argv, &options);
     if (r != 0)
         return r - 1;
     if (options.reference)
