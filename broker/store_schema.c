@@ -178,7 +178,7 @@ static const char WRITER_SETTINGS[] = "PRAGMA page_size = " TEXT_OF(
     STORE_PAGE) ";" /* counts for a new file only */
                 "PRAGMA journal_mode = WAL;"
                 "PRAGMA wal_autocheckpoint = 0;" /* store_checkpoint() does it, when nobody waits */
-                "PRAGMA cache_size = -24576;"
+                "PRAGMA cache_size = -8192;"
                 "PRAGMA temp_store = MEMORY;";
 
 /* What makes a damaged or forged file an error instead of an adventure. */
@@ -210,7 +210,7 @@ int store_pragmas(sqlite3 *db, bool writer, bool no_sync, uint64_t busy_timeout_
         int rc = sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         if (rc != SQLITE_OK)
             return store_error(db, rc);
-        return store_exec(db, "PRAGMA query_only = ON; PRAGMA cache_size = -8192;");
+        return store_exec(db, "PRAGMA query_only = ON; PRAGMA cache_size = -4096;");
     }
     /* A new file becomes a WAL one by way of a rollback journal. EXTRA syncs the directory after
      * the journal was deleted: were it there again after a power cut, it would undo everything. */

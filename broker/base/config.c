@@ -152,6 +152,8 @@ static void check_path(struct loader *l, struct config_path *path, const struct 
         {"max_lag_bytes", "memory_bytes", offsetof(struct config_path, max_lag_bytes),
          offsetof(struct config_path, memory_bytes)},
     };
+    if (line_of(l, scope, "memory_bytes") == 0 && path->max_lag_bytes > path->memory_bytes)
+        path->memory_bytes = path->max_lag_bytes; /* who may lag that far finds it in memory */
     for (size_t i = 0; i < ARRAY_LEN(PAIRS); i++) {
         uint64_t *small = (uint64_t *) (void *) ((char *) path + PAIRS[i].small_offset);
         uint64_t large = *(uint64_t *) (void *) ((char *) path + PAIRS[i].large_offset);
