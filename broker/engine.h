@@ -56,6 +56,7 @@ struct engine_options {
 struct engine_submission {
     struct event *const *events; /* may be none; referenced as long as they are needed */
     size_t n;
+    bool batched; /* they need no keeping: provisional broadcasts of all their batches follow */
     struct slice sender_ids, notes, letters; /* as store_webhook has them; copied */
     uint64_t epoch; /* once one is refused, all of its epoch that were submitted later are, too */
     void (*done)(void *arg, int err); /* 0: safe. -ENOSPC, -EBUSY, -EIO, ...: nothing was taken */

@@ -36,10 +36,11 @@ struct engine {
     struct history *history;
     struct item *first_staged, *last_staged;
     uint64_t next_seq, serial, settled_seq, in_flight;
+    uint64_t found_seq, backlog_seq; /* the last event of the last run, and of its backlog */
     uint64_t failure_logged_ms;
     uint64_t clock_offset_ms; /* the store's clock against the monotonic one */
     enum journal_state state;
-    bool failed;
+    bool failed, damage_told;
 };
 
 /* --- opening --- */
@@ -82,7 +83,7 @@ static int embedded_load_triggers(struct engine *e, const char *const *ids, size
 {
     struct store *store = e->recovery.store;
     e->next_seq = store_next_seq(store);
-    e->settled_seq = e->next_seq - 1;
+    e->settled_seq = e->found_seq = e->next_seq - 1;
     int r = store_triggers(store, ids, n, ret_last_seq);
     for (size_t i = 0; r == 0 && i < n; i++)
         e->settled_seq = ret_last_seq[i] < e->settled_seq ? ret_last_seq[i] : e->settled_seq;
@@ -144,7 +145,7 @@ static int pack_events(struct engine *e, struct item *it, const struct engine_su
     for (size_t i = 0; i < s->n; i++) {
         s->events[i]->seq = e->next_seq++;
         it->events[it->n_events++] = event_ref(s->events[i]);
-        int r = record_put_event(&it->bytes, s->events[i]);
+        int r = s->batched ? 0 : record_put_event(&it->bytes, s->events[i]);
         if (r < 0)
             return r;
     }
@@ -161,6 +162,7 @@ static void embedded_submit(struct engine *e, const struct engine_submission *s)
     struct item *it = item_new(JOURNAL_WEBHOOK);
     it->done = s->done;
     it->arg = s->arg;
+    it->journal.serial = ++e->serial; /* taken or not: what is batched of it goes with it */
     int r = pack_events(e, it, s);
     size_t events = it->bytes.len;
     if (r == 0)
@@ -176,11 +178,10 @@ static void embedded_submit(struct engine *e, const struct engine_submission *s)
     }
     struct slice all = buf_slice(&it->bytes);
     size_t ids = events + s->sender_ids.len, notes = ids + s->notes.len;
-    it->journal.serial = ++e->serial;
     it->journal.epoch = s->epoch;
     it->journal.webhook = (struct store_webhook){
         .first_seq = s->n == 0 ? 0 : s->events[0]->seq,
-        .n_events = (uint32_t) s->n,
+        .n_events = s->batched ? 0 : (uint32_t) s->n,
         .last_event_id = s->n == 0 ? NULL : it->events[s->n - 1]->id,
         .events = slice_sub(all, 0, events),
         .sender_ids = slice_sub(all, events, ids),
@@ -249,9 +250,27 @@ static void embedded_set_aside(struct engine *e, struct event *event, const char
     stage(e, it);
 }
 
+/* What a reader has found is found again by the next start, which looks at everything: until then
+ * nothing may be acknowledged that the damage may cost. */
+static void watch_history(struct engine *e)
+{
+    struct history_stats stats;
+    history_stats(e->history, &stats);
+    if (!stats.damaged || e->damage_told)
+        return;
+    e->damage_told = true;
+    stage(e, item_new(JOURNAL_DAMAGED));
+    embedded_flush(e);
+}
+
 static void embedded_batched(struct engine *e, uint64_t seq)
 {
-    if (e->failed || seq <= e->settled_seq)
+    if (e->failed)
+        return;
+    watch_history(e);
+    if (seq >= e->backlog_seq && seq < e->found_seq)
+        seq = e->found_seq; /* what is behind the backlog was set aside */
+    if (seq <= e->settled_seq)
         return;
     e->settled_seq = seq;
     struct item *it = item_new(JOURNAL_SETTLE);
@@ -311,6 +330,8 @@ static void item_done(struct engine *e, struct item *it)
     case JOURNAL_BARRIER:
         it->settled(it->arg);
         break;
+    case JOURNAL_DAMAGED:
+        break; /* the report says what follows */
     case JOURNAL_SETTLE:
         if (it->journal.err < 0)
             e->settled_seq = 0; /* said again at the next occasion */
@@ -401,6 +422,7 @@ static void batch_backlog(struct engine *e, const struct backlog *b)
 {
     if (b->n == 0)
         return;
+    e->backlog_seq = b->events[b->n - 1]->seq;
     struct log_line l;
     log_open(&l, LOG_INFO, "journal", "events without a batch are batched now");
     log_u64(&l, "events", b->n);

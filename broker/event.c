@@ -71,6 +71,20 @@ static int64_t span_of(const char *event_id)
     return (int64_t) (h ^ (h >> 31));
 }
 
+/* The events of one push name one image: the last id made is kept, since it costs a SHA-256. */
+static void image_id_of(const char *registry_id, const char *digest, char ret[ID_SIZE])
+{
+    static _Thread_local char last_registry[64], last_digest[160], last_id[ID_SIZE];
+    if (strcmp(registry_id, last_registry) != 0 || strcmp(digest, last_digest) != 0) {
+        id_image(registry_id, digest, last_id);
+        size_t registry_len = strlen(registry_id), digest_len = strlen(digest);
+        bool fits = registry_len < sizeof(last_registry) && digest_len < sizeof(last_digest);
+        memcpy(last_registry, fits ? registry_id : "", fits ? registry_len + 1 : 1);
+        memcpy(last_digest, fits ? digest : "", fits ? digest_len + 1 : 1);
+    }
+    memcpy(ret, last_id, ID_SIZE);
+}
+
 static struct slice encode(const struct event_parts *p)
 {
     char span[SPAN_SIZE] = "", parent_span[SPAN_SIZE] = "", image_id[ID_SIZE] = "";
@@ -83,7 +97,7 @@ static struct slice encode(const struct event_parts *p)
                         (int64_t) strtoull(p->trace->parent_id, NULL, 16));
     }
     if (p->digest[0] != '\0')
-        id_image(p->registry_id, p->digest, image_id);
+        image_id_of(p->registry_id, p->digest, image_id);
     (void) snprintf(type, sizeof(type), TYPE_PREFIX "%s", EVENT_TYPES[p->type]);
 
     size_t name_size = strlen(p->registry_id) + 1 + strlen(p->repository) + 1;

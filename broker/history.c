@@ -33,6 +33,8 @@ struct history {
     struct work_queue queue;
     uv_thread_t thread;
     _Atomic uint64_t bytes, finds, loads, hits, waits, failures;
+    atomic_bool damaged;
+    _Atomic bool full; /* needs > 0, for others to see */
     /* history thread */
     struct store_reader *reader; /* NULL after a failure: opened anew for the next request */
     bool failing;                /* the last read failed: logged already */
@@ -54,9 +56,12 @@ static void count(_Atomic uint64_t *cell)
 
 /* --- reading --- */
 
+/* That there is no file to open now says nothing about what it holds: to a client -ENOENT would be
+ * history that is lost. */
 static int reader_get(struct history *h)
 {
-    return h->reader != NULL ? 0 : store_reader_open(&h->options, &h->reader);
+    int r = h->reader != NULL ? 0 : store_reader_open(&h->options, &h->reader);
+    return r == -ENOENT ? -EIO : r;
 }
 
 /* What a read came to: answers that say "it is not there" are none of the connection's faults. */
@@ -65,12 +70,19 @@ static void reader_done(struct history *h, int r)
     bool failed = r < 0 && r != -ENOENT && r != -EOVERFLOW;
     if (failed) {
         count(&h->failures);
+        if (r == -EBADMSG)
+            atomic_store(&h->damaged, true);
         if (!h->failing) /* a thousand clients that come back need not say it a thousand times */
             log_error("history", "cannot read the store", r);
         store_reader_close(h->reader);
         h->reader = NULL;
     }
     h->failing = failed;
+}
+
+static bool is_given_up(struct history_request *q)
+{
+    return atomic_load_explicit(&q->given_up, memory_order_relaxed);
 }
 
 static void answer(struct history_request *q, int r)
@@ -222,6 +234,12 @@ static uint64_t size_of(const struct part *p, const struct store_range *range)
     return size;
 }
 
+static void wait_for(struct history *h, uint64_t bytes)
+{
+    h->needs = bytes;
+    atomic_store_explicit(&h->full, bytes > 0, memory_order_relaxed);
+}
+
 /* -EAGAIN: there is no room; h->needs says for how much. */
 static int make(struct history *h, const char *name, const struct part *p, uint64_t from,
                 const struct store_range *range, struct segment **ret)
@@ -230,7 +248,7 @@ static int make(struct history *h, const char *name, const struct part *p, uint6
     if (size == UINT64_MAX)
         return -ENOMEM;
     if (!make_room(h, size)) {
-        h->needs = size;
+        wait_for(h, size);
         return -EAGAIN;
     }
     struct filling f = {.next = range->first,
@@ -317,7 +335,7 @@ static struct work *line_take(struct history *h)
     h->line = w->next;
     if (h->line == NULL)
         h->line_end = &h->line;
-    h->needs = 0;
+    wait_for(h, 0);
     return w;
 }
 
@@ -346,9 +364,14 @@ static void answer_alike(struct history *h)
 
 static void serve_first(struct history *h)
 {
+    struct history_request *q = request_of(h->line);
+    if (is_given_up(q)) {
+        (void) line_take(h);
+        answer(q, -ECANCELED);
+        return;
+    }
     if (h->needs > 0 && !make_room(h, h->needs))
         return;
-    struct history_request *q = request_of(h->line);
     struct part p = part_of(q);
     struct segment *seg = NULL;
     uint64_t from = 0;
@@ -378,7 +401,9 @@ static void take_in(struct history *h, struct work *w)
     for (struct work *next; w != NULL; w = next) {
         next = w->next; /* an answered request is its maker's */
         struct history_request *q = request_of(w);
-        if (q->kind == HISTORY_FIND)
+        if (is_given_up(q))
+            answer(q, -ECANCELED);
+        else if (q->kind == HISTORY_FIND)
             answer_find(h, q);
         else if (!hit(h, q))
             line_put(h, w);
@@ -440,7 +465,7 @@ int history_new(const struct store_options *options, uint64_t budget, struct his
     h->budget = budget;
     h->line_end = &h->line;
     list_init(&h->cache);
-    int r = reader_get(h);
+    int r = store_reader_open(&h->options, &h->reader);
     if (r == 0)
         r = work_queue_init(&h->queue);
     if (r < 0) {
@@ -475,6 +500,11 @@ void history_ask(struct history *h, struct history_request *request)
     work_put(&h->queue, &request->work);
 }
 
+bool history_is_full(const struct history *h)
+{
+    return atomic_load_explicit(&h->full, memory_order_relaxed);
+}
+
 void history_stats(const struct history *h, struct history_stats *ret)
 {
     *ret = (struct history_stats){
@@ -484,5 +514,6 @@ void history_stats(const struct history *h, struct history_stats *ret)
         .waits = atomic_load(&h->waits),
         .failures = atomic_load(&h->failures),
         .bytes = atomic_load(&h->bytes),
+        .damaged = atomic_load(&h->damaged),
     };
 }

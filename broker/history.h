@@ -5,8 +5,9 @@
  * Segments are shared: clients that catch up through the same part of a path get the same one, and
  * all of them together stay within a budget; over it requests wait until others have been freed.
  *
- * A request belongs to its maker, is not touched by them between asking and its answer, and is
- * answered exactly once, by a mail on the maker's mailbox. A mailbox must outlive its requests. */
+ * A request belongs to its maker, is not touched by them between asking and its answer (but for
+ * `given_up`), and is answered exactly once, by a mail on the maker's mailbox. A mailbox must
+ * outlive its requests. */
 #ifndef BROKER_HISTORY_H
 #define BROKER_HISTORY_H
 
@@ -30,6 +31,8 @@ struct history_request {
     char since[ID_SIZE];   /* FIND: an event id, or "" for the earliest kept */
     uint64_t cursor, upto; /* LOAD: messages from `cursor` up to the position `upto`, as many as
                               are in the cursor's segment */
+    _Atomic bool given_up; /* set at any time: nobody wants the answer. It still comes, perhaps
+                              without having been looked for: -ECANCELED */
     /* the answer */
     int err;                 /* 0; FIND: -ENOENT: not all kept any more; LOAD: -EOVERFLOW: the
                                 cursor's message has been deleted; others: cannot be read */
@@ -47,12 +50,14 @@ MUST_CHECK int history_new(const struct store_options *options, uint64_t budget,
 /* All requests have been answered and all segments given back. NULL is fine. */
 void history_free(struct history *h);
 void history_ask(struct history *h, struct history_request *request); /* any thread */
+bool history_is_full(const struct history *h); /* any thread: a load waits for room now */
 
 /* Any thread. */
 struct history_stats {
     /* loads: segments made; hits: shared ones; waits: times there was no room for the next one */
     uint64_t finds, loads, hits, waits, failures;
     uint64_t bytes; /* of segments alive */
+    bool damaged;   /* something read was not what had been written */
 };
 void history_stats(const struct history *h, struct history_stats *ret);
 

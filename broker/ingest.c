@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "crash.h"
+#include "list.h"
 #include "log.h"
 #include "mem.h"
 #include "record.h"
@@ -44,8 +45,10 @@ struct ingest {
     struct catalog *catalog;
     struct seen *seen;
     struct id_gen ids;
-    uint64_t epoch; /* of the webhooks under way */
-    uint64_t mark;  /* of the catalog, after the last webhook */
+    uint64_t epoch;                    /* of the webhooks under way */
+    uint64_t mark;                     /* of the catalog, after the last webhook */
+    struct list under_way;             /* deliveries the engine has */
+    const struct delivery *submitting; /* the one it is just being given */
 };
 
 /* One webhook from the request to its answer. */
@@ -56,8 +59,10 @@ struct delivery {
     size_t bytes;
     uint64_t start_us;
     uint64_t accepted, ignored, duplicates, set_aside, letters;
-    uint64_t epoch, mark;
+    uint64_t epoch, before, mark; /* `before`, `mark`: of the catalog */
+    bool unsure;                  /* something led to nothing, maybe for what is under way */
     struct buf keys; /* of the ids that are new with it: struct seen_key, one after the other */
+    struct list in_flight;
 };
 
 /* What is known only while the envelope is read. */
@@ -197,6 +202,7 @@ static struct delivery *delivery_new(struct ingest *in, const struct ingest_requ
     d->peer = xstrdup(req->peer);
     d->bytes = req->body.len;
     d->epoch = in->epoch;
+    list_init(&d->in_flight);
     buf_init(&d->keys, PACKED_MAX);
     d->start_us = clock_mono_us();
     return d;
@@ -236,6 +242,7 @@ static void finish(struct delivery *d, const struct ingest_answer *answer)
     }
     metrics_observe(m, H_WEBHOOK, duration_us);
     log_answered(d, answer, duration_us);
+    list_remove(&d->in_flight);
     buf_fini(&d->keys);
     free(d->registry_id);
     free(d->peer);
@@ -272,15 +279,28 @@ static void forget_keys(struct delivery *d)
         memcpy(key.bytes, d->keys.data + i, SEEN_KEY_SIZE);
         seen_remove(d->in->seen, &key);
     }
+    buf_clear(&d->keys); /* another one may have them by the time this one is told */
 }
 
+/* The engine refuses this one and what is under way behind it. Its senders may send that again
+ * before they are told, so it is forgotten now. */
 static void roll_back(struct ingest *in, uint64_t epoch)
 {
     if (epoch != in->epoch)
         return; /* was done for the first of its epoch that was refused */
+    LIST_FOREACH (it, &in->under_way)
+        forget_keys(LIST_ENTRY(it, struct delivery, in_flight));
     catalog_rollback(in->catalog);
     in->mark = 0;
     in->epoch++;
+}
+
+/* Those under way before it are not touched. */
+static void roll_back_last(struct delivery *d)
+{
+    catalog_rollback_to(d->in->catalog, d->before);
+    d->in->mark = d->before;
+    forget_keys(d);
 }
 
 static void on_safe(void *arg, int err)
@@ -292,8 +312,10 @@ static void on_safe(void *arg, int err)
         accept_all(d);
         return;
     }
-    roll_back(d->in, d->epoch);
-    forget_keys(d);
+    if (d->in->submitting == d)
+        roll_back_last(d);
+    else
+        roll_back(d->in, d->epoch);
     refuse(d, err == -ENOSPC ? REFUSE_DISK_FULL : REFUSE_JOURNAL, RETRY_FAILED_S);
 }
 
@@ -303,6 +325,15 @@ static void on_event(void *ctx, const struct catalog_event *found)
 {
     struct reading *rd = ctx;
     struct ingest *in = rd->d->in;
+    struct event probe = {
+        .type = found->type,
+        .registry_id = rd->registry->cfg->id,
+        .repository = (char *) (uintptr_t) found->repository,
+        .digest = (char *) (uintptr_t) found->digest,
+        .tag = (char *) (uintptr_t) found->tag,
+    };
+    if (in->target.wanted != NULL && !in->target.wanted(in->target.ctx, &probe))
+        return;
     if (rd->n == rd->cap) {
         size_t cap = rd->cap == 0 ? 16 : rd->cap * 2;
         struct event **events = try_realloc(rd->events, cap * sizeof(struct event *));
@@ -358,10 +389,12 @@ static void on_change(void *ctx, const struct change *change)
         d->duplicates++;
         return;
     }
-    if (catalog_apply(d->in->catalog, rd->registry->cfg->id, change, on_event, rd) > 0)
+    if (catalog_apply(d->in->catalog, rd->registry->cfg->id, change, on_event, rd) > 0) {
         d->accepted++;
-    else
-        d->ignored++;
+        return;
+    }
+    d->ignored++;
+    d->unsure = true;
 }
 
 static void on_ignored(void *ctx, const char *why)
@@ -450,6 +483,8 @@ static void submit(struct reading *rd)
     struct delivery *d = rd->d;
     struct ingest *in = d->in;
     CRASH_POINT("ingest.submit");
+    list_push(&in->under_way, &d->in_flight);
+    in->submitting = d;
     in->target.submit(in->target.ctx, &(struct engine_submission){
                                           .events = rd->events,
                                           .n = rd->n,
@@ -460,22 +495,21 @@ static void submit(struct reading *rd)
                                           .done = on_safe,
                                           .arg = d,
                                       });
+    in->submitting = NULL;
 }
 
 static void work_on(struct reading *rd, const struct ingest_request *req)
 {
     struct delivery *d = rd->d;
     struct ingest *in = d->in;
-    uint64_t mark = in->mark;
+    d->before = in->mark;
     int r = read_events(rd, req);
     in->mark = d->mark = catalog_seal(in->catalog, on_note, rd);
-    if (r < 0 || rd->no_memory) { /* those under way before it are not touched */
-        catalog_rollback_to(in->catalog, mark);
-        in->mark = mark;
-        forget_keys(d);
+    if (r < 0 || rd->no_memory) {
+        roll_back_last(d);
         refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
     } else if (rd->n == 0 && d->keys.len == 0 && rd->notes.len == 0 && d->letters == 0 &&
-               d->duplicates == 0) {
+               d->duplicates == 0 && !d->unsure) {
         accept_all(
             d); /* nothing to keep, and nothing that another webhook still has to make safe */
     } else {
@@ -521,6 +555,7 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->metrics = metrics;
     in->target = *target;
     in->epoch = 1;
+    list_init(&in->under_way);
     in->catalog = catalog_new(cfg->catalog.max_images, cfg->catalog.max_tags);
     in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
     in->n_registries = cfg->n_registries;

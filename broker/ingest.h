@@ -37,6 +37,9 @@ struct ingest_target {
     void *ctx;
     /* 0, or -EAGAIN (overload), -EIO (failed): whether submit would take something now. */
     int (*can_submit)(void *ctx);
+    /* Whether a trigger matches such an event (it has no id and no JSON yet); if none does, it is
+     * not made. NULL: all are. */
+    bool (*wanted)(void *ctx, struct event *probe);
     /* One call per webhook, with everything that it led to; as engine_ops.submit. */
     void (*submit)(void *ctx, const struct engine_submission *s);
     uint64_t (*now_ms)(void *ctx); /* the clock of the de-duplication window */

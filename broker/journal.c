@@ -136,6 +136,8 @@ static int put(struct journal *j, struct journal_item *item)
     case JOURNAL_SETTLE:
         CRASH_POINT("journal.settle");
         return store_settle_events(j->store, item->seq);
+    case JOURNAL_DAMAGED:
+        return -EBADMSG;
     case JOURNAL_BARRIER:
         break;
     }
@@ -233,6 +235,29 @@ static void on_error(struct journal *j, int err)
         store_mark_failed(j->store);
 }
 
+/* Nothing to write: it needs no room and no lock. */
+static bool only_barriers(const struct journal *j)
+{
+    for (struct work *w = j->waiting.first; w != NULL; w = w->next) {
+        if (item_of(w)->kind != JOURNAL_BARRIER)
+            return false;
+    }
+    return true;
+}
+
+/* Whether the group needed room: only then its commit says that there is some. */
+static bool wrote(const struct chain *group)
+{
+    for (struct work *w = group->first; w != NULL; w = w->next) {
+        const struct journal_item *item = item_of(w);
+        if (item->err == 0 && ((item->kind == JOURNAL_WEBHOOK &&
+                                item->webhook.n_events + item->webhook.sender_ids.len > 0) ||
+                               item->kind == JOURNAL_BATCH || item->kind == JOURNAL_LETTER))
+            return true;
+    }
+    return false;
+}
+
 static void commit_group(struct journal *j)
 {
     struct chain done;
@@ -242,13 +267,14 @@ static void commit_group(struct journal *j)
     CRASH_POINT("journal.group");
     if (atomic_load(&j->state) == JOURNAL_FAILED)
         report.err = -EIO;
-    else
+    else if (!only_barriers(j))
         report.err = put_all(j, &j->committed_serial);
     if (report.err == 0) {
-        report.commit_us = clock_mono_us() - start;
+        report.commit_us = only_barriers(j) ? 0 : clock_mono_us() - start;
         j->retry_ms = 0;
-        set_state(j, 0);
         done = j->waiting;
+        if (atomic_load(&j->state) != JOURNAL_FULL || wrote(&done))
+            set_state(j, 0);
         chain_init(&j->waiting);
     } else {
         report.sqlite = store_errno(j->store);
@@ -302,9 +328,11 @@ static void checkpoint(struct journal *j)
 
 static void upkeep(struct journal *j)
 {
-    if (atomic_load(&j->state) == JOURNAL_FAILED)
-        return;
     uint64_t now = clock_mono_ms();
+    if (atomic_load(&j->state) == JOURNAL_FAILED) {
+        j->next_tick_ms = now + TICK_MS;
+        return;
+    }
     if (now >= j->next_tick_ms) {
         j->next_tick_ms = now + (retire(j) ? 0 : TICK_MS);
         publish_stats(j);

@@ -19,8 +19,9 @@ enum journal_kind {
     JOURNAL_WEBHOOK,
     JOURNAL_BATCH,
     JOURNAL_LETTER,
-    JOURNAL_SETTLE, /* store_settle_events(); dropped when its group fails */
-    JOURNAL_BARRIER /* comes back when all before it have, or can not be written */
+    JOURNAL_SETTLE,  /* store_settle_events(); dropped when its group fails */
+    JOURNAL_DAMAGED, /* the store was found damaged elsewhere: fails everything with -EBADMSG */
+    JOURNAL_BARRIER  /* comes back when all before it have, or can not be written */
 };
 
 struct journal_item {

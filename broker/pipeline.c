@@ -37,8 +37,8 @@ struct pipeline {
     struct ingest *ingest;
     uv_timer_t cutoff, expire;
     uv_prepare_t turn; /* runs before the loop waits */
-    struct buf frame; /* scratch for encoding */
-    bool *touched;    /* by path index: appended to, readers not yet woken */
+    struct buf frame;  /* scratch for encoding */
+    bool *touched;     /* by path index: appended to, readers not yet woken */
     size_t n_touched, unseen_bytes;
     uint64_t denied_logged_ms;
     uint64_t newest_seq;    /* of the events that were matched against all triggers */
@@ -67,6 +67,25 @@ static void log_lost(const struct trigger *t, const struct event *e, int err)
     log_close(&l);
 }
 
+static void fail(struct pipeline *p, int err)
+{
+    p->broken = true;
+    if (p->failed != NULL)
+        p->failed(p->failed_ctx, err);
+}
+
+static void log_unsent(const struct action *a, const struct batch_message *m, int err)
+{
+    struct log_line l;
+    log_open(&l, LOG_ERROR, "broker",
+             a->pipeline->ops->waits ? "batch is left to the next start" : "batch lost");
+    log_str(&l, "trigger", a->trigger->rule->name);
+    log_str(&l, "path", a->path->cfg->path);
+    log_u64(&l, "events", m->n_events);
+    log_str(&l, "error", err_str(err));
+    log_close(&l);
+}
+
 static void on_flush(void *ctx, const struct batch_message *m)
 {
     struct action *a = ctx;
@@ -89,14 +108,11 @@ static void on_flush(void *ctx, const struct batch_message *m)
     }
     if (r == 0)
         return;
-    metrics_add(p->metrics, M_BATCH_DROPPED, 1);
-    struct log_line l;
-    log_open(&l, LOG_ERROR, "broker", "batch lost");
-    log_str(&l, "trigger", a->trigger->rule->name);
-    log_str(&l, "path", a->path->cfg->path);
-    log_u64(&l, "events", m->n_events);
-    log_str(&l, "error", err_str(r));
-    log_close(&l);
+    log_unsent(a, m, r);
+    if (p->ops->waits)
+        fail(p, r); /* its events are acknowledged, and would pass for batched after the next one */
+    else
+        metrics_add(p->metrics, M_BATCH_DROPPED, 1);
 }
 
 /* --- engine > path log > wake --- */
@@ -168,10 +184,7 @@ static void on_delivered(void *ctx)
 
 static void on_failed(void *ctx, int err)
 {
-    struct pipeline *p = ctx;
-    p->broken = true;
-    if (p->failed != NULL)
-        p->failed(p->failed_ctx, err);
+    fail(ctx, err);
 }
 
 /* --- engine > triggers > batch --- */
@@ -319,7 +332,7 @@ static void on_expire(uv_timer_t *timer)
             pathlog_expire(path->log, now_of(p));
     }
     watch_clock(p);
-    if (!p->draining)
+    if (!p->draining && !p->broken)
         p->ops->batched(p->engine, batched_seq(p));
 }
 
@@ -331,6 +344,26 @@ static int can_submit(void *ctx)
     return p->draining ? -EAGAIN : p->ops->can_submit(p->engine);
 }
 
+static void on_any_match(void *ctx, struct trigger *t, struct event *e)
+{
+    (void) ctx;
+    (void) t;
+    (void) e;
+}
+
+/* Whether it has to be encoded, numbered and stored at all. */
+static bool wanted(void *ctx, struct event *probe)
+{
+    static const enum metric UNMATCHED[] = {
+        M_EVENT_CREATE_IMAGE_UNMATCHED, M_EVENT_DELETE_IMAGE_UNMATCHED,
+        M_EVENT_CREATE_TAG_UNMATCHED, M_EVENT_DELETE_TAG_UNMATCHED};
+    struct pipeline *p = ctx;
+    if (trigger_set_match(p->triggers, probe, on_any_match, NULL) > 0)
+        return true; /* also when it is denied: that is counted and logged with the event */
+    metrics_add(p->metrics, UNMATCHED[probe->type], 1);
+    return false;
+}
+
 /* What one turn of the loop has read goes on its way together: one wake-up of the journal for as
  * many webhooks as were there, and one group. */
 static void on_turn(uv_prepare_t *turn)
@@ -339,10 +372,35 @@ static void on_turn(uv_prepare_t *turn)
     p->ops->flush(p->engine);
 }
 
+struct late {
+    const struct pipeline *pipeline;
+    bool any;
+};
+
+static void on_late_match(void *ctx, struct trigger *t, struct event *e)
+{
+    struct late *late = ctx;
+    (void) e;
+    if (t->allowed && !is_early(late->pipeline, t->action))
+        late->any = true;
+}
+
+/* Whether every batch of these events is formed now, so that the events themselves, which a restart
+ * would need to form them, need not be written. */
+static bool batched_now(struct pipeline *p, const struct engine_submission *s)
+{
+    struct late late = {.pipeline = p};
+    for (size_t i = 0; !late.any && i < s->n; i++)
+        (void) trigger_set_match(p->triggers, s->events[i], on_late_match, &late);
+    return !late.any;
+}
+
 static void submit(void *ctx, const struct engine_submission *s)
 {
     struct pipeline *p = ctx;
-    p->ops->submit(p->engine, s);
+    struct engine_submission numbered = *s;
+    numbered.batched = p->ops->waits && batched_now(p, s);
+    p->ops->submit(p->engine, &numbered);
     p->provisional = true;
     for (size_t i = 0; p->ops->waits && i < s->n; i++)
         (void) trigger_set_match(p->triggers, s->events[i], on_early_match, p);
@@ -427,6 +485,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
         .ctx = p,
         .can_submit = can_submit,
         .submit = submit,
+        .wanted = wanted,
         .now_ms = engine_now,
         .suspect = suspect,
         .trial = p->ops->trial(p->engine),

@@ -232,6 +232,7 @@ static int put_batch(struct store *s, struct store_path *p, const struct store_b
     if (t == NULL)
         t = store_trigger_add(s, b->trigger_id, 0);
     store_trigger_set(s, t, b->last_seq);
+    store_note_event(s, b->last_seq, live.high_id);
     *ret_position = position;
     return 0;
 }

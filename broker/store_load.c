@@ -66,6 +66,30 @@ static int load_numbers(struct store *s)
     return load_last_webhook(s);
 }
 
+void store_note_event(struct store *s, uint64_t seq, const uint8_t id[ID_PACKED_SIZE])
+{
+    char text[ID_SIZE];
+    if (seq >= s->now.next_seq)
+        s->now.next_seq = seq + 1;
+    id_unpack(EVENT_ID_PREFIX, id, text);
+    if (strcmp(text, s->now.last_event_id) > 0)
+        memcpy(s->now.last_event_id, text, ID_SIZE);
+}
+
+/* Events whose batches are stored with them have no row of their own. */
+static void learn_from_batches(struct store *s)
+{
+    for (size_t i = 0; i < s->n_paths; i++) {
+        const struct store_path_live *live = &s->paths[i]->now;
+        if (live->has_high)
+            store_note_event(s, 0, live->high_id);
+    }
+    for (size_t i = 0; i < s->n_triggers; i++) {
+        if (s->triggers[i].now >= s->now.next_seq)
+            s->now.next_seq = s->triggers[i].now + 1;
+    }
+}
+
 int store_counters_load(struct store *s)
 {
     int r = load_numbers(s);
@@ -83,6 +107,7 @@ int store_counters_load(struct store *s)
         r = number_of(s, "SELECT coalesce(max(id), 0) + 1 FROM dead_letters", &s->now.next_letter);
     if (r == 0)
         r = number_of(s, "SELECT count(*) FROM dead_letters", &s->now.n_letters);
+    learn_from_batches(s);
     s->saved = s->now;
     return r;
 }

@@ -109,9 +109,9 @@ static int load(struct store *s)
         if (r < 0)
             return r;
     }
-    r = store_counters_load(s);
+    r = store_triggers_load(s);
     if (r == 0)
-        r = store_triggers_load(s);
+        r = store_counters_load(s);
     return r < 0 ? r : store_clock_start(s);
 }
 

@@ -172,7 +172,9 @@ MUST_CHECK int store_path_forget(struct store *s, struct store_path *p); /* its 
 /* --- store_load.c --- */
 
 MUST_CHECK int store_triggers_load(struct store *s);
-MUST_CHECK int store_counters_load(struct store *s);
+MUST_CHECK int store_counters_load(struct store *s); /* after paths and triggers */
+/* An event with this number and id is stored: later ones are above both. */
+void store_note_event(struct store *s, uint64_t seq, const uint8_t id[ID_PACKED_SIZE]);
 struct store_trigger *store_trigger_find(struct store *s, const char *id); /* NULL: none */
 struct store_trigger *store_trigger_add(struct store *s, const char *id, uint64_t last_seq);
 void store_trigger_set(struct store *s, struct store_trigger *t, uint64_t last_seq);

@@ -82,7 +82,7 @@ static void check_held(struct group *g)
         if (r->seg != last)
             held += segment_size(r->seg);
         last = r->seg;
-        if (held <= most)
+        if (held <= most || held == segment_size(r->seg)) /* a window may be less than a segment */
             continue;
         if (r->conn->state == CONN_OPEN) { /* else it is being closed as slow, and was counted */
             count_slow(g, M_SLOW_WINDOW, M_SLOW_CLOSED);
@@ -97,8 +97,10 @@ static void check_member(struct group *g, struct conn *c, uint64_t now)
     const struct config_path *cfg = g->path->cfg;
     uint64_t cursor = g->members[c->member].cursor, tail = pathlog_tail(g->path->log), appended;
     if (g->members[c->member].catching) {
-        /* It came from far behind: what counts is that it goes on. */
-        if (c->rest != NULL && now - c->rest->since_ms > cfg->max_lag_ms)
+        /* It came from far behind: what counts is that it goes on, and as quickly as is fair to
+         * those who cannot begin before it has given back what it is sent from. */
+        if ((c->rest != NULL && now - c->rest->since_ms > cfg->max_lag_ms) ||
+            replay_in_the_way(c, now, cfg->max_lag_ms))
             close_slow(g, c, M_SLOW_AGE);
     } else if (tail - cursor > cfg->max_lag_bytes)
         slow(g, c, M_SLOW_BYTES);

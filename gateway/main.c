@@ -4,12 +4,12 @@
 #include "letters.h"
 #include "log.h"
 #include "mem.h"
+#include "options.h"
 #include "path.h"
 #include "pipeline.h"
 #include "rebuild.h"
 #include "worker.h"
 
-#include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,18 +23,11 @@
 #define FAILURE_SPREAD_MS 300  /* the journal has failed: clients shall find the next process */
 #define FAILURE_END_MS    900  /* then whoever is left is dropped */
 #define SETTLE_MS         5000 /* for what was accepted to become safe when we go down */
-#define EXIT_USAGE        64
+#define TRIM_THRESHOLD    (4 << 20)
 #define EXIT_JOURNAL      74 /* EX_IOERR */
 #define EXIT_IN_USE       75 /* EX_TEMPFAIL */
 #define EXIT_NEWER        76
 #define EXIT_CONFIG       78
-
-struct options {
-    const char *config, *ready_file;
-    const char *rebuild_catalog, *registry_url; /* --rebuild-catalog ID --registry-url URL */
-    const char *replay;                         /* --replay-dead-letters ID|all */
-    bool check, reference, letters, json;
-};
 
 struct daemon {
     struct shared shared;
@@ -51,98 +44,6 @@ struct daemon {
         struct daemon *daemon;
     } * stopped; /* one per worker */
 };
-
-static void usage(FILE *to)
-{
-    (void) fputs(
-        "usage: regcastd [--config FILE] [--check] [--ready-file FILE]\n"
-        "       regcastd [--config FILE] --rebuild-catalog REGISTRY_ID --registry-url URL\n"
-        "       regcastd [--config FILE] --dead-letters [--json]\n"
-        "       regcastd [--config FILE] --replay-dead-letters ID|all\n"
-        "       regcastd --version | --help | --print-reference\n\n"
-        "  --config FILE       the configuration (default conf/regcast.yaml)\n"
-        "  --check             check it, say what is wrong and where, and exit\n"
-        "  --ready-file FILE   written as JSON with the bound addresses once all listeners are up\n"
-        "  --rebuild-catalog REGISTRY_ID\n"
-        "                      read a registry's images and tags from its API (while regcastd is\n"
-        "                      down), so that the next push is told from what is there already\n"
-        "  --registry-url URL  where that registry is; credentials in the URL or the environment\n"
-        "                      (REGCAST_REGISTRY_USER, REGCAST_REGISTRY_PASSWORD)\n"
-        "  --dead-letters      list the events that were set aside\n"
-        "  --replay-dead-letters ID|all\n"
-        "                      try them again (while regcastd is down)\n"
-        "  --print-reference   print the reference of all settings as Markdown\n"
-        "  --version           print the version\n",
-        to);
-}
-
-/* 0: go on; else the exit code + 1. */
-static int parse_options(int argc, char **argv, struct options *ret)
-{
-    static const struct option LONG[] = {{"config", required_argument, NULL, 'c'},
-                                         {"check", no_argument, NULL, 'k'},
-                                         {"ready-file", required_argument, NULL, 'r'},
-                                         {"print-reference", no_argument, NULL, 'p'},
-                                         {"rebuild-catalog", required_argument, NULL, 'b'},
-                                         {"registry-url", required_argument, NULL, 'u'},
-                                         {"dead-letters", no_argument, NULL, 'd'},
-                                         {"json", no_argument, NULL, 'j'},
-                                         {"replay-dead-letters", required_argument, NULL, 'y'},
-                                         {"version", no_argument, NULL, 'v'},
-                                         {"help", no_argument, NULL, 'h'},
-                                         {0}};
-    *ret = (struct options){.config = "conf/regcast.yaml"};
-    for (int o; (o = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
-        switch (o) {
-        case 'c':
-            ret->config = optarg;
-            break;
-        case 'k':
-            ret->check = true;
-            break;
-        case 'r':
-            ret->ready_file = optarg;
-            break;
-        case 'p':
-            ret->reference = true;
-            break;
-        case 'b':
-            ret->rebuild_catalog = optarg;
-            break;
-        case 'u':
-            ret->registry_url = optarg;
-            break;
-        case 'd':
-            ret->letters = true;
-            break;
-        case 'j':
-            ret->json = true;
-            break;
-        case 'y':
-            ret->replay = optarg;
-            break;
-        case 'v':
-            (void) puts("regcastd " REGCAST_VERSION);
-            return 1;
-        case 'h':
-            usage(stdout);
-            return 1;
-        default:
-            usage(stderr);
-            return EXIT_USAGE + 1;
-        }
-    }
-    if (optind < argc) {
-        (void) fprintf(stderr, "regcastd: unexpected argument '%s'\n", argv[optind]);
-        usage(stderr);
-        return EXIT_USAGE + 1;
-    }
-    if ((ret->rebuild_catalog != NULL) != (ret->registry_url != NULL)) {
-        (void) fputs("regcastd: --rebuild-catalog and --registry-url go together\n", stderr);
-        return EXIT_USAGE + 1;
-    }
-    return 0;
-}
 
 static int print_reference(void)
 {
@@ -301,8 +202,10 @@ static void drain_workers(void *arg)
 
 static void on_settle_late(uv_timer_t *timer)
 {
-    log_error("main",
-              "the journal did not settle in time: what is not safe stays for the next start", 0);
+    struct log_line l;
+    log_open(&l, LOG_WARN, "main",
+             "the journal did not settle in time: what is not safe stays for the next start");
+    log_close(&l);
     drain_workers(timer->data);
 }
 
@@ -310,7 +213,9 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
 {
     struct shared *s = &d->shared;
     if (atomic_load(&s->draining)) {
-        log_error("main", "second signal: leaving at once", 0);
+        struct log_line second;
+        log_open(&second, LOG_WARN, "main", "second signal: leaving at once");
+        log_close(&second);
         _exit(130);
     }
     struct log_line l;
@@ -535,12 +440,14 @@ static int wire(struct daemon *d, const struct options *options)
 static void unwire(struct daemon *d)
 {
     struct shared *s = &d->shared;
-    for (size_t i = 0; i < s->n_workers; i++) {
+    for (size_t i = 0; i < s->n_workers; i++)
         (void) uv_thread_join(&s->workers[i].thread);
-        worker_fini(&s->workers[i]);
-    }
-    worker_fini(&d->front);
+    /* Ends the last thread that posts mail: it may be about to wake a loop whose worker has found
+     * the mail already, and a wake needs the loop's descriptors. */
     pipeline_free(d->pipeline);
+    for (size_t i = 0; i < s->n_workers; i++)
+        worker_fini(&s->workers[i]);
+    worker_fini(&d->front);
     path_table_free(s->paths);
     free(s->workers);
     free(d->stopped);
@@ -584,7 +491,7 @@ static int run_tool(const struct config *cfg, const struct options *o)
 int main(int argc, char **argv)
 {
     struct options options;
-    int r = parse_options(argc, argv, &options);
+    int r = options_parse(argc, argv, &options);
     if (r != 0)
         return r - 1;
     if (options.reference)
@@ -607,6 +514,8 @@ int main(int argc, char **argv)
     /* glibc would raise its threshold to the size of the first segment freed, and from then on keep
      * freed segments in the heap instead of giving them back. */
     (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    /* Webhooks come and go: giving the top of the heap back after each costs page faults. */
+    (void) mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
     int code = run_tool(cfg, &options);
     if (code < 0)
         code = serve(cfg, &options);

@@ -17,6 +17,7 @@ struct replay {
     struct conn *c;      /* NULL: gone */
     struct segment *seg; /* being sent; referenced. NULL while history is asked */
     uint64_t next;       /* where to go on after it */
+    uint64_t since_ms;   /* it is being sent; loop time */
     struct list in_turn; /* worker->replaying; itself while it waits for something */
     bool asking;
 };
@@ -91,6 +92,7 @@ static void take_answer(struct replay *p)
     } else if (r->err < 0 || (r->seg == NULL && r->position <= m->cursor)) {
         session_refuse(c, REFUSE_HISTORY_FAILED); /* the second would go on for ever */
     } else if (r->seg != NULL) {
+        p->since_ms = uv_now(&p->worker->loop);
         schedule(p);
     } else {
         m->cursor = r->position;
@@ -164,6 +166,15 @@ void replay_drop(struct conn *c)
     list_remove(&p->in_turn);
     segment_unref(p->seg);
     p->seg = NULL;
-    if (!p->asking) /* else on_loaded() frees it */
+    if (p->asking) /* on_loaded() frees it */
+        atomic_store_explicit(&p->request.given_up, true, memory_order_relaxed);
+    else
         free(p);
+}
+
+bool replay_in_the_way(const struct conn *c, uint64_t now, uint64_t most_ms)
+{
+    const struct replay *p = c->replay;
+    return p != NULL && p->seg != NULL && now - p->since_ms > most_ms &&
+           history_is_full(p->worker->shared->history);
 }

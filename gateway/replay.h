@@ -16,6 +16,9 @@ void replay_start(struct group *g, struct conn *c);
 void replay_next(struct worker *w);
 /* The socket has room again. */
 void replay_unblocked(struct conn *c);
+/* It has kept a segment for more than `most_ms` while others wait for there to be room for theirs.
+ */
+bool replay_in_the_way(const struct conn *c, uint64_t now, uint64_t most_ms);
 /* The connection ends. An answer that comes later finds nobody. */
 void replay_drop(struct conn *c);
 

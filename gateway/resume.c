@@ -160,11 +160,11 @@ static void give_unread(struct conn *c)
     if (unread == NULL)
         return;
     c->unread = NULL;
+    conn_resume(c); /* first: what was sent may pause it again */
     if (c->state == CONN_OPEN)
         session_received(c, buf_slice(unread));
     buf_fini(unread);
     free(unread);
-    conn_resume(c);
 }
 
 static void take_answer(struct conn *c, const struct resume *r)
@@ -237,7 +237,9 @@ void resume_timeout(struct conn *c)
 
 void resume_drop(struct conn *c)
 {
-    if (c->resume != NULL)
-        c->resume->c = NULL;
+    if (c->resume == NULL)
+        return;
+    c->resume->c = NULL;
+    atomic_store_explicit(&c->resume->request.given_up, true, memory_order_relaxed);
     c->resume = NULL;
 }

@@ -207,9 +207,9 @@ void session_close(struct conn *c, enum conn_end end, uint16_t code, const char 
     if (c->state != CONN_OPEN)
         return;
     /* What was broadcast before belongs before the close frame, but for what is in the store only:
-     * that takes its time. */
-    while (end != END_SLOW && c->state == CONN_OPEN && !caught_up(c) && !conn_blocked(c) &&
-           c->replay == NULL)
+     * that takes its time. Who has lost history must not be sent what came after the gap. */
+    bool flush = end != END_SLOW && c->why != REFUSE_HISTORY;
+    while (flush && c->state == CONN_OPEN && !caught_up(c) && !conn_blocked(c) && c->replay == NULL)
         fanout_flush(c->group, c);
     if (c->state != CONN_OPEN)
         return;

@@ -131,6 +131,7 @@ static bool day_exists(int year, int month, int day)
 
 bool field_time(const char *s, char ret[FIELD_TIME_SIZE])
 {
+    const char *start = s;
     int year = digits_then(&s, 4, '-');
     int month = year < 0 ? -1 : digits_then(&s, 2, '-');
     int day = month < 0 ? -1 : digits(&s, 2);
@@ -170,6 +171,14 @@ bool field_time(const char *s, char ret[FIELD_TIME_SIZE])
     if (*s != '\0')
         return false;
 
+    if (offset_s == 0) { /* nearly all: as it is, in capitals */
+        enum { SECONDS_LEN = 19 };
+        memcpy(ret, start, SECONDS_LEN);
+        ret[10] = 'T';
+        memcpy(ret + SECONDS_LEN, fraction, (size_t) fraction_len);
+        memcpy(ret + SECONDS_LEN + fraction_len, "Z", 2);
+        return true;
+    }
     struct tm tm = {.tm_year = year - 1900,
                     .tm_mon = month - 1,
                     .tm_mday = day,

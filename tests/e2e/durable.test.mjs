@@ -370,6 +370,7 @@ describe('the wall clock', () => {
         const ids = texts.flatMap(idsOf);
         assert.deepEqual(ids, [...new Set(ids)].sort(), 'ids rise');
         for (const c of [witness, ...others]) {
+            await c.first(sent);
             assert.equal(c.closed, null, 'nobody is sent away');
             assert.deepEqual(c.messages, texts);
         }

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { FrameReader, TEXT } from './frames.mjs';
@@ -24,6 +24,7 @@ import {
     until,
     within,
 } from './harness.mjs';
+import { wrapped } from './journal.mjs';
 
 export const SWEEP = Boolean(process.env.REGCAST_SWEEP); // scripts/test --crash
 export const SEED = Number(process.env.REGCAST_SEED ?? Date.now() % 1000000000);
@@ -51,16 +52,21 @@ export function shuffled(rng, list) {
 }
 
 // Does `work` for every item, `width` at a time, while `more` says so; returns how many were done.
+// One that fails keeps none of the others from being done.
 export async function inParallel(width, items, work, more = () => true) {
     const rest = [...items];
+    const failures = [];
     let done = 0;
     const lane = async () => {
-        while (rest.length > 0 && more()) {
-            await work(rest.shift());
-            done++;
-        }
+        for (; rest.length > 0 && more(); done++)
+            await work(rest.shift()).catch((error) => failures.push(error));
     };
     await Promise.all(Array.from({ length: width }, lane));
+    if (failures.length > 0) {
+        const messages = failures.map((error) => error.message.slice(0, 2000));
+        failures[0].message = `${failures.length} of ${done} failed:\n${messages.join('\n')}`;
+        throw failures[0];
+    }
     return done;
 }
 
@@ -161,13 +167,8 @@ export class Place {
 
 // A program to start instead of `bin`: the same under strace with these arguments. It keeps its
 // process id, as strace's -D makes the tracer its grandchild.
-export function underStrace(bin, args) {
-    const file = join(tempDir(), 'traced');
-    const quoted = [...args, bin].map((one) => `'${one}'`).join(' ');
-    writeFileSync(file, `#!/bin/sh\nexec strace -D -f -qq -o /dev/null ${quoted} "$@"\n`);
-    chmodSync(file, 0o755);
-    return file;
-}
+export const underStrace = (bin, args) =>
+    wrapped(bin, `exec strace -D -f -qq -o /dev/null ${args.join(' ')}`);
 
 // ---------------------------------------------------------------------------------- the ledger
 
@@ -459,6 +460,8 @@ export class Follower {
         while (leg.read < leg.messages.length && !this.problem) {
             const text = leg.messages[leg.read];
             if (typeof text === 'string' && control(text)) this.#control(leg, text);
+            else if (this.v1 && leg.since !== null && leg.read === 0)
+                this.#wrong(`not "recovered" first, but ${text}`);
             else this.#message(text);
             leg.messages[leg.read++] = null; // kept here, if at all
         }
@@ -470,7 +473,7 @@ export class Follower {
         if (!this.v1) this.#wrong(`unasked for: ${text}`);
         else if (what === 'recovered' && (leg.read !== 0 || leg.since === null))
             this.#wrong(`out of place: ${text}`);
-        else if (what === 'recovered' && leg.since !== 'earliest' && since !== leg.since)
+        else if (what === 'recovered' && since !== leg.since)
             this.#wrong(`recovered from ${since}, not ${leg.since}`);
         else if (!['recovered', 'draining'].includes(what)) this.#wrong(text);
     }
@@ -521,7 +524,7 @@ export class Follower {
 // ------------------------------------------------------------------------------------- the store
 
 // Runs statements on a database with the sqlite3 command line: rows as objects.
-export function sqlite(file, sql) {
+export function rowsOf(file, sql) {
     const ran = spawnSync('sqlite3', ['-json', '-batch', file, sql], {
         encoding: 'utf8',
         maxBuffer: 1 << 30,
@@ -543,9 +546,9 @@ function snapshot(dataDir) {
 export function storedMessages(dataDir) {
     const copy = snapshot(dataDir);
     try {
-        assert.deepEqual(sqlite(copy.file, 'PRAGMA integrity_check'), [{ integrity_check: 'ok' }]);
+        assert.deepEqual(rowsOf(copy.file, 'PRAGMA integrity_check'), [{ integrity_check: 'ok' }]);
         const messages = new Map();
-        const rows = sqlite(
+        const rows = rowsOf(
             copy.file,
             `SELECT p.name AS path, hex(b.frames) AS frames FROM batches b
                 JOIN paths p ON p.id = b.key >> 48 ORDER BY b.key`,
@@ -575,7 +578,7 @@ export function notStored(dataDir, ledger) {
     const copy = snapshot(dataDir);
     try {
         const stored = new Set();
-        for (const { ids } of sqlite(copy.file, 'SELECT lower(hex(ids)) AS ids FROM sender_ids'))
+        for (const { ids } of rowsOf(copy.file, 'SELECT lower(hex(ids)) AS ids FROM sender_ids'))
             for (let at = 0; at < ids.length; at += 32) stored.add(ids.slice(at, at + 32));
         return acked.filter(({ event }) => !stored.has(senderKey(event.id)));
     } finally {
@@ -630,12 +633,12 @@ function judgePath(ledger, path, texts, idOf, account) {
     return seen;
 }
 
+// Followers begin before the load, or with the earliest: each must have got everything.
 function judgeFollower(follower, texts, account) {
     if (follower.problem) account.changed.push(follower.problem);
     const got = follower.texts;
-    const from = follower.from === 'now' && follower.joined ? texts.indexOf(got[0]) : 0;
-    for (let i = 0; i < Math.max(got.length, texts.length - from); i++) {
-        const stored = texts[from + i];
+    for (let i = 0; i < Math.max(got.length, texts.length); i++) {
+        const stored = texts[i];
         if (got[i] === stored) continue;
         const what = `${follower.path}: message ${i} of a client`;
         if (got[i] === undefined) account.lost.push(`${what}: ${stored}`);

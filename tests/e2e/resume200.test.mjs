@@ -66,13 +66,15 @@ test('200 resumes and 5 kills in 20,000 events', { timeout: 180000 }, async (t) 
         for (const one of followers) one.finish();
         await place.daemon.stop();
 
-        const account = judge({ ledger, stored: storedMessages(place.dataDir), followers, paths: [ONE] });
+        const stored = storedMessages(place.dataDir);
+        const account = judge({ ledger, stored, followers, paths: [ONE] });
         totals.add({ account, place, ledger, load, followers });
         assertClean(account, ledger);
         assert.equal(place.kills, KILLS);
-        const numbers = Array.from({ length: EVENTS }, (_, n) => n);
+        const numbers = Array.from({ length: EVENTS }, (_, n) => [String(n)]);
+        const tagsOf = (text) => JSON.parse(text).messages.map(({ details }) => details.tag);
         for (const one of followers) {
-            assert.deepEqual(one.texts.map((text) => JSON.parse(text).messages).map(([e]) => Number(e.details.tag)), numbers);
+            assert.deepEqual(one.texts.map(tagsOf), numbers);
             assert.ok(one.legs > CUTS, `${one.legs} connections`);
             assert.equal(one.again, 0, 'nothing came twice');
         }

@@ -24,6 +24,7 @@ struct history {
     struct history_request *waiting[DOUBLE_WAITING];
     size_t n_waiting;
     bool hold;              /* answers nothing */
+    bool full;              /* at its last step a load found no room */
     int find_err, load_err; /* answers these */
     uint64_t budget;        /* bytes of segments alive */
     _Atomic uint64_t alive;
@@ -99,6 +100,7 @@ static inline void double_step(void *ctx)
 {
     struct history *h = ctx;
     size_t kept = 0, n = h->hold ? 0 : h->n_waiting;
+    h->full = false;
     for (size_t i = 0; i < n; i++) {
         struct history_request *q = h->waiting[i];
         bool done = true;
@@ -106,6 +108,7 @@ static inline void double_step(void *ctx)
             double_find(h, q);
         else
             done = double_load(h, q);
+        h->full = h->full || !done;
         if (done)
             mailbox_post(q->answer_to, &q->mail);
         else
@@ -134,6 +137,11 @@ int history_new(const struct store_options *options, uint64_t budget, struct his
 void history_free(struct history *h)
 {
     (void) h;
+}
+
+bool history_is_full(const struct history *h)
+{
+    return h->full;
 }
 
 void history_stats(const struct history *h, struct history_stats *ret)

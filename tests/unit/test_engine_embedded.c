@@ -3,6 +3,8 @@
 #include "embedded.h"
 #include "record.h"
 
+#include <sqlite3.h>
+
 static const struct engine_ops *const OPS = &ENGINE_EMBEDDED;
 static const char *const TRIGGERS[] = {"a1strigger0000000001", "a1strigger0000000002"};
 
@@ -18,17 +20,32 @@ static int teardown(void **state)
     return 0;
 }
 
+static unsigned answered;
+
+static void on_answer(struct mail *mail)
+{
+    (void) mail;
+    answered++;
+}
+
 /* Submits one event; it stays ours, too. */
-static struct event *submit(struct embedded *m, struct slice sender_ids)
+static struct event *submit_failing(struct embedded *m, struct slice sender_ids, unsigned fail_at)
 {
     struct event *e = embedded_event(m, "app");
+    mem_fail_at(fail_at);
     OPS->submit(m->engine, &(struct engine_submission){.events = &e,
                                                        .n = 1,
                                                        .sender_ids = sender_ids,
                                                        .epoch = 1,
                                                        .done = embedded_on_done,
                                                        .arg = m});
+    mem_fail_at(0);
     return e;
+}
+
+static struct event *submit(struct embedded *m, struct slice sender_ids)
+{
+    return submit_failing(m, sender_ids, 0);
 }
 
 static void broadcast(struct embedded *m, const struct event *e, size_t trigger, bool provisional)
@@ -74,6 +91,27 @@ static void test_order(void **state)
 static void on_settled(void *arg)
 {
     ((struct embedded *) arg)->n_settled++;
+}
+
+/* No memory to take a webhook: nothing of it gets anywhere, what is batched of it neither. */
+static void test_submit_without_memory(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 2);
+    struct event *first = submit(m, (struct slice){0});
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_done == 1);
+    struct event *second = submit_failing(m, (struct slice){0}, 1);
+    assert_string_equal(m->said, "done=0 event 1 done=-12 ");
+    broadcast(m, second, 0, true);
+    struct event *third = submit(m, (struct slice){0});
+    broadcast(m, third, 0, true);
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_done == 3 && m->n_delivered > 0);
+    assert_string_equal(m->said, "done=0 event 1 done=-12 done=0 event 3 deliver / ");
+    event_unref(first);
+    event_unref(second);
+    event_unref(third);
 }
 
 static void test_settle(void **state)
@@ -134,6 +172,84 @@ static void test_backlog(void **state)
     assert_string_equal(m->said, "");
     assert_int_equal(m->old_seq[0], 3);
     assert_int_equal(m->old_seq[1], 3);
+}
+
+/* Events whose batches go with them are not written themselves; numbers and ids go on above them
+ * all the same. */
+static void test_batched_events(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 1);
+    struct event *e = embedded_event(m, "app");
+    OPS->submit(m->engine, &(struct engine_submission){.events = &e,
+                                                       .n = 1,
+                                                       .batched = true,
+                                                       .sender_ids = SLICE_LIT(EMBEDDED_SENDER),
+                                                       .epoch = 1,
+                                                       .done = embedded_on_done,
+                                                       .arg = m});
+    broadcast(m, e, 0, true);
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_delivered == 1);
+    assert_string_equal(m->said, "done=0 event 1 deliver / ");
+    embedded_shut(m);
+
+    embedded_open_(m, TRIGGERS, 2); /* one of them is new */
+    assert_string_equal(m->said, "");
+    assert_int_equal(m->old_seq[0], 1);
+    assert_int_equal(m->old_seq[1], 1);
+    struct event *next = submit(m, (struct slice){0});
+    assert_int_equal(next->seq, 2);
+    assert_true(strcmp(e->id, next->id) < 0);
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_done == 1);
+    event_unref(e);
+    event_unref(next);
+    embedded_shut(m);
+    embedded_open_(m, TRIGGERS, 2);
+    assert_string_equal(m->said, "again 2 ");
+}
+
+/* A reader finds damage: nothing is acknowledged any more, and the next start looks at all of it.
+ */
+static void test_damage_found_by_reader(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 1);
+    struct event *e = submit(m, (struct slice){0});
+    broadcast(m, e, 0, true);
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_delivered == 1);
+    event_unref(e);
+    embedded_shut(m);
+
+    char file[128];
+    sqlite3 *db;
+    (void) snprintf(file, sizeof(file), "%s/journal.db", m->dir);
+    embedded_open_(m, TRIGGERS, 1);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_busy_timeout(db, EMBEDDED_DEADLINE_MS), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE batches SET frames = x'8102ffff'", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    struct path *p = path_table_at(m->table, 0);
+    struct history_request q = {.kind = HISTORY_LOAD,
+                                .answer_to = &m->mailbox,
+                                .mail.run = on_answer,
+                                .path = p,
+                                .upto = pathlog_tail(p->log)};
+    answered = 0;
+    history_ask(OPS->history(m->engine), &q);
+    EMBEDDED_UNTIL(m, answered == 1);
+    assert_int_equal(q.err, -EBADMSG);
+    assert_int_equal(OPS->can_submit(m->engine), 0);
+    OPS->batched(m->engine, 1); /* the pipeline calls it every second */
+    EMBEDDED_UNTIL(m, m->failed != 0);
+    assert_int_equal(m->failed, -EBADMSG);
+    assert_int_equal(OPS->can_submit(m->engine), -EIO);
+    embedded_shut(m);
+    (void) snprintf(file, sizeof(file), "%s/check", m->dir);
+    assert_int_equal(access(file, F_OK), 0);
 }
 
 /* A trigger that is new sees nothing old; one that was away has forgotten where it was. */
@@ -227,9 +343,17 @@ int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH(test_order),     WITH(test_settle),          WITH(test_empty_submission),
-        WITH(test_backlog),   WITH(test_triggers_change), WITH(test_load),
-        WITH(test_set_aside), WITH(test_in_use),
+        WITH(test_order),
+        WITH(test_settle),
+        WITH(test_empty_submission),
+        WITH(test_backlog),
+        WITH(test_triggers_change),
+        WITH(test_load),
+        WITH(test_submit_without_memory),
+        WITH(test_set_aside),
+        WITH(test_batched_events),
+        WITH(test_damage_found_by_reader),
+        WITH(test_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

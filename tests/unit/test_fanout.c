@@ -460,6 +460,31 @@ static void test_cut_messages_leave_the_window(void **state)
     fixture_free(f);
 }
 
+/* A window smaller than a segment: the message that one client was cut in may still be kept. */
+static void test_one_segment_may_be_kept(void **state)
+{
+    (void) state;
+    struct fixture *f = start(SLOW_SKIP, 64 << 20, 60000, 128 << 10);
+    struct conn *conn;
+    struct client c = deaf_client(f, &conn);
+    unsigned n = 0;
+    for (; !conn_blocked(conn) && n < 2000; n += 10) { /* little by little: it must not fall off */
+        append_run(f, n, n + 9);
+        FIXTURE_UNTIL(f, swept(f));
+    }
+    assert_true(conn_blocked(conn));
+    append_run(f, n, n + 399); /* what it was cut in has left the window */
+    FIXTURE_UNTIL(f, swept(f));
+    fanout_check(f->gateway);
+    fixture_step(f);
+    assert_int_equal(fixture_metric(f->gateway, M_CLOSED_SLOW), 0);
+    assert_int_equal(conn->state, CONN_OPEN);
+    c.deaf = false;
+    FIXTURE_UNTIL(f, client_read(&c) && !conn_blocked(conn));
+    client_free(&c);
+    fixture_free(f);
+}
+
 /* The same while it lingers after a close frame that it never gets to read. */
 static void test_lingering_gives_back_the_segment(void **state)
 {
@@ -492,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_skip_is_told),
         cmocka_unit_test(test_off_the_window),
         cmocka_unit_test(test_cut_messages_leave_the_window),
+        cmocka_unit_test(test_one_segment_may_be_kept),
         cmocka_unit_test(test_lingering_gives_back_the_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -433,6 +433,42 @@ static void test_waiting(void **state)
     desk_close(&d);
 }
 
+/* Whose makers want no answer any more: nothing is made for them, and they hold up nobody. */
+static void test_given_up(void **state)
+{
+    (void) state;
+    struct desk d;
+    struct ask first, second, third, fourth;
+    desk_open(&d, 5 * PER_SEGMENT);
+    desk_start(&d, SHELF_SPAN * 3 / 2);
+    uint64_t upto = 4 * SHELF_SPAN;
+    struct history_request *held = load(&d, &first, 0, upto);
+    assert_false(history_is_full(d.history));
+    ask_load(&d, &second, SHELF_SPAN, upto);
+    ask_load(&d, &third, 2 * SHELF_SPAN, upto);
+    ask_load(&d, &fourth, 3 * SHELF_SPAN, upto);
+    UNTIL(&d, stats(&d).waits == 1);
+    assert_true(history_is_full(d.history));
+    atomic_store(&third.q.given_up, true);
+    atomic_store(&second.q.given_up, true);
+    (void) wait_for(&d, &second);
+    (void) wait_for(&d, &third);
+    assert_int_equal(second.q.err, -ECANCELED);
+    assert_int_equal(third.q.err, -ECANCELED);
+    assert_null(second.q.seg);
+    assert_null(third.q.seg);
+    struct ask late;
+    ask(&d, &late, (struct history_request){.kind = HISTORY_FIND, .given_up = true});
+    assert_int_equal(wait_for(&d, &late)->err, -ECANCELED);
+    assert_int_equal(stats(&d).finds, 0);
+    assert_int_equal(stats(&d).loads, 1);
+    assert_int_equal(fourth.answered, 0);
+    assert_int_equal(check(held, 0), PER_SEGMENT);
+    assert_int_equal(check(wait_for(&d, &fourth), 3 * SHELF_SPAN), PER_SEGMENT);
+    assert_false(history_is_full(d.history));
+    desk_close(&d);
+}
+
 /* A part of a segment is nobody else's, but counts. */
 static void test_waiting_for_parts(void **state)
 {
@@ -537,6 +573,30 @@ static void test_damage(void **state)
     log_set_fd(2);
 }
 
+/* Once it has failed it cannot be opened again at first: that is no answer about what is kept. */
+static void test_cannot_open(void **state)
+{
+    (void) state;
+    struct desk d;
+    struct ask a;
+    char moved[sizeof(d.shelf.dir) + 8];
+    desk_open(&d, 2 * PER_SEGMENT);
+    desk_start(&d, ROOMY);
+    log_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    (void) snprintf(moved, sizeof(moved), "%s.moved", d.shelf.dir);
+    shelf_exec(&d.shelf, "ALTER TABLE batches RENAME TO b");
+    assert_int_equal(load(&d, &a, 0, SHELF_SPAN)->err, -EBADMSG);
+    shelf_exec(&d.shelf, "ALTER TABLE b RENAME TO batches");
+    assert_int_equal(rename(d.shelf.dir, moved), 0);
+    assert_int_equal(find(&d, &a, 0, "")->err, -EIO);
+    assert_int_equal(load(&d, &a, 0, SHELF_SPAN)->err, -EIO);
+    assert_int_equal(stats(&d).failures, 3);
+    assert_int_equal(rename(moved, d.shelf.dir), 0);
+    assert_int_equal(find(&d, &a, 0, "")->err, 0);
+    desk_close(&d);
+    log_set_fd(2);
+}
+
 static void test_life(void **state)
 {
     (void) state;
@@ -554,18 +614,13 @@ static void test_life(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_walk),
-        cmocka_unit_test(test_load_edges),
-        cmocka_unit_test(test_load_deleted),
-        cmocka_unit_test(test_crowd),
-        cmocka_unit_test(test_crowd_over_budget),
-        cmocka_unit_test(test_eviction),
-        cmocka_unit_test(test_waiting),
-        cmocka_unit_test(test_waiting_for_parts),
-        cmocka_unit_test(test_tiny_budget),
-        cmocka_unit_test(test_idle),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_find),        cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_load_edges),  cmocka_unit_test(test_load_deleted),
+        cmocka_unit_test(test_crowd),       cmocka_unit_test(test_crowd_over_budget),
+        cmocka_unit_test(test_eviction),    cmocka_unit_test(test_waiting),
+        cmocka_unit_test(test_given_up),    cmocka_unit_test(test_waiting_for_parts),
+        cmocka_unit_test(test_tiny_budget), cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_damage),      cmocka_unit_test(test_cannot_open),
         cmocka_unit_test(test_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -639,6 +639,65 @@ static void test_epochs(void **state)
     assert_int_equal(catalog_tags(ingest_catalog(w->in)), 2);
 }
 
+/* The sender has lost patience with a webhook under way and sends it again, just when an earlier
+ * one has been refused and with it all of the epoch: what was not taken is nobody's duplicate. */
+static void test_again_after_refusal(void **state)
+{
+    struct world *w = *state;
+    struct ingest_request first = request("crtopen", BODY(PUSH_ID("1", DIGEST, "v1")));
+    struct ingest_request second = request("crtopen", BODY(PUSH_ID("2", OTHER, "v2")));
+    w->later = true;
+    post(w, &first);
+    post(w, &second);
+    engine_answers(w, -ENOSPC);
+    post(w, &second);
+    assert_true(slice_eq_str(buf_slice(&w->events), "CreateImage app v2, CreateImageTag app v2, "));
+    engine_answers(w, -EAGAIN); /* the first try of the second: takes nothing back from the next */
+    engine_answers(w, 0);
+    assert_int_equal(w->answer.status, 202);
+    w->later = false;
+    post(w, &second);
+    assert_string_equal(w->answer.body, "{\"accepted\":0,\"ignored\":0,\"duplicates\":1}");
+}
+
+/* One that is refused before it is under way takes nothing back of those that are. */
+static void test_refused_at_once(void **state)
+{
+    struct world *w = *state;
+    struct ingest_request first = request("crtopen", BODY(PUSH_ID("1", DIGEST, "v1")));
+    struct ingest_request second = request("crtopen", BODY(PUSH_ID("2", OTHER, "v2")));
+    w->later = true;
+    post(w, &first);
+    uint64_t epoch = w->epoch;
+    w->later = false;
+    w->done_err = -ENOMEM;
+    post(w, &second);
+    assert_int_equal(w->answer.status, 503);
+    w->done_err = 0;
+    engine_answers(w, 0);
+    assert_int_equal(w->answer.status, 202);
+    assert_int_equal(catalog_images(ingest_catalog(w->in)), 1);
+    assert_int_equal(catalog_tags(ingest_catalog(w->in)), 1);
+    post(w, &second);
+    assert_true(slice_eq_str(buf_slice(&w->events), "CreateImage app v2, CreateImageTag app v2, "));
+    assert_int_equal(w->epoch, epoch);
+}
+
+/* What changes nothing because of what is under way waits for that. */
+static void test_ignored_waits(void **state)
+{
+    struct world *w = *state;
+    struct ingest_request push = request("crtopen", BODY(PUSH(DIGEST, "v1")));
+    w->later = true;
+    post(w, &push);
+    post(w, &push); /* has no id */
+    assert_int_equal(w->n_waiting, 2);
+    engine_answers(w, -ENOSPC);
+    engine_answers(w, -EAGAIN);
+    assert_int_equal(w->answers, 2);
+    assert_int_equal(w->answer.status, 503);
+}
+
 /* --- dead letters --- */
 
 static void test_letters(void **state)
@@ -713,6 +772,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_duplicates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_duplicate_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_epochs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_again_after_refusal, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ignored_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_letters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_suspect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_notes, setup, teardown),

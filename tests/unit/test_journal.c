@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -281,6 +282,12 @@ static struct journal_item *of(struct journal_item *i, uint64_t serial)
     return i;
 }
 
+static struct journal_item *with_events(struct journal_item *i)
+{
+    i->webhook.n_events = 1;
+    return i;
+}
+
 static struct journal_item *in_epoch(struct journal_item *i, uint64_t epoch)
 {
     i->epoch = epoch;
@@ -427,6 +434,36 @@ static void test_fatal_error(void **state)
     assert_int_equal(journal_state(w->journal), JOURNAL_FAILED);
 }
 
+/* And it waits for its end without keeping a processor busy. */
+static void test_failed_is_quiet(void **state)
+{
+    struct world *w = *state;
+    fail_next(w, 1, -EIO);
+    put(w, item(JOURNAL_WEBHOOK, 1));
+    wait_back(w, 1);
+    clock_t before = clock();
+    uv_sleep(1500); /* longer than to the next look at the limits */
+    assert_true(clock() - before < CLOCKS_PER_SEC / 5);
+}
+
+/* What needs no room says nothing about whether there is some. */
+static void test_full_until_something_fits(void **state)
+{
+    struct world *w = *state;
+    w->store.retire_err = -ENOSPC; /* so does the upkeep */
+    fail_next(w, 1, -ENOSPC);
+    put(w, with_events(item(JOURNAL_WEBHOOK, 1)));
+    wait_back(w, 1);
+    assert_int_equal(w->last.state, JOURNAL_FULL);
+    put2(w, in_epoch(item(JOURNAL_WEBHOOK, 2), 2), item(JOURNAL_BARRIER, 0));
+    wait_back(w, 3);
+    assert_string_equal(w->back, "w1=full w2=0 |0=0 ");
+    assert_int_equal(w->last.state, JOURNAL_FULL);
+    put(w, with_events(in_epoch(item(JOURNAL_WEBHOOK, 3), 2)));
+    wait_back(w, 4);
+    assert_int_equal(w->last.state, JOURNAL_WORKS);
+}
+
 /* The upkeep fails the same way, without an item to tell it by. */
 static void test_upkeep_fails(void **state)
 {
@@ -474,9 +511,9 @@ int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH(test_groups),      WITH(test_passing_errors), WITH(test_late_batch_is_kept),
-        WITH(test_fatal_error), WITH(test_upkeep_fails),   WITH(test_end_while_full),
-        WITH(test_stats),
+        WITH(test_groups),      WITH(test_passing_errors),  WITH(test_late_batch_is_kept),
+        WITH(test_fatal_error), WITH(test_upkeep_fails),    WITH(test_end_while_full),
+        WITH(test_stats),       WITH(test_failed_is_quiet), WITH(test_full_until_something_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,38 @@ static void test_poison(void **state)
     assert_int_equal(stats.dead_letters, 1);
 }
 
+static void count_settled(void *arg)
+{
+    (*(unsigned *) arg)++;
+}
+
+/* So it is when nothing came after it: no later start finds it again. */
+static void test_poison_is_last(void **state)
+{
+    struct embedded *m = *state;
+    for (uint64_t n = 1; n <= 2; n++) { /* it is alone; behind another one */
+        uint64_t bad = n == 1 ? 1 : 3;
+        embedded_open_(m, TRIGGERS, 1);
+        for (uint64_t i = 0; i < n; i++)
+            submit(m, "app");
+        OPS->batched(m->engine, bad - 1);
+        embedded_shut(m);
+        for (int start = 1; start <= TRIAL_ATTEMPTS + 1; start++) {
+            struct engine_stats stats = {0};
+            unsigned settled = 0;
+            die_at(m, 0, start <= TRIAL_ATTEMPTS ? bad : 0);
+            embedded_open_(m, TRIGGERS, 1);
+            assert_int_equal(m->n_events, start < TRIAL_ATTEMPTS ? 1 : 0);
+            OPS->batched(m->engine, start < TRIAL_ATTEMPTS ? bad - 1 : 0); /* what was seen of it */
+            OPS->settle(m->engine, count_settled, &settled);
+            EMBEDDED_UNTIL(m, settled == 1);
+            OPS->stats(m->engine, &stats);
+            assert_int_equal(stats.dead_letters, start < TRIAL_ATTEMPTS ? n - 1 : n);
+            embedded_shut(m);
+        }
+    }
+}
+
 /* Dying over other things, or over none, counts for nobody. */
 static void test_innocent(void **state)
 {
@@ -141,11 +173,8 @@ int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH(test_poison),
-        WITH(test_innocent),
-        WITH(test_suspect),
-        WITH(test_damaged_catalog),
-        cmocka_unit_test(test_numbers),
+        WITH(test_poison),  WITH(test_poison_is_last),  WITH(test_innocent),
+        WITH(test_suspect), WITH(test_damaged_catalog), cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,7 +141,7 @@ static void test_window_moves_while_asking(void **state)
     struct client c = comeback(f, 0, "");
     for (unsigned want = 1; want < 1200;) {
         h->hold = true;
-        FIXTURE_UNTIL(f, h->n_waiting == 1 || is_live(f, &c));
+        CLIENT_UNTIL(f, &c, h->n_waiting == 1 || is_live(f, &c)); /* it may be blocked */
         if (h->n < 1200)
             double_append_run(h, LEN, 100);
         h->hold = false;
@@ -219,6 +219,7 @@ static void test_dies_while_asking(void **state)
     client_reset(&c);
     FIXTURE_UNTIL(f, f->gateway->n_conns == 0);
     assert_int_equal(f->gateway->n_asked, 1);
+    assert_true(h->waiting[0]->given_up);
     h->hold = false;
     FIXTURE_UNTIL(f, f->gateway->n_asked == 0 && h->alive == 0);
     finish(f, h);
@@ -312,6 +313,41 @@ static void test_slow_but_steady(void **state)
     assert_int_equal(f->gateway->groups[0]->slow, 0);
     client_free(&c);
     finish(f, h);
+}
+
+/* It goes on, but so slowly that the segment it is sent from is out of others' reach for very long:
+ * fine while there is room for theirs, too. */
+static void test_in_the_way(void **state)
+{
+    (void) state;
+    for (int full = 0; full <= 1; full++) {
+        struct history *h;
+        struct fixture *f = start(&h, 300);
+        double_append_run(h, LEN, 400);
+        if (full)
+            h->budget = DOUBLE_SPAN * 3 / 2;
+        struct conn *conn;
+        struct client slow = deaf_comeback(f, 0, &conn), other = {0};
+        FIXTURE_UNTIL(f, conn_blocked(conn));
+        if (full)
+            other = comeback(f, 100, "");
+        uint64_t end = uv_hrtime() + (full ? FIXTURE_DEADLINE_MS : 1000) * 1000000ull;
+        while (uv_hrtime() < end && fixture_metric(f->gateway, M_SLOW_CLOSED) == 0) {
+            conn->rest->since_ms = uv_now(&f->gateway->loop); /* a message has just left */
+            fixture_step(f);
+        }
+        assert_int_equal(fixture_metric(f->gateway, M_SLOW_CLOSED), full);
+        assert_int_equal(fixture_metric(f->gateway, M_SLOW_AGE), full);
+        slow.deaf = false;
+        if (full)
+            client_expect_run(f, &other, LEN, 101, 399);
+        else
+            client_expect_run(f, &slow, LEN, 1, 399);
+        client_free(&slow);
+        if (full)
+            client_free(&other);
+        finish(f, h);
+    }
 }
 
 /* It takes nothing: closed under either policy, and its segment goes with it. */
@@ -436,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_drain_while_replaying),
         cmocka_unit_test(test_lifetime_needs_no_catching_up),
         cmocka_unit_test(test_slow_but_steady),
+        cmocka_unit_test(test_in_the_way),
         cmocka_unit_test(test_stuck),
         cmocka_unit_test(test_live_again),
         cmocka_unit_test(test_a_thousand),

@@ -185,6 +185,18 @@ static void test_position_beyond_the_tail(void **state)
     finish(f, h);
 }
 
+/* A client whose answer does not come yet. */
+static struct client asking(struct fixture *f, struct history *h)
+{
+    struct client c = client_new(f->gateway_name);
+    size_t before = h->n_waiting;
+    h->hold = true;
+    double_shake(f, &c, 5, "");
+    FIXTURE_UNTIL(f, h->n_waiting == before + 1);
+    assert_int_equal(fixture_conn(f->gateway, CONN_HANDLING)->half_open, false);
+    return c;
+}
+
 static void test_gone(void **state)
 {
     (void) state;
@@ -224,6 +236,40 @@ static void test_gone(void **state)
     client_free(&strict);
     client_free(&plain);
     client_free(&v1);
+    finish(f, h);
+}
+
+static struct history *racing; /* NULL: the broker has been here */
+
+static ssize_t racing_send(struct conn *c, struct slice bytes)
+{
+    struct history *h = racing;
+    racing = NULL;
+    if (h != NULL)
+        double_append(h, LEN);
+    return TRANSPORT_TCP.send(c, bytes);
+}
+
+/* What is broadcast while the client is told that its history is lost comes after the gap: it is
+ * not sent, since without regcast.v1 nothing but the close frame tells of the gap. */
+static void test_gone_while_broadcasting(void **state)
+{
+    (void) state;
+    struct history *h;
+    struct fixture *f = fixture_of(&h);
+    struct transport racy = TRANSPORT_TCP;
+    racy.plain = false;
+    racy.send = racing_send;
+    double_append_run(h, LEN, 20);
+    h->first = 8;
+    struct client c = asking(f, h);
+    fixture_conn(f->gateway, CONN_HANDLING)->transport = &racy;
+    racing = h;
+    h->hold = false;
+    client_shaken(f, &c);
+    assert_null(racing);
+    client_expect_close(f, &c, 4009, false);
+    client_free(&c);
     finish(f, h);
 }
 
@@ -280,18 +326,6 @@ static void test_refused(void **state)
 }
 
 /* --- while history is asked --- */
-
-/* A client whose answer does not come yet. */
-static struct client asking(struct fixture *f, struct history *h)
-{
-    struct client c = client_new(f->gateway_name);
-    size_t before = h->n_waiting;
-    h->hold = true;
-    double_shake(f, &c, 5, "");
-    FIXTURE_UNTIL(f, h->n_waiting == before + 1);
-    assert_int_equal(fixture_conn(f->gateway, CONN_HANDLING)->half_open, false);
-    return c;
-}
 
 /* Not a byte before the answer; what is broadcast meanwhile is part of what comes after it. */
 static void test_broadcast_while_asking(void **state)
@@ -479,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_found_at_the_tail),
         cmocka_unit_test(test_position_beyond_the_tail),
         cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_gone_while_broadcasting),
         cmocka_unit_test(test_without_history),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_broadcast_while_asking),
