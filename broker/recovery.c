@@ -76,6 +76,21 @@ static void log_opened(const struct recovery *r, const struct store_opened *open
     log_close(&l);
 }
 
+/* What a start that went well has found amiss. */
+static void log_epoch(const struct recovery *r, const struct store_opened *opened)
+{
+    struct log_line l;
+    if (opened->lost_commits > 0) {
+        log_open(&l, LOG_ERROR, "journal",
+                 "its last commits are lost; clients that come back are told so");
+        log_str(&l, "data_dir", r->cfg->data_dir);
+        log_u64(&l, "lost_commits", opened->lost_commits);
+        log_close(&l);
+    }
+    if (opened->unwatched < 0) /* a full disk, say */
+        log_failed(r, "cannot note how many commits there were", opened->unwatched);
+}
+
 static int open_store(struct recovery *r, const struct store_options *options)
 {
     struct store_opened opened = {0};
@@ -93,6 +108,7 @@ static int open_store(struct recovery *r, const struct store_options *options)
         log_failed(r, "cannot be opened", err);
     } else {
         log_opened(r, &opened);
+        log_epoch(r, &opened);
     }
     return err;
 }

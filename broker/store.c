@@ -219,6 +219,7 @@ static int put_batch(struct store *s, struct store_path *p, const struct store_b
     raise_high_id(&live, b->ids);
     live.count++;
     live.bytes += b->frames.len;
+    uint64_t positions = live.place.tail - p->now.place.tail;
 
     CRASH_POINT("store.batch");
     int r = put_batch_row(s, store_batch_key(p->id, position), &live, b);
@@ -226,6 +227,7 @@ static int put_batch(struct store *s, struct store_path *p, const struct store_b
         return r;
     store_path_touch(s, p);
     p->now = live;
+    s->now.positions += positions;
     struct store_trigger *t = store_trigger_find(s, b->trigger_id);
     if (t == NULL)
         t = store_trigger_add(s, b->trigger_id, 0);
@@ -297,9 +299,12 @@ static int finish(struct store *s)
         r = write_triggers(s);
     if (r == 0)
         r = write_numbers(s);
-    /* Not for its own sake: a commit of nothing writes and syncs nothing. */
-    if (r == 0 && store_clock_due(s) && sqlite3_total_changes64(s->db) != s->changes_before)
+    /* Not for their own sake: a commit of nothing writes and syncs nothing. */
+    s->writes = sqlite3_total_changes64(s->db) != s->changes_before;
+    if (r == 0 && s->writes && store_clock_due(s))
         r = store_clock_write(s);
+    if (r == 0 && s->writes)
+        r = store_epoch_write(s);
     if (r < 0)
         return r;
     CRASH_POINT("store.commit.before");
@@ -340,6 +345,8 @@ int store_commit(struct store *s)
     }
     s->in_transaction = false;
     settle_memory(s);
+    if (s->writes)
+        store_epoch_note(s);
     return 0;
 }
 

@@ -39,12 +39,17 @@ struct store_opened {
     bool made;            /* no store was there */
     bool checked;         /* the last run ended in a failure: the whole file was checked */
     char quarantine[256]; /* "" or where a damaged store was moved to; the store is new then */
+    /* The last so many commits are not there any more, though they were durable: a new epoch has
+     * begun, every id given out before is gone. */
+    uint64_t lost_commits;
+    int unwatched; /* 0, or why the next start would not notice such a loss */
 };
 
 /* Takes the directory's lock (flock on "lock", holding our pid), opens or makes the file,
  * migrates an older schema in one transaction, and checks: all of it after a run that ended with
  * store_mark_failed(), otherwise for half a second at most. A damaged file is renamed aside and a
- * new one begun. -EALREADY: *ret_pid is the process that has it. */
+ * new one begun; one whose last commits are lost begins a new epoch. -EALREADY: *ret_pid is the
+ * process that has it. */
 MUST_CHECK int store_open(const struct store_options *options, struct store **ret,
                           struct store_opened *ret_opened, int64_t *ret_pid);
 /* Checkpoints, closes, gives up the lock. NULL is fine. */

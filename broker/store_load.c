@@ -94,6 +94,8 @@ int store_counters_load(struct store *s)
 {
     int r = load_numbers(s);
     if (r == 0)
+        r = store_epoch_load(s);
+    if (r == 0)
         r = number_of(s, "SELECT coalesce(max(k), 0) + 1 FROM sender_ids", &s->now.next_sender_key);
     uint64_t images = 0, tags = 0;
     if (r == 0)

@@ -1,6 +1,5 @@
 /* store_open.c - opening a store: lock, file, schema, check; a damaged one is set aside and a new
  * one begun. And closing it. */
-#include "clock.h"
 #include "crash.h"
 #include "id.h"
 #include "mem.h"
@@ -38,6 +37,8 @@ static void disconnect(struct store *s, bool evidence)
     store_paths_free(s);
     store_triggers_free(s);
     s->now = s->saved = (struct store_counters){0};
+    s->instance = 0;
+    s->born = false;
 }
 
 /* --- a new store --- */
@@ -59,8 +60,9 @@ static int bear(struct store *s)
     if (s->n_paths > 0)
         return -EBADMSG;
     char id[ID_SIZE];
-    struct id_gen gen = {.last_ms = 0};
-    id_event(&gen, clock_wall_ms(), id);
+    struct id_gen gen;
+    store_epoch_id(s, &gen, id); /* also above those of a store that was here before */
+    s->born = true;
     int r = store_clock_start(s);
     if (r == 0)
         r = store_begin(s);
@@ -123,8 +125,11 @@ static int open_file(struct store *s, bool whole, struct store_opened *opened)
         return r;
     store_checkpoint_start(s);
     opened->made = from == 0;
+    opened->unwatched = store_epoch_open(s);
     r = load(s);
-    return r < 0 ? r : store_check(s, whole);
+    if (r == 0)
+        r = store_check(s, whole);
+    return r < 0 ? r : store_epoch_start(s, opened);
 }
 
 /* As SQLite wants it: without symbolic links, of which it would refuse any. */
@@ -174,6 +179,7 @@ static int open_store(struct store *s, struct store_opened *opened, int64_t *ret
 
 static void release(struct store *s)
 {
+    store_epoch_close(s);
     if (s->lock_fd >= 0)
         (void) close(s->lock_fd); /* which gives up the lock; the file stays */
     if (s->dir_fd >= 0)

@@ -233,6 +233,7 @@ static int renumber(struct store *s, struct store_path *p, unsigned span_bits)
         struct segment_place place = {.tail = (p->now.place.tail + span - 1) & ~(span - 1)};
         uint64_t begin = place.tail;
         r = move_batches(p, &place, span_bits, next, update);
+        s->now.positions += place.tail - p->now.place.tail;
         p->now.place = place;
         p->now.oldest = begin;
     }
@@ -354,7 +355,9 @@ int store_path(struct store *s, uint32_t index, const char *name, unsigned span_
         r = change_span(s, p, span_bits);
     if (r < 0)
         return r;
+    uint64_t tail = p->now.place.tail;
     segment_place_skip(span_bits, &p->now.place);
+    s->now.positions += p->now.place.tail - tail;
     p->configured = true;
     p->limits = *limits;
     set_index(s, index, p);

@@ -4,6 +4,7 @@
  *   store_files.c    the directory: lock, database file, damaged ones, ballast, mark
  *   store_check.c    looking for damage
  *   store_clock.c    the store's time
+ *   store_epoch.c    noticing that the end of the journal is lost
  *   store_path.c     paths: registering, numbers, positions
  *   store_load.c     what a start reads
  *   store_retire.c   what is deleted, and the checkpoint
@@ -81,6 +82,8 @@ struct store_trigger {
 /* Numbers that only go up. */
 struct store_counters {
     uint64_t next_seq, next_sender_key, next_entry, next_letter, n_letters;
+    uint64_t commits;   /* that wrote something */
+    uint64_t positions; /* that batches of all paths have taken, with those left out between */
     char last_event_id[ID_SIZE];
 };
 
@@ -96,6 +99,7 @@ struct store {
     int spoilt; /* an error of a put: the transaction can only be rolled back */
 
     int64_t changes_before; /* rows changed on this connection before the transaction */
+    bool writes;            /* the transaction that is being committed has changed some */
     struct store_counters now, saved;
     struct store_path **paths; /* configured ones and others */
     size_t n_paths;
@@ -108,6 +112,11 @@ struct store {
     uint64_t clock_base_ms, clock_boot_ms;       /* the store's time at a time of the boot clock */
     uint64_t clock_written_ms, clock_writing_ms; /* the store's time in meta, after this commit */
     char boot_id[40];
+
+    uint64_t instance;       /* tells stores apart; 0: not drawn yet */
+    struct store_page *page; /* mapped; NULL: a lost end will not be noticed */
+    bool watching;           /* commits are noted there */
+    bool born;               /* in this start */
 
     uint64_t wal_frames, checkpoint_at; /* frames */
     bool has_ballast;
@@ -136,6 +145,19 @@ void store_ballast_make(struct store *s);
 MUST_CHECK int store_clock_start(struct store *s); /* from meta, or anew */
 MUST_CHECK int store_clock_write(struct store *s); /* in a transaction */
 bool store_clock_due(const struct store *s);
+
+/* --- store_epoch.c --- */
+
+/* Maps the page; `s` works without it. */
+MUST_CHECK int store_epoch_open(struct store *s);
+void store_epoch_close(struct store *s);
+MUST_CHECK int store_epoch_load(struct store *s); /* the count, from meta */
+/* When all else is loaded: compares the page with the database, and begins a new epoch. */
+MUST_CHECK int store_epoch_start(struct store *s, struct store_opened *opened);
+/* A new id, above all that the store and the page know. */
+void store_epoch_id(const struct store *s, struct id_gen *gen, char ret[ID_SIZE]);
+MUST_CHECK int store_epoch_write(struct store *s); /* counts the transaction, in it */
+void store_epoch_note(struct store *s);            /* after a commit, in the page */
 
 /* --- store_path.c --- */
 

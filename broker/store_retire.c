@@ -91,7 +91,8 @@ static int take_row(struct store_path *p, struct doomed *d, sqlite3_stmt *st)
     d->end = store_key_position(key) + len;
     d->last_key = key;
     take_ids(d, ids);
-    memcpy(d->high_id, high_id.data, ID_PACKED_SIZE);
+    if (memcmp(high_id.data, d->high_id, ID_PACKED_SIZE) > 0) /* a new epoch is above its history */
+        memcpy(d->high_id, high_id.data, ID_PACKED_SIZE);
     return 0;
 }
 

@@ -2,13 +2,18 @@
  * the settings of a connection, the checksums of rows, and SQLite's results as our errors. Shared
  * by the store (writing) and its reader. A connection and its statements belong to one thread.
  *
- *   meta       key | value, sum                      text; birth, last_event, next_seq, clock_ms,
- * ... paths      id | name, span_bits, tail, tail_n, oldest, count, bytes, high_id, sum gone path |
- * ids, sum                       the events of the newest batch deleted batches    key | at, sum,
- * high_id, ids, frames   key = path id << 48 | position webhooks   seq | n, last_id, events, sum
- * seq: the number of its first event sender_ids k | at, ids, sum images     id | registry,
- * repository, digest, sum tags       id | image, name, sum triggers   id | last_seq, sum attempts
- * kind, key | n dead_letters  id | wall_ms, registry, reason, event_seq, body, sum
+ *   meta         key | value, sum
+ *                text: birth, last_event, next_seq, clock, commits (instance, count, positions)
+ *   paths        id | name, span_bits, tail, tail_n, oldest, count, bytes, high_id, sum
+ *   gone         path | high_id, ids, sum: the events of the newest batch deleted
+ *   batches      key | at, sum, high_id, ids, frames: key = path id << 48 | position
+ *   webhooks     seq | n, last_id, events, sum: seq is the number of its first event
+ *   sender_ids   k | at, ids, sum
+ *   images       id | registry, repository, digest, sum
+ *   tags         id | image, name, sum
+ *   triggers     id | last_seq, sum
+ *   attempts     kind, key | n
+ *   dead_letters id | wall_ms, registry, reason, event_seq, body, sum
  *
  * Event ids are kept packed (id.h). `gone` is apart from paths because a path's row is written in
  * every commit and a batch may have a thousand events. `sum` and `high_id` come before what may be
@@ -110,8 +115,8 @@ uint32_t store_sum_path(const struct store_path_row *row);
 MUST_CHECK int store_path_row(sqlite3_stmt *st, struct store_path_row *ret);
 
 /* From STORE_GONE_SQL, in a row: what has been deleted of path `path_id`. Before anything has been,
- * it is the id made with the store or the last one stored before the path was. -EBADMSG as above.
- */
+ * it is the id made with the store or the last one stored before the path was; after the end of the
+ * journal was lost, one above all ids made before. -EBADMSG as above. */
 #define STORE_GONE_SQL "SELECT high_id, ids, sum FROM gone WHERE path = ?1"
 struct store_gone_row {
     struct slice high_id; /* the highest event id in any batch deleted; ID_PACKED_SIZE bytes */

@@ -1,19 +1,13 @@
 /* trial.c - what is being worked on right now, in a mapped file that outlives the process. */
 #include "trial.h"
 
-#include "mem.h"
+#include "page.h"
 #include "siphash.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define ENDS      ((size_t) 4096) /* of a long body, what is hashed at its beginning and end */
-#define FILE_NAME "/trial"
-#define FILE_SIZE 4096
+#define FILE_NAME "trial"
 #define MAGIC     0x316c616972746372u /* "rctrial1" */
 
 struct trial { /* the beginning of the page */
@@ -22,62 +16,15 @@ struct trial { /* the beginning of the page */
 };
 _Static_assert(sizeof(struct trial) == 24, "it is a file format");
 
-static int open_file(const char *dir)
-{
-    size_t dir_len = strlen(dir);
-    char *path = xmalloc(dir_len + sizeof(FILE_NAME));
-    memcpy(path, dir, dir_len);
-    memcpy(path + dir_len, FILE_NAME, sizeof(FILE_NAME));
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    int r = fd < 0 ? -errno : fd;
-    free(path);
-    return r;
-}
-
-/* A file of the right size, with its block there: a store to a page that the full disk has no block
- * for would be SIGBUS. */
-static int prepare(int fd)
-{
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EINVAL;
-    if ((st.st_mode & 07777) != 0600 && fchmod(fd, 0600) < 0)
-        return -errno;
-    if (st.st_size != FILE_SIZE && ftruncate(fd, 0) < 0)
-        return -errno;
-    int r;
-    do
-        r = posix_fallocate(fd, 0, FILE_SIZE); /* does not use errno */
-    while (r == EINTR);
-    return -r;
-}
-
-/* NULL: *ret_err says why. */
-static struct trial *map(int fd, int *ret_err)
-{
-    *ret_err = prepare(fd);
-    if (*ret_err < 0)
-        return NULL;
-    void *page = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (page != MAP_FAILED)
-        return page;
-    *ret_err = -errno;
-    return NULL;
-}
-
 int trial_open(const char *dir, struct trial **ret, struct trial_found *ret_found)
 {
-    int r, fd = open_file(dir);
-    if (fd < 0)
-        return fd;
-    struct trial *t = map(fd, &r);
-    (void) close(fd); /* the mapping stays */
-    if (t == NULL)
+    void *page;
+    int r = page_open(dir, FILE_NAME, &page);
+    if (r < 0)
         return r;
+    struct trial *t = page;
     if (t->magic != MAGIC) {
-        memset(t, 0, FILE_SIZE);
+        memset(t, 0, PAGE_BYTES);
         t->magic = MAGIC;
     }
     *ret_found = (struct trial_found){.webhook = t->webhook, .event = t->event};
@@ -89,8 +36,7 @@ int trial_open(const char *dir, struct trial **ret, struct trial_found *ret_foun
 
 void trial_close(struct trial *t)
 {
-    if (t != NULL)
-        (void) munmap(t, FILE_SIZE);
+    page_close(t);
 }
 
 uint64_t trial_hash(const char *registry_id, struct slice body)

@@ -54,5 +54,8 @@ int offline_open(const struct config *cfg, struct store **ret)
     if (opened.quarantine[0] != '\0')
         offline_say("the store was damaged and has been moved to %s; a new one was begun",
                     opened.quarantine);
+    if (opened.lost_commits > 0)
+        offline_say("the last %" PRIu64 " commits are lost; clients that come back are told so",
+                    opened.lost_commits);
     return 0;
 }

@@ -56,6 +56,7 @@ const SCENARIOS = [
     [/^store\.mark$/, scenarios.withFailingSync],
     [/^(journal\.letter|store\.letter\.delete)$/, scenarios.withEventsThatKill],
     [/^store\.quarantine\./, scenarios.withADamagedStore],
+    [/^store\.epoch\./, scenarios.withALostEnd],
     [/^store\.replace_catalog$/, scenarios.withACatalogReadAnew],
     [/^/, scenarios.tour],
 ];

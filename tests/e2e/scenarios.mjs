@@ -1,7 +1,7 @@
 // Ways to points of the code that no usual tour comes by: commands that run instead of the daemon,
 // damaged files, failing disks, events that fit nowhere. Each returns {struck}, as Tour.run() does.
 import assert from 'node:assert/strict';
-import { closeSync, existsSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { command } from './command.mjs';
@@ -75,9 +75,9 @@ class Short {
         this.renew('first');
     }
 
-    // A new account: what was before does not count.
-    renew(name) {
-        this.ledger = new Ledger(`${this.name} ${name}`);
+    // A new account, or one from before: what was not in it does not count.
+    renew(name, ledger = new Ledger(`${this.name} ${name}`)) {
+        this.ledger = ledger;
         this.load?.stop();
         this.load = new Load(this.place, this.ledger, this.rng);
     }
@@ -206,6 +206,26 @@ export const withADamagedStore = (given) =>
         const kept = names.filter((name) => /^journal\.db\.damaged-\w+$/.test(name));
         assert.equal(kept.length, 1, names.join(' '));
         short.renew('second');
+        await short.during('load', short.load.run(20), expected);
+        await short.judge();
+    });
+
+// A store whose write-ahead log is gone: what came before it is kept, and nobody's id leads there.
+export const withALostEnd = (given) =>
+    Short.run(given, accountConfig([ONE]), async (short) => {
+        const { place, ledger } = short;
+        await place.start();
+        await short.load.run(20);
+        await short.stop();
+        await place.start();
+        short.renew('lost');
+        await short.load.run(5);
+        await place.kill();
+        rmSync(join(place.dataDir, 'journal.db-wal'));
+
+        const expected = { errors: ['its last commits are lost; clients that come back are told so'] };
+        await short.startArmed('start without the end', expected);
+        short.renew('after', ledger);
         await short.during('load', short.load.run(20), expected);
         await short.judge();
     });

@@ -1,8 +1,9 @@
 /* The store on damaged files: flipped bits, zeroed, swapped and cut pages, a WAL that is missing or
  * of yesterday. Opening and reading either give exactly what was written or say that it is damaged;
  * never other bytes. Where the WAL is what was damaged, a beginning of what was written is right
- * too: SQLite drops everything from the first bad frame on, as a power cut would. REGCAST_DAMAGES:
- * how many, 400 if not set. */
+ * too: SQLite drops everything from the first bad frame on, as a power cut would. Then every id
+ * given out before must be gone, or a client would go on over a gap. REGCAST_DAMAGES: how many, 400
+ * if not set. */
 #include "cuts.h"
 #include "store_fixture.h"
 #include "store_private.h"
@@ -168,6 +169,7 @@ struct file {
 };
 struct disk {
     struct file db, wal;
+    struct file page; /* none: nothing tells that an end is missing */
 };
 
 static struct file load_file(const char *dir, const char *name)
@@ -188,13 +190,15 @@ static struct file load_file(const char *dir, const char *name)
 
 static struct disk load_disk(const char *dir)
 {
-    return (struct disk){load_file(dir, STORE_FILE), load_file(dir, STORE_FILE "-wal")};
+    return (struct disk){load_file(dir, STORE_FILE), load_file(dir, STORE_FILE "-wal"),
+                         load_file(dir, "commits")};
 }
 
 static void free_disk(struct disk *d)
 {
     free(d->db.data);
     free(d->wal.data);
+    free(d->page.data);
 }
 
 static struct file copy_file(const struct file *f)
@@ -267,8 +271,27 @@ static void damage(struct file *f, enum damage kind, uint64_t *seed)
 
 enum verdict { SAME, BEGINNING, SAID, WRONG, N_VERDICTS };
 
+/* Where clients go on that have seen an event; all of it was acknowledged once. */
+static bool ids_lead_on(const char *dir, bool lost)
+{
+    struct store_options options = fixture_options(dir);
+    struct store_reader *reader;
+    bool right = true;
+    assert_int_equal(store_reader_open(&options, &reader), 0);
+    for (uint64_t n = 1; n <= TRANSACTIONS && right; n++) {
+        uint8_t id[ID_PACKED_SIZE];
+        enum store_found found = STORE_BETWEEN;
+        uint64_t position;
+        fixture_packed_id(n, id);
+        right = store_reader_find(reader, "/a", slice_of(id, sizeof(id)), &found, &position) == 0 &&
+                found == (lost ? STORE_GONE : STORE_FOUND);
+    }
+    store_reader_close(reader);
+    return right;
+}
+
 /* Everything that a start reads. */
-static enum verdict read_all(struct store *s, const char *dir, const char **why)
+static enum verdict read_all(struct store *s, const char *dir, bool lost, const char **why)
 {
     struct reading r = {.events = 0};
     uint64_t n = store_next_seq(s) - 1, last_seq;
@@ -292,7 +315,17 @@ static enum verdict read_all(struct store *s, const char *dir, const char **why)
         return SAID;
     if (r.disorder)
         return WRONG;
+    *why = "ids lead over a gap";
+    if (!ids_lead_on(dir, lost))
+        return WRONG;
     *why = "something is missing";
+    if (lost && n > 0) { /* the number after the last one is not used again */
+        if (n <= TRANSACTIONS)
+            return WRONG;
+        n = r.events;
+    }
+    if (lost != (n < TRANSACTIONS))
+        return WRONG;
     if (n == 0 && r.events == 0 && r.images == 0 && r.batches == 0)
         return BEGINNING;
     if (n > TRANSACTIONS || r.events != n || r.images != n || r.tags != n || r.senders != n ||
@@ -308,6 +341,8 @@ static enum verdict judge(const struct disk *d, const char **why)
     save_file(dir, STORE_FILE, &d->db);
     if (d->wal.data != NULL)
         save_file(dir, STORE_FILE "-wal", &d->wal);
+    if (d->page.data != NULL)
+        save_file(dir, "commits", &d->page);
     /* A reader alone, without anybody having looked for damage: each batch that it gives is right.
      * (It drops the WAL of a database that is not there, which the store is to see.) */
     struct reading alone = {.events = 0};
@@ -322,7 +357,9 @@ static enum verdict judge(const struct disk *d, const char **why)
         struct store_opened opened;
         int64_t pid;
         int err = store_open(&options, &s, &opened, &pid);
-        v = err < 0 || opened.quarantine[0] != '\0' ? SAID : read_all(s, dir, why);
+        v = err < 0 || opened.quarantine[0] != '\0'
+                ? SAID
+                : read_all(s, dir, opened.lost_commits > 0, why);
         if (err == 0)
             store_close(s);
     }
@@ -383,11 +420,13 @@ static void say(const char *what, const unsigned tally[N_VERDICTS])
 static void test_undamaged(void **state)
 {
     (void) state;
-    struct world w = {{{NULL, 0}, {NULL, 0}}, {{NULL, 0}, {NULL, 0}}, {{NULL, 0}, {NULL, 0}}};
+    struct world w = {.live = {{NULL, 0}, {NULL, 0}, {NULL, 0}}};
     const char *why;
     make_world(&w);
     assert_int_equal(judge(&w.closed, &why), SAME);
     assert_int_equal(judge(&w.live, &why), SAME);
+    free(w.before.page.data);
+    w.before.page = copy_file(&w.live.page); /* its own has seen no more than it */
     assert_int_equal(judge(&w.before, &why), BEGINNING);
     free_world(&w);
 }
@@ -395,7 +434,7 @@ static void test_undamaged(void **state)
 static void test_damaged_files(void **state)
 {
     (void) state;
-    struct world w = {{{NULL, 0}, {NULL, 0}}, {{NULL, 0}, {NULL, 0}}, {{NULL, 0}, {NULL, 0}}};
+    struct world w = {.live = {{NULL, 0}, {NULL, 0}, {NULL, 0}}};
     unsigned tally[3][N_VERDICTS] = {{0}}, wrong = 0;
     uint64_t seed = 11222026;
     make_world(&w);
@@ -403,7 +442,7 @@ static void test_damaged_files(void **state)
         unsigned where = i % 3; /* the database alone, with a WAL, the WAL */
         enum damage kind = (enum damage)(i / 3 % N_DAMAGE);
         const struct disk *base = where == 0 ? &w.closed : &w.live;
-        struct disk d = {copy_file(&base->db), copy_file(&base->wal)};
+        struct disk d = {copy_file(&base->db), copy_file(&base->wal), copy_file(&base->page)};
         const char *why = "";
         damage(where == 2 ? &d.wal : &d.db, kind, &seed);
         enum verdict v = judge(&d, &why);
@@ -428,7 +467,7 @@ static void test_damaged_files(void **state)
 static void test_wrong_wals(void **state)
 {
     (void) state;
-    struct world w = {{{NULL, 0}, {NULL, 0}}, {{NULL, 0}, {NULL, 0}}, {{NULL, 0}, {NULL, 0}}};
+    struct world w = {.live = {{NULL, 0}, {NULL, 0}, {NULL, 0}}};
     make_world(&w);
     const struct file none = {NULL, 0};
     const struct {
@@ -436,11 +475,16 @@ static void test_wrong_wals(void **state)
         struct disk disk;
         bool allowed[N_VERDICTS];
     } CASES[] = {
-        {"WAL deleted", {w.live.db, none}, {[BEGINNING] = true}},
-        {"old WAL, new database", {w.closed.db, w.before.wal}, {[BEGINNING] = true, [SAID] = true}},
-        {"old WAL, live database", {w.live.db, w.before.wal}, {[BEGINNING] = true, [SAID] = true}},
-        {"new WAL, old database", {w.before.db, w.live.wal}, {[SAID] = true}},
-        {"database deleted", {none, w.live.wal}, {[SAID] = true}},
+        {"WAL deleted", {w.live.db, none, w.live.page}, {[BEGINNING] = true}},
+        {"old WAL, new database",
+         {w.closed.db, w.before.wal, w.closed.page},
+         {[BEGINNING] = true, [SAID] = true}},
+        {"old WAL, live database",
+         {w.live.db, w.before.wal, w.live.page},
+         {[BEGINNING] = true, [SAID] = true}},
+        {"new WAL, old database", {w.before.db, w.live.wal, w.live.page}, {[SAID] = true}},
+        {"both of yesterday", {w.before.db, w.before.wal, w.live.page}, {[BEGINNING] = true}},
+        {"database deleted", {none, w.live.wal, w.live.page}, {[SAID] = true}},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         const char *why = "";
