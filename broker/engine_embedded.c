@@ -140,6 +140,17 @@ static int embedded_can_submit(const struct engine *e)
     return journal_queued_bytes(e->journal) > MAX_QUEUED_BYTES ? -EAGAIN : 0;
 }
 
+/* Room for all of it at once: an item is one buffer that does not grow. */
+static int reserve(struct item *it, const struct engine_submission *s)
+{
+    enum { NAMES = 512 }; /* of one event, besides its JSON; only a guess */
+    size_t size = s->sender_ids.len + s->notes.len + s->letters.len;
+    uint8_t *room;
+    for (size_t i = 0; !s->batched && i < s->n; i++)
+        size += s->events[i]->json.len + NAMES;
+    return buf_reserve(&it->bytes, size, &room);
+}
+
 static int pack_events(struct engine *e, struct item *it, const struct engine_submission *s)
 {
     it->events = xcalloc(s->n + 1, sizeof(struct event *));
@@ -164,7 +175,9 @@ static void embedded_submit(struct engine *e, const struct engine_submission *s)
     it->done = s->done;
     it->arg = s->arg;
     it->journal.serial = ++e->serial; /* taken or not: what is batched of it goes with it */
-    int r = pack_events(e, it, s);
+    int r = reserve(it, s);
+    if (r == 0)
+        r = pack_events(e, it, s);
     size_t events = it->bytes.len;
     if (r == 0)
         r = buf_append(&it->bytes, s->sender_ids);
@@ -199,7 +212,10 @@ static int embedded_broadcast(struct engine *e, const struct engine_broadcast *b
     if (e->failed)
         return -EIO;
     struct item *it = item_new(JOURNAL_BATCH);
-    int r = buf_append(&it->bytes, b->frames);
+    uint8_t *room;
+    int r = buf_reserve(&it->bytes, b->frames.len + b->message->ids.len, &room);
+    if (r == 0)
+        r = buf_append(&it->bytes, b->frames);
     if (r == 0)
         r = buf_append(&it->bytes, b->message->ids);
     if (r < 0) {

@@ -100,9 +100,14 @@ static struct slice encode(const struct event_parts *p)
         image_id_of(p->registry_id, p->digest, image_id);
     (void) snprintf(type, sizeof(type), TYPE_PREFIX "%s", EVENT_TYPES[p->type]);
 
-    size_t name_size = strlen(p->registry_id) + 1 + strlen(p->repository) + 1;
-    char *name = xmalloc(name_size);
-    (void) snprintf(name, name_size, "%s/%s", p->registry_id, p->repository);
+    char
+        usual[320]; /* repository names have 255 characters at most; others are bounded elsewhere */
+    size_t registry_len = strlen(p->registry_id), repository_size = strlen(p->repository) + 1;
+    size_t name_size = registry_len + 1 + repository_size;
+    char *name = name_size <= sizeof(usual) ? usual : xmalloc(name_size);
+    memcpy(name, p->registry_id, registry_len);
+    name[registry_len] = '/';
+    memcpy(name + registry_len + 1, p->repository, repository_size);
 
     const struct {
         const char *before, *value;
@@ -134,22 +139,25 @@ static struct slice encode(const struct event_parts *p)
     if (r == 0)
         r = buf_append_str(&out, "}}");
     ASSERT(r == 0);
-    free(name);
+    if (name != usual)
+        free(name);
     return buf_slice(&out); /* the event's now, freed as such */
 }
 
 static struct event *make(enum event_type type, const char *id, const char *registry_id,
                           const char *repository, const char *digest, const char *tag)
 {
-    struct event *e = xcalloc(1, sizeof(*e));
-    e->refs = 1;
-    e->type = type;
+    size_t len[] = {strlen(registry_id) + 1, strlen(repository) + 1, strlen(digest) + 1,
+                    strlen(tag) + 1};
+    struct event *e = xmalloc(sizeof(*e) + len[0] + len[1] + len[2] + len[3]);
+    char *at = (char *) (e + 1); /* its strings lie behind it: one allocation */
+    *e = (struct event){.refs = 1, .type = type};
     ASSERT(strlen(id) == ID_LEN);
     memcpy(e->id, id, ID_SIZE);
-    e->registry_id = xstrdup(registry_id);
-    e->repository = xstrdup(repository);
-    e->digest = xstrdup(digest);
-    e->tag = xstrdup(tag);
+    e->registry_id = memcpy(at, registry_id, len[0]);
+    e->repository = memcpy(at += len[0], repository, len[1]);
+    e->digest = memcpy(at += len[1], digest, len[2]);
+    e->tag = memcpy(at + len[2], tag, len[3]);
     return e;
 }
 
@@ -182,10 +190,6 @@ void event_unref(struct event *e)
 {
     if (e == NULL || --e->refs > 0)
         return;
-    free(e->registry_id);
-    free(e->repository);
-    free(e->digest);
-    free(e->tag);
     free((void *) (uintptr_t) e->json.data);
     free(e);
 }

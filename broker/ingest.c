@@ -55,7 +55,7 @@ struct ingest {
 struct delivery {
     struct ingest *in;
     struct ingest_call *call;
-    char *registry_id, *peer; /* copies: the answer may come after the request is gone */
+    char registry_id[64], peer[64]; /* copies: the answer may come after the request is gone */
     size_t bytes;
     uint64_t start_us;
     uint64_t accepted, ignored, duplicates, set_aside, letters;
@@ -192,14 +192,23 @@ enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
 
 /* --- the answer --- */
 
+/* For the log: cut when it is longer than any of ours. */
+static void copy_name(char ret[64], struct slice name)
+{
+    size_t len = name.len < 63 ? name.len : 63;
+    if (len > 0)
+        memcpy(ret, name.data, len);
+    ret[len] = '\0';
+}
+
 static struct delivery *delivery_new(struct ingest *in, const struct ingest_request *req,
                                      struct ingest_call *call)
 {
     struct delivery *d = xcalloc(1, sizeof(*d));
     d->in = in;
     d->call = call;
-    d->registry_id = xslicedup(req->registry_id);
-    d->peer = xstrdup(req->peer);
+    copy_name(d->registry_id, req->registry_id);
+    copy_name(d->peer, slice_str(req->peer));
     d->bytes = req->body.len;
     d->epoch = in->epoch;
     list_init(&d->in_flight);
@@ -244,8 +253,6 @@ static void finish(struct delivery *d, const struct ingest_answer *answer)
     log_answered(d, answer, duration_us);
     list_remove(&d->in_flight);
     buf_fini(&d->keys);
-    free(d->registry_id);
-    free(d->peer);
     free(d);
     call->done(call, answer);
 }

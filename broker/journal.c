@@ -229,10 +229,14 @@ static void on_error(struct journal *j, int err)
 {
     set_state(j, err);
     j->retry_ms = clock_mono_ms() + RETRY_MS;
-    if (err == -ENOSPC)
+    if (err == -ENOSPC) {
         store_drop_ballast(j->store);
-    else if (!is_passing(err))
+        int r =
+            store_checkpoint_now(j->store); /* what fails here fails again with the next group */
+        (void) r;
+    } else if (!is_passing(err)) {
         store_mark_failed(j->store);
+    }
 }
 
 /* Nothing to write: it needs no room and no lock. */

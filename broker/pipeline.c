@@ -15,6 +15,7 @@
 #define WAKE_BYTES    (256 << 10) /* appended at most before the readers are woken */
 #define EXPIRE_MS     1000        /* how often quiet paths are looked at */
 #define CLOCK_STEP_MS 1000        /* of the wall clock against the monotonic one; less is drift */
+#define SETTLE_EVENTS 1000        /* batched, before the engine is told so between its seconds */
 #define DENIED_LOG_MS 1000        /* one line a second for all triggers that may not send */
 
 /* What a trigger does: gather a batch for a path. */
@@ -41,6 +42,7 @@ struct pipeline {
     bool *touched;     /* by path index: appended to, readers not yet woken */
     size_t n_touched, unseen_bytes;
     uint64_t denied_logged_ms;
+    uint64_t settled_seq;   /* what the engine was told last, between the seconds */
     uint64_t newest_seq;    /* of the events that were matched against all triggers */
     uint64_t wall_ahead_ms; /* of the wall clock before the monotonic one, when last looked */
     bool provisional;       /* what is batched now is of events not yet safe */
@@ -177,9 +179,18 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
     return 0;
 }
 
+static uint64_t batched_seq(const struct pipeline *p);
+
+/* Under load the rows of events that are batched by now go little by little: all of a second at
+ * once would be a commit that everybody waits for. */
 static void on_delivered(void *ctx)
 {
-    wake_touched(ctx);
+    struct pipeline *p = ctx;
+    wake_touched(p);
+    if (p->newest_seq - p->settled_seq < SETTLE_EVENTS || p->draining || p->broken)
+        return;
+    p->settled_seq = batched_seq(p);
+    p->ops->batched(p->engine, p->settled_seq);
 }
 
 static void on_failed(void *ctx, int err)

@@ -160,6 +160,8 @@ MUST_CHECK int store_settle_events(struct store *s, uint64_t seq);
 MUST_CHECK int store_retire(struct store *s, uint64_t window_ms, bool *ret_more);
 /* Outside a transaction: writes the WAL back when it is long. Errors as above; -EBUSY is none. */
 MUST_CHECK int store_checkpoint(struct store *s);
+/* The same however long the WAL is: where the disk is full, so that the WAL can begin anew. */
+MUST_CHECK int store_checkpoint_now(struct store *s);
 /* The disk is full: gives up the ballast. It is made again by store_checkpoint() once there is
  * room. */
 void store_drop_ballast(struct store *s);

@@ -109,6 +109,12 @@ void store_touch(struct store *s)
     (void) s;
 }
 
+int store_checkpoint_now(struct store *s)
+{
+    (void) s;
+    return 0;
+}
+
 int store_checkpoint(struct store *s)
 {
     (void) s;
