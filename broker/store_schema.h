@@ -31,7 +31,7 @@
 
 #define STORE_FILE          "journal.db"
 #define STORE_VERSION       1 /* user_version of the newest schema */
-#define STORE_PAGE          4096
+#define STORE_PAGE          8192
 #define STORE_POSITION_BITS 48
 #define STORE_MAX_PATH_ID   32767 /* a key is a positive 64-bit number */
 #define STORE_MAX_POSITION  ((UINT64_C(1) << STORE_POSITION_BITS) - 1)
