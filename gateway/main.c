@@ -251,6 +251,7 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
 static void on_end(uv_timer_t *timer)
 {
     const struct daemon *d = timer->data;
+    log_flush();
     _exit(d->exit_code); /* the journal is not to be touched any more */
 }
 

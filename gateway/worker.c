@@ -68,6 +68,7 @@ static void stop(struct worker *w)
     wheel_fini(&w->wheel);
     uv_close((uv_handle_t *) &w->dirty_wake, NULL);
     uv_close((uv_handle_t *) &w->turn, NULL);
+    uv_close((uv_handle_t *) &w->before_wait, NULL);
     uv_close((uv_handle_t *) &w->check, NULL);
     uv_close((uv_handle_t *) &w->drain_end, NULL);
     if (w->on_stopped != NULL)
@@ -162,6 +163,12 @@ static void on_dirty(uv_async_t *wake)
     group_take_dirty(wake->data);
 }
 
+static void on_before_wait(uv_prepare_t *before_wait)
+{
+    (void) before_wait;
+    log_flush();
+}
+
 static int init_handles(struct worker *w)
 {
     int r = mailbox_init(&w->mailbox, &w->loop);
@@ -171,6 +178,10 @@ static int init_handles(struct worker *w)
         r = uv_async_init(&w->loop, &w->dirty_wake, on_dirty);
     if (r == 0)
         r = uv_idle_init(&w->loop, &w->turn);
+    if (r == 0)
+        r = uv_prepare_init(&w->loop, &w->before_wait);
+    if (r == 0)
+        r = uv_prepare_start(&w->before_wait, on_before_wait);
     if (r == 0)
         r = uv_timer_init(&w->loop, &w->check);
     if (r == 0)
@@ -232,7 +243,9 @@ int worker_init(struct worker *w, struct shared *s, unsigned index, enum metrics
 
 void worker_run(struct worker *w)
 {
+    log_gather(true);
     (void) uv_run(&w->loop, UV_RUN_DEFAULT); /* ends when stop() has closed the last handle */
+    log_gather(false);
 }
 
 void worker_fini(struct worker *w)

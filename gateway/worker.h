@@ -41,8 +41,9 @@ struct worker {
     struct mailbox mailbox;
     struct wheel wheel;
     uv_async_t dirty_wake;
-    uv_idle_t turn;   /* runs while a sweep is active: the loop polls without waiting */
-    uv_timer_t check; /* runs while connections are blocked */
+    uv_idle_t turn;           /* runs while a sweep is active: the loop polls without waiting */
+    uv_prepare_t before_wait; /* writes what was logged */
+    uv_timer_t check;         /* runs while connections are blocked */
     struct list by_state[CONN_N_STATES];
     uint32_t n_conns;
     struct listener *listeners;

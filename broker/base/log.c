@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -165,6 +166,7 @@ void log_open(struct log_line *l, enum log_level level, const char *component, c
     l->text[0] = '\n'; /* written only where the line before is torn */
     l->len = 1;
     l->on = log_on(level);
+    l->level = level;
     if (!l->on)
         return;
     char time[CLOCK_RFC3339_SIZE];
@@ -176,6 +178,15 @@ void log_open(struct log_line *l, enum log_level level, const char *component, c
     log_str(l, "msg", msg);
 }
 
+/* Lines of a thread that gathers, behind a line feed as in struct log_line; together at most
+ * PIPE_BUF, for the same reason. */
+static _Thread_local struct {
+    bool on;
+    unsigned lines;
+    size_t len;
+    char text[PIPE_BUF];
+} gathered;
+
 /* A line is at most PIPE_BUF, so a pipe takes it whole or not at all. Other sinks (the socket of a
  * log daemon, a full disk) may take a part: the rest is tried at once, and where the sink would
  * block it is dropped, for a log must never hold a loop. */
@@ -185,7 +196,7 @@ static ssize_t write_some(const char *text, size_t len)
                      : write(log_fd, text, len);
 }
 
-static void write_line(const char *text, size_t len)
+static void write_lines(const char *text, size_t len, unsigned lines)
 {
     size_t at = atomic_exchange_explicit(&torn, false, memory_order_relaxed) ? 0 : 1;
     size_t start = at;
@@ -196,7 +207,7 @@ static void write_line(const char *text, size_t len)
         } else if (n == 0 || errno != EINTR) {
             if (start == 0 || at > start)
                 atomic_store_explicit(&torn, true, memory_order_relaxed);
-            atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
+            atomic_fetch_add_explicit(&dropped, lines, memory_order_relaxed);
             return;
         }
     }
@@ -232,7 +243,32 @@ void log_close(struct log_line *l)
     memcpy(l->text + l->len, LINE_END, LINE_END_LEN);
     l->len += LINE_END_LEN;
     l->on = false;
-    write_line(l->text, l->len);
+    if (!gathered.on) {
+        write_lines(l->text, l->len, 1);
+        return;
+    }
+    if (gathered.len + l->len > sizeof(gathered.text))
+        log_flush();
+    gathered.text[0] = '\n';
+    memcpy(gathered.text + 1 + gathered.len, l->text + 1, l->len - 1);
+    gathered.len += l->len - 1;
+    gathered.lines++;
+    if (l->level >= LOG_WARN)
+        log_flush();
+}
+
+void log_flush(void)
+{
+    if (gathered.len > 0)
+        write_lines(gathered.text, 1 + gathered.len, gathered.lines);
+    gathered.len = 0;
+    gathered.lines = 0;
+}
+
+void log_gather(bool on)
+{
+    log_flush();
+    gathered.on = on;
 }
 
 void log_error(const char *component, const char *msg, int err)

@@ -21,6 +21,7 @@ extern const char *const LOG_LEVELS[LOG_N_LEVELS]; /* "debug", "info", "warn", "
 
 struct log_line {
     size_t len;
+    enum log_level level;
     bool on; /* false: the level is switched off and every call is a no-op */
     char text[LOG_LINE_MAX];
 };
@@ -43,6 +44,11 @@ void log_slice(struct log_line *l, const char *key, struct slice value);
 void log_u64(struct log_line *l, const char *key, uint64_t value);
 void log_i64(struct log_line *l, const char *key, int64_t value);
 void log_close(struct log_line *l);
+
+/* A thread that calls log_flush() once a turn may have its lines written together: one system call
+ * for several. Warnings and errors are written at once, with what came before them. */
+void log_gather(bool on);
+void log_flush(void);
 
 /* Shorthand for a line with one more key, "error": err_str(err). */
 void log_error(const char *component, const char *msg, int err);

@@ -316,6 +316,45 @@ static void test_lines_of_threads_do_not_mix(void **state)
     assert_int_equal(lines, 400);
 }
 
+/* A thread that gathers: nothing until it flushes, whole lines in order then; a warning at once,
+ * with what came before; never more together than a pipe takes whole. */
+static void test_gathered(void **state)
+{
+    (void) state;
+    struct log_line l;
+    log_gather(true);
+    for (uint64_t n = 1; n <= 2; n++) {
+        log_open(&l, LOG_INFO, "c", "m");
+        log_u64(&l, "n", n);
+        log_close(&l);
+    }
+    assert_string_equal(written(ends[0]), "");
+    log_flush();
+    assert_string_equal(written(ends[0]), HEAD ",\"n\":1}\n" HEAD ",\"n\":2}\n");
+    log_flush(); /* nothing left */
+    assert_string_equal(written(ends[0]), "");
+
+    log_open(&l, LOG_INFO, "c", "m");
+    log_close(&l);
+    log_error("c", "bad", -ENOENT);
+    const char *text = written(ends[0]);
+    assert_ptr_equal(strstr(text, HEAD "}\n{"), text);
+    assert_non_null(strstr(text, "\"level\":\"error\""));
+
+    unsigned lines = 0;
+    for (; written(ends[0])[0] == '\0'; lines++) { /* until it has to write by itself */
+        log_open(&l, LOG_INFO, "c", "m");
+        log_close(&l);
+        assert_true(lines < 200);
+    }
+    assert_in_range(lines, 20, 60);
+    log_gather(false); /* the last one was not written yet */
+    assert_string_equal(written(ends[0]), HEAD "}\n");
+    log_open(&l, LOG_INFO, "c", "m");
+    log_close(&l);
+    assert_string_equal(written(ends[0]), HEAD "}\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unblock_socket, setup, teardown),
         cmocka_unit_test_setup_teardown(test_torn_line_does_not_swallow_the_next, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lines_of_threads_do_not_mix, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gathered, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
