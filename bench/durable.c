@@ -238,12 +238,14 @@ static void put_entry(struct journal *j, const struct rows_entry *e)
 
 static void put_request(struct journal *j, const struct rows *r)
 {
-    bind_number(j, WEBHOOK, 1, j->seq);
-    bind_number(j, WEBHOOK, 2, 2 * r->n);
-    bind_blob(j, WEBHOOK, 3, &r->events);
-    bind_number(j, WEBHOOK, 4, checksum_room(&r->events));
-    step(j, WEBHOOK);
-    j->seq += 2 * r->n;
+    if (j->shared->options->batch > 1) { /* else their batches go with them, and they need no row */
+        bind_number(j, WEBHOOK, 1, j->seq);
+        bind_number(j, WEBHOOK, 2, r->n);
+        bind_blob(j, WEBHOOK, 3, &r->events);
+        bind_number(j, WEBHOOK, 4, checksum_room(&r->events));
+        step(j, WEBHOOK);
+    }
+    j->seq += r->n;
     bind_number(j, SENDER_IDS, 1, ++j->sender_row);
     bind_number(j, SENDER_IDS, 2, j->seq);
     bind_blob(j, SENDER_IDS, 3, &r->sender_ids);
@@ -453,7 +455,8 @@ static void report(const struct options *o, const struct journal *j, struct send
                   "\"checkpoints\":%llu,",
                   per((double) j->requests, j->groups), (unsigned long long) j->largest,
                   per((double) j->commit_ns / 1e3, j->groups), (unsigned long long) j->checkpoints);
-    (void) printf("\"client_busy\":%.3f,\"client_core_busy\":%.3f,", client / seconds,
+    (void) printf("\"pinned\":%s,\"client_busy\":%.3f,\"client_core_busy\":%.3f,",
+                  o->core < 0 ? "false" : "true", client / seconds,
                   (load_at[1].core_busy_s - load_at[0].core_busy_s) / seconds);
     (void) printf("\"server\":{\"cpu_seconds\":%.4f,\"cpu_us_per_event\":%.3f,"
                   "\"core_busy_seconds\":%.2f,\"core_steal_seconds\":%.2f},\"ok\":%s}\n",

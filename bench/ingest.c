@@ -241,7 +241,8 @@ static bool run_all(struct senders *s, struct clients *c, struct result *ret)
     senders_start(s);
     if (!post_until(s, c, now_ns() + c->run.warmup_ns))
         return false;
-    int own_core = sched_getcpu();
+    int own_core =
+        c->run.core < 0 ? -1 : sched_getcpu(); /* not pinned: all cores, like the server */
     ret->metrics_begin = scrape(s->publish);
     ret->own_begin = proc_sample(0, own_core);
     ret->begin = proc_sample(c->run.pid, c->run.core);
@@ -346,8 +347,8 @@ static bool report(const struct senders *s, struct clients *c, const struct resu
         (void) printf("\"group_mean\":%.2f,\"commits\":%.0f,\"commit_mean_us\":%.1f,",
                       (b->group_sum - a->group_sum) / commits, commits,
                       1e6 * (b->commit_sum - a->commit_sum) / (b->commit_count - a->commit_count));
-    (void) printf("\"client_busy\":%.3f,\"client_core_busy\":%.3f,",
-                  (double) r->client_cpu_ns / 1e9 / seconds,
+    (void) printf("\"pinned\":%s,\"client_busy\":%.3f,\"client_core_busy\":%.3f,",
+                  c->run.core < 0 ? "false" : "true", (double) r->client_cpu_ns / 1e9 / seconds,
                   (r->own_end.core_busy_s - r->own_begin.core_busy_s) / seconds);
     if (c->run.pid > 0)
         print_server(s, r);

@@ -67,11 +67,12 @@ static inline void proc_cpu(pid_t pid, struct proc_sample *s)
 
 static inline void proc_core(int core, struct proc_sample *s)
 {
-    FILE *f = core < 0 ? NULL : fopen("/proc/stat", "re");
+    FILE *f = fopen("/proc/stat", "re");
     if (f == NULL)
         return;
     char line[512], name[16];
-    int n = snprintf(name, sizeof(name), "cpu%d ", core);
+    int n = core < 0 ? snprintf(name, sizeof(name), "cpu ") /* all of them together */
+                     : snprintf(name, sizeof(name), "cpu%d ", core);
     while (fgets(line, sizeof(line), f) != NULL) {
         unsigned long long v[8];
         if (strncmp(line, name, (size_t) n) == 0 &&

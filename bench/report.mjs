@@ -92,6 +92,10 @@ const TARGETS = [
 function others(r) {
     if (r.server === undefined)
         return 0;
+    if (r.pinned === false) { // both figures are of all cores
+        const busy = (r.server.core_busy_seconds + r.server.core_steal_seconds - r.server.cpu_seconds) / r.seconds;
+        return Math.max(0, busy - r.client_busy);
+    }
     const server = (r.server.core_busy_seconds + r.server.core_steal_seconds
         - r.server.cpu_seconds) / r.seconds;
     const client = r.client_core_busy - r.client_busy;

@@ -102,9 +102,7 @@ static inline void rows_fill(struct rows *r, uint64_t seq)
         rows_record(&r->events, id, e, json, r->sent_len);
         bytes_add(&r->sent, json, r->sent_len);
         bytes_add(&r->ids, id, sizeof(id));
-        rows_number(id, sizeof(id), 2 * seq + 1);
-        size_t n = rows_json(json, sizeof(json), 2 * seq + 1, "CreateImageTag", e);
-        rows_record(&r->events, id, e, json, n);
+        /* The CreateImageTag is nobody's: it is not stored. */
         rows_number(sender, sizeof(sender), mixed);
         bytes_add(&r->sender_ids, sender, sizeof(sender));
     }

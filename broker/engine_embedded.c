@@ -15,6 +15,8 @@
 
 #define MAX_QUEUED_BYTES ((uint64_t) 64 << 20) /* not yet safe; above it webhooks are refused */
 #define ITEM_MAX_BYTES   ((size_t) 1 << 30)
+#define SPARE_ITEMS      256
+#define SPARE_BYTES      8192
 #define FAILURE_LOG_MS   1000
 
 /* A journal item with what is to be done when it comes back. */
@@ -27,6 +29,7 @@ struct item {
     void (*settled)(void *arg);       /* BARRIER */
     void *arg;
     struct engine_batch batch; /* BATCH */
+    struct item *next_spare;
 };
 
 struct engine {
@@ -34,7 +37,8 @@ struct engine {
     struct recovery recovery; /* its store is the journal's after the start */
     struct journal *journal;
     struct history *history;
-    struct item *first_staged, *last_staged;
+    struct item *first_staged, *last_staged, *spare;
+    unsigned n_spare;
     uint64_t next_seq, serial, settled_seq, in_flight;
     uint64_t found_seq, backlog_seq; /* the last event of the last run, and of its backlog */
     uint64_t failure_logged_ms;
@@ -44,12 +48,56 @@ struct engine {
     bool damage_told;  /* the journal has been told what a reader found */
 };
 
+/* --- items --- */
+
+static struct item *item_new(struct engine *e, enum journal_kind kind)
+{
+    struct item *it = e->spare;
+    if (it == NULL) {
+        it = xmalloc(sizeof(*it));
+        buf_init(&it->bytes, ITEM_MAX_BYTES);
+    } else {
+        e->spare = it->next_spare;
+        e->n_spare--;
+    }
+    struct buf bytes = it->bytes;
+    *it = (struct item){.journal.kind = kind, .bytes = bytes};
+    return it;
+}
+
+/* Some are kept with their buffers: under load hundreds come and go in each commit. */
+static void item_free(struct engine *e, struct item *it)
+{
+    for (size_t i = 0; i < it->n_events; i++)
+        event_unref(it->events[i]);
+    free(it->events);
+    if (e->n_spare < SPARE_ITEMS && it->bytes.cap <= SPARE_BYTES) {
+        buf_clear(&it->bytes);
+        it->next_spare = e->spare;
+        e->spare = it;
+        e->n_spare++;
+        return;
+    }
+    buf_fini(&it->bytes);
+    free(it);
+}
+
+static void free_spares(struct engine *e)
+{
+    for (struct item *it = e->spare, *next; it != NULL; it = next) {
+        next = it->next_spare;
+        buf_fini(&it->bytes);
+        free(it);
+    }
+}
+
 /* --- opening --- */
 
 static void embedded_close(struct engine *e)
 {
     history_free(e->history);
     recovery_fini(&e->recovery);
+    free_spares(e);
     free(e);
 }
 
@@ -91,24 +139,7 @@ static int embedded_load_triggers(struct engine *e, const char *const *ids, size
     return recovery_failed(&e->recovery, r);
 }
 
-/* --- items --- */
-
-static struct item *item_new(enum journal_kind kind)
-{
-    struct item *it = xcalloc(1, sizeof(*it));
-    it->journal.kind = kind;
-    buf_init(&it->bytes, ITEM_MAX_BYTES);
-    return it;
-}
-
-static void item_free(struct item *it)
-{
-    for (size_t i = 0; i < it->n_events; i++)
-        event_unref(it->events[i]);
-    free(it->events);
-    buf_fini(&it->bytes);
-    free(it);
-}
+/* --- staging --- */
 
 static void stage(struct engine *e, struct item *it)
 {
@@ -171,7 +202,7 @@ static void embedded_submit(struct engine *e, const struct engine_submission *s)
         s->done(s->arg, 0);
         return;
     }
-    struct item *it = item_new(JOURNAL_WEBHOOK);
+    struct item *it = item_new(e, JOURNAL_WEBHOOK);
     it->done = s->done;
     it->arg = s->arg;
     it->journal.serial = ++e->serial; /* taken or not: what is batched of it goes with it */
@@ -186,7 +217,7 @@ static void embedded_submit(struct engine *e, const struct engine_submission *s)
     if (r == 0)
         r = buf_append(&it->bytes, s->letters);
     if (r < 0) {
-        item_free(it);
+        item_free(e, it);
         s->done(s->arg, r);
         return;
     }
@@ -211,7 +242,7 @@ static int embedded_broadcast(struct engine *e, const struct engine_broadcast *b
 {
     if (e->failed)
         return -EIO;
-    struct item *it = item_new(JOURNAL_BATCH);
+    struct item *it = item_new(e, JOURNAL_BATCH);
     uint8_t *room;
     int r = buf_reserve(&it->bytes, b->frames.len + b->message->ids.len, &room);
     if (r == 0)
@@ -219,7 +250,7 @@ static int embedded_broadcast(struct engine *e, const struct engine_broadcast *b
     if (r == 0)
         r = buf_append(&it->bytes, b->message->ids);
     if (r < 0) {
-        item_free(it);
+        item_free(e, it);
         return r;
     }
     struct slice all = buf_slice(&it->bytes);
@@ -249,9 +280,9 @@ static void embedded_set_aside(struct engine *e, struct event *event, const char
 {
     if (e->failed)
         return;
-    struct item *it = item_new(JOURNAL_LETTER);
+    struct item *it = item_new(e, JOURNAL_LETTER);
     if (record_put_event(&it->bytes, event) < 0) {
-        item_free(it);
+        item_free(e, it);
         return;
     }
     it->events = xcalloc(1, sizeof(struct event *)); /* its strings are needed until it is stored */
@@ -276,7 +307,7 @@ static void watch_history(struct engine *e)
     if (!stats.damaged || e->damage_told)
         return;
     e->damage_told = true;
-    stage(e, item_new(JOURNAL_DAMAGED));
+    stage(e, item_new(e, JOURNAL_DAMAGED));
     embedded_flush(e);
 }
 
@@ -290,7 +321,7 @@ static void embedded_batched(struct engine *e, uint64_t seq)
     if (seq <= e->settled_seq)
         return;
     e->settled_seq = seq;
-    struct item *it = item_new(JOURNAL_SETTLE);
+    struct item *it = item_new(e, JOURNAL_SETTLE);
     it->journal.seq = seq;
     stage(e, it);
     embedded_flush(e);
@@ -298,7 +329,7 @@ static void embedded_batched(struct engine *e, uint64_t seq)
 
 static void embedded_settle(struct engine *e, void (*done)(void *arg), void *arg)
 {
-    struct item *it = item_new(JOURNAL_BARRIER);
+    struct item *it = item_new(e, JOURNAL_BARRIER);
     it->settled = done;
     it->arg = arg;
     stage(e, it);
@@ -354,7 +385,7 @@ static void item_done(struct engine *e, struct item *it)
             e->settled_seq = 0; /* said again at the next occasion */
         break;
     }
-    item_free(it);
+    item_free(e, it);
 }
 
 static void count_report(struct engine *e, const struct journal_report *r)

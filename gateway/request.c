@@ -16,11 +16,12 @@
 
 #include <stdlib.h>
 
-#define LINGER_MS  1000 /* for the peer to read our last answer */
-#define EARLY_MAX  4096 /* bytes a client may send after its handshake before it has our 101 */
-#define UNREAD_MAX (WORKER_READ_BYTES * 2)
-#define ANSWER_MAX (64u << 20) /* /metrics with very many paths */
-#define HEADER_MAX 128
+#define LINGER_MS    1000 /* for the peer to read our last answer */
+#define EARLY_MAX    4096 /* bytes a client may send after its handshake before it has our 101 */
+#define UNREAD_MAX   (WORKER_READ_BYTES * 2)
+#define ANSWER_MAX   (64u << 20) /* /metrics with very many paths */
+#define HEADER_MAX   128
+#define BODY_AT_ONCE 65536 /* longer bodies get their memory as they come */
 
 /* A webhook request in progress. Lives until ingest has answered, also when the connection has
  * gone. */
@@ -159,6 +160,12 @@ static void on_events_head(struct conn *c, struct slice param)
     }
     if (head->content_length > ex->body.limit) {
         request_refuse(c, REFUSE_BODY, NULL);
+        return;
+    }
+    uint8_t *room;
+    if (head->content_length <= BODY_AT_ONCE &&
+        buf_reserve(&ex->body, (size_t) head->content_length, &room) < 0) {
+        request_refuse(c, REFUSE_OVERLOAD, NULL);
         return;
     }
     if (head->expect_continue && head->has_body)

@@ -114,6 +114,15 @@ static void put_key(struct log_line *l, const char *key)
     put(l, "\":", 2);
 }
 
+static bool is_plain(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.data[i] < 0x20 || s.data[i] >= 0x7f || s.data[i] == '"' || s.data[i] == '\\')
+            return false;
+    }
+    return true;
+}
+
 void log_slice(struct log_line *l, const char *key, struct slice value)
 {
     size_t frame = strlen(key) + sizeof(",\"\":\"\"") - 1;
@@ -122,7 +131,12 @@ void log_slice(struct log_line *l, const char *key, struct slice value)
     put_key(l, key);
     put(l, "\"", 1);
     value = value_cut(value);
-    for (size_t at = 0; at < value.len;) {
+    size_t at = 0;
+    if (is_plain(value) && fits(l, value.len + 1)) { /* nearly always */
+        put(l, (const char *) value.data, value.len);
+        at = value.len;
+    }
+    while (at < value.len) {
         char text[8];
         size_t len;
         at += escape(slice_from(value, at), text, &len);
@@ -149,9 +163,15 @@ static void put_number(struct log_line *l, const char *key, const char *digits, 
 
 void log_u64(struct log_line *l, const char *key, uint64_t value)
 {
-    char digits[24];
-    if (l->on)
-        put_number(l, key, digits, snprintf(digits, sizeof(digits), "%" PRIu64, value));
+    char digits[20];
+    size_t at = sizeof(digits);
+    if (!l->on)
+        return;
+    do { /* by hand: a line has many numbers */
+        digits[--at] = (char) ('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    put_number(l, key, digits + at, (int) (sizeof(digits) - at));
 }
 
 void log_i64(struct log_line *l, const char *key, int64_t value)

@@ -50,8 +50,8 @@ void mailbox_post(struct mailbox *box, struct mail *m)
     uv_mutex_lock(&box->lock);
     *box->tail = m;
     box->tail = &m->next;
-    /* Under the lock: who has seen the mail knows that the handle is not touched for it any more, and
-     * may end the mailbox. */
+    /* Under the lock: who has seen the mail knows that the handle is not touched for it any more,
+     * and may end the mailbox. */
     int r = uv_async_send(&box->wake);
     uv_mutex_unlock(&box->lock);
     ASSERT(r == 0);
