@@ -192,23 +192,15 @@ enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
 
 /* --- the answer --- */
 
-/* For the log: cut when it is longer than any of ours. */
-static void copy_name(char ret[64], struct slice name)
-{
-    size_t len = name.len < 63 ? name.len : 63;
-    if (len > 0)
-        memcpy(ret, name.data, len);
-    ret[len] = '\0';
-}
-
 static struct delivery *delivery_new(struct ingest *in, const struct ingest_request *req,
                                      struct ingest_call *call)
 {
     struct delivery *d = xcalloc(1, sizeof(*d));
     d->in = in;
     d->call = call;
-    copy_name(d->registry_id, req->registry_id);
-    copy_name(d->peer, slice_str(req->peer));
+    (void) snprintf(d->registry_id, sizeof(d->registry_id), "%.*s", (int) req->registry_id.len,
+                    (const char *) req->registry_id.data); /* a longer one is none of ours */
+    (void) snprintf(d->peer, sizeof(d->peer), "%s", req->peer);
     d->bytes = req->body.len;
     d->epoch = in->epoch;
     list_init(&d->in_flight);

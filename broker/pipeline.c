@@ -1,10 +1,8 @@
 /* pipeline.c - see pipeline.h. */
 #include "pipeline.h"
 
-#include "batch.h"
 #include "clock.h"
 #include "crash.h"
-#include "engine.h"
 #include "frame.h"
 #include "log.h"
 #include "mem.h"
