@@ -15,7 +15,8 @@ uint64_t clock_wall_ms(void); /* CLOCK_REALTIME, milliseconds since 1970 */
 /* "2026-11-22T04:50:41.672Z" (UTC, milliseconds), NUL-terminated. */
 void clock_rfc3339(uint64_t wall_ms, char ret[CLOCK_RFC3339_SIZE]);
 
-/* Test hook: freezes all clocks (the boot clock as the monotonic one); clock_unfreeze() lets them run again. */
+/* Test hook: freezes all clocks (the boot clock as the monotonic one); clock_unfreeze() lets them
+ * run again. */
 void clock_freeze(uint64_t mono_ms, uint64_t wall_ms);
 void clock_unfreeze(void);
 

@@ -132,7 +132,7 @@ void log_slice(struct log_line *l, const char *key, struct slice value)
     put(l, "\"", 1);
     value = value_cut(value);
     size_t at = 0;
-    if (is_plain(value) && fits(l, value.len + 1)) { /* nearly always */
+    if (value.len > 0 && is_plain(value) && fits(l, value.len + 1)) { /* nearly always */
         put(l, (const char *) value.data, value.len);
         at = value.len;
     }

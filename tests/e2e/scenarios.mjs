@@ -200,7 +200,8 @@ export const withADamagedStore = (given) =>
         writeSync(fd, Buffer.alloc(4096, 0x5a), 0, 4096, 0);
         closeSync(fd);
 
-        const expected = { errors: ['damaged; moved aside, a new one begun'] };
+        const LOST = 'its last commits are lost; clients that come back are told so'; // killed while it was moved
+        const expected = { errors: ['damaged; moved aside, a new one begun', LOST] };
         await short.startArmed('start on a damaged store', expected);
         const names = readdirSync(place.dataDir);
         const kept = names.filter((name) => /^journal\.db\.damaged-\w+$/.test(name));

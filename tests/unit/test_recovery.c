@@ -69,9 +69,9 @@ static void test_poison(void **state)
     assert_int_equal(stats.dead_letters, 1);
 }
 
-static void count_settled(void *arg)
+static void on_settled(void *arg)
 {
-    (*(unsigned *) arg)++;
+    ((struct embedded *) arg)->n_settled++;
 }
 
 /* So it is when nothing came after it: no later start finds it again. */
@@ -87,13 +87,13 @@ static void test_poison_is_last(void **state)
         embedded_shut(m);
         for (int start = 1; start <= TRIAL_ATTEMPTS + 1; start++) {
             struct engine_stats stats = {0};
-            unsigned settled = 0;
             die_at(m, 0, start <= TRIAL_ATTEMPTS ? bad : 0);
             embedded_open_(m, TRIGGERS, 1);
             assert_int_equal(m->n_events, start < TRIAL_ATTEMPTS ? 1 : 0);
             OPS->batched(m->engine, start < TRIAL_ATTEMPTS ? bad - 1 : 0); /* what was seen of it */
-            OPS->settle(m->engine, count_settled, &settled);
-            EMBEDDED_UNTIL(m, settled == 1);
+            m->n_settled = 0;
+            OPS->settle(m->engine, on_settled, m);
+            EMBEDDED_UNTIL(m, m->n_settled == 1);
             OPS->stats(m->engine, &stats);
             assert_int_equal(stats.dead_letters, start < TRIAL_ATTEMPTS ? n - 1 : n);
             embedded_shut(m);
