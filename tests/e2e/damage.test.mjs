@@ -195,9 +195,10 @@ test('a row is damaged while it runs: exit code 74, and no word of what is wrong
     const texts = [...(await witness.first(40))];
     await service.restart(); // everything is in the database file now, and nothing in memory
     const { daemon } = service;
-    const at = readFileSync(service.database).indexOf(images[20].target.digest);
+    const key = '"image_digest":"'; // the message: the catalog has the digest, too
+    const at = readFileSync(service.database).indexOf(key + images[20].target.digest);
     assert.ok(at > 0);
-    overwrite(service.database, at + 12, Buffer.from('X')); // what it says is still a message
+    overwrite(service.database, at + key.length + 12, Buffer.from('X')); // what it says is still a message
     const clients = [];
     for (const since of ['earliest', idsOf(texts[18])[0]])
         clients.push(await resume(daemon, { since }).catch(() => null)); // the process may be gone already
