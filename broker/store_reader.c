@@ -492,9 +492,10 @@ static int load(struct store_reader *r, const char *path_name, uint64_t from, ui
         int told = frames_row(st, &row);
         if (told == 0 && row.position < end)
             told = -EBADMSG; /* a page that is there twice has right rows in a wrong order */
-        end = row.position + row.frames.len;
-        if (told == 0)
+        if (told == 0) {
+            end = row.position + row.frames.len;
             told = batch(ctx, row.position, row.frames);
+        }
         if (told < 0) {
             (void) sqlite3_reset(st);
             return told;
