@@ -89,9 +89,10 @@ static inline void rows_fill(struct rows *r, uint64_t seq)
     r->events.len = r->sender_ids.len = r->sent.len = r->ids.len = 0;
     for (uint32_t i = 0; i < r->n; i++, seq++) {
         struct rows_entry *e = &r->entries[i];
-        uint64_t mixed = seq * UINT64_C(0x9e3779b97f4a7c15), shifted = mixed ^ seq << 17;
+        uint64_t mixed = seq * UINT64_C(0x9e3779b97f4a7c15), inverse = ~mixed;
+        uint64_t shifted = mixed ^ (seq << 17);
         (void) snprintf(e->digest, sizeof(e->digest), "sha256:%016llx%016llx%016llx%016llx",
-                        (unsigned long long) mixed, (unsigned long long) ~mixed,
+                        (unsigned long long) mixed, (unsigned long long) inverse,
                         (unsigned long long) shifted, (unsigned long long) seq);
         (void) snprintf(e->tag, sizeof(e->tag), "s%08llu-t%015llu", (unsigned long long) seq,
                         (unsigned long long) seq);
