@@ -104,6 +104,9 @@ struct engine_ops {
     bool waits; /* submitted events become safe later: `provisional` broadcasts make sense */
     /* 0 or a negative error: nobody will get it. */
     int (*broadcast)(struct engine *e, const struct engine_broadcast *b);
+    /* A provisional broadcast cannot be made: the webhook submitted last is refused (-ENOMEM), with
+     * what was broadcast of it. Before the next flush. */
+    void (*withdraw)(struct engine *e);
     /* What was submitted and broadcast since the last call goes on its way together. */
     void (*flush)(struct engine *e);
     /* Calls `done` when all that was submitted and broadcast before is safe and delivered, or can

@@ -275,6 +275,29 @@ static int embedded_broadcast(struct engine *e, const struct engine_broadcast *b
     return 0;
 }
 
+/* What is staged from that webhook on is its own. */
+static void embedded_withdraw(struct engine *e)
+{
+    struct item *before = NULL, *it = e->first_staged;
+    while (it != NULL && (it->journal.kind != JOURNAL_WEBHOOK || it->journal.serial != e->serial)) {
+        before = it;
+        it = (struct item *) journal_next(&it->journal);
+    }
+    if (it == NULL)
+        return; /* it had no memory itself: refused already */
+    if (before != NULL)
+        before->journal.work.next = NULL;
+    else
+        e->first_staged = NULL;
+    e->last_staged = before;
+    e->in_flight--;
+    it->done(it->arg, -ENOMEM);
+    for (struct item *next; it != NULL; it = next) {
+        next = (struct item *) journal_next(&it->journal);
+        item_free(e, it);
+    }
+}
+
 static void embedded_set_aside(struct engine *e, struct event *event, const char *why,
                                bool provisional)
 {
@@ -553,6 +576,7 @@ const struct engine_ops ENGINE_EMBEDDED = {
     .submit = embedded_submit,
     .waits = true,
     .broadcast = embedded_broadcast,
+    .withdraw = embedded_withdraw,
     .flush = embedded_flush,
     .settle = embedded_settle,
     .batched = embedded_batched,

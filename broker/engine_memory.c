@@ -82,6 +82,11 @@ static int memory_broadcast(struct engine *e, const struct engine_broadcast *b)
     return e->cb.deliver(e->cb.ctx, &batch);
 }
 
+static void memory_withdraw(struct engine *e)
+{
+    (void) e; /* nothing is provisional here */
+}
+
 static void memory_flush(struct engine *e)
 {
     e->cb.delivered(e->cb.ctx);
@@ -148,6 +153,7 @@ const struct engine_ops ENGINE_MEMORY = {
     .submit = memory_submit,
     .waits = false,
     .broadcast = memory_broadcast,
+    .withdraw = memory_withdraw,
     .flush = memory_flush,
     .settle = memory_settle,
     .batched = memory_batched,

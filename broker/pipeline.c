@@ -109,6 +109,8 @@ static void on_flush(void *ctx, const struct batch_message *m)
     if (r == 0)
         return;
     log_unsent(a, m, r);
+    if (p->provisional)
+        p->ops->withdraw(p->engine); /* no start could form it again */
     if (p->ops->waits)
         fail(p, r); /* its events are acknowledged, and would pass for batched after the next one */
     else

@@ -568,6 +568,49 @@ static void test_no_memory_with_journal(void **state)
     assert_int_equal(counted(b, M_BATCH_DROPPED), 0);
 }
 
+/* A batch that goes with its webhook and finds no memory takes the webhook along: what is not
+ * stored is not acknowledged, whichever allocation fails. */
+static void test_no_memory_for_early_batch(void **state)
+{
+    struct broker *b = *state;
+    (void) add_trigger(b, 0, 1, 1000);
+    use_journal(b);
+    start(b);
+    log_set_level(LOG_N_LEVELS); /* errors are expected */
+    /* From behind: the last two that matter are the frame and what the journal gets. */
+    unsigned failures = 0;
+    for (unsigned at = 40; failures < 2; at--) {
+        assert_true(at > 0);
+        unsigned answered = b->answers;
+        b->may_fail = true;
+        b->failed = 0;
+        mem_fail_at(at);
+        send_push(b, at, "app");
+        mem_fail_at(0);
+        BROKER_UNTIL(b, b->answers > answered);
+        if (b->failed != 0) {
+            failures++;
+            assert_int_equal(b->answer.status, 503);
+            restart(b);
+        }
+        if (b->answer.status != 202) { /* the registry sends it again */
+            answered = b->answers;
+            send_push(b, at, "app");
+            BROKER_UNTIL(b, b->answers > answered);
+            assert_int_equal(b->answer.status, 202);
+        }
+        char image[64], tag[64];
+        (void) snprintf(image, sizeof(image), "CreateImage v%u, ", at);
+        (void) snprintf(tag, sizeof(tag), "CreateImageTag v%u, ", at);
+        BROKER_UNTIL(b, pathlog_messages(path_table_at(b->paths, 0)->log) >= 2);
+        expect_message(b, 0, image);
+        expect_message(b, 0, tag);
+        expect_nothing(b, 0);
+        restart(b); /* no memory is kept from one to the next */
+    }
+    log_set_level(LOG_ERROR);
+}
+
 /* A quiet path gives its memory back when its messages are too old. */
 static void test_expiry(void **state)
 {
@@ -605,6 +648,7 @@ int main(void)
         WITH(test_event_too_long),
         WITH(test_no_memory),
         WITH(test_no_memory_with_journal),
+        WITH(test_no_memory_for_early_batch),
         WITH(test_expiry),
         cmocka_unit_test(test_free_nothing),
     };
