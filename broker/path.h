@@ -10,6 +10,9 @@ struct path {
     const struct config_path *cfg; /* borrowed from the configuration; cfg->path is the name */
     size_t index;                  /* in the table */
     struct pathlog *log;
+    /* Open connections that take permessage-deflate, of all workers: while there is one, what is
+     * appended is deflated too. Any thread, relaxed. */
+    _Atomic uint32_t deflate_clients;
     /* Called on the broker thread after an append; the gateway sets it before anything is appended.
      */
     void (*wake)(void *ctx, struct path *p);

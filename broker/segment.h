@@ -49,15 +49,32 @@ void segment_seal(struct segment *seg); /* no more follow: others may read */
 /* What a read found. */
 struct segment_span {
     struct slice bytes;  /* whole messages in one piece; empty: nothing there */
-    uint64_t start;      /* the position of bytes.data[0] */
+    uint64_t start, end; /* the positions of the first message and after the last */
     uint32_t n_messages; /* in `bytes` */
     struct segment *seg; /* NULL when bytes is empty */
 };
 /* From a sealed segment: everything from `cursor` (between two messages, or below the first) on. */
 void segment_read(struct segment *seg, uint64_t cursor, struct segment_span *ret);
-/* Where the message that contains position `pos` of the span ends, and (if asked) how many whole
- * messages end at or before it since span->start. `pos` in (start, start + bytes.len]. */
-uint64_t segment_message_end(const struct segment_span *span, uint64_t pos, uint32_t *ret_n);
+/* Where the message that contains byte number `sent` < bytes.len of the span ends: its position, how
+ * many of the span's bytes that takes, and how many whole messages. */
+struct segment_cut {
+    uint64_t end;
+    size_t len;
+    uint32_t n_messages;
+};
+void segment_cut(const struct segment_span *span, size_t sent, struct segment_cut *ret);
+
+/* The deflated form of a message, beside the plain one of the same position. A reader with
+ * permessage-deflate gets it where there is one and the plain message elsewhere (RFC 7692 section 6
+ * leaves that to the sender message by message). It lies in a sibling, which grows from nothing when
+ * the first is added, never takes more than half of its segment's memory, and lives as long.
+ *
+ * Who puts, right after segment_put(). Without memory or room the message has no deflated form. */
+void segment_put_deflated(struct segment *seg, uint64_t position, struct slice message);
+/* As segment_read_to(), but deflated from `cursor` on; up to where the first message has none. When
+ * that is the one at the cursor: plain, up to where one has. */
+void segment_read_deflated_to(struct segment *seg, uint64_t cursor, uint64_t end,
+                              struct segment_span *ret);
 
 void segment_ref(struct segment *seg);   /* inside, or holding a reference already; any thread */
 void segment_unref(struct segment *seg); /* any thread; NULL is fine */

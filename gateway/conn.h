@@ -85,6 +85,7 @@ struct conn {
     bool awaiting_pong : 1;
     bool peer_done : 1; /* has sent its FIN */
     bool v1 : 1;        /* speaks subprotocol regcast.v1: gets the messages of notice.h */
+    bool deflate : 1;   /* has negotiated permessage-deflate */
 
     struct http *http;         /* until the upgrade */
     struct exchange *exchange; /* the webhook request in progress */
