@@ -1,6 +1,6 @@
-/* deflater.h - permessage-deflate (RFC 7692), sending side: one encoded message is deflated once, for
- * every client of its path. Without context takeover, so each message stands alone and any client
- * can begin with it. A deflater belongs to one thread. */
+/* deflater.h - permessage-deflate (RFC 7692), sending side: one encoded message is deflated once,
+ * for every client of its path. Without context takeover, so each message stands alone and any
+ * client can begin with it. (pure) A deflater belongs to one thread. */
 #ifndef BROKER_DEFLATER_H
 #define BROKER_DEFLATER_H
 
@@ -14,7 +14,8 @@ void deflater_free(struct deflater *d); /* NULL is fine */
 
 /* Appends to `out` the deflated form of one message: `frames` are its frames as frame_message()
  * wrote them, the result again frames of at most `max_frame` payload bytes, RSV1 set on the first
- * (RFC 7692 section 7.2.1). 0, -ENOMEM, or -E2BIG: it would not be shorter; `out` is unchanged. */
+ * (RFC 7692 section 7.2.1). 0; or, with `out` unchanged: -ENOMEM, -EMSGSIZE (the limit of `out`),
+ * -E2BIG (it would not be shorter than `frames`), -EINVAL (those are not exactly one message). */
 MUST_CHECK int deflater_message(struct deflater *d, struct slice frames, size_t max_frame,
                                 struct buf *out);
 

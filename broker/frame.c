@@ -8,7 +8,8 @@
 /* RFC 6455 section 5.2: 2 bytes, and 2 or 8 more for lengths that do not fit in 7 bits. */
 #define LEN7_MAX    125u
 #define LEN16_MAX   65535u
-#define FIN         0x80u
+#define LEN16_MARK  126u
+#define LEN64_MARK  127u
 #define REASON_MAX  (LEN7_MAX - 2)
 #define CONTROL_BIT 8u /* of the opcode */
 
@@ -37,7 +38,8 @@ static ssize_t put(const uint8_t *data, size_t len, int flags, void *user_data)
     return (ssize_t) len;
 }
 
-int frame_message(struct buf *out, enum frame_opcode opcode, struct slice payload, size_t max_frame)
+static int write_message(struct buf *out, enum frame_opcode opcode, uint8_t rsv,
+                         struct slice payload, size_t max_frame)
 {
     ASSERT(opcode == FRAME_TEXT || opcode == FRAME_BINARY);
     size_t size = frame_message_size(payload.len, max_frame);
@@ -55,6 +57,7 @@ int frame_message(struct buf *out, enum frame_opcode opcode, struct slice payloa
         size_t len = payload.len - done < max_frame ? payload.len - done : max_frame;
         struct wslay_frame_iocb frame = {
             .fin = done + len == payload.len,
+            .rsv = done == 0 ? rsv : WSLAY_RSV_NONE,
             .opcode = done == 0 ? (uint8_t) opcode : (uint8_t) WSLAY_CONTINUATION_FRAME,
             .payload_length = len,
             .data = len > 0 ? payload.data + done : NULL,
@@ -70,12 +73,43 @@ int frame_message(struct buf *out, enum frame_opcode opcode, struct slice payloa
     return 0;
 }
 
+int frame_message(struct buf *out, enum frame_opcode opcode, struct slice payload, size_t max_frame)
+{
+    return write_message(out, opcode, WSLAY_RSV_NONE, payload, max_frame);
+}
+
+int frame_message_deflated(struct buf *out, enum frame_opcode opcode, struct slice payload,
+                           size_t max_frame)
+{
+    return write_message(out, opcode, WSLAY_RSV1_BIT, payload, max_frame);
+}
+
+bool frame_next(struct slice *frames, uint8_t *ret_first, struct slice *ret_payload)
+{
+    if (frames->len < 2)
+        return false;
+    uint64_t len = frames->data[1]; /* no mask bit: the frames are ours */
+    size_t head = 2 + (len == LEN16_MARK ? 2u : len == LEN64_MARK ? 8u : 0u);
+    if (len > LEN64_MARK || frames->len < head)
+        return false;
+    if (head > 2)
+        len = 0;
+    for (size_t i = 2; i < head; i++)
+        len = len << 8 | frames->data[i];
+    if (len > frames->len - head)
+        return false;
+    *ret_first = frames->data[0];
+    *ret_payload = slice_sub(*frames, head, head + (size_t) len);
+    *frames = slice_from(*frames, head + (size_t) len);
+    return true;
+}
+
 /* The header of a control frame is always two bytes and never fragmented, so it is written here:
  * no allocation, and no error to handle while a connection is being closed. */
 size_t frame_control(uint8_t ret[FRAME_MAX_CONTROL], enum frame_opcode opcode, struct slice payload)
 {
     ASSERT((opcode & CONTROL_BIT) != 0 && payload.len <= LEN7_MAX);
-    ret[0] = (uint8_t) (FIN | opcode);
+    ret[0] = (uint8_t) (FRAME_FIN | opcode);
     ret[1] = (uint8_t) payload.len;
     if (payload.len > 0)
         memcpy(ret + 2, payload.data, payload.len);

@@ -18,7 +18,18 @@ enum frame_opcode {
 /* Appends one message: one frame, or several when the payload is longer than `max_frame`. */
 MUST_CHECK int frame_message(struct buf *out, enum frame_opcode opcode, struct slice payload,
                              size_t max_frame);
-size_t frame_message_size(size_t payload_len, size_t max_frame); /* bytes that the above appends */
+/* The same for a payload that an extension has deflated: RSV1 on the first frame, and on no other
+ * (RFC 7692 section 6). */
+MUST_CHECK int frame_message_deflated(struct buf *out, enum frame_opcode opcode,
+                                      struct slice payload, size_t max_frame);
+size_t frame_message_size(size_t payload_len, size_t max_frame); /* bytes that the above append */
+
+#define FRAME_FIN  0x80u /* of a frame's first byte; the opcode is in the low four bits */
+#define FRAME_RSV1 0x40u
+
+/* Takes one frame of ours off the front: its first byte, and its payload where it lies. False when
+ * no whole frame is there; nothing is touched then. */
+bool frame_next(struct slice *frames, uint8_t *ret_first, struct slice *ret_payload);
 
 /* Write one control frame to `ret`; the length. Payload <= 125, reason <= 123 (cut at a character).
  */

@@ -62,6 +62,55 @@ static void test_rfc_vectors(void **state)
     assert_true(slice_eq(slice_of(ctl, len), SLICE_LIT("\x88\x00")));
 }
 
+static void test_deflated(void **state)
+{
+    (void) state;
+    struct buf out;
+    buf_init(&out, NO_LIMIT);
+    assert_int_equal(frame_message_deflated(&out, FRAME_TEXT, SLICE_LIT("Hello"), 100), 0);
+    assert_int_equal(frame_message_deflated(&out, FRAME_BINARY, SLICE_LIT("Hello"), 2), 0);
+    assert_true(slice_eq(buf_slice(&out), SLICE_LIT("\xc1\x05Hello"
+                                                    "\x42\x02He\x00\x02ll\x80\x01o")));
+    buf_fini(&out);
+}
+
+static void test_next(void **state)
+{
+    (void) state;
+    static const size_t SIZES[] = {0, 1, 125, 126, 65535, 65536};
+    static uint8_t payload[65536];
+    struct buf out;
+    uint8_t first;
+    struct slice got;
+    for (size_t i = 0; i < ARRAY_LEN(SIZES); i++) {
+        buf_init(&out, NO_LIMIT);
+        assert_int_equal(
+            frame_message_deflated(&out, FRAME_TEXT, slice_of(payload, SIZES[i]), sizeof(payload)),
+            0);
+        size_t whole = out.len;
+        assert_int_equal(buf_append_str(&out, "x"), 0);
+        for (size_t len = 0; len < whole; len += len < 20 ? 1 : whole - len - 1) {
+            struct slice cut = slice_of(out.data, len);
+            assert_false(frame_next(&cut, &first, &got));
+            assert_ptr_equal(cut.data, out.data);
+            if (len == whole - 1)
+                break;
+        }
+        struct slice rest = buf_slice(&out);
+        assert_true(frame_next(&rest, &first, &got));
+        assert_int_equal(first, FRAME_FIN | FRAME_RSV1 | FRAME_TEXT);
+        assert_int_equal(got.len, SIZES[i]);
+        assert_ptr_equal(got.data + got.len, rest.data);
+        assert_true(slice_eq(rest, SLICE_LIT("x")));
+        buf_fini(&out);
+    }
+    struct slice wrong[] = {SLICE_LIT("\x81\x80xxxx"), /* masked: not ours */
+                            SLICE_LIT("\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff"
+                                      "x")};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        assert_false(frame_next(&wrong[i], &first, &got));
+}
+
 /* Takes one frame off the front; a decoder of its own, after RFC 6455 section 5.2. */
 static struct slice take_frame(struct slice *in, unsigned *first_byte)
 {
@@ -218,9 +267,13 @@ static void test_longest_control(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc_vectors),           cmocka_unit_test(test_fragmentation),
-        cmocka_unit_test(test_message_refused_whole), cmocka_unit_test(test_close),
+        cmocka_unit_test(test_rfc_vectors),
+        cmocka_unit_test(test_fragmentation),
+        cmocka_unit_test(test_message_refused_whole),
+        cmocka_unit_test(test_close),
         cmocka_unit_test(test_longest_control),
+        cmocka_unit_test(test_deflated),
+        cmocka_unit_test(test_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
