@@ -175,22 +175,23 @@ static void test_read_coalesces(void **state)
         assert_int_equal(ms, 100 + i);
         for (size_t k = i; k < ARRAY_LEN(LENGTHS); k++) {
             assert_memory_equal(s.bytes.data + (starts[k] - starts[i]), bytes, LENGTHS[k]);
-            uint64_t probes[] = {starts[k] + 1, starts[k] + (LENGTHS[k] + 1) / 2, starts[k + 1]};
+            uint64_t probes[] = {starts[k], starts[k] + LENGTHS[k] / 2, starts[k + 1] - 1};
             for (size_t p = 0; p < ARRAY_LEN(probes); p++) {
-                uint32_t n = 0;
-                assert_int_equal(segment_message_end(&s, probes[p], &n), starts[k + 1]);
-                assert_int_equal(n, k - i + 1);
-                assert_int_equal(segment_message_end(&s, probes[p], NULL), starts[k + 1]);
+                struct segment_cut cut;
+                segment_cut(&s, probes[p] - starts[i], &cut);
+                assert_int_equal(cut.end, starts[k + 1]);
+                assert_int_equal(cut.len, starts[k + 1] - starts[i]);
+                assert_int_equal(cut.n_messages, k - i + 1);
             }
         }
     }
     struct segment_span before = read_at(r, starts[1]);
     append(log, 50, 200); /* what was read does not grow */
     assert_int_equal(before.n_messages, ARRAY_LEN(LENGTHS) - 1);
-    uint32_t n;
-    assert_int_equal(segment_message_end(&before, starts[ARRAY_LEN(LENGTHS)], &n),
-                     starts[ARRAY_LEN(LENGTHS)]);
-    assert_int_equal(n, ARRAY_LEN(LENGTHS) - 1);
+    struct segment_cut cut;
+    segment_cut(&before, before.bytes.len - 1, &cut);
+    assert_int_equal(cut.end, starts[ARRAY_LEN(LENGTHS)]);
+    assert_int_equal(cut.n_messages, ARRAY_LEN(LENGTHS) - 1);
     pathlog_leave(r);
     pathlog_reader_free(r);
     pathlog_free(log);
@@ -413,7 +414,9 @@ static void test_reference_outlives(void **state)
     assert_true(segment_end(s.seg) <= pathlog_oldest(log));
     assert_true(pathlog_bytes(log) <= 2 * one); /* what a write holds is not the log's any more */
     assert_memory_equal(s.bytes.data, bytes, 500);
-    assert_int_equal(segment_message_end(&s, 1, NULL), 500);
+    struct segment_cut cut;
+    segment_cut(&s, 0, &cut);
+    assert_int_equal(cut.end, 500);
 
     pathlog_enter(r);
     struct segment_span newest = read_at(r, 2 * SPAN);

@@ -130,11 +130,16 @@ static void test_made(void **state)
             assert_int_equal(span.bytes.len, end - at);
             assert_memory_equal(span.bytes.data, bytes, i);
             assert_int_equal(segment_appended_ms(seg, at), 1000 + i);
-            uint32_t count;
-            assert_int_equal(segment_message_end(&span, at + 1, &count), at + i);
-            assert_int_equal(count, 1);
-            assert_int_equal(segment_message_end(&span, end, &count), end);
-            assert_int_equal(count, n - i + 1);
+            assert_int_equal(span.end, end);
+            struct segment_cut cut;
+            segment_cut(&span, 0, &cut);
+            assert_int_equal(cut.end, at + i);
+            assert_int_equal(cut.len, i);
+            assert_int_equal(cut.n_messages, 1);
+            segment_cut(&span, span.bytes.len - 1, &cut);
+            assert_int_equal(cut.end, end);
+            assert_int_equal(cut.len, span.bytes.len);
+            assert_int_equal(cut.n_messages, n - i + 1);
         }
         struct segment_span span;
         segment_read(seg, end, &span);
