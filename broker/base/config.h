@@ -71,6 +71,9 @@ struct config {
         uint64_t max_fragments, max_control_rate, max_message_rate; /* rates per second, 0: none */
         uint64_t replay_bytes;      /* stored history held for clients that catch up */
         uint64_t send_buffer_bytes; /* SO_SNDBUF of client sockets; 0: the system's */
+        unsigned deflate;           /* 0, or 1: permessage-deflate for who asks */
+        uint64_t deflate_level;     /* zlib's, 1 to 9 */
+        uint64_t deflate_min_bytes; /* of an encoded message; shorter ones are not deflated */
     } gateway;
     struct {
         struct config_strings listen;

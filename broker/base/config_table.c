@@ -10,6 +10,7 @@ static const char *const LOG_LEVEL_WORDS[] = {"debug", "info", "warn", "error", 
 static const char *const INBOUND_WORDS[] = {"ignore", "reject", "echo", NULL};
 static const char *const SLOW_WORDS[] = {"close", "skip", NULL};
 static const char *const ENGINE_WORDS[] = {"embedded", "memory", NULL};
+static const char *const SWITCH_WORDS[] = {"false", "true", NULL};
 static const char *const KIND_WORDS[] = {"distribution", NULL};
 
 static const struct setting_format
@@ -28,7 +29,7 @@ static const struct setting_format
     INBOUND = {"ignore, reject or echo", NULL, INBOUND_WORDS},
     SLOW = {"close or skip", NULL, SLOW_WORDS},
     ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
-    KIND = {"distribution", NULL, KIND_WORDS};
+    SWITCH = {"true or false", NULL, SWITCH_WORDS}, KIND = {"distribution", NULL, KIND_WORDS};
 
 /* Key and place at once, where they have one name; _ms is what durations are kept in. */
 #define C(member)         #member, offsetof(struct config, member)
@@ -125,6 +126,13 @@ const struct setting SETTINGS[] = {
      "Stored history held in memory for clients that catch up, all of them together."},
     {C(gateway.send_buffer_bytes),    SIZE,     0, GIB,        "0",        NULL, 0,
      "SO_SNDBUF of client sockets; 0 leaves it to the system."},
+    {C(gateway.deflate),              CHOICE,   0, 0,          "false",    &SWITCH, 0,
+     "Whether clients may have permessage-deflate (RFC 7692), without context takeover. A message is "
+     "deflated once for all of them."},
+    {C(gateway.deflate_level),        COUNT,    1, 9,          "6",        NULL, 0,
+     "1 is fast, 9 is small."},
+    {C(gateway.deflate_min_bytes),    SIZE,     0, 16 * MIB,   "256",      NULL, 0,
+     "Shorter messages go out as they are."},
 
     {P(path),                         TEXT,     1, 255,        NULL,       &PATH, REQUIRED,
      "The template. `{team}` is one segment, `{name+}` one or more."},

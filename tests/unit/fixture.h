@@ -84,6 +84,7 @@ static inline struct fixture *fixture_new(void)
     cfg->gateway.close_timeout_ms = 5000;
     cfg->gateway.drain_timeout_ms = 1000;
     cfg->gateway.max_fragments = 64;
+    cfg->gateway.deflate_level = 6;
     cfg->webhooks.max_body_bytes = cfg->webhooks.max_inflight_bytes = 1 << 20;
     cfg->webhooks.max_connections = 1000;
     cfg->webhooks.header_timeout_ms = cfg->webhooks.body_timeout_ms = 60000;
