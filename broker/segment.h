@@ -67,7 +67,7 @@ void segment_cut(const struct segment_span *span, size_t sent, struct segment_cu
 /* The deflated form of a message, beside the plain one of the same position. A reader with
  * permessage-deflate gets it where there is one and the plain message elsewhere (RFC 7692 section 6
  * leaves that to the sender message by message). It lies in a sibling, which grows from nothing
- * when the first is added, never takes more than half of its segment's memory, and lives as long.
+ * when the first is added, never takes more than half of its segment's room, and lives as long.
  *
  * Who puts, right after segment_put(). Without memory or room the message has no deflated form. */
 void segment_put_deflated(struct segment *seg, uint64_t position, struct slice message);
