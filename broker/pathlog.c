@@ -55,6 +55,7 @@ struct pathlog {
     _Atomic(struct reader_block *) blocks[N_BLOCKS]; /* filled from the front */
     /* writer only */
     struct segment_place place;         /* the tail, and where pathlog_append() goes on */
+    uint64_t last;                      /* the position of the newest message */
     uint64_t first, newest, n_segments; /* numbers of the retained segments' ends, and how many */
     bool missed; /* a message has a position but could not be held: it is in the store only */
     struct segment *limbo, **limbo_end; /* retired but maybe in use, oldest first */
@@ -223,14 +224,16 @@ static int open_segment(struct pathlog *log, uint64_t position)
     uint64_t number = position >> log->span_bits;
     struct segment *seg = log->spare;
     log->spare = NULL;
+    uint64_t size = 0;
     if (seg != NULL) {
+        size = segment_size(seg);
         segment_reopen(seg, position);
     } else {
         seg = segment_open(log->span_bits, position);
         if (seg == NULL)
             return -ENOMEM;
-        counter_add(&log->bytes, segment_size(seg));
     }
+    counter_add(&log->bytes, segment_size(seg) - size);
     /* Numbers were left out: no more of them than the ring has slots. */
     while (!is_empty(log) && number - log->first > log->ring_mask)
         retire_first(log);
@@ -277,6 +280,7 @@ static int append(struct pathlog *log, uint64_t position, struct slice message, 
     bool same = log->place.tail >> log->span_bits == number;
     log->place.n = same ? log->place.n + 1 : 1;
     log->place.tail = position + message.len;
+    log->last = position;
     atomic_store_explicit(&log->tail, log->place.tail, memory_order_release);
     pathlog_expire(log, now_ms);
     return 0;
@@ -299,6 +303,15 @@ int pathlog_append(struct pathlog *log, struct slice message, uint64_t now_ms)
     struct segment_place place = log->place;
     uint64_t position = segment_place(log->span_bits, &place, message.len);
     return is_appendable(log, message) ? append(log, position, message, now_ms) : -EMSGSIZE;
+}
+
+void pathlog_add_deflated(struct pathlog *log, struct slice message)
+{
+    ASSERT(!is_empty(log) && message.len > 0);
+    struct segment *seg = retained(log, log->newest);
+    uint64_t size = segment_size(seg);
+    segment_put_deflated(seg, log->last, message);
+    counter_add(&log->bytes, segment_size(seg) - size);
 }
 
 void pathlog_free(struct pathlog *log)
@@ -486,17 +499,30 @@ static int locate(const struct pathlog_reader *r, uint64_t cursor, struct place 
     }
 }
 
-int pathlog_read(struct pathlog_reader *r, uint64_t cursor, struct segment_span *ret)
+static inline int read_at(const struct pathlog_reader *r, uint64_t cursor, bool deflated,
+                          struct segment_span *ret)
 {
     struct place p;
     int err = locate(r, cursor, &p);
     if (err < 0)
         return err;
     if (p.seg == NULL)
-        *ret = (struct segment_span){.start = p.at};
+        *ret = (struct segment_span){.start = p.at, .end = p.at};
+    else if (deflated)
+        segment_read_deflated_to(p.seg, p.at, p.end, ret);
     else
         segment_read_to(p.seg, p.at, p.end, ret);
     return 0;
+}
+
+int pathlog_read(struct pathlog_reader *r, uint64_t cursor, struct segment_span *ret)
+{
+    return read_at(r, cursor, false, ret);
+}
+
+int pathlog_read_deflated(struct pathlog_reader *r, uint64_t cursor, struct segment_span *ret)
+{
+    return read_at(r, cursor, true, ret);
 }
 
 int pathlog_appended_ms(struct pathlog_reader *r, uint64_t cursor, uint64_t *ret)

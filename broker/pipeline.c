@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "crash.h"
+#include "delivery.h"
 #include "frame.h"
 #include "log.h"
 #include "mem.h"
@@ -10,11 +11,10 @@
 
 #include <stdlib.h>
 
-#define WAKE_BYTES    (256 << 10) /* appended at most before the readers are woken */
-#define EXPIRE_MS     1000        /* how often quiet paths are looked at */
-#define CLOCK_STEP_MS 1000        /* of the wall clock against the monotonic one; less is drift */
-#define SETTLE_EVENTS 1000        /* batched, before the engine is told so between its seconds */
-#define DENIED_LOG_MS 1000        /* one line a second for all triggers that may not send */
+#define EXPIRE_MS     1000 /* how often quiet paths are looked at */
+#define CLOCK_STEP_MS 1000 /* of the wall clock against the monotonic one; less is drift */
+#define SETTLE_EVENTS 1000 /* batched, before the engine is told so between its seconds */
+#define DENIED_LOG_MS 1000 /* one line a second for all triggers that may not send */
 
 /* What a trigger does: gather a batch for a path. */
 struct action {
@@ -37,8 +37,7 @@ struct pipeline {
     uv_timer_t cutoff, expire;
     uv_prepare_t turn; /* runs before the loop waits */
     struct buf frame;  /* scratch for encoding */
-    bool *touched;     /* by path index: appended to, readers not yet woken */
-    size_t n_touched, unseen_bytes;
+    struct delivery delivery;
     uint64_t denied_logged_ms;
     uint64_t settled_seq;   /* what the engine was told last, between the seconds */
     uint64_t newest_seq;    /* of the events that were matched against all triggers */
@@ -117,7 +116,7 @@ static void on_flush(void *ctx, const struct batch_message *m)
         metrics_add(p->metrics, M_BATCH_DROPPED, 1);
 }
 
-/* --- engine > path log > wake --- */
+/* --- engine > delivery (path log > wake) --- */
 
 static void log_batch(const struct engine_batch *b)
 {
@@ -133,30 +132,6 @@ static void log_batch(const struct engine_batch *b)
     log_close(&l);
 }
 
-static void touch(struct pipeline *p, struct path *path)
-{
-    if (!p->touched[path->index])
-        p->n_touched++;
-    p->touched[path->index] = true;
-}
-
-/* Wakes once per path for all that one turn appended: what a sweep finds together leaves together.
- */
-static void wake_touched(struct pipeline *p)
-{
-    p->unseen_bytes = 0;
-    for (size_t i = 0; p->n_touched > 0 && i < path_table_size(p->paths); i++) {
-        if (!p->touched[i])
-            continue;
-        p->touched[i] = false;
-        p->n_touched--;
-        struct path *path = path_table_at(p->paths, i);
-        CRASH_POINT("pipeline.wake");
-        if (path->wake != NULL)
-            path->wake(path->wake_ctx, path);
-    }
-}
-
 static int on_deliver(void *ctx, const struct engine_batch *b)
 {
     static const enum metric FLUSHED[] = {[BATCH_SIZE] = M_BATCH_SIZE,
@@ -164,18 +139,11 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
                                           [BATCH_BYTES] = M_BATCH_BYTES,
                                           [BATCH_DRAIN] = M_BATCH_DRAIN};
     struct pipeline *p = ctx;
-    struct pathlog *log = b->path->log;
-    int r = b->position == ENGINE_ANYWHERE
-                ? pathlog_append(log, b->frames, now_of(p))
-                : pathlog_append_at(log, b->position, b->frames, now_of(p));
+    int r = delivery_add(&p->delivery, b, now_of(p));
     if (r < 0)
         return r;
     metrics_add(p->metrics, FLUSHED[b->why], 1);
     log_batch(b);
-    touch(p, b->path);
-    p->unseen_bytes += b->frames.len;
-    if (p->unseen_bytes >= WAKE_BYTES)
-        wake_touched(p); /* before a large envelope fills the window */
     return 0;
 }
 
@@ -186,7 +154,7 @@ static uint64_t batched_seq(const struct pipeline *p);
 static void on_delivered(void *ctx)
 {
     struct pipeline *p = ctx;
-    wake_touched(p);
+    delivery_wake(&p->delivery);
     if (p->newest_seq - p->settled_seq < SETTLE_EVENTS || p->draining || p->broken)
         return;
     p->settled_seq = batched_seq(p);
@@ -337,11 +305,7 @@ static void watch_clock(struct pipeline *p)
 static void on_expire(uv_timer_t *timer)
 {
     struct pipeline *p = timer->data;
-    for (size_t i = 0; i < path_table_size(p->paths); i++) {
-        struct path *path = path_table_at(p->paths, i);
-        if (pathlog_bytes(path->log) > 0)
-            pathlog_expire(path->log, now_of(p));
-    }
+    delivery_expire(&p->delivery, now_of(p));
     watch_clock(p);
     if (!p->draining && !p->broken)
         p->ops->batched(p->engine, batched_seq(p));
@@ -488,7 +452,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
         free(p);
         return r;
     }
-    p->touched = xcalloc(path_table_size(paths) + 1, sizeof(*p->touched));
+    delivery_init(&p->delivery, cfg, paths, metrics);
     buf_init(&p->frame, SIZE_MAX / 2);
     p->triggers = trigger_set_new(cfg);
     make_actions(p);
@@ -597,6 +561,6 @@ void pipeline_free(struct pipeline *p)
     trigger_set_free(p->triggers);
     buf_fini(&p->frame);
     free(p->actions);
-    free(p->touched);
+    delivery_fini(&p->delivery);
     free(p);
 }

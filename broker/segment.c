@@ -3,7 +3,12 @@
  *
  * Publishing: message, index entry, the count (release). A reader that acquired a count, or a tail
  * that the log published later, sees all that is before it; a count may be newer than that tail, so
- * counts are only used as a bound for searches. */
+ * counts are only used as a bound for searches.
+ *
+ * The deflated forms lie in a sibling, a segment as well, whose positions are those of its own
+ * bytes and whose index says which message each is the form of. Nobody but its segment refers to
+ * it, so a reference to the segment keeps both. It is published with its first message in it; then
+ * its count is, as above. */
 #include "segment.h"
 
 #include "mem.h"
@@ -14,19 +19,23 @@
 
 struct entry {
     uint32_t offset, length; /* of the message in its segment */
-    uint64_t appended_ms;
+    union {
+        uint64_t appended_ms;
+        uint64_t form_of; /* in a sibling: the message's number in the segment */
+    };
 };
 
 struct segment {
     atomic_uint refs;
-    _Atomic uint32_t n;        /* messages published */
-    _Atomic uint64_t end;      /* the position after its last message, once sealed */
-    uint64_t start;            /* the position of data[0] */
-    uint64_t newest_ms;        /* who puts: when the last message came */
-    uint32_t used;             /* who puts: bytes of messages */
-    uint32_t room;             /* bytes of data, index included */
-    _Atomic uint64_t *account; /* NULL: nobody counts its memory */
-    struct segment *link;      /* its owner's */
+    _Atomic uint32_t n;                /* messages published */
+    _Atomic uint64_t end;              /* the position after its last message, once sealed */
+    uint64_t start;                    /* the position of data[0] */
+    uint64_t newest_ms;                /* who puts: when the last message came */
+    uint32_t used;                     /* who puts: bytes of messages */
+    uint32_t room;                     /* bytes of data, index included */
+    _Atomic uint64_t *account;         /* NULL: nobody counts its memory */
+    struct segment *link;              /* its owner's */
+    _Atomic(struct segment *) sibling; /* the deflated forms; NULL: there is none */
     _Alignas(struct entry) uint8_t data[];
 };
 
@@ -70,6 +79,7 @@ static struct segment *segment_new(size_t room, uint64_t position)
         return NULL;
     seg->room = (uint32_t) room;
     seg->account = NULL;
+    atomic_init(&seg->sibling, NULL);
     segment_reopen(seg, position);
     return seg;
 }
@@ -79,8 +89,15 @@ struct segment *segment_open(unsigned span_bits, uint64_t position)
     return segment_new((size_t) 1 << span_bits, position);
 }
 
+static struct segment *sibling_of(const struct segment *seg)
+{
+    return atomic_load_explicit(&seg->sibling, memory_order_acquire);
+}
+
 void segment_reopen(struct segment *seg, uint64_t position)
 {
+    free(sibling_of(seg)); /* maybe nobody wants deflated messages any more */
+    atomic_init(&seg->sibling, NULL);
     atomic_init(&seg->refs, 1);
     atomic_init(&seg->n, 0);
     atomic_init(&seg->end, SEGMENT_GROWING);
@@ -116,6 +133,7 @@ void segment_unref(struct segment *seg)
         return;
     if (seg->account != NULL)
         (void) atomic_fetch_sub_explicit(seg->account, segment_size(seg), memory_order_relaxed);
+    free(sibling_of(seg));
     free(seg);
 }
 
@@ -129,9 +147,15 @@ uint64_t segment_end(const struct segment *seg)
     return atomic_load_explicit(&seg->end, memory_order_acquire);
 }
 
-uint64_t segment_size(const struct segment *seg)
+static uint64_t memory_of(const struct segment *seg)
 {
     return sizeof(*seg) + seg->room;
+}
+
+uint64_t segment_size(const struct segment *seg)
+{
+    const struct segment *sibling = sibling_of(seg);
+    return memory_of(seg) + (sibling != NULL ? memory_of(sibling) : 0);
 }
 
 uint64_t segment_start(const struct segment *seg)
@@ -162,17 +186,54 @@ static struct entry *entry_at(struct segment *seg, uint32_t i)
     return (struct entry *) (void *) (top - (i + (size_t) 1) * sizeof(struct entry));
 }
 
-void segment_put(struct segment *seg, uint64_t position, struct slice message, uint64_t appended_ms)
+static bool has_room(const struct segment *seg, size_t len)
 {
     uint32_t n = atomic_load_explicit(&seg->n, memory_order_relaxed);
-    ASSERT(message.len > 0 && position == seg->start + seg->used);
-    ASSERT(seg->used + message.len + (n + (size_t) 1) * sizeof(struct entry) <= seg->room);
+    return seg->used + len + (n + (size_t) 1) * sizeof(struct entry) <= seg->room;
+}
+
+static void put(struct segment *seg, struct slice message, struct entry e)
+{
+    uint32_t n = atomic_load_explicit(&seg->n, memory_order_relaxed);
+    ASSERT(message.len > 0 && has_room(seg, message.len));
     memcpy(seg->data + seg->used, message.data, message.len);
-    *entry_at(seg, n) = (struct entry){
-        .offset = seg->used, .length = (uint32_t) message.len, .appended_ms = appended_ms};
+    e.offset = seg->used;
+    e.length = (uint32_t) message.len;
+    *entry_at(seg, n) = e;
     seg->used += (uint32_t) message.len;
-    seg->newest_ms = appended_ms;
     atomic_store_explicit(&seg->n, n + 1, memory_order_release);
+}
+
+void segment_put(struct segment *seg, uint64_t position, struct slice message, uint64_t appended_ms)
+{
+    ASSERT(position == seg->start + seg->used);
+    seg->newest_ms = appended_ms;
+    put(seg, message, (struct entry){.appended_ms = appended_ms});
+}
+
+static struct segment *sibling_new(const struct segment *seg)
+{
+    size_t align = _Alignof(struct entry);
+    return segment_new(seg->room / 2 / align * align, 0);
+}
+
+void segment_put_deflated(struct segment *seg, uint64_t position, struct slice message)
+{
+    uint32_t newest = atomic_load_explicit(&seg->n, memory_order_relaxed) - 1;
+    ASSERT(position == seg->start + entry_at(seg, newest)->offset);
+    struct segment *sibling = atomic_load_explicit(&seg->sibling, memory_order_relaxed);
+    bool fresh = sibling == NULL;
+    if (fresh)
+        sibling = sibling_new(seg);
+    if (sibling == NULL)
+        return;
+    if (has_room(sibling, message.len))
+        put(sibling, message, (struct entry){.form_of = newest});
+    if (!fresh)
+        return;
+    if (seg->account != NULL)
+        (void) atomic_fetch_add_explicit(seg->account, memory_of(sibling), memory_order_relaxed);
+    atomic_store_explicit(&seg->sibling, sibling, memory_order_release);
 }
 
 void segment_seal(struct segment *seg)
@@ -205,6 +266,13 @@ static uint32_t messages_below(struct segment *seg, uint32_t n, uint32_t offset)
     return low;
 }
 
+/* The position after the message of this number. */
+static uint64_t end_of(struct segment *seg, uint32_t number)
+{
+    const struct entry *e = entry_at(seg, number);
+    return seg->start + e->offset + e->length;
+}
+
 void segment_read_to(struct segment *seg, uint64_t cursor, uint64_t end, struct segment_span *ret)
 {
     uint32_t from = (uint32_t) (cursor - seg->start), to = (uint32_t) (end - seg->start);
@@ -214,6 +282,7 @@ void segment_read_to(struct segment *seg, uint64_t cursor, uint64_t end, struct 
     *ret = (struct segment_span){
         .bytes = slice_of(seg->data + from, to - from),
         .start = cursor,
+        .end = end,
         .n_messages = messages_below(seg, n, to) - before,
         .seg = seg,
     };
@@ -224,21 +293,83 @@ void segment_read(struct segment *seg, uint64_t cursor, struct segment_span *ret
     uint64_t end = segment_end(seg);
     ASSERT(end != SEGMENT_GROWING);
     if (cursor >= end)
-        *ret = (struct segment_span){.start = cursor};
+        *ret = (struct segment_span){.start = cursor, .end = cursor};
     else
         segment_read_to(seg, cursor < seg->start ? seg->start : cursor, end, ret);
 }
 
-uint64_t segment_message_end(const struct segment_span *span, uint64_t pos, uint32_t *ret_n)
+/* How many of the sibling's first `n` forms are of messages below `number`. */
+static uint32_t forms_below(struct segment *sibling, uint32_t n, uint32_t number)
 {
-    ASSERT(pos > span->start && pos - span->start <= span->bytes.len);
-    struct segment *seg = span->seg;
-    uint32_t n = segment_messages(seg);
-    uint32_t upto = messages_below(seg, n, (uint32_t) (pos - seg->start));
-    if (ret_n != NULL)
-        *ret_n = upto - messages_below(seg, n, (uint32_t) (span->start - seg->start));
-    const struct entry *e = entry_at(seg, upto - 1);
-    return seg->start + e->offset + e->length;
+    uint32_t low = 0, high = n;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (entry_at(sibling, mid)->form_of < number)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* How many forms from the one at `from`, at most `most`, are of messages that follow each other.
+ * Numbers grow at least as fast as the index. */
+static uint32_t forms_in_row(struct segment *sibling, uint32_t from, uint32_t most)
+{
+    uint64_t first = entry_at(sibling, from)->form_of;
+    uint32_t low = 1, high = most;
+    while (low < high) { /* mostly all */
+        uint32_t mid = high == most ? high : low + (high - low + 1) / 2;
+        if (entry_at(sibling, from + mid - 1)->form_of == first + mid - 1)
+            low = mid;
+        else
+            high = mid - 1;
+    }
+    return low;
+}
+
+void segment_read_deflated_to(struct segment *seg, uint64_t cursor, uint64_t end,
+                              struct segment_span *ret)
+{
+    uint32_t published = segment_messages(seg);
+    uint32_t first = messages_below(seg, published, (uint32_t) (cursor - seg->start));
+    uint32_t upto = messages_below(seg, published, (uint32_t) (end - seg->start));
+    struct segment *sibling = sibling_of(seg);
+    uint32_t n = sibling == NULL ? 0 : segment_messages(sibling);
+    uint32_t i = n == 0 ? 0 : forms_below(sibling, n, first);
+    uint64_t next = i < n ? entry_at(sibling, i)->form_of : upto;
+    if (next != first) {
+        uint64_t plain = next < upto ? seg->start + entry_at(seg, (uint32_t) next)->offset : end;
+        segment_read_to(seg, cursor, plain, ret);
+        return;
+    }
+    uint32_t most = n - i < upto - first ? n - i : upto - first;
+    uint32_t row = forms_in_row(sibling, i, most);
+    uint32_t from = entry_at(sibling, i)->offset;
+    *ret = (struct segment_span){
+        .bytes = slice_of(sibling->data + from, end_of(sibling, i + row - 1) - from),
+        .start = cursor,
+        .end = end_of(seg, first + row - 1),
+        .n_messages = row,
+        .seg = seg,
+    };
+}
+
+void segment_cut(const struct segment_span *span, size_t sent, struct segment_cut *ret)
+{
+    ASSERT(sent < span->bytes.len);
+    struct segment *seg = span->seg, *holder = seg; /* of the span's bytes */
+    if (span->bytes.data != seg->data + (span->start - seg->start))
+        holder = sibling_of(seg);
+    uint32_t n = segment_messages(holder), from = (uint32_t) (span->bytes.data - holder->data);
+    uint32_t first = messages_below(holder, n, from);
+    uint32_t last = messages_below(holder, n, from + (uint32_t) sent + 1) - 1;
+    const struct entry *e = entry_at(holder, last);
+    *ret = (struct segment_cut){
+        .end = end_of(seg, holder == seg ? last : (uint32_t) e->form_of),
+        .len = e->offset + e->length - from,
+        .n_messages = last + 1 - first,
+    };
 }
 
 uint64_t segment_appended_ms(struct segment *seg, uint64_t cursor)

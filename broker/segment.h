@@ -55,8 +55,8 @@ struct segment_span {
 };
 /* From a sealed segment: everything from `cursor` (between two messages, or below the first) on. */
 void segment_read(struct segment *seg, uint64_t cursor, struct segment_span *ret);
-/* Where the message that contains byte number `sent` < bytes.len of the span ends: its position, how
- * many of the span's bytes that takes, and how many whole messages. */
+/* Where the message that contains byte number `sent` < bytes.len of the span ends: its position,
+ * how many of the span's bytes that takes, and how many whole messages. */
 struct segment_cut {
     uint64_t end;
     size_t len;
@@ -66,8 +66,8 @@ void segment_cut(const struct segment_span *span, size_t sent, struct segment_cu
 
 /* The deflated form of a message, beside the plain one of the same position. A reader with
  * permessage-deflate gets it where there is one and the plain message elsewhere (RFC 7692 section 6
- * leaves that to the sender message by message). It lies in a sibling, which grows from nothing when
- * the first is added, never takes more than half of its segment's memory, and lives as long.
+ * leaves that to the sender message by message). It lies in a sibling, which grows from nothing
+ * when the first is added, never takes more than half of its segment's room, and lives as long.
  *
  * Who puts, right after segment_put(). Without memory or room the message has no deflated form. */
 void segment_put_deflated(struct segment *seg, uint64_t position, struct slice message);

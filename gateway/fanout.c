@@ -155,14 +155,14 @@ void fanout_blocked(struct group *g, struct rest *r)
 static void block(struct member *m, const struct segment_span *span, size_t sent, struct tally *t)
 {
     struct conn *c = m->conn;
-    uint32_t n;
-    uint64_t end = segment_message_end(span, span->start + sent + 1, &n);
-    m->cursor = end;
-    t->frames += n;
-    t->bytes += end - span->start;
+    struct segment_cut cut;
+    segment_cut(span, sent, &cut);
+    m->cursor = cut.end;
+    t->frames += cut.n_messages;
+    t->bytes += cut.len;
     t->partial++;
     segment_ref(span->seg);
-    conn_queue(c, slice_sub(span->bytes, sent, end - span->start), span->seg);
+    conn_queue(c, slice_sub(span->bytes, sent, cut.len), span->seg);
 }
 
 /* What a member gets whose cursor is no longer in the log. */
@@ -189,7 +189,7 @@ static bool send_span(struct member *m, const struct segment_span *span, struct 
         return false;
     }
     CRASH_POINT("fanout.sent");
-    m->cursor = span->start + span->bytes.len;
+    m->cursor = span->end;
     t->frames += span->n_messages;
     t->bytes += span->bytes.len;
     return true;
@@ -205,33 +205,49 @@ bool fanout_send(struct group *g, struct member *m, const struct segment_span *s
     return all;
 }
 
-/* Sends one piece (up to a segment's end) to one member. True when the member may have more. Inside
- * pathlog_enter(). `span` carries what was read for the member before: most stand at one position.
- */
-static bool send_piece(struct group *g, struct member *m, struct segment_span *span,
-                       uint64_t *span_of, struct tally *t)
+/* What was read for the member before, since most stand at one position. There are two of them, by
+ * member.deflate, so that in a mixed group neither kind has to read again after the other. */
+struct piece {
+    uint64_t of;              /* the cursor it was read for; UINT64_MAX: nothing was */
+    struct segment_span span; /* then not empty */
+};
+
+static void forget_pieces(struct piece pieces[2])
 {
-    if (*span_of != m->cursor || span->bytes.len == 0) {
-        if (pathlog_read(g->reader, m->cursor, span) < 0) {
-            span->bytes.len = 0;
-            off_the_window(g, m);
-            return false;
-        }
-        *span_of = m->cursor;
-    }
-    return span->bytes.len > 0 && send_span(m, span, t);
+    pieces[0].of = pieces[1].of = UINT64_MAX;
+}
+
+static bool read_piece(struct group *g, struct member *m, struct piece *p)
+{
+    int r = m->deflate ? pathlog_read_deflated(g->reader, m->cursor, &p->span)
+                       : pathlog_read(g->reader, m->cursor, &p->span);
+    bool found = r == 0 && p->span.bytes.len > 0;
+    p->of = found ? m->cursor : UINT64_MAX;
+    if (r < 0)
+        off_the_window(g, m);
+    return found;
+}
+
+/* Sends one piece (up to a segment's end) to one member. True when the member may have more. Inside
+ * pathlog_enter(). */
+static bool send_piece(struct group *g, struct member *m, struct piece pieces[2], struct tally *t)
+{
+    struct piece *p = &pieces[m->deflate];
+    if (p->of != m->cursor && !read_piece(g, m, p))
+        return false;
+    return send_span(m, &p->span, t);
 }
 
 void fanout_flush(struct group *g, struct conn *c)
 {
     if (conn_blocked(c) || c->replay != NULL)
         return;
-    struct segment_span span = {0};
-    uint64_t span_of = UINT64_MAX;
+    struct piece pieces[2];
     struct tally t = {0};
+    forget_pieces(pieces);
     pathlog_enter(g->reader);
     /* one segment a turn, as in a sweep: what is left is the sweep's */
-    bool more = send_piece(g, &g->members[c->member], &span, &span_of, &t);
+    bool more = send_piece(g, &g->members[c->member], pieces, &t);
     pathlog_leave(g->reader);
     tally_add(g, &t);
     if (c->state != CONN_OPEN || g->members[c->member].blocked)
@@ -292,9 +308,9 @@ static bool begin_pass(struct group *g)
 /* At most FANOUT_SLICE sends. False when the group is done. */
 static bool slice(struct group *g)
 {
-    struct segment_span span = {0};
-    uint64_t span_of = UINT64_MAX;
+    struct piece pieces[2];
     struct tally t = {0};
+    forget_pieces(pieces);
     if (g->at >= g->n && !begin_pass(g))
         return false;
     pathlog_enter(g->reader);
@@ -306,7 +322,7 @@ static bool slice(struct group *g)
             g->at++;
             continue;
         }
-        bool more = send_piece(g, m, &span, &span_of, &t);
+        bool more = send_piece(g, m, pieces, &t);
         if (g->at < g->n && g->members[g->at].conn == c) { /* it has not left */
             m = &g->members[g->at++];
             if (more && m->cursor < tail)

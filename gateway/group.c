@@ -63,13 +63,18 @@ int group_join(struct group *g, struct conn *c, uint64_t position)
         .conn = c,
         .fd = c->transport->plain ? c->fd : -1,
         .catching = position < tail,
+        .deflate = c->deflate,
     };
+    if (c->deflate)
+        atomic_fetch_add_explicit(&g->path->deflate_clients, 1, memory_order_relaxed);
     return 0;
 }
 
 void group_leave(struct group *g, struct conn *c)
 {
     struct member *last = &g->members[g->n - 1];
+    if (g->members[c->member].deflate)
+        atomic_fetch_sub_explicit(&g->path->deflate_clients, 1, memory_order_relaxed);
     if (last->conn != c) {
         g->members[c->member] = *last;
         last->conn->member = c->member;

@@ -115,12 +115,15 @@ static void on_loaded(struct mail *m)
 }
 
 /* At most a turn's bytes, in whole messages. */
-static void cut(struct segment_span *span)
+static void shorten(struct segment_span *span)
 {
     if (span->bytes.len <= REPLAY_TURN_BYTES)
         return;
-    uint64_t end = segment_message_end(span, span->start + REPLAY_TURN_BYTES, &span->n_messages);
-    span->bytes.len = (size_t) (end - span->start);
+    struct segment_cut cut;
+    segment_cut(span, REPLAY_TURN_BYTES - 1, &cut);
+    span->bytes.len = cut.len;
+    span->end = cut.end;
+    span->n_messages = cut.n_messages;
 }
 
 void replay_next(struct worker *w)
@@ -141,7 +144,7 @@ void replay_next(struct worker *w)
         go_on(p);
         return;
     }
-    cut(&span);
+    shorten(&span);
     struct fanout_sent sent;
     bool all = fanout_send(c->group, m, &span, &sent);
     metrics_add(&w->metrics, M_REPLAYED_MESSAGES, sent.messages);

@@ -86,12 +86,26 @@ static int print_groups(struct shared *s, struct buf *out)
     return 0;
 }
 
+static uint64_t log_bytes(const struct path *p)
+{
+    return pathlog_bytes(p->log);
+}
+static uint64_t log_messages(const struct path *p)
+{
+    return pathlog_messages(p->log);
+}
+static uint64_t deflate_clients(const struct path *p)
+{
+    return atomic_load_explicit(&p->deflate_clients, memory_order_relaxed);
+}
+
 static const struct {
     const char *family, *help;
-    uint64_t (*value)(const struct pathlog *log);
+    uint64_t (*value)(const struct path *p);
 } PER_PATH[] = {
-    {"regcast_path_log_bytes", "Memory held by the path's log.", pathlog_bytes},
-    {"regcast_path_log_messages", "Messages kept in the path's log.", pathlog_messages},
+    {"regcast_path_log_bytes", "Memory held by the path's log.", log_bytes},
+    {"regcast_path_log_messages", "Messages kept in the path's log.", log_messages},
+    {"regcast_deflate_connections", "Open connections with permessage-deflate.", deflate_clients},
 };
 
 static int print_paths(struct shared *s, struct buf *out)
@@ -104,7 +118,7 @@ static int print_paths(struct shared *s, struct buf *out)
             if (r == 0)
                 r = label(out, p->cfg->path);
             if (r == 0)
-                r = buf_printf(out, "\"} %llu\n", (unsigned long long) PER_PATH[f].value(p->log));
+                r = buf_printf(out, "\"} %llu\n", (unsigned long long) PER_PATH[f].value(p));
         }
         if (r < 0)
             return r;

@@ -86,6 +86,11 @@ enum metrics_listener { LISTENER_GATEWAY, LISTENER_WEBHOOKS, LISTENER_N };
     X(M_REPLAYED_MESSAGES, "regcast_replayed_messages_total", "",                                 \
       "Messages sent from stored history.")                                                       \
     X(M_REPLAYED_BYTES, "regcast_replayed_bytes_total", "", "Bytes of those messages.")           \
+    X(M_DEFLATED_MESSAGES, "regcast_deflated_messages_total", "",                                 \
+      "Messages deflated, once each for all clients with permessage-deflate.")                    \
+    X(M_DEFLATE_IN_BYTES, "regcast_deflate_in_bytes_total", "",                                   \
+      "Bytes of those messages before.")                                                          \
+    X(M_DEFLATE_OUT_BYTES, "regcast_deflate_out_bytes_total", "", "Their bytes after.")           \
     X(M_JOURNAL_ITEMS, "regcast_journal_items_total", "",                                         \
       "Webhooks and batches written to the journal.")                                             \
     X(M_JOURNAL_FULL, "regcast_journal_failures_total", "reason=\"full\"",                       \

@@ -35,6 +35,10 @@ const FAMILIES = {
     regcast_sweep_seconds: 'histogram',
     regcast_webhook_seconds: 'histogram',
     regcast_trigger_denied_total: 'counter',
+    regcast_deflate_connections: 'gauge', // by path
+    regcast_deflated_messages_total: 'counter',
+    regcast_deflate_in_bytes_total: 'counter',
+    regcast_deflate_out_bytes_total: 'counter',
 };
 
 test('the parser of these tests takes no nonsense', () => {

@@ -23,13 +23,13 @@
 
 struct message {
     uint64_t start, ms;
-    uint64_t piece;  /* counts the segments of memory; one position segment may have several */
-    uint32_t number; /* among the messages of its position segment */
-    size_t len;
+    uint64_t piece;       /* counts the segments of memory; one position segment may have several */
+    uint32_t number;      /* among the messages of its position segment */
+    size_t len, form_len; /* of the plain message, and deflated; 0: there is no such form */
 };
 
 struct held { /* a span, and what keeps its memory: a reader inside, or a reference */
-    bool active;
+    bool active, deflated;
     struct segment_span span;
 };
 
@@ -52,9 +52,12 @@ struct run {
     uint64_t oldest, tail; /* positions */
     uint64_t placed;       /* after the last message, whatever was missed since */
     bool is_missed;
-    uint64_t limbo[OPS], n_limbo;     /* ends of retired segments that a reader holds back */
-    uint64_t segment_memory;          /* bytes, measured */
-    unsigned reads, overflows, skips; /* to see that a run was worth it */
+    uint64_t limbo[OPS], n_limbo; /* ends of retired segments that a reader holds back */
+    bool sibling[OPS + 1];        /* by piece: it has room for deflated forms */
+    uint64_t form_rate;           /* of eight messages; changes now and then */
+    bool form_due;                /* the newest message may still get its deflated form */
+    uint64_t segment_memory;      /* bytes, measured; without a sibling */
+    unsigned reads, overflows, skips, forms, deflated_reads; /* to see that a run was worth it */
 };
 
 static uint8_t pattern[LONGEST + 65536];
@@ -77,6 +80,11 @@ static uint64_t pick(struct run *t, uint64_t n) /* splitmix64 */
 static const uint8_t *payload(size_t message) /* of its length, derived from its number */
 {
     return pattern + message * 40503u % 65536u;
+}
+
+static const uint8_t *form(size_t message)
+{
+    return pattern + (message * 40503u + 77u) % 65536u;
 }
 
 /* --- the model --- */
@@ -189,6 +197,17 @@ static void model_append_at(struct run *t, uint64_t position, size_t len)
     model_expire(t);
 }
 
+/* A sibling has room for half of what its segment has, index included. */
+static bool model_has_form_room(const struct run *t, size_t len)
+{
+    size_t room = SPAN / 2;
+    for (size_t i = t->n; i > 0 && t->messages[i - 1].piece == t->next - 1; i--) {
+        if (t->messages[i - 1].form_len > 0)
+            room -= t->messages[i - 1].form_len + ENTRY;
+    }
+    return len + ENTRY <= room;
+}
+
 /* The message that a cursor reads next; the number of messages when there is none. */
 static size_t model_at(const struct run *t, uint64_t cursor)
 {
@@ -217,32 +236,44 @@ static void check_memory(struct run *t)
         CHECK(t, bytes == 0 && segments == 0);
         return;
     }
-    CHECK(t, bytes % t->segment_memory == 0);
-    CHECK(t, bytes / t->segment_memory >= segments);
-    CHECK(t, bytes / t->segment_memory <= segments + (t->first < t->next ? 1 : 0));
+    uint64_t sibling = t->segment_memory - SPAN / 2, held = segments * t->segment_memory;
+    for (uint64_t piece = t->first - t->n_limbo; piece < t->next; piece++)
+        held += t->sibling[piece] ? sibling : 0;
+    CHECK(t, bytes >= held && (t->first < t->next || bytes == held));
+    uint64_t spare = bytes - held;
+    CHECK(t, spare == 0 || spare == t->segment_memory || spare == t->segment_memory + sibling);
 }
 
-static void check_span(struct run *t, const struct segment_span *s)
+static void check_span(struct run *t, const struct held *h)
 {
+    const struct segment_span *s = &h->span;
     size_t i = model_at(t, s->start), at = 0;
+    uint64_t end = s->start;
     uint32_t n = 0;
     for (; at < s->bytes.len; i++, n++) {
-        CHECK(t, i < t->n && t->messages[i].start == s->start + at);
-        CHECK(t, memcmp(s->bytes.data + at, payload(i), t->messages[i].len) == 0);
-        at += t->messages[i].len;
+        const struct message *m = &t->messages[i];
+        size_t len = h->deflated ? m->form_len : m->len;
+        CHECK(t, i < t->n && m->start == end && len > 0 && at + len <= s->bytes.len);
+        CHECK(t, memcmp(s->bytes.data + at, h->deflated ? form(i) : payload(i), len) == 0);
+        at += len;
+        end += m->len;
     }
-    CHECK(t, at == s->bytes.len && n == s->n_messages);
+    CHECK(t, at == s->bytes.len && n == s->n_messages && end == s->end);
 }
 
-static void check_message_end(struct run *t, const struct segment_span *s)
+static void check_cut(struct run *t, const struct held *h)
 {
-    uint64_t pos = s->start + 1 + pick(t, s->bytes.len);
-    size_t first = model_at(t, s->start), i = first;
-    while (t->messages[i].start + t->messages[i].len < pos)
-        i++;
-    uint32_t n = 0;
-    CHECK(t, segment_message_end(s, pos, &n) == t->messages[i].start + t->messages[i].len);
-    CHECK(t, n == i - first + 1);
+    size_t sent = (size_t) pick(t, h->span.bytes.len), len = 0;
+    size_t first = model_at(t, h->span.start), i = first;
+    for (;; i++) {
+        len += h->deflated ? t->messages[i].form_len : t->messages[i].len;
+        if (len > sent)
+            break;
+    }
+    struct segment_cut cut;
+    segment_cut(&h->span, sent, &cut);
+    CHECK(t, cut.end == t->messages[i].start + t->messages[i].len);
+    CHECK(t, cut.len == len && cut.n_messages == i - first + 1);
 }
 
 static uint64_t random_cursor(struct run *t)
@@ -268,6 +299,7 @@ static uint64_t random_cursor(struct run *t)
 
 static void op_expire(struct run *t)
 {
+    t->form_due = false;
     pathlog_expire(t->log, t->now);
     model_expire(t);
     check_memory(t);
@@ -302,8 +334,28 @@ static void op_miss(struct run *t)
     t->missed++;
 }
 
+/* The newest message gets its deflated form, maybe after others have read it without. */
+static void op_form(struct run *t)
+{
+    if (!t->form_due)
+        return;
+    t->form_due = false;
+    size_t len = pick(t, 10) == 0 ? t->messages[t->n - 1].len : random_length(t);
+    bool *sibling = &t->sibling[t->next - 1], fail = pick(t, 20) == 0;
+    mem_fail_at(fail ? 1 : 0);
+    pathlog_add_deflated(t->log, slice_of(form(t->n - 1), len));
+    mem_fail_at(0);
+    *sibling = *sibling || !fail;
+    if (*sibling && model_has_form_room(t, len)) {
+        t->messages[t->n - 1].form_len = len;
+        t->forms++;
+    }
+    check_memory(t);
+}
+
 static void op_append(struct run *t)
 {
+    t->form_due = false;
     size_t len = random_length(t);
     uint64_t position = t->from_store ? random_position(t, len) : model_position(t, len);
     bool refuse = pick(t, 20) == 0;
@@ -337,6 +389,9 @@ static void op_append(struct run *t)
     CHECK(t, r == 0);
     model_append_at(t, position, len);
     check_memory(t);
+    t->form_due = true;
+    if (pick(t, 8) < t->form_rate)
+        op_form(t);
 }
 
 static void op_clock(struct run *t)
@@ -349,6 +404,18 @@ static void op_clock(struct run *t)
         t->now += pick(t, 20);
 }
 
+/* Where a read from message `at` on ends: at the end of its segment, or, when it may be `either`
+ * kind, before the first message that has a deflated form where this one has none, or the reverse.
+ */
+static uint64_t run_end(const struct run *t, size_t at, bool either)
+{
+    const struct message *m = &t->messages[at];
+    while (m + 1 < t->messages + t->n && m[1].piece == m->piece &&
+           (!either || (m[1].form_len > 0) == (m->form_len > 0)))
+        m++;
+    return m->start + m->len;
+}
+
 static void op_read(struct run *t)
 {
     size_t i = pick(t, READERS);
@@ -357,7 +424,9 @@ static void op_read(struct run *t)
     uint64_t cursor = random_cursor(t), ms = 0;
     size_t at = model_at(t, cursor);
     struct segment_span s;
-    int r = pathlog_read(t->readers[i], cursor, &s);
+    bool either = pick(t, 2) == 0;
+    int r = either ? pathlog_read_deflated(t->readers[i], cursor, &s)
+                   : pathlog_read(t->readers[i], cursor, &s);
     CHECK(t, pathlog_appended_ms(t->readers[i], cursor, &ms) == r);
     if (cursor < t->oldest) {
         CHECK(t, r == -EOVERFLOW);
@@ -365,26 +434,29 @@ static void op_read(struct run *t)
         return;
     }
     CHECK(t, r == 0);
-    t->borrowed[i] = (struct held){true, s};
+    bool deflated = either && at < t->n && t->messages[at].form_len > 0;
+    struct held *borrowed = &t->borrowed[i];
+    *borrowed = (struct held){true, deflated, s};
     if (at == t->n) {
         CHECK(t, cursor == t->tail && s.bytes.len == 0 && s.seg == NULL && s.n_messages == 0);
-        CHECK(t, ms == UINT64_MAX && s.start == cursor);
-        t->borrowed[i].active = false;
+        CHECK(t, ms == UINT64_MAX && s.start == cursor && s.end == cursor);
+        borrowed->active = false;
         return;
     }
     const struct message *m = &t->messages[at], *last = model_newest(t, m->piece);
     CHECK(t, s.start == m->start && s.seg != NULL && ms == m->ms);
-    CHECK(t, s.start + s.bytes.len == last->start + last->len);
+    CHECK(t, s.end == run_end(t, at, either));
     CHECK(t,
           segment_end(s.seg) == (m->piece == t->next - 1 ? UINT64_MAX : last->start + last->len));
-    check_span(t, &s);
-    check_message_end(t, &s);
+    check_span(t, borrowed);
+    check_cut(t, borrowed);
     t->reads++;
+    t->deflated_reads += deflated;
     t->skips += s.start != cursor;
     size_t h = pick(t, HELD);
     if (!t->referenced[h].active && pick(t, 4) == 0) {
         segment_ref(s.seg);
-        t->referenced[h] = (struct held){true, s};
+        t->referenced[h] = *borrowed;
     }
 }
 
@@ -395,7 +467,7 @@ static void op_enter_leave(struct run *t)
         CHECK(t, pathlog_reader_new(t->log, &t->readers[i]) == 0);
     } else if (t->inside[i]) {
         if (t->borrowed[i].active)
-            check_span(t, &t->borrowed[i].span);
+            check_span(t, &t->borrowed[i]);
         t->borrowed[i].active = false;
         pathlog_leave(t->readers[i]);
         t->inside[i] = false;
@@ -413,14 +485,14 @@ static void op_held(struct run *t)
 {
     size_t i = pick(t, READERS), h = pick(t, HELD);
     if (t->borrowed[i].active) {
-        check_span(t, &t->borrowed[i].span);
-        check_message_end(t, &t->borrowed[i].span);
+        check_span(t, &t->borrowed[i]);
+        check_cut(t, &t->borrowed[i]);
     }
     if (!t->referenced[h].active)
         return;
-    struct segment_span *s = &t->referenced[h].span;
-    check_span(t, s);
-    check_message_end(t, s);
+    const struct segment_span *s = &t->referenced[h].span;
+    check_span(t, &t->referenced[h]);
+    check_cut(t, &t->referenced[h]);
     bool retired = s->start < t->oldest;
     CHECK(t, (segment_end(s->seg) <= pathlog_oldest(t->log)) == retired);
     if (pick(t, 3) == 0) {
@@ -454,10 +526,12 @@ static void run(uint64_t seed)
     }
     uint64_t appends = 2 + pick(t, 6); /* of ten operations */
     for (t->op = 0; t->op < OPS; t->op++) {
+        if (t->op % 200 == 0)
+            t->form_rate = pick(t, 3) == 0 ? pick(t, 9) : pick(t, 2) * 8;
         if (pick(t, 10) < appends)
             op_append(t);
         else
-            switch (pick(t, 8)) {
+            switch (pick(t, 9)) {
             case 0:
                 op_expire(t);
                 break;
@@ -470,6 +544,9 @@ static void run(uint64_t seed)
                 break;
             case 4:
                 op_held(t);
+                break;
+            case 5:
+                op_form(t);
                 break;
             default:
                 op_read(t);
@@ -486,14 +563,15 @@ static void run(uint64_t seed)
     for (size_t h = 0; h < HELD; h++) {
         if (!t->referenced[h].active)
             continue;
-        check_span(t, &t->referenced[h].span);
+        check_span(t, &t->referenced[h]);
         segment_unref(t->referenced[h].span.seg);
     }
-    print_message("  seed %llu: %zu messages in %llu segments, %u reads, %u skips, %u overflows, "
-                  "%llu jumps, %llu segments begun again, %llu messages missed\n",
-                  (unsigned long long) seed, t->n, (unsigned long long) t->next, t->reads, t->skips,
-                  t->overflows, (unsigned long long) t->jumps, (unsigned long long) t->rejoined,
-                  (unsigned long long) t->missed);
+    print_message(
+        "  seed %llu: %zu messages in %llu segments, %u reads, %u skips, %u overflows, "
+        "%llu jumps, %llu segments begun again, %llu messages missed, %u forms, %u read\n",
+        (unsigned long long) seed, t->n, (unsigned long long) t->next, t->reads, t->skips,
+        t->overflows, (unsigned long long) t->jumps, (unsigned long long) t->rejoined,
+        (unsigned long long) t->missed, t->forms, t->deflated_reads);
     free(t->messages);
     free(t);
 }

@@ -175,8 +175,9 @@ static void judge_bytes(const struct client *c, const struct board *b)
     size_t first = batch_at(b, c->cursor, c->published), k = first;
     ASSERT(k < c->published && b->start[k] == c->cursor);
     for (uint32_t n = 1; k < c->published && b->start[k] < c->q.position; k++, n++) {
-        uint32_t counted;
-        ASSERT(segment_message_end(&span, b->end[k], &counted) == b->end[k] && counted == n);
+        struct segment_cut cut;
+        segment_cut(&span, b->end[k] - span.start - 1, &cut);
+        ASSERT(cut.end == b->end[k] && cut.n_messages == n);
     }
     ASSERT(k - first == span.n_messages); /* all up to where it goes on, and no more */
     ASSERT(b->end[k - 1] == span.start + span.bytes.len);

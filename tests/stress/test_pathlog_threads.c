@@ -1,6 +1,7 @@
 /* The path log with real threads, for ThreadSanitizer above all: one writer, readers that keep up,
  * readers that fall off the window, readers that come and go, references given back by another
- * thread, and a watcher. Every byte read is compared: a message tells its number, and its number
+ * thread, and a watcher. Half of the connections take deflated messages where there are any. Every
+ * byte read is compared: a message tells its number and whether this is its deflated form, and that
  * tells everything else. REGCAST_STRESS_MS sets how long it runs. */
 #include "pathlog.h"
 
@@ -28,6 +29,7 @@ struct head { /* of each message; the body follows */
     uint64_t number;
     uint32_t len; /* of the whole message */
     uint32_t check;
+    bool deflated;
 };
 
 struct kept { /* what a write in flight would hold */
@@ -42,6 +44,7 @@ struct stress {
     pthread_mutex_t lock; /* of `kept` */
     struct kept kept[KEPT];
     atomic_ullong messages_read, bytes_read, overflows, rounds[N_ROLES], given_back;
+    atomic_ullong deflated_read, mixed; /* runs of deflated messages; plain ones read instead */
 };
 
 struct worker {
@@ -68,22 +71,34 @@ static uint64_t now_ms(void)
     return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
 }
 
-static const uint8_t *body(uint64_t number)
+static const uint8_t *body(uint64_t number, bool deflated)
 {
-    return pattern + number * 40503 % 65536;
+    return pattern + (number * 40503 + (deflated ? 77 : 0)) % 65536;
 }
 
-static size_t message_write(uint8_t *out, uint64_t number, size_t body_len)
+static size_t message_write(uint8_t *out, uint64_t number, size_t body_len, bool deflated)
 {
-    struct head h = {number, (uint32_t) (sizeof(h) + body_len), (uint32_t) (number * 2654435761u)};
+    struct head h = {.number = number,
+                     .len = (uint32_t) (sizeof(h) + body_len),
+                     .check = (uint32_t) (number * 2654435761u),
+                     .deflated = deflated};
     memcpy(out, &h, sizeof(h));
-    memcpy(out + sizeof(h), body(number), body_len);
+    memcpy(out + sizeof(h), body(number, deflated), body_len);
     return h.len;
 }
 
-/* Checks whole messages with consecutive numbers; returns how many, *ret_first is the first. */
+static bool is_deflated(struct slice bytes)
+{
+    struct head h;
+    memcpy(&h, bytes.data, sizeof(h));
+    return h.deflated;
+}
+
+/* Checks whole messages of one kind with consecutive numbers; returns how many, *ret_first is the
+ * first. */
 static uint32_t messages_check(struct slice bytes, uint64_t *ret_first)
 {
+    bool deflated = is_deflated(bytes);
     uint32_t n = 0;
     uint64_t expect = 0;
     while (bytes.len > 0) {
@@ -93,7 +108,8 @@ static uint32_t messages_check(struct slice bytes, uint64_t *ret_first)
         ASSERT(h.check == (uint32_t) (h.number * 2654435761u));
         ASSERT(h.len >= sizeof(h) && h.len <= bytes.len);
         ASSERT(n == 0 || h.number == expect);
-        ASSERT(memcmp(bytes.data + sizeof(h), body(h.number), h.len - sizeof(h)) == 0);
+        ASSERT(h.deflated == deflated);
+        ASSERT(memcmp(bytes.data + sizeof(h), body(h.number, deflated), h.len - sizeof(h)) == 0);
         if (n == 0)
             *ret_first = h.number;
         expect = h.number + 1;
@@ -110,14 +126,16 @@ static void *writer_run(void *arg)
     struct worker *w = arg;
     struct stress *s = w->s;
     static uint8_t message[MAX_MESSAGE];
-    uint64_t number = 0, bytes = 0;
+    uint64_t number = 0, bytes = 0, rate = 0; /* deflated, of 8 messages */
     unsigned bits = pathlog_span_bits(s->log);
     struct segment_place place = {0};
     while (!atomic_load(&s->stop)) {
+        if (pick(&w->rng, 50) == 0) /* clients that want them come and go */
+            rate = pick(&w->rng, 3) == 0 ? pick(&w->rng, 9) : 8 * pick(&w->rng, 2);
         uint64_t burst = 1 + pick(&w->rng, pick(&w->rng, 20) == 0 ? 500 : 10);
         for (; burst > 0; burst--) {
             size_t most = pick(&w->rng, 30) == 0 ? MAX_MESSAGE - sizeof(struct head) : 900;
-            size_t len = message_write(message, number, (size_t) pick(&w->rng, most + 1));
+            size_t len = message_write(message, number, (size_t) pick(&w->rng, most + 1), false);
             if (pick(&w->rng, 500) == 0) { /* the store goes on at a later segment */
                 segment_place_skip(bits, &place);
                 place.tail += pick(&w->rng, 3) * SPAN;
@@ -125,6 +143,10 @@ static void *writer_run(void *arg)
             uint64_t position = segment_place(bits, &place, len);
             int r = pathlog_append_at(s->log, position, slice_of(message, len), now_ms());
             ASSERT(r == 0);
+            if (pick(&w->rng, 8) < rate) {
+                size_t form = message_write(message, number, (size_t) pick(&w->rng, 300), true);
+                pathlog_add_deflated(s->log, slice_of(message, form));
+            }
             number++;
             bytes += len;
         }
@@ -159,17 +181,21 @@ static bool keep(struct stress *s, uint64_t *rng, const struct segment_span *spa
 /* A send that the kernel cut: the cursor goes to the end of the cut message. */
 static uint64_t cut_send(uint64_t *rng, const struct segment_span *span, uint32_t *ret_n)
 {
-    uint64_t pos = span->start + 1 + pick(rng, span->bytes.len);
-    uint64_t end = segment_message_end(span, pos, ret_n);
-    ASSERT(end >= pos && end <= span->start + span->bytes.len);
+    size_t sent = (size_t) pick(rng, span->bytes.len);
+    struct segment_cut cut;
+    segment_cut(span, sent, &cut);
+    ASSERT(cut.len > sent && cut.len <= span->bytes.len);
+    ASSERT((cut.end == span->end) == (cut.len == span->bytes.len));
     uint64_t first;
-    uint32_t n = messages_check(slice_sub(span->bytes, 0, (size_t) (end - span->start)), &first);
-    ASSERT(n == *ret_n);
-    return end;
+    uint32_t n = messages_check(slice_sub(span->bytes, 0, cut.len), &first);
+    ASSERT(n == cut.n_messages);
+    *ret_n = n;
+    return cut.end;
 }
 
 struct position {
     uint64_t cursor, next; /* `next`: the number expected, UINT64_MAX when any will do */
+    bool deflate;
 };
 
 /* One read from the cursor, as a sweep does for one connection. */
@@ -177,7 +203,8 @@ static void read_once(struct worker *w, struct pathlog_reader *r, struct positio
 {
     struct stress *s = w->s;
     struct segment_span span;
-    int err = pathlog_read(r, p->cursor, &span);
+    int err =
+        p->deflate ? pathlog_read_deflated(r, p->cursor, &span) : pathlog_read(r, p->cursor, &span);
     if (err < 0) {
         ASSERT(err == -EOVERFLOW && p->cursor < pathlog_oldest(s->log));
         (void) atomic_fetch_add(&s->overflows, 1);
@@ -193,12 +220,15 @@ static void read_once(struct worker *w, struct pathlog_reader *r, struct positio
     uint64_t first = 0;
     uint32_t n = messages_check(span.bytes, &first);
     ASSERT(n == span.n_messages);
+    bool deflated = is_deflated(span.bytes);
+    ASSERT(deflated ? p->deflate : span.end - span.start == span.bytes.len);
+    (void) atomic_fetch_add(deflated ? &s->deflated_read : &s->mixed, p->deflate);
     ASSERT(p->next == UINT64_MAX || first == p->next);
     (void) atomic_fetch_add(&s->bytes_read, span.bytes.len);
     if (pick(&w->rng, 4) == 0) {
         p->cursor = cut_send(&w->rng, &span, &n);
     } else {
-        p->cursor = span.start + span.bytes.len;
+        p->cursor = span.end;
     }
     p->next = first + n;
     (void) atomic_fetch_add(&s->messages_read, n);
@@ -216,7 +246,7 @@ static void *reader_run(void *arg)
     struct pathlog_reader *r = NULL;
     struct position p[4]; /* a worker's connections */
     for (size_t i = 0; i < ARRAY_LEN(p); i++)
-        p[i] = (struct position){0, UINT64_MAX};
+        p[i] = (struct position){.next = UINT64_MAX, .deflate = i % 2 == 1};
     while (!atomic_load(&s->stop)) {
         if (r == NULL) {
             int err = pathlog_reader_new(s->log, &r);
@@ -325,7 +355,10 @@ static void test_threads(void **state)
     print_message("  %llu messages and %llu MB read, %llu overflows, %llu references given back\n",
                   atomic_load(&s.messages_read), atomic_load(&s.bytes_read) >> 20,
                   atomic_load(&s.overflows), atomic_load(&s.given_back));
+    print_message("  %llu deflated runs, %llu plain ones for who takes both\n",
+                  atomic_load(&s.deflated_read), atomic_load(&s.mixed));
     assert_true(atomic_load(&s.overflows) > 0);
+    assert_true(atomic_load(&s.deflated_read) > 0 && atomic_load(&s.mixed) > 0);
     assert_true(atomic_load(&s.given_back) > 0);
 }
 

@@ -225,6 +225,18 @@ static inline void fixture_append(struct fixture *f, size_t path, struct slice p
     buf_fini(&frame);
 }
 
+/* Gives the message just appended a deflated form: this payload, whatever it would inflate to. */
+static inline void fixture_add_deflated(struct fixture *f, size_t path, struct slice payload)
+{
+    struct path *p = fixture_path(f, path);
+    struct buf frame;
+    buf_init(&frame, 1 << 24);
+    assert_int_equal(frame_message_deflated(&frame, FRAME_TEXT, payload, p->cfg->max_frame_bytes),
+                     0);
+    pathlog_add_deflated(p->log, buf_slice(&frame));
+    buf_fini(&frame);
+}
+
 static inline void fixture_broadcast(struct fixture *f, size_t path, const char *payload)
 {
     fixture_append(f, path, slice_str(payload));
@@ -475,7 +487,7 @@ static inline void client_frame(struct fixture *f, struct client *c, unsigned op
 
 struct received {
     unsigned opcode;
-    bool fin;
+    bool fin, rsv1;
     struct slice payload; /* in c->in: until the next call */
     size_t size;          /* with the header */
 };
@@ -486,7 +498,7 @@ static inline bool client_peek(const struct client *c, struct received *ret)
     const uint8_t *p = c->in.data;
     if (c->in.len < 2)
         return false;
-    assert_int_equal(p[0] & 0x70, 0);
+    assert_int_equal(p[0] & 0x30, 0);
     assert_int_equal(p[1] & 0x80, 0); /* a server never masks */
     size_t len = p[1], head = len == 127 ? 10 : len == 126 ? 4 : 2;
     if (c->in.len < head)
@@ -497,6 +509,7 @@ static inline bool client_peek(const struct client *c, struct received *ret)
         return false;
     *ret = (struct received){.opcode = p[0] & 0x0fu,
                              .fin = (p[0] & 0x80u) != 0,
+                             .rsv1 = (p[0] & FRAME_RSV1) != 0,
                              .payload = slice_of(p + head, len),
                              .size = head + len};
     return true;
@@ -511,6 +524,7 @@ static inline void client_expect(struct fixture *f, struct client *c, unsigned o
     if (got.size == 0)
         fail_msg("no frame but %zu bytes and the end (%d)", c->in.len, c->error);
     assert_int_equal(got.opcode, opcode);
+    assert_false(got.rsv1);
     if (text != NULL) {
         assert_int_equal(got.payload.len, strlen(text));
         assert_memory_equal(got.payload.data, text, got.payload.len);
@@ -553,6 +567,7 @@ static inline void client_expect_run(struct fixture *f, struct client *c, size_t
             fail_msg("the end (%d) before message %u", c->error, n);
         struct slice payload = fixture_payload(want, len, n);
         assert_int_equal(got.opcode, FRAME_TEXT);
+        assert_false(got.rsv1);
         assert_int_equal(got.payload.len, payload.len);
         assert_memory_equal(got.payload.data, payload.data, payload.len);
         buf_consume(&c->in, got.size);

@@ -175,22 +175,23 @@ static void test_read_coalesces(void **state)
         assert_int_equal(ms, 100 + i);
         for (size_t k = i; k < ARRAY_LEN(LENGTHS); k++) {
             assert_memory_equal(s.bytes.data + (starts[k] - starts[i]), bytes, LENGTHS[k]);
-            uint64_t probes[] = {starts[k] + 1, starts[k] + (LENGTHS[k] + 1) / 2, starts[k + 1]};
+            uint64_t probes[] = {starts[k], starts[k] + LENGTHS[k] / 2, starts[k + 1] - 1};
             for (size_t p = 0; p < ARRAY_LEN(probes); p++) {
-                uint32_t n = 0;
-                assert_int_equal(segment_message_end(&s, probes[p], &n), starts[k + 1]);
-                assert_int_equal(n, k - i + 1);
-                assert_int_equal(segment_message_end(&s, probes[p], NULL), starts[k + 1]);
+                struct segment_cut cut;
+                segment_cut(&s, probes[p] - starts[i], &cut);
+                assert_int_equal(cut.end, starts[k + 1]);
+                assert_int_equal(cut.len, starts[k + 1] - starts[i]);
+                assert_int_equal(cut.n_messages, k - i + 1);
             }
         }
     }
     struct segment_span before = read_at(r, starts[1]);
     append(log, 50, 200); /* what was read does not grow */
     assert_int_equal(before.n_messages, ARRAY_LEN(LENGTHS) - 1);
-    uint32_t n;
-    assert_int_equal(segment_message_end(&before, starts[ARRAY_LEN(LENGTHS)], &n),
-                     starts[ARRAY_LEN(LENGTHS)]);
-    assert_int_equal(n, ARRAY_LEN(LENGTHS) - 1);
+    struct segment_cut cut;
+    segment_cut(&before, before.bytes.len - 1, &cut);
+    assert_int_equal(cut.end, starts[ARRAY_LEN(LENGTHS)]);
+    assert_int_equal(cut.n_messages, ARRAY_LEN(LENGTHS) - 1);
     pathlog_leave(r);
     pathlog_reader_free(r);
     pathlog_free(log);
@@ -413,7 +414,9 @@ static void test_reference_outlives(void **state)
     assert_true(segment_end(s.seg) <= pathlog_oldest(log));
     assert_true(pathlog_bytes(log) <= 2 * one); /* what a write holds is not the log's any more */
     assert_memory_equal(s.bytes.data, bytes, 500);
-    assert_int_equal(segment_message_end(&s, 1, NULL), 500);
+    struct segment_cut cut;
+    segment_cut(&s, 0, &cut);
+    assert_int_equal(cut.end, 500);
 
     pathlog_enter(r);
     struct segment_span newest = read_at(r, 2 * SPAN);
@@ -479,6 +482,64 @@ static void test_long_messages_widen_the_span(void **state)
     pathlog_free(log);
 }
 
+/* Readers of both kinds at one cursor; the siblings' memory is the log's, and goes with their
+ * segments. */
+static void test_deflated(void **state)
+{
+    (void) state;
+    struct pathlog_limits limits = ROOMY;
+    limits.max_count = 1; /* each new segment retires the one before */
+    struct pathlog *log = log_of(limits);
+    struct pathlog_reader *r = reader_of(log);
+    append(log, 1000, 1);
+    uint64_t one = pathlog_bytes(log);
+    append(log, 1000, 1);
+    pathlog_add_deflated(log, slice_of(bytes + 5, 30));
+    append(log, 1000, 1);
+    pathlog_add_deflated(log, slice_of(bytes + 6, 40));
+    uint64_t both = pathlog_bytes(log);
+    assert_in_range(both, one + SPAN / 2, one + SPAN / 2 + 100);
+    pathlog_enter(r);
+    struct segment_span s;
+    assert_int_equal(pathlog_read_deflated(r, 0, &s), 0);
+    assert_int_equal(s.end, 1000); /* plain up to the first that has another form */
+    assert_int_equal(s.bytes.len, 1000);
+    assert_int_equal(pathlog_read_deflated(r, 1000, &s), 0);
+    assert_int_equal(s.end, 3000);
+    assert_int_equal(s.bytes.len, 70);
+    assert_int_equal(s.n_messages, 2);
+    assert_memory_equal(s.bytes.data, bytes + 5, 30);
+    assert_memory_equal(s.bytes.data + 30, bytes + 6, 40);
+    assert_int_equal(pathlog_read_deflated(r, 3000, &s), 0);
+    assert_null(s.seg);
+    assert_int_equal(s.end, 3000);
+    assert_int_equal(read_at(r, 1000).bytes.len, 2000);
+
+    while (pathlog_tail(log) < SPAN) /* retires it; it must wait for the reader */
+        append(log, 1000, 1);
+    assert_int_equal(pathlog_bytes(log), both + one);
+    assert_int_equal(pathlog_read_deflated(r, 1000, &s), -EOVERFLOW);
+    pathlog_leave(r);
+    pathlog_expire(log, 1);
+    assert_int_equal(pathlog_bytes(log), both + one); /* it is the spare now */
+    while (pathlog_tail(log) < 2 * SPAN)              /* which serves again, without a sibling */
+        append(log, 1000, 1);
+    assert_int_equal(pathlog_bytes(log), 2 * one);
+    pathlog_enter(r);
+    assert_int_equal(pathlog_read_deflated(r, 2 * SPAN, &s), 0);
+    assert_int_equal(s.bytes.len, 1000);
+    segment_ref(s.seg);
+    pathlog_add_deflated(log, slice_of(bytes + 7, 50));
+    pathlog_leave(r);
+    pathlog_expire(log, 1);
+    while (pathlog_tail(log) < 3 * SPAN)
+        append(log, 1000, 1);
+    assert_int_equal(pathlog_bytes(log), one); /* what a write holds is not the log's any more */
+    segment_unref(s.seg);
+    pathlog_reader_free(r);
+    pathlog_free(log);
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof(bytes); i++)
@@ -495,6 +556,7 @@ int main(void)
         cmocka_unit_test(test_reference_outlives),
         cmocka_unit_test(test_reader_table),
         cmocka_unit_test(test_long_messages_widen_the_span),
+        cmocka_unit_test(test_deflated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

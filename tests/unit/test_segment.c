@@ -130,11 +130,16 @@ static void test_made(void **state)
             assert_int_equal(span.bytes.len, end - at);
             assert_memory_equal(span.bytes.data, bytes, i);
             assert_int_equal(segment_appended_ms(seg, at), 1000 + i);
-            uint32_t count;
-            assert_int_equal(segment_message_end(&span, at + 1, &count), at + i);
-            assert_int_equal(count, 1);
-            assert_int_equal(segment_message_end(&span, end, &count), end);
-            assert_int_equal(count, n - i + 1);
+            assert_int_equal(span.end, end);
+            struct segment_cut cut;
+            segment_cut(&span, 0, &cut);
+            assert_int_equal(cut.end, at + i);
+            assert_int_equal(cut.len, i);
+            assert_int_equal(cut.n_messages, 1);
+            segment_cut(&span, span.bytes.len - 1, &cut);
+            assert_int_equal(cut.end, end);
+            assert_int_equal(cut.len, span.bytes.len);
+            assert_int_equal(cut.n_messages, n - i + 1);
         }
         struct segment_span span;
         segment_read(seg, end, &span);
@@ -217,14 +222,165 @@ static void test_open_holds_what_is_placed(void **state)
     }
 }
 
+/* --- deflated forms --- */
+
+/* The form of message i, of i % 5 + 3 bytes, where FORMS[i] is '1'. */
+static const char FORMS[] = "0011110101111000";
+#define N_FORMS (sizeof(FORMS) - 1)
+
+static struct slice form_of(size_t i)
+{
+    return slice_of(bytes + 1000 + i, i % 5 + 3);
+}
+
+static size_t message_len(size_t i)
+{
+    return 10 + i * i % 7;
+}
+
+static uint64_t start_of(uint64_t start, size_t i)
+{
+    return i == 0 ? start : start_of(start, i - 1) + message_len(i - 1);
+}
+
+static struct segment *with_forms(uint64_t start, size_t n, _Atomic uint64_t *account)
+{
+    size_t total = (size_t) (start_of(start, n) - start);
+    struct segment *seg = segment_make(BITS, start, total, (uint32_t) n, account);
+    assert_non_null(seg);
+    for (size_t i = 0; i < n; i++) {
+        segment_put(seg, start_of(start, i), slice_of(bytes + i, message_len(i)), i);
+        if (FORMS[i] == '1')
+            segment_put_deflated(seg, start_of(start, i), form_of(i));
+    }
+    segment_seal(seg);
+    return seg;
+}
+
+/* The run from message i on, as read up to message `upto`; every cut of it. */
+static void check_run(struct segment *seg, uint64_t start, size_t i, size_t upto)
+{
+    struct segment_span span;
+    struct segment_cut cut;
+    segment_read_deflated_to(seg, start_of(start, i), start_of(start, upto), &span);
+    assert_ptr_equal(span.seg, seg);
+    assert_int_equal(span.start, start_of(start, i));
+    size_t end = i, at = 0, sent = 0;
+    for (; end < upto && FORMS[end] == FORMS[i]; end++) {
+        struct slice want =
+            FORMS[i] == '1' ? form_of(end) : slice_of(bytes + end, message_len(end));
+        assert_true(at + want.len <= span.bytes.len);
+        assert_memory_equal(span.bytes.data + at, want.data, want.len);
+        for (at += want.len; sent < at; sent++) {
+            segment_cut(&span, sent, &cut);
+            assert_int_equal(cut.end, start_of(start, end + 1));
+            assert_int_equal(cut.len, at);
+            assert_int_equal(cut.n_messages, end + 1 - i);
+        }
+    }
+    assert_int_equal(span.bytes.len, at);
+    assert_int_equal(span.end, start_of(start, end));
+    assert_int_equal(span.n_messages, end - i);
+}
+
+static void test_deflated(void **state)
+{
+    (void) state;
+    static const uint64_t STARTS[] = {0, 4 * SPAN + 777};
+    for (size_t s = 0; s < ARRAY_LEN(STARTS); s++) {
+        struct segment *seg = with_forms(STARTS[s], N_FORMS, NULL);
+        for (size_t i = 0; i < N_FORMS; i++) {
+            for (size_t upto = i + 1; upto <= N_FORMS; upto++)
+                check_run(seg, STARTS[s], i, upto);
+        }
+        struct segment_span span; /* who does not take them sees nothing of it */
+        segment_read(seg, STARTS[s], &span);
+        assert_int_equal(span.n_messages, N_FORMS);
+        assert_int_equal(span.bytes.len, span.end - span.start);
+        segment_unref(seg);
+    }
+}
+
+/* Between a message and its form there is the plain one to be had. */
+static void test_deflated_comes_after(void **state)
+{
+    (void) state;
+    struct segment *seg = segment_open(BITS, 0);
+    assert_non_null(seg);
+    struct segment_span span;
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t at = start_of(0, i), end = start_of(0, i + 1);
+        segment_put(seg, at, slice_of(bytes, message_len(i)), 1);
+        segment_read_deflated_to(seg, at, end, &span);
+        assert_int_equal(span.bytes.len, message_len(i));
+        segment_read_deflated_to(seg, 0, end, &span);
+        assert_int_equal(span.n_messages, i == 0 ? 1 : i); /* the deflated ones before it */
+        segment_put_deflated(seg, at, form_of(i));
+        segment_read_deflated_to(seg, at, end, &span);
+        assert_int_equal(span.bytes.len, form_of(i).len);
+        segment_read_deflated_to(seg, 0, end, &span);
+        assert_int_equal(span.n_messages, i + 1);
+    }
+    segment_unref(seg);
+}
+
+static void test_deflated_memory(void **state)
+{
+    (void) state;
+    _Atomic uint64_t account = 0;
+    struct segment *plain = made(0, N_FORMS, &account), *seg = with_forms(SPAN, N_FORMS, &account);
+    assert_int_equal(account, segment_size(plain) + segment_size(seg));
+    segment_unref(plain);
+    assert_int_equal(account, segment_size(seg));
+    segment_unref(seg);
+    assert_int_equal(account, 0);
+
+    seg = segment_open(BITS, 0);
+    assert_non_null(seg);
+    uint64_t size = segment_size(seg), at = 0;
+    struct segment_span span;
+    segment_put(seg, 0, slice_of(bytes, 100), 1);
+    mem_fail_at(1);
+    segment_put_deflated(seg, 0, form_of(0)); /* no memory: no form */
+    mem_fail_at(0);
+    assert_int_equal(segment_size(seg), size);
+    segment_read_deflated_to(seg, 0, 100, &span);
+    assert_int_equal(span.bytes.len, 100);
+    uint32_t n = 1;
+    for (at = 100; at + 2000 + (n + 1) * ENTRY <= SPAN; at += 2000, n++) { /* as long as plain */
+        segment_put(seg, at, slice_of(bytes, 2000), 1);
+        segment_put_deflated(seg, at, slice_of(bytes + 7, 2000));
+        assert_true(segment_size(seg) > size && segment_size(seg) <= size * 3 / 2 + 100);
+    }
+    uint32_t most = (SPAN / 2) / (2000 + ENTRY);
+    segment_read_deflated_to(seg, 100, at, &span);
+    assert_int_equal(span.n_messages, most); /* half a segment's memory, and no more */
+    segment_read_deflated_to(seg, span.end, at, &span);
+    assert_int_equal(span.n_messages, n - 1 - most);
+    assert_int_equal(span.end, at);
+    segment_reopen(seg, SPAN); /* the same memory, and nothing of the forms */
+    assert_int_equal(segment_size(seg), size);
+    segment_put(seg, SPAN, slice_of(bytes, 2000), 1);
+    segment_read_deflated_to(seg, SPAN, SPAN + 2000, &span);
+    assert_int_equal(span.bytes.len, 2000);
+    assert_memory_equal(span.bytes.data, bytes, 2000);
+    segment_unref(seg);
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t) (i * 7 + i / 256);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_span_bits), cmocka_unit_test(test_place),
-        cmocka_unit_test(test_skip),      cmocka_unit_test(test_made),
-        cmocka_unit_test(test_account),   cmocka_unit_test(test_open_holds_what_is_placed),
+        cmocka_unit_test(test_span_bits),
+        cmocka_unit_test(test_place),
+        cmocka_unit_test(test_skip),
+        cmocka_unit_test(test_made),
+        cmocka_unit_test(test_account),
+        cmocka_unit_test(test_open_holds_what_is_placed),
+        cmocka_unit_test(test_deflated),
+        cmocka_unit_test(test_deflated_comes_after),
+        cmocka_unit_test(test_deflated_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,116 @@
+/* delivery.c - see delivery.h. */
+#include "delivery.h"
+
+#include "crash.h"
+#include "mem.h"
+
+#include <stdlib.h>
+
+void delivery_init(struct delivery *d, const struct config *cfg, struct path_table *paths,
+                   struct metrics *metrics)
+{
+    *d = (struct delivery){
+        .paths = paths,
+        .metrics = metrics,
+        .touched = xcalloc(path_table_size(paths) + 1, sizeof(*d->touched)),
+        .level = (int) cfg->gateway.deflate_level,
+        .min_bytes = cfg->gateway.deflate_min_bytes,
+    };
+    buf_init(&d->deflated, SIZE_MAX / 2);
+}
+
+static void drop_deflater(struct delivery *d)
+{
+    deflater_free(d->deflater);
+    d->deflater = NULL;
+    buf_fini(&d->deflated);
+    buf_init(&d->deflated, SIZE_MAX / 2);
+}
+
+void delivery_fini(struct delivery *d)
+{
+    deflater_free(d->deflater);
+    buf_fini(&d->deflated);
+    free(d->touched);
+}
+
+/* --- deflated --- */
+
+static int deflate_message(struct delivery *d, const struct engine_batch *b)
+{
+    buf_clear(&d->deflated);
+    if (b->frames.len < d->min_bytes)
+        return -E2BIG;
+    if (d->deflater == NULL)
+        d->deflater = deflater_new(d->level);
+    if (d->deflater == NULL)
+        return -ENOMEM;
+    return deflater_message(d->deflater, b->frames, b->path->cfg->max_frame_bytes, &d->deflated);
+}
+
+/* A message that is not worth deflating goes in as it is, since readers get what lies there in a
+ * row with one send. Without memory nothing does: they get the plain one of the log. */
+static void add_deflated(struct delivery *d, const struct engine_batch *b, uint64_t now_ms)
+{
+    d->deflated_ms = now_ms;
+    int r = deflate_message(d, b);
+    if (r == -E2BIG)
+        pathlog_add_deflated(b->path->log, b->frames);
+    if (r < 0)
+        return;
+    pathlog_add_deflated(b->path->log, buf_slice(&d->deflated));
+    metrics_add(d->metrics, M_DEFLATED_MESSAGES, 1);
+    metrics_add(d->metrics, M_DEFLATE_IN_BYTES, b->frames.len);
+    metrics_add(d->metrics, M_DEFLATE_OUT_BYTES, d->deflated.len);
+}
+
+/* --- append > wake --- */
+
+static void touch(struct delivery *d, const struct path *path)
+{
+    if (!d->touched[path->index])
+        d->n_touched++;
+    d->touched[path->index] = true;
+}
+
+int delivery_add(struct delivery *d, const struct engine_batch *b, uint64_t now_ms)
+{
+    struct pathlog *log = b->path->log;
+    int r = b->position == ENGINE_ANYWHERE ? pathlog_append(log, b->frames, now_ms)
+                                           : pathlog_append_at(log, b->position, b->frames, now_ms);
+    if (r < 0)
+        return r;
+    if (atomic_load_explicit(&b->path->deflate_clients, memory_order_relaxed) > 0)
+        add_deflated(d, b, now_ms);
+    touch(d, b->path);
+    d->unseen_bytes += b->frames.len;
+    if (d->unseen_bytes >= DELIVERY_WAKE_BYTES)
+        delivery_wake(d); /* before a large envelope fills the window */
+    return 0;
+}
+
+void delivery_wake(struct delivery *d)
+{
+    d->unseen_bytes = 0;
+    for (size_t i = 0; d->n_touched > 0 && i < path_table_size(d->paths); i++) {
+        if (!d->touched[i])
+            continue;
+        d->touched[i] = false;
+        d->n_touched--;
+        struct path *path = path_table_at(d->paths, i);
+        CRASH_POINT("delivery.wake");
+        if (path->wake != NULL)
+            path->wake(path->wake_ctx, path);
+    }
+}
+
+void delivery_expire(struct delivery *d, uint64_t now_ms)
+{
+    for (size_t i = 0; i < path_table_size(d->paths); i++) {
+        struct path *path = path_table_at(d->paths, i);
+        if (pathlog_bytes(path->log) > 0)
+            pathlog_expire(path->log, now_ms);
+    }
+    if (d->deflater != NULL && now_ms - d->deflated_ms > DELIVERY_KEEP_MS)
+        drop_deflater(d);
+}
