@@ -17,6 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     limits.collect = (data[0] & 2) != 0;
     if ((data[0] & 4) != 0)
         limits.max_frame = limits.max_message = 70000;
+    if ((data[0] & 8) != 0)
+        limits.inflate_bits = 15;
     struct ws_record whole = ws_record(&limits, input, NULL, 0);
     if ((data[0] & 1) != 0)
         cuts_each_byte(&cuts, input.len);

@@ -1,6 +1,7 @@
 /* The opening handshake: header lines after a request line that fits (first byte odd: and after all
  * that a handshake needs). What is accepted answers with a response of the fixed shape and echoes
- * nothing of the client's but a subprotocol that is ours. */
+ * nothing of the client's but a subprotocol that is ours, and says of extensions what was agreed.
+ */
 #include "upgrade.h"
 
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static void check_response(const struct upgrade *u)
         lines += out.data[i - 1] == '\r' && out.data[i] == '\n' ? 1u : 0;
     bool known = u->protocol.len == 0 || slice_eq_str(u->protocol, SUPPORTED[0]) ||
                  slice_eq_str(u->protocol, SUPPORTED[1]);
-    if (!known || lines != (u->protocol.len > 0 ? 7 : 6) || strlen(u->accept) != 28)
+    size_t expect = 6u + (u->protocol.len > 0) + u->deflate.agreed;
+    if (!known || lines != expect || strlen(u->accept) != 28)
         abort();
     buf_fini(&out);
 }
@@ -47,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct upgrade u;
         struct config_strings origins = {.at = ORIGINS, .n = (data[0] & 2) != 0 ? 2 : 0};
         const struct http_head *head = http_get_head(h);
-        if (upgrade_check(head, &origins, SUPPORTED, &u) == REFUSE_NONE)
+        if (upgrade_check(head, &origins, SUPPORTED, (data[0] & 4) != 0, &u) == REFUSE_NONE)
             check_response(&u);
     }
     http_free(h);
