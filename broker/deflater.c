@@ -18,25 +18,13 @@ struct deflater {
     struct buf packed;
 };
 
-static voidpf z_alloc(voidpf opaque, uInt count, uInt size)
-{
-    (void) opaque;
-    return try_malloc((size_t) count * size);
-}
-
-static void z_free(voidpf opaque, voidpf memory)
-{
-    (void) opaque;
-    free(memory);
-}
-
 struct deflater *deflater_new(int level)
 {
     ASSERT(level >= 1 && level <= 9);
     struct deflater *d = try_malloc(sizeof(*d));
     if (d == NULL)
         return NULL;
-    *d = (struct deflater){.z = {.zalloc = z_alloc, .zfree = z_free}};
+    *d = (struct deflater){.z = {.zalloc = mem_zalloc, .zfree = mem_zfree}};
     buf_init(&d->packed, SIZE_MAX / 2);
     if (deflateInit2(&d->z, level, Z_DEFLATED, RAW_WINDOW, MEM_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK)
         return d;

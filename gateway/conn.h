@@ -83,9 +83,10 @@ struct conn {
     bool was_open : 1;  /* has been a WebSocket */
     bool draining : 1;  /* drain_ms is set */
     bool awaiting_pong : 1;
-    bool peer_done : 1; /* has sent its FIN */
-    bool v1 : 1;        /* speaks subprotocol regcast.v1: gets the messages of notice.h */
-    bool deflate : 1;   /* has negotiated permessage-deflate */
+    bool peer_done : 1;    /* has sent its FIN */
+    bool v1 : 1;           /* speaks subprotocol regcast.v1: gets the messages of notice.h */
+    bool deflate : 1;      /* has negotiated permessage-deflate */
+    bool small_window : 1; /* and keeps to a window of DEFLATE_CLIENT_BITS; else 15 bits */
 
     struct http *http;         /* until the upgrade */
     struct exchange *exchange; /* the webhook request in progress */

@@ -17,7 +17,7 @@ static bool is_alnum(uint8_t c)
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool is_tchar(uint8_t c)
+bool head_is_tchar(uint8_t c)
 {
     return is_alnum(c) || (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
@@ -97,7 +97,7 @@ static enum refuse scan_line(struct head_scan *s, uint8_t c)
     case SCAN_METHOD:
         if (c == ' ')
             s->state = SCAN_TARGET_START;
-        else if (!is_tchar(c) || s->line > MAX_METHOD)
+        else if (!head_is_tchar(c) || s->line > MAX_METHOD)
             return REFUSE_REQUEST_LINE;
         return REFUSE_NONE;
     case SCAN_TARGET_START:
@@ -129,7 +129,7 @@ static enum refuse scan_field(struct head_scan *s, uint8_t c)
             return REFUSE_OBS_FOLD;
         if (c == '\n')
             return REFUSE_LINE_END;
-        if (!is_tchar(c))
+        if (!head_is_tchar(c))
             return REFUSE_TOKEN;
         if (++s->n_fields > HTTP_MAX_HEADERS)
             return REFUSE_HEADERS;
@@ -142,7 +142,7 @@ static enum refuse scan_field(struct head_scan *s, uint8_t c)
             s->state = SCAN_VALUE;
         else if (c == '\r')
             s->state = SCAN_NAME_LF;
-        else if (!is_tchar(c))
+        else if (!head_is_tchar(c))
             return REFUSE_TOKEN;
         return REFUSE_NONE;
     case SCAN_NAME_LF: /* a line without a colon, or a hidden line end */
@@ -217,7 +217,7 @@ enum refuse head_scan(struct head_scan *s, struct slice in, size_t *ret_used)
 bool head_is_token(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
-        if (!is_tchar(s.data[i]))
+        if (!head_is_tchar(s.data[i]))
             return false;
     }
     return s.len > 0;

@@ -1,6 +1,6 @@
 /* http_head.h - our own checks of a request head: a scan that looks at each byte once as it comes,
  * and a parse that decides what the whole head means. (pure) Used by http.c only, and by upgrade.c
- * for tokens. llhttp reads the same head afterwards (http_wall.h). */
+ * and deflate_offer.c for tokens. llhttp reads the same head afterwards (http_wall.h). */
 #ifndef GATEWAY_HTTP_HEAD_H
 #define GATEWAY_HTTP_HEAD_H
 
@@ -25,6 +25,7 @@ bool head_scan_done(const struct head_scan *s);
 /* What a scanned head (without the skipped CRLF) says; *ret has slices of `raw`. */
 enum refuse head_parse(struct slice raw, struct http_head *ret);
 
+bool head_is_tchar(uint8_t c);      /* what tokens are of */
 bool head_is_token(struct slice s); /* RFC 9110 section 5.6.2; an empty one is not */
 struct slice head_trim(struct slice s);
 /* Takes the next element of a comma-separated list off `list`, without white space around it. False

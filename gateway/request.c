@@ -248,6 +248,7 @@ static const char *const PROTOCOLS[] = {NOTICE_PROTOCOL, NULL};
 static void on_upgrade(struct conn *c, size_t early)
 {
     struct worker *w = c->worker;
+    const struct config *cfg = w->shared->cfg;
     const struct http_head *head = http_get_head(c->http);
     struct path *path;
     struct upgrade up;
@@ -257,7 +258,8 @@ static void on_upgrade(struct conn *c, size_t early)
     if (r < 0)
         why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
     if (why == REFUSE_NONE)
-        why = upgrade_check(head, &w->shared->cfg->gateway.allowed_origins, PROTOCOLS, &up);
+        why = upgrade_check(head, &cfg->gateway.allowed_origins, PROTOCOLS,
+                            cfg->gateway.deflate != 0, &up);
     if (why == REFUSE_NONE)
         why = resume_parse(head, &wish);
     if (why == REFUSE_NONE && early > EARLY_MAX)

@@ -111,6 +111,8 @@ static void open_session(struct conn *c, struct path *path, const struct upgrade
     char id[ID_SIZE];
     conn_id(c, id);
     c->v1 = up->protocol.len > 0;
+    c->deflate = up->deflate.agreed;
+    c->small_window = up->deflate.client_bits != 0;
     struct buf out;
     buf_init(&out, 1024);
     if (upgrade_response(&out, up, id) == 0)

@@ -1,6 +1,7 @@
 /* session.c - see session.h. */
 #include "session.h"
 
+#include "deflate_offer.h"
 #include "fanout.h"
 #include "frame.h"
 #include "log.h"
@@ -311,6 +312,13 @@ static bool on_close_frame(void *ctx, uint16_t code, struct slice reason)
 
 static const struct ws_events EVENTS = {on_message, on_ping, on_pong, on_close_frame};
 
+static uint8_t inflate_bits(const struct conn *c)
+{
+    if (!c->deflate)
+        return 0;
+    return c->small_window ? DEFLATE_CLIENT_BITS : DEFLATE_SERVER_BITS;
+}
+
 void session_received(struct conn *c, struct slice bytes)
 {
     const struct config *cfg = cfg_of(c);
@@ -319,14 +327,16 @@ void session_received(struct conn *c, struct slice bytes)
         .max_frame = path->max_frame_bytes,
         .max_message = path->max_message_bytes,
         .max_fragments = (uint32_t) cfg->gateway.max_fragments,
+        .inflate_bits = inflate_bits(c),
         .collect = path->inbound == INBOUND_ECHO,
     };
-    unsigned control = 0;
+    struct ws_counts counts;
     if (c->awaiting_pong) { /* any byte proves that the peer lives */
         c->awaiting_pong = false;
         rearm_if_earlier(c, c->ping_ms);
     }
-    enum refuse why = ws_feed(c->worker->ws_pool, &c->ws, &limits, &EVENTS, c, bytes, &control);
+    enum refuse why = ws_feed(c->worker->ws_pool, &c->ws, &limits, &EVENTS, c, bytes, &counts);
+    metrics_add(&c->worker->metrics, M_INFLATED_MESSAGES, counts.inflated);
     if (c->state != CONN_OPEN)
         return;
     uint64_t now = now_of(c);
@@ -336,7 +346,7 @@ void session_received(struct conn *c, struct slice bytes)
     }
     if (!ws_midmessage(c->ws)) {
         c->message_ms = UINT64_MAX;
-    } else if (c->message_ms == UINT64_MAX || (control > 0 && !ws_in_message(c->ws))) {
+    } else if (c->message_ms == UINT64_MAX || (counts.control > 0 && !ws_in_message(c->ws))) {
         /* the second: what is half received now began after a control frame that was whole */
         c->message_ms = in(now, cfg->gateway.message_timeout_ms);
         rearm_if_earlier(c, c->message_ms);

@@ -99,7 +99,7 @@ static bool origin_allowed(const struct http_head *head, const struct config_str
 }
 
 enum refuse upgrade_check(const struct http_head *head, const struct config_strings *origins,
-                          const char *const *supported, struct upgrade *ret)
+                          const char *const *supported, bool deflate, struct upgrade *ret)
 {
     size_t count;
     if (head->method != HTTP_M_GET)
@@ -126,6 +126,8 @@ enum refuse upgrade_check(const struct http_head *head, const struct config_stri
         return why;
     if (!origin_allowed(head, origins))
         return REFUSE_ORIGIN;
+    if (deflate)
+        u.deflate = deflate_offer_choose(head);
     make_accept(key, u.accept);
     *ret = u;
     return REFUSE_NONE;
@@ -144,6 +146,8 @@ int upgrade_response(struct buf *out, const struct upgrade *u, const char *conne
     if (r == 0 && u->protocol.len > 0)
         r = buf_printf(out, "Sec-WebSocket-Protocol: %.*s\r\n", (int) u->protocol.len,
                        (const char *) u->protocol.data);
+    if (r == 0 && u->deflate.agreed)
+        r = deflate_offer_answer(out, &u->deflate);
     if (r == 0)
         r = buf_append_str(out, "\r\n");
     if (r < 0)

@@ -18,6 +18,7 @@
  * connection is struct ws. */
 #include "ws.h"
 
+#include "inflater.h"
 #include "mem.h"
 
 #include <stdlib.h>
@@ -26,8 +27,12 @@
 #define MAX_HEADER   14
 #define MAX_CONTROL  125
 #define MAX_IDLE     8 /* message states kept for reuse */
+#define MAX_SPARE    4 /* inflaters, likewise */
+#define INFLATE_ROOM 8192
 #define CONTINUATION 0
 #define FIN          0x80
+#define RSV          0x70
+#define RSV1         0x40
 #define MASKED       0x80
 
 struct reader {
@@ -45,8 +50,10 @@ struct ws {
     uint8_t control[MAX_CONTROL];
     /* the data message; opcode 0: none */
     uint8_t opcode;
+    bool deflated;
     uint32_t fragments;
-    uint64_t total;
+    uint64_t wire, total; /* bytes so far: of payload, and of the message; the same when plain */
+    struct inflater *inflater; /* lent when the first payload of a deflated message comes */
     struct utf8 utf8;
     struct buf collected;
 };
@@ -54,7 +61,8 @@ struct ws {
 struct ws_pool {
     struct reader *reader; /* NULL: lent, or none made yet */
     struct ws *idle;
-    unsigned n_idle;
+    struct inflater *spare[MAX_SPARE];
+    unsigned n_idle, n_spare, n_lent; /* n_lent: inflaters */
 };
 
 /* One call of ws_feed(). */
@@ -66,7 +74,7 @@ struct feed {
     void *ctx;
     struct slice in;
     struct reader *reader; /* NULL until payload comes */
-    unsigned n_control;
+    struct ws_counts counts;
     bool stopped; /* a close frame has come, or a callback has closed the connection */
 };
 
@@ -122,8 +130,35 @@ static struct ws *ws_take(struct ws_pool *pool)
     return w;
 }
 
+static enum refuse lend_inflater(struct feed *f)
+{
+    struct ws_pool *pool = f->pool;
+    if (pool->n_lent == WS_MAX_INFLATERS)
+        return REFUSE_INFLATERS;
+    struct inflater *in = pool->n_spare > 0 ? pool->spare[--pool->n_spare] : inflater_new();
+    if (in == NULL)
+        return REFUSE_INFLATERS;
+    inflater_start(in, f->limits->inflate_bits);
+    f->ws->inflater = in;
+    pool->n_lent++;
+    return REFUSE_NONE;
+}
+
+static void give_inflater(struct ws_pool *pool, struct ws *w)
+{
+    if (w->inflater == NULL)
+        return;
+    if (pool->n_spare < MAX_SPARE)
+        pool->spare[pool->n_spare++] = w->inflater;
+    else
+        inflater_free(w->inflater);
+    w->inflater = NULL;
+    pool->n_lent--;
+}
+
 static void ws_give(struct ws_pool *pool, struct ws *w)
 {
+    give_inflater(pool, w);
     buf_fini(&w->collected);
     if (pool->n_idle == MAX_IDLE) {
         free(w);
@@ -140,6 +175,8 @@ void ws_pool_free(struct ws_pool *pool)
         return;
     while (pool->idle != NULL)
         free(ws_take(pool));
+    while (pool->n_spare > 0)
+        inflater_free(pool->spare[--pool->n_spare]);
     reader_free(pool->reader);
     free(pool);
 }
@@ -179,11 +216,20 @@ static bool is_control(const struct ws *w)
     return (w->header[0] & 0x08) != 0;
 }
 
+/* RSV1 is for the first frame of a data message, where the extension is in use (RFC 7692 section
+ * 6); the other two are for nobody. */
+static bool reserved_bits_ok(const struct ws *w, const struct ws_limits *limits)
+{
+    uint8_t rsv = w->header[0] & RSV, opcode = frame_opcode(w);
+    bool first = opcode == FRAME_TEXT || opcode == FRAME_BINARY;
+    return rsv == 0 || (rsv == RSV1 && first && limits->inflate_bits != 0);
+}
+
 static enum refuse check_first_byte(struct ws *w, const struct ws_limits *limits)
 {
-    if ((w->header[0] & 0x70) != 0)
-        return REFUSE_RSV;
     uint8_t opcode = frame_opcode(w);
+    if (!reserved_bits_ok(w, limits))
+        return REFUSE_RSV;
     switch (opcode) {
     case FRAME_CLOSE:
     case FRAME_PING:
@@ -198,6 +244,7 @@ static enum refuse check_first_byte(struct ws *w, const struct ws_limits *limits
         if (w->opcode != 0)
             return REFUSE_CONTINUATION;
         w->opcode = opcode;
+        w->deflated = (w->header[0] & RSV1) != 0;
         utf8_init(&w->utf8);
         buf_init(&w->collected, limits->max_message);
         break;
@@ -214,7 +261,10 @@ static enum refuse set_length(struct ws *w, const struct ws_limits *limits, uint
         return REFUSE_NONE;
     if (len > limits->max_frame)
         return REFUSE_FRAME_SIZE;
-    bool fits = w->total <= limits->max_message && len <= limits->max_message - w->total;
+    uint64_t most = limits->max_message;
+    if (w->deflated) /* what does not shrink gets longer, by how much is up to the sender's zlib */
+        most += most / 8 + 64;
+    bool fits = w->wire <= most && len <= most - w->wire;
     return fits ? REFUSE_NONE : REFUSE_MESSAGE_SIZE;
 }
 
@@ -282,6 +332,49 @@ static void header_for_rest(struct ws *w, uint64_t done)
 
 /* ---- the payload ---- */
 
+/* More of the message; `keep` it if messages are collected. */
+static enum refuse take_bytes(struct feed *f, struct slice bytes, bool keep)
+{
+    struct ws *w = f->ws;
+    bool over = bytes.len > f->limits->max_message - w->total;
+    if (over)
+        bytes.len = (size_t) (f->limits->max_message - w->total);
+    w->total += bytes.len;
+    if (w->opcode == FRAME_TEXT && !utf8_feed(&w->utf8, bytes))
+        return REFUSE_UTF8;
+    if (keep && f->limits->collect && buf_append(&w->collected, bytes) < 0)
+        return REFUSE_MESSAGE_SIZE; /* no memory for it: too big for us now */
+    return over ? REFUSE_MESSAGE_SIZE : REFUSE_NONE;
+}
+
+/* Goes no further than the byte that is too many. */
+static enum refuse inflate_piece(struct feed *f, struct slice piece)
+{
+    uint8_t room[INFLATE_ROOM];
+    enum refuse why = f->ws->inflater == NULL ? lend_inflater(f) : REFUSE_NONE;
+    int r = 1;
+    while (r > 0 && why == REFUSE_NONE) {
+        struct slice bytes;
+        r = inflater_next(f->ws->inflater, &piece, room, sizeof(room), &bytes);
+        why = take_bytes(f, bytes, true);
+    }
+    if (why != REFUSE_NONE || r >= 0)
+        return why;
+    return r == -ENOMEM ? REFUSE_INFLATERS : REFUSE_DEFLATE;
+}
+
+static enum refuse end_deflated(struct feed *f)
+{
+    struct ws *w = f->ws;
+    if (w->inflater == NULL) /* no payload at all: an empty message is one byte (section 7.2.3.6) */
+        return REFUSE_DEFLATE;
+    enum refuse why = inflate_piece(f, inflater_tail(w->inflater));
+    if (why == REFUSE_NONE && !inflater_whole(w->inflater))
+        why = REFUSE_DEFLATE;
+    give_inflater(f->pool, w);
+    return why;
+}
+
 /* `whole` gets the piece when it is all of the message, which then needs no copy. */
 static enum refuse take_piece(struct feed *f, struct slice piece, struct slice *whole)
 {
@@ -291,17 +384,13 @@ static enum refuse take_piece(struct feed *f, struct slice piece, struct slice *
         w->control_len = (uint8_t) (w->control_len + piece.len);
         return REFUSE_NONE;
     }
-    bool all = w->total == 0 && piece.len == w->left && (w->header[0] & FIN) != 0;
-    w->total += piece.len;
-    if (w->opcode == FRAME_TEXT && !utf8_feed(&w->utf8, piece))
-        return REFUSE_UTF8;
-    if (!f->limits->collect)
-        return REFUSE_NONE;
-    if (all)
+    bool all = w->wire == 0 && piece.len == w->left && (w->header[0] & FIN) != 0;
+    w->wire += piece.len;
+    if (w->deflated)
+        return inflate_piece(f, piece);
+    if (all && f->limits->collect)
         *whole = piece;
-    else if (buf_append(&w->collected, piece) < 0)
-        return REFUSE_MESSAGE_SIZE; /* no memory for it: too big for us now */
-    return REFUSE_NONE;
+    return take_bytes(f, piece, !all);
 }
 
 static enum refuse end_close(struct feed *f, struct slice body)
@@ -327,7 +416,7 @@ static enum refuse end_frame(struct feed *f, struct slice whole)
     w->control_len = 0;
     w->header_len = w->header_need = 0;
     if (is_control(w)) {
-        f->n_control++;
+        f->counts.control++;
         if (frame_opcode(w) == FRAME_CLOSE)
             return end_close(f, control);
         f->stopped = !(frame_opcode(w) == FRAME_PING ? f->events->ping(f->ctx, control)
@@ -336,21 +425,27 @@ static enum refuse end_frame(struct feed *f, struct slice whole)
     }
     if ((w->header[0] & FIN) == 0)
         return REFUSE_NONE;
-    if (w->opcode == FRAME_TEXT && !utf8_complete(&w->utf8))
-        return REFUSE_UTF8;
+    enum refuse why = w->deflated ? end_deflated(f) : REFUSE_NONE;
+    if (why == REFUSE_NONE && w->opcode == FRAME_TEXT && !utf8_complete(&w->utf8))
+        why = REFUSE_UTF8;
+    if (why != REFUSE_NONE)
+        return why;
+    f->counts.inflated += w->deflated;
     struct slice message = whole.len > 0 ? whole : buf_slice(&w->collected);
     f->stopped = !f->events->message(f->ctx, (enum frame_opcode) w->opcode, message, w->total);
     buf_fini(&w->collected);
     w->opcode = 0;
+    w->deflated = false;
     w->fragments = 0;
-    w->total = 0;
+    w->wire = w->total = 0;
     return REFUSE_NONE;
 }
 
 static bool same_frame(const struct ws *w, uint64_t len, const struct wslay_frame_iocb *io)
 {
-    return io->fin == w->header[0] >> 7 && io->rsv == 0 && io->opcode == frame_opcode(w) &&
-           io->mask == 1 && io->payload_length == len && io->data_length <= w->left;
+    return io->fin == w->header[0] >> 7 && io->rsv == (w->header[0] & RSV) >> 4 &&
+           io->opcode == frame_opcode(w) && io->mask == 1 && io->payload_length == len &&
+           io->data_length <= w->left;
 }
 
 /* Gives wslay the header and what has come of the payload. */
@@ -393,7 +488,7 @@ static enum refuse read_payload(struct feed *f)
 
 enum refuse ws_feed(struct ws_pool *pool, struct ws **ws, const struct ws_limits *limits,
                     const struct ws_events *events, void *ctx, struct slice in,
-                    unsigned *ret_control)
+                    struct ws_counts *ret_counts)
 {
     struct feed f = {.pool = pool,
                      .ws = *ws != NULL ? *ws : ws_take(pool),
@@ -417,7 +512,7 @@ enum refuse ws_feed(struct ws_pool *pool, struct ws **ws, const struct ws_limits
         *ws = f.ws;
     else
         ws_give(pool, f.ws);
-    if (ret_control != NULL)
-        *ret_control = f.n_control;
+    if (ret_counts != NULL)
+        *ret_counts = f.counts;
     return why;
 }

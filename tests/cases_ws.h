@@ -207,6 +207,98 @@ static const struct ws_case WS_CASES[] = {
     C("FR-15 unasked pong", "\x8a\x82" KEY "hi", "pong [hi]", 0),
 };
 
+/* The same with permessage-deflate (RFC 7692; the names with numbers are its examples). */
+static const struct ws_limits WS_DEFLATE_LIMITS = {
+    .max_frame = 300, .max_message = 400, .max_fragments = 4, .inflate_bits = 15, .collect = true};
+
+#define DEFLATED "\xc1\x87" KEY "\xf2\x48\xcd\xc9\xc9\x07\x00"
+#define STORED5  "\x00\x05\x00\xfa\xff"
+#define A10      "aaaaaaaaaa"
+#define A100     A10 A10 A10 A10 A10 A10 A10 A10 A10 A10
+
+static const struct ws_case WS_DEFLATE_CASES[] = {
+    C("7.2.3.1 text", DEFLATED, "text 5 [Hello]", 0),
+    C("7.2.3.1 masked", "\xc1\x87\x37\xfa\x21\x3d\xc5\xb2\xec\xf4\xfe\xfd\x21", "text 5 [Hello]",
+      0),
+    C("7.2.3.1 in fragments",
+      "\x41\x83" KEY "\xf2\x48\xcd"
+      "\x80\x84" KEY "\xc9\xc9\x07\x00",
+      "text 5 [Hello]", 0),
+    C("7.2.3.2 window of the message before", DEFLATED "\xc1\x85" KEY "\xf2\x00\x11\x00\x00",
+      "text 5 [Hello] ! deflate", 22),
+    C("7.2.3.3 no compression", "\xc1\x8b" KEY STORED5 "Hello\x00", "text 5 [Hello]", 0),
+    C("7.2.3.4 final block", "\xc1\x88" KEY "\xf3\x48\xcd\xc9\xc9\x07\x00\x00", "text 5 [Hello]",
+      0),
+    C("7.2.3.5 two blocks", "\xc1\x8d" KEY "\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00",
+      "text 5 [Hello]", 0),
+    C("7.2.3.6 empty", "\xc2\x81" KEY "\x00", "binary 0 []", 0),
+    C("7.2.3.6 empty last fragment",
+      "\x41\x87" KEY "\xf2\x48\xcd\xc9\xc9\x07\x00"
+      "\x80\x80" KEY,
+      "text 5 [Hello]", 0),
+    C("empty first fragment", "\x41\x80" KEY "\x80\x87" KEY "\xf2\x48\xcd\xc9\xc9\x07\x00",
+      "text 5 [Hello]", 0),
+    C("more after a final block", "\xc1\x8c" KEY "\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x00\x11\x00\x00",
+      "text 10 [HelloHello]", 0),
+    C("plain", HELLO, "text 5 [hello]", 0),
+    C("plain in turns", HELLO DEFLATED HELLO DEFLATED,
+      "text 5 [hello] text 5 [Hello] text 5 [hello] text 5 [Hello]", 0),
+    C("ping between fragments",
+      "\x41\x83" KEY "\xf2\x48\xcd"
+      "\x89\x82" KEY "hi"
+      "\x80\x84" KEY "\xc9\xc9\x07\x00",
+      "ping [hi] text 5 [Hello]", 0),
+    C("close between fragments",
+      "\x41\x83" KEY "\xf2\x48\xcd"
+      "\x88\x80" KEY,
+      "close 1005 []", 0),
+    C("half a message", "\x41\x83" KEY "\xf2\x48\xcd", "...", 0),
+
+    C("FR-02 RSV1 on a continuation",
+      "\x41\x83" KEY "\xf2\x48\xcd"
+      "\xc0\x84" KEY "\xc9\xc9\x07\x00",
+      "! rsv", 10),
+    C("FR-02 RSV1 on a plain message's continuation",
+      "\x01\x81" KEY "h"
+      "\xc0\x81" KEY "i",
+      "! rsv", 8),
+    C("FR-02 RSV1 on a ping", "\xc9\x80" KEY, "! rsv", 1),
+    C("FR-02 RSV1 on a close", "\xc8\x80" KEY, "! rsv", 1),
+    C("FR-02 RSV1 on opcode 3", "\xc3\x80" KEY, "! rsv", 1),
+    C("FR-02 RSV2", "\xa1\x85" KEY, "! rsv", 1),
+    C("FR-02 RSV3", "\x91\x85" KEY, "! rsv", 1),
+    C("FR-02 RSV1 and RSV2", "\xe1\x87" KEY, "! rsv", 1),
+    C("FR-05 deflated text inside a message", "\x41\x80" KEY DEFLATED, "! continuation", 7),
+
+    C("FR-17 nothing at all", "\xc1\x80" KEY, "! deflate", 6),
+    C("FR-17 nothing at all, in fragments", "\x41\x80" KEY "\x80\x80" KEY, "! deflate", 12),
+    C("FR-17 truncated", "\xc1\x83" KEY "\xf2\x48\xcd", "! deflate", 9),
+    C("FR-17 truncated stored block", "\xc2\x87" KEY STORED5 "He", "! deflate", 13),
+    C("FR-17 reserved block type", "\xc1\x82" KEY "\x06\x00", "! deflate", 7),
+    C("FR-17 lengths differ", "\xc1\x85" KEY "\x00\x05\x00\xfb\xff", "! deflate", 11),
+    C("FR-17 plain text", "\xc1\x85" KEY "hello", "! deflate", 11),
+    C("FR-17 400 bytes", "\xc2\x88" KEY "\x4a\x4c\x1c\x05\x83\x09\x00\x00",
+      "binary 400 [" A100 A100 A100 A100 "]", 0),
+    C("FR-17 401 bytes", "\xc2\x88" KEY "\x4a\x4c\x1c\x05\x83\x0a\x00\x00", "! message_size", 13),
+    C("FR-09 bad byte", "\xc1\x87" KEY "\x00\x01\x00\xfe\xff\xc0\x00", "! utf8", 12),
+    C("FR-09 cut at FIN", "\xc1\x87" KEY "\x00\x01\x00\xfe\xff\xd0\x00", "! utf8", 13),
+    C("FR-09 any bytes are fine in binary", "\xc2\x87" KEY "\x00\x01\x00\xfe\xff\xc0\x00",
+      "binary 1 [\\c0]", 0),
+    C("FR-13 five fragments",
+      "\x41\x80" KEY "\x00\x80" KEY "\x00\x80" KEY "\x00\x80" KEY "\x80\x81" KEY "\x00",
+      "! fragments", 25),
+};
+
+/* Both tables, for tests that go through all of it. */
+static const struct ws_cases {
+    const struct ws_case *at;
+    size_t n;
+    const struct ws_limits *limits;
+} WS_TABLES[] = {
+    {WS_CASES, sizeof(WS_CASES) / sizeof(WS_CASES[0]), &WS_CASE_LIMITS},
+    {WS_DEFLATE_CASES, sizeof(WS_DEFLATE_CASES) / sizeof(WS_DEFLATE_CASES[0]), &WS_DEFLATE_LIMITS},
+};
+
 struct ws_record {
     struct buf text;
     struct ws_pool *pool;
@@ -278,15 +370,15 @@ static inline void ws_record_piece(struct ws_record *r, const struct ws_limits *
     if (r->ended)
         return;
     uint8_t *copy = malloc(piece.len + 1);
-    unsigned n_control = 0;
+    struct ws_counts counts;
     if (copy == NULL)
         abort();
     if (piece.data != NULL)
         memcpy(copy + 1, piece.data, piece.len);
     enum refuse why = ws_feed(r->pool, &r->ws, limits, &WS_RECORD_EVENTS, r,
-                              slice_of(copy + 1, piece.len), &n_control);
+                              slice_of(copy + 1, piece.len), &counts);
     free(copy);
-    r->n_control += n_control;
+    r->n_control += counts.control;
     r->fed += piece.len;
     if (why != REFUSE_NONE) {
         r->ended = true;

@@ -63,6 +63,18 @@ void *try_realloc(void *old, size_t size)
     return fails_now() ? NULL : realloc(old, at_least_one(size));
 }
 
+void *mem_zalloc(void *opaque, unsigned count, unsigned size)
+{
+    (void) opaque;
+    return try_malloc((size_t) count * size);
+}
+
+void mem_zfree(void *opaque, void *memory)
+{
+    (void) opaque;
+    free(memory);
+}
+
 void mem_fail_at(unsigned n)
 {
     fail_in = n;

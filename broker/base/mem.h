@@ -16,6 +16,9 @@ char *xslicedup(struct slice s);          /* a NUL-terminated copy, never NULL *
 /* For sizes a peer decides: NULL when there is no memory (or when a test asked for it). */
 void *try_malloc(size_t size);
 void *try_realloc(void *old, size_t size);
+/* The same in the form that zlib asks for; both ignore `opaque`. */
+void *mem_zalloc(void *opaque, unsigned count, unsigned size);
+void mem_zfree(void *opaque, void *memory);
 
 /* Test hook: the n-th try_* call from now on this thread (1 = the next) returns NULL; 0 switches it
  * off. */

@@ -31,6 +31,8 @@ enum metrics_listener { LISTENER_GATEWAY, LISTENER_WEBHOOKS, LISTENER_N };
     X(M_INBOUND_MESSAGES, "regcast_inbound_messages_total", "",                                   \
       "Complete data messages received from WebSocket clients.")                                  \
     X(M_INBOUND_BYTES, "regcast_inbound_bytes_total", "", "Payload bytes of those messages.")     \
+    X(M_INFLATED_MESSAGES, "regcast_inflated_messages_total", "",                                 \
+      "Of those messages, the ones that came deflated.")                                          \
     X(M_PINGS_SENT, "regcast_pings_sent_total", "", "Ping frames sent.")                          \
     X(M_PONGS_SENT, "regcast_pongs_sent_total", "", "Pong frames sent.")                          \
     X(M_SLOW_BYTES,  "regcast_slow_consumers_total", "reason=\"bytes\"",                          \

@@ -71,6 +71,7 @@ enum refuse_stage {
     X(REFUSE_CONTINUATION,     "continuation",     STAGE_FRAMES,    1002) \
     X(REFUSE_CLOSE_CODE,       "close_code",       STAGE_FRAMES,    1002) \
     X(REFUSE_UTF8,             "utf8",             STAGE_FRAMES,    1007) \
+    X(REFUSE_DEFLATE,          "deflate",          STAGE_FRAMES,    1007) \
     X(REFUSE_FRAME_SIZE,       "frame_size",       STAGE_FRAMES,    1009) \
     X(REFUSE_MESSAGE_SIZE,     "message_size",     STAGE_FRAMES,    1009) \
     X(REFUSE_FRAGMENTS,        "fragments",        STAGE_FRAMES,    1008) \
@@ -78,6 +79,7 @@ enum refuse_stage {
     X(REFUSE_CTRL_RATE,        "ctrl_rate",        STAGE_FRAMES,    1008) \
     X(REFUSE_RATE,             "rate",             STAGE_FRAMES,    1008) \
     X(REFUSE_INBOUND,          "inbound",          STAGE_FRAMES,    1003) \
+    X(REFUSE_INFLATERS,        "inflaters",        STAGE_FRAMES,    1013) \
     X(REFUSE_HISTORY,          "history_lost",     STAGE_FRAMES,    4009) \
     X(REFUSE_HISTORY_FAILED,   "history_failed",   STAGE_FRAMES,    1011) \
     X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013)

@@ -25,24 +25,27 @@ static void check_same(const char *name, const struct ws_limits *limits, struct 
     ws_record_fini(&cut);
 }
 
+static void check_splits(const struct ws_case *it, const struct ws_limits *limits, uint64_t *seed)
+{
+    for (size_t at = 0; at <= it->input.len; at++) {
+        cuts = (struct cuts){.n = 1, .at = {at}};
+        check_same(it->name, limits, it->input, it->expect);
+    }
+    cuts_each_byte(&cuts, it->input.len);
+    check_same(it->name, limits, it->input, it->expect);
+    for (unsigned n = 0; n < RANDOM_CUTS; n++) {
+        cuts_at_random(&cuts, it->input.len, 1 + cuts_random(seed) % 20, seed);
+        check_same(it->name, limits, it->input, it->expect);
+    }
+}
+
 static void test_cases(void **state)
 {
     (void) state;
     uint64_t seed = 1;
-    for (size_t i = 0; i < ARRAY_LEN(WS_CASES); i++) {
-        struct slice input = WS_CASES[i].input;
-        const char *name = WS_CASES[i].name, *expect = WS_CASES[i].expect;
-        for (size_t at = 0; at <= input.len; at++) {
-            cuts = (struct cuts){.n = 1, .at = {at}};
-            check_same(name, &WS_CASE_LIMITS, input, expect);
-        }
-        cuts_each_byte(&cuts, input.len);
-        check_same(name, &WS_CASE_LIMITS, input, expect);
-        for (unsigned n = 0; n < RANDOM_CUTS; n++) {
-            cuts_at_random(&cuts, input.len, 1 + cuts_random(&seed) % 20, &seed);
-            check_same(name, &WS_CASE_LIMITS, input, expect);
-        }
-    }
+    for (size_t t = 0; t < ARRAY_LEN(WS_TABLES); t++)
+        for (size_t i = 0; i < WS_TABLES[t].n; i++)
+            check_splits(&WS_TABLES[t].at[i], WS_TABLES[t].limits, &seed);
 }
 
 static const struct ws_limits STREAM_LIMITS = {

@@ -78,6 +78,17 @@ static void test_failed_realloc_keeps_the_old(void **state)
     free(p);
 }
 
+static void test_for_zlib(void **state)
+{
+    (void) state;
+    uint8_t *p = mem_zalloc(NULL, 100, 3);
+    assert_non_null(p);
+    memset(p, 0xff, 300);
+    mem_zfree(NULL, p);
+    mem_fail_at(1);
+    assert_null(mem_zalloc(NULL, 100, 3));
+}
+
 static void allocate(void *ret)
 {
     *(void **) ret = try_malloc(1);
@@ -104,6 +115,7 @@ int main(void)
         cmocka_unit_test(test_fail_at),
         cmocka_unit_test(test_failed_realloc_keeps_the_old),
         cmocka_unit_test(test_fail_at_is_of_one_thread),
+        cmocka_unit_test(test_for_zlib),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,8 @@ static const struct {
     {REFUSE_CONN_CAP, "conn_cap", "accept", 503},
     {REFUSE_AUTH, "auth", "webhook", 401},
     {REFUSE_UTF8, "utf8", "frames", 1007},
+    {REFUSE_DEFLATE, "deflate", "frames", 1007},
+    {REFUSE_INFLATERS, "inflaters", "frames", 1013},
     {REFUSE_SLOW, "slow", "frames", 1013},
 };
 

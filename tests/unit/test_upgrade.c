@@ -135,7 +135,7 @@ static const struct {
 
 static char *ORIGINS[] = {"http://127.0.0.1:3000", OK};
 
-static enum refuse check(struct slice request, bool any_origin, struct upgrade *ret)
+static enum refuse check(struct slice request, bool any_origin, bool deflate, struct upgrade *ret)
 {
     struct http *h = http_new();
     struct config_strings origins = {.at = ORIGINS, .n = any_origin ? 0 : ARRAY_LEN(ORIGINS)};
@@ -143,7 +143,7 @@ static enum refuse check(struct slice request, bool any_origin, struct upgrade *
     size_t used;
     if (http_feed(h, request, &used, &body) != HTTP_HEAD)
         fail_msg("the head was not accepted: %s", refuse_info(http_refusal(h))->name);
-    enum refuse why = upgrade_check(http_get_head(h), &origins, SUPPORTED, ret);
+    enum refuse why = upgrade_check(http_get_head(h), &origins, SUPPORTED, deflate, ret);
     http_free(h);
     return why;
 }
@@ -153,7 +153,7 @@ static void test_cases(void **state)
     (void) state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         struct upgrade u = {.accept = "untouched"};
-        enum refuse why = check(slice_str(CASES[i].request), false, &u);
+        enum refuse why = check(slice_str(CASES[i].request), false, false, &u);
         if (why != CASES[i].expect)
             fail_msg("%s: got %s, expected %s", CASES[i].name, refuse_info(why)->name,
                      refuse_info(CASES[i].expect)->name);
@@ -162,8 +162,9 @@ static void test_cases(void **state)
         else if (!slice_eq_str(u.protocol, CASES[i].protocol == NULL ? "" : CASES[i].protocol))
             fail_msg("%s: chose '%.*s'", CASES[i].name, (int) u.protocol.len,
                      (const char *) u.protocol.data);
+        assert_false(u.deflate.agreed);
         /* Without a list every origin passes, and nothing else changes. */
-        enum refuse any = check(slice_str(CASES[i].request), true, &u);
+        enum refuse any = check(slice_str(CASES[i].request), true, true, &u);
         assert_int_equal(any, CASES[i].expect == REFUSE_ORIGIN ? REFUSE_NONE : CASES[i].expect);
     }
 }
@@ -205,7 +206,7 @@ static void test_long(void **state)
                              0);
         }
         assert_int_equal(buf_printf(&request, "%s\r\n\r\n", LONG[i].end), 0);
-        enum refuse why = check(buf_slice(&request), false, &u);
+        enum refuse why = check(buf_slice(&request), false, false, &u);
         if (why != LONG[i].expect)
             fail_msg("%s: got %s", LONG[i].name, refuse_info(why)->name);
         buf_fini(&request);
@@ -226,7 +227,7 @@ static void test_time(void **state)
     assert_int_equal(buf_append_str(&request, "\r\n\r\n"), 0);
     clock_t start = clock();
     for (unsigned i = 0; i < ROUNDS; i++)
-        assert_int_equal(check(buf_slice(&request), false, &u), REFUSE_NONE);
+        assert_int_equal(check(buf_slice(&request), false, false, &u), REFUSE_NONE);
     double ms = (double) (clock() - start) * 1000 / CLOCKS_PER_SEC / ROUNDS;
     if (ms > 5) /* 1 ms is the aim; sanitizers and busy machines get some room */
         fail_msg("%.3f ms for each", ms);
@@ -239,7 +240,7 @@ static void test_response(void **state)
     struct upgrade u;
     struct buf out;
     buf_init(&out, 1000);
-    assert_int_equal(check(SLICE_LIT(GOOD "\r\n"), false, &u), REFUSE_NONE);
+    assert_int_equal(check(SLICE_LIT(GOOD "\r\n"), false, false, &u), REFUSE_NONE);
     assert_string_equal(u.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="); /* RFC 6455 section 1.3 */
     assert_int_equal(upgrade_response(&out, &u, "d5d00000000000000001"), 0);
     assert_true(slice_eq_str(
@@ -248,12 +249,26 @@ static void test_response(void **state)
                          "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
                          "X-Yc-Apigateway-Websocket-Connection-Id: d5d00000000000000001\r\n\r\n"));
     buf_clear(&out);
-    assert_int_equal(check(SLICE_LIT(GOOD "Sec-WebSocket-Protocol: v1.regcast\r\n\r\n"), false, &u),
-                     REFUSE_NONE);
+    assert_int_equal(
+        check(SLICE_LIT(GOOD "Sec-WebSocket-Protocol: v1.regcast\r\n\r\n"), false, false, &u),
+        REFUSE_NONE);
     assert_int_equal(upgrade_response(&out, &u, "x"), 0);
     assert_int_equal(buf_append(&out, slice_of("", 1)), 0);
     assert_non_null(
         strstr((const char *) out.data, "\r\nSec-WebSocket-Protocol: v1.regcast\r\n\r\n"));
+    buf_fini(&out);
+
+    static const char OFFER[] = GOOD "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    assert_int_equal(check(slice_str(OFFER), false, false, &u), REFUSE_NONE);
+    assert_false(u.deflate.agreed); /* not switched on */
+    assert_int_equal(check(slice_str(OFFER), false, true, &u), REFUSE_NONE);
+    assert_true(u.deflate.agreed);
+    buf_init(&out, 1000);
+    assert_int_equal(upgrade_response(&out, &u, "x"), 0);
+    assert_int_equal(buf_append(&out, slice_of("", 1)), 0);
+    assert_non_null(strstr((const char *) out.data,
+                           "\r\nSec-WebSocket-Extensions: permessage-deflate; "
+                           "server_no_context_takeover; client_no_context_takeover\r\n\r\n"));
     buf_fini(&out);
     buf_init(&out, 150);
     assert_int_equal(upgrade_response(&out, &u, "x"), -EMSGSIZE);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -22,62 +23,70 @@ static void test_cases(void **state)
 {
     (void) state;
     unsigned wrong = 0;
-    for (size_t i = 0; i < ARRAY_LEN(WS_CASES); i++) {
-        struct ws_record r = ws_record(&WS_CASE_LIMITS, WS_CASES[i].input, NULL, 0);
-        if (strcmp(ws_record_text(&r), WS_CASES[i].expect) != 0) {
-            print_error("%s: got '%s', expected '%s'\n", WS_CASES[i].name, ws_record_text(&r),
-                        WS_CASES[i].expect);
-            wrong++;
+    for (size_t t = 0; t < ARRAY_LEN(WS_TABLES); t++) {
+        for (size_t i = 0; i < WS_TABLES[t].n; i++) {
+            const struct ws_case *it = &WS_TABLES[t].at[i];
+            struct ws_record r = ws_record(WS_TABLES[t].limits, it->input, NULL, 0);
+            if (strcmp(ws_record_text(&r), it->expect) != 0) {
+                print_error("%s: got '%s', expected '%s'\n", it->name, ws_record_text(&r),
+                            it->expect);
+                wrong++;
+            }
+            ws_record_fini(&r);
         }
-        ws_record_fini(&r);
     }
     assert_int_equal(wrong, 0);
+}
+
+static void check_refused_at(const struct ws_case *it, const struct ws_limits *limits)
+{
+    struct ws_record r = {.pool = ws_pool_new(), .payloads = true};
+    buf_init(&r.text, 1 << 16);
+    for (size_t n = 0; n < it->input.len && !r.ended; n++)
+        ws_record_piece(&r, limits, slice_sub(it->input, n, n + 1));
+    if (!r.ended || r.fed != it->at)
+        fail_msg("%s: refused with byte %zu, expected %zu", it->name, r.fed, it->at);
+    ws_record_fini(&r);
 }
 
 /* A violation ends the connection with the byte that shows it, not with the frame. */
 static void test_refused_at(void **state)
 {
     (void) state;
-    for (size_t i = 0; i < ARRAY_LEN(WS_CASES); i++) {
-        struct ws_record r = {.pool = ws_pool_new(), .payloads = true};
-        buf_init(&r.text, 1 << 16);
-        if (WS_CASES[i].at == 0) {
-            ws_record_fini(&r);
-            continue;
-        }
-        for (size_t n = 0; n < WS_CASES[i].input.len && !r.ended; n++)
-            ws_record_piece(&r, &WS_CASE_LIMITS, slice_sub(WS_CASES[i].input, n, n + 1));
-        if (!r.ended || r.fed != WS_CASES[i].at)
-            fail_msg("%s: refused with byte %zu, expected %zu", WS_CASES[i].name, r.fed,
-                     WS_CASES[i].at);
-        ws_record_fini(&r);
+    for (size_t t = 0; t < ARRAY_LEN(WS_TABLES); t++)
+        for (size_t i = 0; i < WS_TABLES[t].n; i++)
+            if (WS_TABLES[t].at[i].at > 0)
+                check_refused_at(&WS_TABLES[t].at[i], WS_TABLES[t].limits);
+}
+
+static void check_without_collecting(const struct ws_case *it, const struct ws_limits *collecting)
+{
+    struct ws_limits limits = *collecting;
+    limits.collect = false;
+    struct ws_record r = ws_record(&limits, it->input, NULL, 0);
+    struct ws_record with = ws_record(collecting, it->input, NULL, 0);
+    const char *a = ws_record_text(&r), *b = ws_record_text(&with);
+    while (*a != '\0' && *b != '\0') { /* "text 5 []" matches "text 5 [hello]" */
+        if (a[0] == ']' && b[0] != ']')
+            b = strchr(b, ']');
+        assert_non_null(b);
+        if (*a != *b)
+            fail_msg("%s: '%s' and '%s'", it->name, ws_record_text(&r), ws_record_text(&with));
+        a++;
+        b++;
     }
+    assert_int_equal(*a, *b);
+    ws_record_fini(&r);
+    ws_record_fini(&with);
 }
 
 /* Without collecting, everything is the same but for the payload of messages. */
 static void test_without_collecting(void **state)
 {
     (void) state;
-    struct ws_limits limits = WS_CASE_LIMITS;
-    limits.collect = false;
-    for (size_t i = 0; i < ARRAY_LEN(WS_CASES); i++) {
-        struct ws_record r = ws_record(&limits, WS_CASES[i].input, NULL, 0);
-        struct ws_record with = ws_record(&WS_CASE_LIMITS, WS_CASES[i].input, NULL, 0);
-        const char *a = ws_record_text(&r), *b = ws_record_text(&with);
-        while (*a != '\0' && *b != '\0') { /* "text 5 []" matches "text 5 [hello]" */
-            if (a[0] == ']' && b[0] != ']')
-                b = strchr(b, ']');
-            assert_non_null(b);
-            if (*a != *b)
-                fail_msg("%s: '%s' and '%s'", WS_CASES[i].name, ws_record_text(&r),
-                         ws_record_text(&with));
-            a++;
-            b++;
-        }
-        assert_int_equal(*a, *b);
-        ws_record_fini(&r);
-        ws_record_fini(&with);
-    }
+    for (size_t t = 0; t < ARRAY_LEN(WS_TABLES); t++)
+        for (size_t i = 0; i < WS_TABLES[t].n; i++)
+            check_without_collecting(&WS_TABLES[t].at[i], WS_TABLES[t].limits);
 }
 
 /* FR-10: every code there is. */
@@ -251,19 +260,20 @@ static void test_pings(void **state)
     struct ws_pool *pool = ws_pool_new();
     struct ws *ws = NULL;
     struct buf input;
-    unsigned n_control, calls = 0;
+    struct ws_counts counts;
+    unsigned calls = 0;
     buf_init(&input, 1 << 20);
     for (unsigned i = 0; i < 100000; i++)
         ws_put_frame(&input, true, FRAME_PING, (struct slice){0}, 0, MASK);
-    assert_int_equal(ws_feed(pool, &ws, &LIMITS, &EVENTS, &calls,
-                             slice_sub(buf_slice(&input), 0, 603), &n_control),
-                     REFUSE_NONE);
-    assert_int_equal(n_control, 100);
+    assert_int_equal(
+        ws_feed(pool, &ws, &LIMITS, &EVENTS, &calls, slice_sub(buf_slice(&input), 0, 603), &counts),
+        REFUSE_NONE);
+    assert_int_equal(counts.control, 100);
     ws_drop(pool, &ws);
     size_t before = heap_bytes();
-    assert_int_equal(ws_feed(pool, &ws, &LIMITS, &EVENTS, &calls, buf_slice(&input), &n_control),
+    assert_int_equal(ws_feed(pool, &ws, &LIMITS, &EVENTS, &calls, buf_slice(&input), &counts),
                      REFUSE_NONE);
-    assert_int_equal(n_control, 100000);
+    assert_int_equal(counts.control, 100000);
     assert_int_equal(calls, 100100);
     assert_int_equal(heap_bytes(), before);
     buf_fini(&input);
@@ -315,6 +325,192 @@ static void test_out_of_memory(void **state)
     assert_int_equal(why, REFUSE_MESSAGE_SIZE);
     assert_null(ws);
     ws_record_fini(&r);
+}
+
+/* As in the configuration's defaults, with the extension. */
+static const struct ws_limits DEFLATE_LIMITS = {
+    .max_frame = 32 * KIB, .max_message = 128 * KIB, .max_fragments = 64, .inflate_bits = 12};
+
+/* Zeros deflated as a client would: `len` of them, in frames of `frame` bytes. */
+static void put_deflated_zeros(struct buf *out, size_t len, size_t frame)
+{
+    static uint8_t packed[64 * KIB];
+    static const uint8_t ZEROS[64 * KIB];
+    z_stream z = {.next_out = packed, .avail_out = sizeof(packed)};
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -12, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    do {
+        z.next_in = (z_const Bytef *) ZEROS;
+        z.avail_in = (uInt) (len < sizeof(ZEROS) ? len : sizeof(ZEROS));
+        len -= z.avail_in;
+        assert_int_equal(deflate(&z, len > 0 ? Z_NO_FLUSH : Z_SYNC_FLUSH), Z_OK);
+    } while (len > 0);
+    size_t n = sizeof(packed) - z.avail_out - 4;
+    (void) deflateEnd(&z);
+    for (size_t at = 0; at < n; at += frame) {
+        size_t part = n - at < frame ? n - at : frame;
+        ws_put_frame(out, at + part == n, at == 0 ? 0x42 : 0, slice_of(packed + at, part), part,
+                     MASK);
+    }
+}
+
+/* FR-17: the limit is on what is inflated, and holds while inflating, however the bomb is cut. */
+static void test_bombs(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *name;
+        size_t len, frame;
+        bool collect;
+        const char *expect;
+    } BOMBS[] = {
+        {"just fits", 128 * KIB, 32 * KIB, false, "binary 131072 []"},
+        {"just fits, collected", 128 * KIB, 32 * KIB, true, "binary 131072 []"},
+        {"one byte too many", 128 * KIB + 1, 32 * KIB, false, "! message_size"},
+        {"1000:1", 16 << 20, 32 * KIB, false, "! message_size"},
+        {"1000:1, collected", 16 << 20, 32 * KIB, true, "! message_size"},
+        {"1000:1 in fragments", 16 << 20, 1000, true, "! message_size"},
+        {"in tiny fragments", 128 * KIB + 1, 3, true, "! message_size"},
+        {"in tiny fragments, just fits", 128 * KIB, 3, true, "binary 131072 []"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(BOMBS); i++) {
+        struct ws_limits limits = DEFLATE_LIMITS;
+        limits.collect = BOMBS[i].collect;
+        struct buf input;
+        buf_init(&input, 1 << 20);
+        put_deflated_zeros(&input, BOMBS[i].len, BOMBS[i].frame);
+        struct ws_record r = {.pool = ws_pool_new()};
+        buf_init(&r.text, 1 << 16);
+        size_t before = heap_bytes(), most = 0;
+        for (size_t at = 0; at < input.len; at += 7) {
+            size_t end = at + 7 < input.len ? at + 7 : input.len;
+            ws_record_piece(&r, &limits, slice_sub(buf_slice(&input), at, end));
+            most = peak(before, most);
+        }
+        if (!slice_eq_str(buf_slice(&r.text), BOMBS[i].expect))
+            fail_msg("%s: %.*s", BOMBS[i].name, (int) r.text.len, (const char *) r.text.data);
+        assert_null(r.ws);
+        size_t allowed = (BOMBS[i].collect ? 160 : 16) * KIB; /* FR-13; one inflater and a reader */
+        if (most > allowed)
+            fail_msg("%s: %zu bytes at most", BOMBS[i].name, most);
+        ws_record_fini(&r);
+        buf_fini(&input);
+    }
+}
+
+/* What does not shrink may be a little longer on the wire than the limit; what says nothing for
+ * ever may not. */
+static void test_wire_limit(void **state)
+{
+    (void) state;
+    static uint8_t frame[32 * KIB];
+    struct buf input;
+    buf_init(&input, 1 << 20);
+    for (unsigned i = 0; i < 5; i++) { /* stored blocks: 128 KiB in all, and five bytes for each */
+        size_t len = i < 4 ? sizeof(frame) - 5 : 20;
+        frame[0] = 0;
+        frame[1] = (uint8_t) len;
+        frame[2] = (uint8_t) (len >> 8);
+        frame[3] = (uint8_t) ~len;
+        frame[4] = (uint8_t) (~len >> 8);
+        ws_put_frame(&input, false, i == 0 ? 0x42 : 0, slice_of(frame, len + 5), len + 5, MASK);
+    }
+    ws_put_frame(&input, true, 0, SLICE_LIT("\x00"), 1, MASK);
+    struct ws_record r = ws_record(&DEFLATE_LIMITS, buf_slice(&input), NULL, 0);
+    assert_string_equal(ws_record_text(&r), "binary 131072 []");
+    ws_record_fini(&r);
+
+    memset(frame, 0, sizeof(frame));
+    for (size_t i = 0; i + 5 <= sizeof(frame); i += 5)
+        memcpy(frame + i, "\x00\x00\x00\xff\xff", 5);
+    buf_clear(&input);
+    for (unsigned i = 0; i < 5; i++)
+        ws_put_frame(&input, false, i == 0 ? 0x42 : 0, slice_of(frame, 32765), 32765, MASK);
+    r = ws_record(&DEFLATE_LIMITS, buf_slice(&input), NULL, 0);
+    assert_string_equal(ws_record_text(&r), "! message_size");
+    ws_record_fini(&r);
+    buf_fini(&input);
+}
+
+static bool count_message(void *ctx, enum frame_opcode opcode, struct slice payload, uint64_t len)
+{
+    (void) opcode;
+    (void) len;
+    return count_control(ctx, payload);
+}
+
+/* An inflater is lent for a message, and there are so many and no more. */
+static void test_inflaters(void **state)
+{
+    (void) state;
+    static struct ws *ws[WS_MAX_INFLATERS + 1];
+    static const struct slice HALF = {(const uint8_t *) "\x41\x83" KEY "\xf2\x48\xcd", 9},
+                              REST = {(const uint8_t *) "\x80\x84" KEY "\xc9\xc9\x07\x00", 10};
+    struct ws_record r = {.pool = ws_pool_new()};
+    struct ws_counts counts;
+    buf_init(&r.text, 1 << 16);
+    size_t before = heap_bytes();
+    for (size_t i = 0; i < WS_MAX_INFLATERS; i++)
+        assert_int_equal(
+            ws_feed(r.pool, &ws[i], &DEFLATE_LIMITS, &WS_RECORD_EVENTS, &r, HALF, NULL),
+            REFUSE_NONE);
+    assert_in_range((heap_bytes() - before) / WS_MAX_INFLATERS, 4 * KIB, 13 * KIB);
+    struct ws **more = &ws[WS_MAX_INFLATERS];
+    assert_int_equal(ws_feed(r.pool, more, &DEFLATE_LIMITS, &WS_RECORD_EVENTS, &r, HALF, &counts),
+                     REFUSE_INFLATERS);
+    assert_null(*more);
+    /* A plain message needs none, and neither does the beginning of a deflated one. */
+    assert_int_equal(
+        ws_feed(r.pool, more, &DEFLATE_LIMITS, &WS_RECORD_EVENTS, &r, SLICE_LIT(HELLO), NULL),
+        REFUSE_NONE);
+    assert_int_equal(ws_feed(r.pool, more, &DEFLATE_LIMITS, &WS_RECORD_EVENTS, &r,
+                             SLICE_LIT("\x41\x80" KEY "\x00"), NULL),
+                     REFUSE_NONE);
+    ws_drop(r.pool, more);
+    /* One ends, one goes: two more may come. */
+    assert_int_equal(ws_feed(r.pool, &ws[0], &DEFLATE_LIMITS, &WS_RECORD_EVENTS, &r, REST, &counts),
+                     REFUSE_NONE);
+    assert_int_equal(counts.inflated, 1);
+    assert_null(ws[0]);
+    ws_drop(r.pool, &ws[1]);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(ws_feed(r.pool, i < 2 ? &ws[i] : more, &DEFLATE_LIMITS, &WS_RECORD_EVENTS,
+                                 &r, HALF, NULL),
+                         i < 2 ? REFUSE_NONE : REFUSE_INFLATERS);
+    for (size_t i = 0; i < WS_MAX_INFLATERS; i++)
+        ws_drop(r.pool, &ws[i]);
+    assert_in_range(heap_bytes() - before, 0, 64 * KIB); /* the pool keeps a few */
+
+    /* With one in the pool a message that comes whole allocates nothing. */
+    static const struct ws_events EVENTS = {count_message, NULL, NULL, NULL};
+    unsigned calls = 0;
+    mem_fail_at(1);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(ws_feed(r.pool, more, &DEFLATE_LIMITS, &EVENTS, &calls,
+                                 SLICE_LIT(DEFLATED DEFLATED), &counts),
+                         REFUSE_NONE);
+    mem_fail_at(0);
+    assert_int_equal(counts.inflated, 2);
+    assert_int_equal(calls, 200);
+    ws_record_fini(&r);
+}
+
+/* No memory for an inflater, or for its window, is ours to be sorry for. */
+static void test_no_memory_to_inflate(void **state)
+{
+    (void) state;
+    for (unsigned n = 1; n < 5; n++) {
+        struct ws_record r = {.pool = ws_pool_new()};
+        struct ws *ws = NULL;
+        buf_init(&r.text, 1 << 16);
+        assert_int_equal(buf_append_str(&r.text, "."), 0); /* has its memory */
+        mem_fail_at(n);
+        enum refuse why =
+            ws_feed(r.pool, &ws, &DEFLATE_LIMITS, &WS_RECORD_EVENTS, &r, SLICE_LIT(DEFLATED), NULL);
+        mem_fail_at(0);
+        assert_int_equal(why, n < 4 ? REFUSE_INFLATERS : REFUSE_NONE);
+        assert_null(ws);
+        ws_record_fini(&r);
+    }
 }
 
 struct closer {
@@ -377,6 +573,10 @@ int main(void)
         cmocka_unit_test(test_no_allocation),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_closing_callback),
+        cmocka_unit_test(test_bombs),
+        cmocka_unit_test(test_wire_limit),
+        cmocka_unit_test(test_inflaters),
+        cmocka_unit_test(test_no_memory_to_inflate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
