@@ -48,20 +48,21 @@ static int deflate_message(struct delivery *d, const struct engine_batch *b)
     return deflater_message(d->deflater, b->frames, b->path->cfg->max_frame_bytes, &d->deflated);
 }
 
-/* A message that is not worth deflating goes in as it is, since readers get what lies there in a
- * row with one send. Without memory nothing does: they get the plain one of the log. */
-static void add_deflated(struct delivery *d, const struct engine_batch *b, uint64_t now_ms)
+/* What a reader with permessage-deflate is to get; empty without memory, and then it gets the plain
+ * message of the log. One that is not worth deflating stands beside the deflated ones as it is,
+ * since what lies there in a row leaves with one send. */
+static struct slice deflated_form(struct delivery *d, const struct engine_batch *b, uint64_t now_ms)
 {
+    if (atomic_load_explicit(&b->path->deflate_clients, memory_order_relaxed) == 0)
+        return (struct slice){0};
     d->deflated_ms = now_ms;
     int r = deflate_message(d, b);
-    if (r == -E2BIG)
-        pathlog_add_deflated(b->path->log, b->frames);
     if (r < 0)
-        return;
-    pathlog_add_deflated(b->path->log, buf_slice(&d->deflated));
+        return r == -E2BIG ? b->frames : (struct slice){0};
     metrics_add(d->metrics, M_DEFLATED_MESSAGES, 1);
     metrics_add(d->metrics, M_DEFLATE_IN_BYTES, b->frames.len);
     metrics_add(d->metrics, M_DEFLATE_OUT_BYTES, d->deflated.len);
+    return buf_slice(&d->deflated);
 }
 
 /* --- append > wake --- */
@@ -76,12 +77,14 @@ static void touch(struct delivery *d, const struct path *path)
 int delivery_add(struct delivery *d, const struct engine_batch *b, uint64_t now_ms)
 {
     struct pathlog *log = b->path->log;
+    /* Before the message is there: a sweep that runs should hardly ever find it without. */
+    struct slice form = deflated_form(d, b, now_ms);
     int r = b->position == ENGINE_ANYWHERE ? pathlog_append(log, b->frames, now_ms)
                                            : pathlog_append_at(log, b->position, b->frames, now_ms);
     if (r < 0)
         return r;
-    if (atomic_load_explicit(&b->path->deflate_clients, memory_order_relaxed) > 0)
-        add_deflated(d, b, now_ms);
+    if (form.len > 0)
+        pathlog_add_deflated(log, form);
     touch(d, b->path);
     d->unseen_bytes += b->frames.len;
     if (d->unseen_bytes >= DELIVERY_WAKE_BYTES)

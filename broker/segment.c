@@ -192,6 +192,7 @@ static bool has_room(const struct segment *seg, size_t len)
     return seg->used + len + (n + (size_t) 1) * sizeof(struct entry) <= seg->room;
 }
 
+/* `e` but for where the message lies. */
 static void put(struct segment *seg, struct slice message, struct entry e)
 {
     uint32_t n = atomic_load_explicit(&seg->n, memory_order_relaxed);
