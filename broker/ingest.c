@@ -13,15 +13,14 @@
 #include "log.h"
 #include "mem.h"
 #include "record.h"
+#include "sha256.h"
 
 #include <inttypes.h>
 #include <mbedtls/base64.h>
 #include <mbedtls/constant_time.h>
-#include <mbedtls/md.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define HASH_SIZE           32
 #define BASIC_MAX_BYTES     6144 /* decoded credentials; request heads are not much longer */
 #define SET_ASIDE_LOG_LINES 10   /* per webhook; the rest is only counted */
 #define SET_ASIDE_LOG_BYTES 256
@@ -33,7 +32,7 @@
 
 struct registry {
     const struct config_registry *cfg;
-    uint8_t token_hash[HASH_SIZE];
+    uint8_t token_hash[SHA256_SIZE];
 };
 
 struct ingest {
@@ -81,14 +80,6 @@ struct reading {
 
 /* --- who may post --- */
 
-static void hash_of(struct slice s, uint8_t ret[HASH_SIZE])
-{
-    static const uint8_t NOTHING[1];
-    int r = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256),
-                       s.data == NULL ? NOTHING : s.data, s.len, ret);
-    ASSERT(r == 0);
-}
-
 static int compare_registry(const void *a, const void *b)
 {
     const struct registry *x = a, *y = b;
@@ -132,7 +123,7 @@ static bool credentials_of(struct slice authorization, struct slice scheme, stru
  * token shows in how long the answer takes. */
 static bool token_fits(const struct registry *registry, struct slice authorization)
 {
-    uint8_t plain[BASIC_MAX_BYTES], hash[HASH_SIZE];
+    uint8_t plain[BASIC_MAX_BYTES], hash[SHA256_SIZE];
     struct slice given = {0}, encoded;
     bool there = false;
 
@@ -149,8 +140,8 @@ static bool token_fits(const struct registry *registry, struct slice authorizati
             }
         }
     }
-    hash_of(given, hash);
-    return mbedtls_ct_memcmp(hash, registry->token_hash, HASH_SIZE) == 0 && there;
+    sha256(given, slice_str(NULL), hash);
+    return mbedtls_ct_memcmp(hash, registry->token_hash, SHA256_SIZE) == 0 && there;
 }
 
 static enum refuse check(const struct ingest *in, const struct ingest_request *req,
@@ -561,7 +552,7 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->registries = xcalloc(in->n_registries, sizeof(in->registries[0]));
     for (size_t i = 0; i < in->n_registries; i++) {
         in->registries[i].cfg = &cfg->registries[i];
-        hash_of(slice_str(cfg->registries[i].token), in->registries[i].token_hash);
+        sha256(slice_str(cfg->registries[i].token), slice_str(NULL), in->registries[i].token_hash);
     }
     if (in->n_registries > 0)
         qsort(in->registries, in->n_registries, sizeof(in->registries[0]), compare_registry);
