@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "crash.h"
+#include "digits.h"
 #include "list.h"
 #include "log.h"
 #include "mem.h"
@@ -183,15 +184,23 @@ enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
 
 /* --- the answer --- */
 
+/* Cut where it is too long. */
+static void copy_text(char *to, size_t cap, struct slice s)
+{
+    size_t len = s.len < cap - 1 ? s.len : cap - 1;
+    if (len > 0)
+        memcpy(to, s.data, len);
+    to[len] = '\0';
+}
+
 static struct delivery *delivery_new(struct ingest *in, const struct ingest_request *req,
                                      struct ingest_call *call)
 {
     struct delivery *d = xcalloc(1, sizeof(*d));
     d->in = in;
     d->call = call;
-    (void) snprintf(d->registry_id, sizeof(d->registry_id), "%.*s", (int) req->registry_id.len,
-                    (const char *) req->registry_id.data); /* a longer one is none of ours */
-    (void) snprintf(d->peer, sizeof(d->peer), "%s", req->peer);
+    copy_text(d->registry_id, sizeof(d->registry_id), req->registry_id); /* longer: not ours */
+    copy_text(d->peer, sizeof(d->peer), slice_str(req->peer));
     d->bytes = req->body.len;
     d->epoch = in->epoch;
     list_init(&d->in_flight);
@@ -248,16 +257,23 @@ static void refuse(struct delivery *d, enum refuse why, unsigned retry_after_s)
     finish(d, &answer);
 }
 
+static char *put_count(char *at, const char *name, uint64_t count)
+{
+    size_t len = strlen(name);
+    memcpy(at, name, len);
+    return at + len + digits_of(count, at + len);
+}
+
 static void accept_all(struct delivery *d)
 {
     struct ingest_answer answer = {.status = 202, .why = REFUSE_NONE};
-    char set_aside[40] = "";
+    char *at = answer.body; /* which has room for four numbers of any size */
+    at = put_count(at, "{\"accepted\":", d->accepted);
+    at = put_count(at, ",\"ignored\":", d->ignored);
+    at = put_count(at, ",\"duplicates\":", d->duplicates);
     if (d->set_aside > 0)
-        (void) snprintf(set_aside, sizeof(set_aside), ",\"set_aside\":%" PRIu64, d->set_aside);
-    (void) snprintf(answer.body, sizeof(answer.body),
-                    "{\"accepted\":%" PRIu64 ",\"ignored\":%" PRIu64 ",\"duplicates\":%" PRIu64
-                    "%s}",
-                    d->accepted, d->ignored, d->duplicates, set_aside);
+        at = put_count(at, ",\"set_aside\":", d->set_aside);
+    memcpy(at, "}", 2);
     finish(d, &answer);
 }
 
@@ -500,8 +516,7 @@ static void work_on(struct reading *rd, const struct ingest_request *req)
         refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
     } else if (rd->n == 0 && d->keys.len == 0 && rd->notes.len == 0 && d->letters == 0 &&
                d->duplicates == 0 && !d->unsure) {
-        accept_all(
-            d); /* nothing to keep, and nothing that another webhook still has to make safe */
+        accept_all(d); /* nothing to keep, and nothing that another one has still to make safe */
     } else {
         submit(rd);
     }
