@@ -107,12 +107,13 @@ void image_unlink(struct catalog_index *x, struct image *i)
 
 struct image *image_add(struct catalog_index *x, struct repo *repo, uint64_t id, const char *digest)
 {
-    struct image *i = xcalloc(1, sizeof(*i));
-    i->id = id;
+    size_t size = strlen(digest) + 1;
+    struct image *i = xmalloc(sizeof(*i) + size);
+    *i = (struct image){.id = id};
+    memcpy(i->digest, digest, size);
     i->node.hash = hash_of(x, repo->node.hash, digest);
     i->repo = repo;
     repo->n_images++;
-    i->digest = xstrdup(digest);
     list_init(&i->tags);
     list_init(&i->in_lru);
     list_init(&i->in_tagged);
@@ -124,7 +125,6 @@ struct image *image_add(struct catalog_index *x, struct repo *repo, uint64_t id,
 void image_free(struct catalog_index *x, struct image *i)
 {
     repo_release(x, i->repo);
-    free(i->digest);
     free(i);
 }
 
@@ -161,17 +161,17 @@ void tag_unlink(struct catalog_index *x, struct tag *t)
 
 struct tag *tag_add(struct catalog_index *x, struct image *i, uint64_t id, const char *name)
 {
-    struct tag *t = xcalloc(1, sizeof(*t));
-    t->id = id;
+    size_t size = strlen(name) + 1;
+    struct tag *t = xmalloc(sizeof(*t) + size);
+    *t = (struct tag){.id = id};
+    memcpy(t->name, name, size);
     t->node.hash = hash_of(x, i->repo->node.hash, name);
     t->image = i;
-    t->name = xstrdup(name);
     tag_link(x, t, CATALOG_NEWEST);
     return t;
 }
 
 void tag_free(struct tag *t)
 {
-    free(t->name);
     free(t);
 }

@@ -26,7 +26,7 @@ struct image {
     struct list tags;       /* longest not set first */
     size_t n_tags;
     struct repo *repo;
-    char *digest;
+    char digest[]; /* beside the rest: who finds an image looks at it */
 };
 
 struct tag {
@@ -34,7 +34,7 @@ struct tag {
     uint64_t id;
     struct list in_image;
     struct image *image; /* also while it is taken out */
-    char *name;
+    char name[];
 };
 
 struct catalog_index {

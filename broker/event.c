@@ -98,7 +98,8 @@ static struct slice encode(const struct event_parts *p)
     }
     if (p->digest[0] != '\0')
         image_id_of(p->registry_id, p->digest, image_id);
-    (void) snprintf(type, sizeof(type), TYPE_PREFIX "%s", EVENT_TYPES[p->type]);
+    memcpy(type, TYPE_PREFIX, sizeof(TYPE_PREFIX));
+    strcat(type, EVENT_TYPES[p->type]);
 
     char
         usual[320]; /* repository names have 255 characters at most; others are bounded elsewhere */

@@ -9,19 +9,19 @@
 
 #include "clock.h"
 #include "crash.h"
+#include "digits.h"
 #include "list.h"
 #include "log.h"
 #include "mem.h"
 #include "record.h"
+#include "sha256.h"
 
 #include <inttypes.h>
 #include <mbedtls/base64.h>
 #include <mbedtls/constant_time.h>
-#include <mbedtls/md.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define HASH_SIZE           32
 #define BASIC_MAX_BYTES     6144 /* decoded credentials; request heads are not much longer */
 #define SET_ASIDE_LOG_LINES 10   /* per webhook; the rest is only counted */
 #define SET_ASIDE_LOG_BYTES 256
@@ -33,7 +33,7 @@
 
 struct registry {
     const struct config_registry *cfg;
-    uint8_t token_hash[HASH_SIZE];
+    uint8_t token_hash[SHA256_SIZE];
 };
 
 struct ingest {
@@ -81,14 +81,6 @@ struct reading {
 
 /* --- who may post --- */
 
-static void hash_of(struct slice s, uint8_t ret[HASH_SIZE])
-{
-    static const uint8_t NOTHING[1];
-    int r = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256),
-                       s.data == NULL ? NOTHING : s.data, s.len, ret);
-    ASSERT(r == 0);
-}
-
 static int compare_registry(const void *a, const void *b)
 {
     const struct registry *x = a, *y = b;
@@ -132,7 +124,7 @@ static bool credentials_of(struct slice authorization, struct slice scheme, stru
  * token shows in how long the answer takes. */
 static bool token_fits(const struct registry *registry, struct slice authorization)
 {
-    uint8_t plain[BASIC_MAX_BYTES], hash[HASH_SIZE];
+    uint8_t plain[BASIC_MAX_BYTES], hash[SHA256_SIZE];
     struct slice given = {0}, encoded;
     bool there = false;
 
@@ -149,8 +141,8 @@ static bool token_fits(const struct registry *registry, struct slice authorizati
             }
         }
     }
-    hash_of(given, hash);
-    return mbedtls_ct_memcmp(hash, registry->token_hash, HASH_SIZE) == 0 && there;
+    sha256(given, slice_str(NULL), hash);
+    return mbedtls_ct_memcmp(hash, registry->token_hash, SHA256_SIZE) == 0 && there;
 }
 
 static enum refuse check(const struct ingest *in, const struct ingest_request *req,
@@ -192,15 +184,23 @@ enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
 
 /* --- the answer --- */
 
+/* Cut where it is too long. */
+static void copy_text(char *to, size_t cap, struct slice s)
+{
+    size_t len = s.len < cap - 1 ? s.len : cap - 1;
+    if (len > 0)
+        memcpy(to, s.data, len);
+    to[len] = '\0';
+}
+
 static struct delivery *delivery_new(struct ingest *in, const struct ingest_request *req,
                                      struct ingest_call *call)
 {
     struct delivery *d = xcalloc(1, sizeof(*d));
     d->in = in;
     d->call = call;
-    (void) snprintf(d->registry_id, sizeof(d->registry_id), "%.*s", (int) req->registry_id.len,
-                    (const char *) req->registry_id.data); /* a longer one is none of ours */
-    (void) snprintf(d->peer, sizeof(d->peer), "%s", req->peer);
+    copy_text(d->registry_id, sizeof(d->registry_id), req->registry_id); /* longer: not ours */
+    copy_text(d->peer, sizeof(d->peer), slice_str(req->peer));
     d->bytes = req->body.len;
     d->epoch = in->epoch;
     list_init(&d->in_flight);
@@ -257,16 +257,23 @@ static void refuse(struct delivery *d, enum refuse why, unsigned retry_after_s)
     finish(d, &answer);
 }
 
+static char *put_count(char *at, const char *name, uint64_t count)
+{
+    size_t len = strlen(name);
+    memcpy(at, name, len);
+    return at + len + digits_of(count, at + len);
+}
+
 static void accept_all(struct delivery *d)
 {
     struct ingest_answer answer = {.status = 202, .why = REFUSE_NONE};
-    char set_aside[40] = "";
+    char *at = answer.body; /* which has room for four numbers of any size */
+    at = put_count(at, "{\"accepted\":", d->accepted);
+    at = put_count(at, ",\"ignored\":", d->ignored);
+    at = put_count(at, ",\"duplicates\":", d->duplicates);
     if (d->set_aside > 0)
-        (void) snprintf(set_aside, sizeof(set_aside), ",\"set_aside\":%" PRIu64, d->set_aside);
-    (void) snprintf(answer.body, sizeof(answer.body),
-                    "{\"accepted\":%" PRIu64 ",\"ignored\":%" PRIu64 ",\"duplicates\":%" PRIu64
-                    "%s}",
-                    d->accepted, d->ignored, d->duplicates, set_aside);
+        at = put_count(at, ",\"set_aside\":", d->set_aside);
+    memcpy(at, "}", 2);
     finish(d, &answer);
 }
 
@@ -509,8 +516,7 @@ static void work_on(struct reading *rd, const struct ingest_request *req)
         refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
     } else if (rd->n == 0 && d->keys.len == 0 && rd->notes.len == 0 && d->letters == 0 &&
                d->duplicates == 0 && !d->unsure) {
-        accept_all(
-            d); /* nothing to keep, and nothing that another webhook still has to make safe */
+        accept_all(d); /* nothing to keep, and nothing that another one has still to make safe */
     } else {
         submit(rd);
     }
@@ -561,7 +567,7 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->registries = xcalloc(in->n_registries, sizeof(in->registries[0]));
     for (size_t i = 0; i < in->n_registries; i++) {
         in->registries[i].cfg = &cfg->registries[i];
-        hash_of(slice_str(cfg->registries[i].token), in->registries[i].token_hash);
+        sha256(slice_str(cfg->registries[i].token), slice_str(NULL), in->registries[i].token_hash);
     }
     if (in->n_registries > 0)
         qsort(in->registries, in->n_registries, sizeof(in->registries[0]), compare_registry);

@@ -13,7 +13,7 @@ struct ingest_request {
     struct slice authorization; /* header values; empty when absent */
     struct slice content_type, content_encoding, traceparent;
     struct slice body;
-    const char *peer; /* for the log */
+    const char *peer; /* for the log; may be NULL */
 };
 
 struct ingest_answer {

@@ -8,8 +8,8 @@
 
 #include "err.h"
 #include "mem.h"
+#include "sha256.h"
 
-#include <mbedtls/md.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -216,15 +216,9 @@ void seen_free(struct seen *s)
 
 struct seen_key seen_key(const char *registry_id, const char *sender_id)
 {
-    size_t registry_len = strlen(registry_id) + 1; /* with its NUL, so that no two pairs run on */
-    size_t sender_len = strlen(sender_id);
-    uint8_t *text = xmalloc(registry_len + sender_len), sum[32];
-    memcpy(text, registry_id, registry_len);
-    memcpy(text + registry_len, sender_id, sender_len);
-    int r = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), text,
-                       registry_len + sender_len, sum);
-    ASSERT(r == 0);
-    free(text);
+    uint8_t sum[SHA256_SIZE];
+    /* with the NUL between them, so that no two pairs run on */
+    sha256(slice_of(registry_id, strlen(registry_id) + 1), slice_str(sender_id), sum);
 
     struct seen_key key;
     memcpy(key.bytes, sum, sizeof(key.bytes));

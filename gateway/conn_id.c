@@ -1,5 +1,7 @@
 /* conn_id.c - who a connection is: its id, and the peer's name. See conn.h. */
 #include "conn.h"
+
+#include "digits.h"
 #include "worker.h"
 
 #include <arpa/inet.h>
@@ -36,14 +38,27 @@ struct conn *conn_find(struct worker *w, struct slice id)
     return same && c->state == CONN_OPEN ? c : NULL;
 }
 
+/* Each webhook is logged with its sender's address: without printf() for the usual kind. */
+static void v4_name(const uint8_t at[4], uint16_t port, char *ret)
+{
+    for (size_t i = 0; i < 4; i++) {
+        ret += digits_of(at[i], ret);
+        *ret++ = i < 3 ? '.' : ':';
+    }
+    ret += digits_of(port, ret);
+    *ret = '\0';
+}
+
 void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8])
 {
     char text[INET6_ADDRSTRLEN];
-    bool v4 = IN6_IS_ADDR_V4MAPPED(&c->peer);
-    const void *at = v4 ? (const void *) &c->peer.s6_addr[12] : (const void *) &c->peer;
-    if (inet_ntop(v4 ? AF_INET : AF_INET6, at, text, sizeof(text)) == NULL)
+    if (IN6_IS_ADDR_V4MAPPED(&c->peer)) {
+        v4_name(&c->peer.s6_addr[12], c->peer_port, ret);
+        return;
+    }
+    if (inet_ntop(AF_INET6, &c->peer, text, sizeof(text)) == NULL)
         text[0] = '\0';
-    (void) snprintf(ret, INET6_ADDRSTRLEN + 8, v4 ? "%s:%u" : "[%s]:%u", text, c->peer_port);
+    (void) snprintf(ret, INET6_ADDRSTRLEN + 8, "[%s]:%u", text, c->peer_port);
 }
 
 void conn_learn_peer(struct conn *c)

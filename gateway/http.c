@@ -116,7 +116,7 @@ static enum http_event feed_head(struct http *h, struct slice in, size_t *ret_us
     if (!head_scan_done(&h->scan))
         return HTTP_MORE;
     struct slice raw = slice_from(buf_slice(&h->raw), h->scan.skipped);
-    h->head = xcalloc(1, sizeof(*h->head));
+    h->head = xmalloc(sizeof(*h->head)); /* head_parse() sets what there is */
     why = head_parse(raw, h->head);
     if (why == REFUSE_NONE)
         why = ask_llhttp(h, raw);

@@ -1,4 +1,5 @@
 /* http_response.c - HTTP/1.1 responses, the whole of them at once. */
+#include "digits.h"
 #include "http.h"
 
 #include <stdio.h>
@@ -55,18 +56,31 @@ static const char *content_type(struct slice body)
 static int append_response(struct buf *out, unsigned status, const char *extra,
                            const char *connection, struct slice body, bool head_only)
 {
-    size_t before = out->len;
-    int r = buf_printf(out, "HTTP/1.1 %u %s\r\n%s", status, http_reason(status),
-                       extra == NULL ? "" : extra);
+    char code[DIGITS_MAX], length[DIGITS_MAX];
     /* RFC 9110 section 8.6: never a length with these. */
-    if (r == 0 && status >= 200 && status != 204)
-        r = buf_printf(out, "%sContent-Length: %zu\r\n", content_type(body), body.len);
-    if (r == 0)
-        r = buf_printf(out, "%s\r\n", connection);
-    if (r == 0 && !head_only)
-        r = buf_append(out, body);
-    if (r < 0)
-        out->len = before;
+    bool has_length = status >= 200 && status != 204;
+    const struct slice parts[] = {
+        SLICE_LIT("HTTP/1.1 "),
+        slice_of(code, digits_of(status, code)),
+        SLICE_LIT(" "),
+        slice_str(http_reason(status)),
+        SLICE_LIT("\r\n"),
+        slice_str(extra),
+        slice_str(has_length ? content_type(body) : ""),
+        slice_str(has_length ? "Content-Length: " : ""),
+        slice_of(length, has_length ? digits_of(body.len, length) : 0),
+        slice_str(has_length ? "\r\n" : ""),
+        slice_str(connection),
+        SLICE_LIT("\r\n"),
+        slice_sub(body, 0, head_only ? 0 : body.len),
+    };
+    size_t len = 0;
+    uint8_t *room;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        len += parts[i].len;
+    int r = buf_reserve(out, len, &room);
+    for (size_t i = 0; i < ARRAY_LEN(parts) && r == 0; i++)
+        r = buf_append(out, parts[i]); /* there is room: all of it or nothing */
     return r;
 }
 

@@ -29,6 +29,8 @@ struct exchange {
     struct ingest_call call;
     struct conn *c; /* NULL: gone */
     struct buf body;
+    struct slice whole; /* the body, where one read had all of it: no copy, until that is over */
+    uint64_t bytes;     /* of the body so far, as counted in the worker's caps */
     char registry[64];
     bool submitted;
 };
@@ -127,7 +129,7 @@ void request_drop(struct conn *c)
     if (ex == NULL)
         return;
     c->exchange = NULL;
-    caps_leave(&c->worker->shared->webhook_caps.inflight_bytes, ex->body.len);
+    caps_leave(&c->worker->shared->webhook_caps.inflight_bytes, ex->bytes);
     ex->c = NULL;
     if (ex->submitted)
         buf_fini(&ex->body); /* used up, and not accounted for; on_answered() frees the rest */
@@ -135,7 +137,8 @@ void request_drop(struct conn *c)
         exchange_free(ex);
 }
 
-static void on_events_head(struct conn *c, struct slice param)
+/* `early` bytes of the body have come with the head. */
+static void on_events_head(struct conn *c, struct slice param, size_t early)
 {
     const struct http_head *head = http_get_head(c->http);
     CRASH_POINT("request.head");
@@ -149,9 +152,7 @@ static void on_events_head(struct conn *c, struct slice param)
         request_refuse(c, REFUSE_REGISTRY, NULL);
         return;
     }
-    char peer[INET6_ADDRSTRLEN + 8];
-    conn_peer_name(c, peer);
-    struct ingest_request req = ingest_request_of(c, ex->registry, peer, (struct slice){0});
+    struct ingest_request req = ingest_request_of(c, ex->registry, NULL, (struct slice){0});
     struct ingest_answer refused;
     enum refuse why = ingest_check(c->worker->shared->ingest, &req, &refused);
     if (why != REFUSE_NONE) {
@@ -163,7 +164,7 @@ static void on_events_head(struct conn *c, struct slice param)
         return;
     }
     uint8_t *room;
-    if (head->content_length <= BODY_AT_ONCE &&
+    if (head->content_length > early && head->content_length <= BODY_AT_ONCE &&
         buf_reserve(&ex->body, (size_t) head->content_length, &room) < 0) {
         request_refuse(c, REFUSE_OVERLOAD, NULL);
         return;
@@ -180,11 +181,17 @@ static void on_body(struct conn *c, struct slice piece)
     struct caps *caps = &c->worker->shared->webhook_caps;
     if (ex == NULL)
         return; /* of a request that takes no body: read and dropped */
-    int r = buf_append(&ex->body, piece);
+    const struct http_head *head = http_get_head(c->http);
+    int r = 0;
+    if (piece.len == head->content_length && !head->chunked)
+        ex->whole = piece;
+    else
+        r = buf_append(&ex->body, piece);
     if (r < 0) {
         request_refuse(c, r == -EMSGSIZE ? REFUSE_BODY : REFUSE_OVERLOAD, NULL);
         return;
     }
+    ex->bytes += piece.len;
     if (!caps_enter(&caps->inflight_bytes, caps->max_inflight_bytes, piece.len))
         request_refuse(c, REFUSE_OVERLOAD, NULL);
 }
@@ -213,7 +220,8 @@ static void on_events_done(struct conn *c)
     CRASH_POINT("request.body");
     conn_set_state(c, CONN_HANDLING);
     metrics_add(&c->worker->metrics, M_WEBHOOK_REQUESTS, 1);
-    struct ingest_request req = ingest_request_of(c, ex->registry, peer, buf_slice(&ex->body));
+    struct slice body = ex->whole.len > 0 ? ex->whole : buf_slice(&ex->body);
+    struct ingest_request req = ingest_request_of(c, ex->registry, peer, body);
     ex->submitted = true;
     ingest_post(c->worker->shared->ingest, &req, &ex->call);
 }
@@ -297,7 +305,7 @@ static void on_head(struct conn *c, size_t early)
     if (route.handler == ROUTE_NONE)
         request_refuse(c, route.why, route.allow);
     else if (route.handler == ROUTE_EVENTS)
-        on_events_head(c, route.param);
+        on_events_head(c, route.param, early);
     else if (head->has_body)
         request_refuse(c, REFUSE_BODY, NULL);
 }

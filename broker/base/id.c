@@ -2,10 +2,7 @@
 #include "id.h"
 
 #include "err.h"
-#include "mem.h"
-
-#include <mbedtls/md.h>
-#include <stdlib.h>
+#include "sha256.h"
 
 #define PREFIX_LEN    3
 #define MS_BITS       48
@@ -97,16 +94,9 @@ bool id_gen_resume(struct id_gen *gen, struct slice last_event_id)
 
 void id_image(const char *registry_id, const char *digest, char ret[ID_SIZE])
 {
-    size_t registry_len = strlen(registry_id) + 1; /* with its NUL, so that no two pairs run on */
-    size_t digest_len = strlen(digest);
-    uint8_t *text = xmalloc(registry_len + digest_len);
-    memcpy(text, registry_id, registry_len);
-    memcpy(text + registry_len, digest, digest_len);
-    uint8_t sum[32];
-    int r = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), text,
-                       registry_len + digest_len, sum);
-    ASSERT(r == 0);
-    free(text);
+    uint8_t sum[SHA256_SIZE];
+    /* with the NUL between them, so that no two pairs run on */
+    sha256(slice_of(registry_id, strlen(registry_id) + 1), slice_str(digest), sum);
 
     uint64_t hi = 0, lo = 0; /* the first 88 bits, then the last 3 of them are dropped */
     for (size_t i = 0; i < 11; i++) {

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 
 /* A key takes one token and its value another. */
-#define MAX_KEYS (JSON_MAX_TOKENS / 2 + 1)
+#define MAX_KEYS     (JSON_MAX_TOKENS / 2 + 1)
+#define FEW_KEYS     16 /* compared each with each, which for so few is faster than to sort them */
+#define NOWHERE      (-2) /* of places: none */
+#define EIGHT_SPACES UINT64_C(0x2020202020202020)
 
 struct key {
     uint32_t start, len; /* between the quotes */
@@ -24,14 +27,32 @@ struct scan {
     bool object[JSON_MAX_DEPTH];
     uint32_t keys_from[JSON_MAX_DEPTH];
     uint32_t n_keys;
+    const struct json_place *places;
+    struct slice *values;
+    int n_places;
+    int here, inside; /* the place of the key just read, and of the container open at depth 2 */
     struct key keys[MAX_KEYS];
 };
 
+/* Registries indent: most white space is spaces, and many of them. */
+static size_t skip_indent(struct slice s, size_t at)
+{
+    for (uint64_t word; s.len - at >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, s.data + at, sizeof(word));
+        if (word != EIGHT_SPACES)
+            break;
+    }
+    return at;
+}
+
 static size_t skip_space(struct slice s, size_t at)
 {
-    while (at < s.len &&
-           (s.data[at] == ' ' || s.data[at] == '\t' || s.data[at] == '\n' || s.data[at] == '\r'))
-        at++;
+    while (at < s.len && s.data[at] <= ' ') {
+        uint8_t c = s.data[at];
+        if (c != ' ' && c != '\t' && c != '\n' && c != '\r')
+            break;
+        at = skip_indent(s, at + 1);
+    }
     return at;
 }
 
@@ -41,7 +62,10 @@ static const char *scan_string(struct scan *s, struct key *ret)
     const uint8_t *text = s->text.data;
     size_t start = s->at;
     ret->escaped = false;
-    while (s->at < s->text.len) {
+    for (;;) {
+        s->at += json_plain_prefix(slice_from(s->text, s->at));
+        if (s->at == s->text.len)
+            break;
         uint8_t c = text[s->at];
         if (c == '"') {
             ret->start = (uint32_t) start;
@@ -51,10 +75,6 @@ static const char *scan_string(struct scan *s, struct key *ret)
         }
         if (c < 0x20)
             return c == 0 ? "nul" : "control";
-        if (c != '\\') {
-            s->at++;
-            continue;
-        }
         ret->escaped = true;
         if (s->at + 1 >= s->text.len)
             break;
@@ -84,14 +104,28 @@ static int key_cmp(const void *pa, const void *pb, void *text)
     return r != 0 ? r : (sa.len > sb.len) - (sa.len < sb.len);
 }
 
+static bool has_duplicate_of_few(const struct scan *s, uint32_t from)
+{
+    for (uint32_t i = from + 1; i < s->n_keys; i++) {
+        const struct key *a = &s->keys[i];
+        for (uint32_t k = from; k < i; k++) {
+            const struct key *b = &s->keys[k];
+            if ((a->len == b->len || a->escaped || b->escaped) &&
+                key_cmp(a, b, (void *) (uintptr_t) s->text.data) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Sorted, equal keys are neighbours. A hash table would be faster for honest objects, but without a
  * secret a peer could make every key collide; with this the worst case is n log n. */
 static bool has_duplicate(struct scan *s, uint32_t from)
 {
     void *text = (void *) (uintptr_t) s->text.data;
     size_t n = s->n_keys - from;
-    if (n < 2)
-        return false;
+    if (n <= FEW_KEYS)
+        return has_duplicate_of_few(s, from);
     qsort_r(s->keys + from, n, sizeof(struct key), key_cmp, text);
     for (size_t i = from + 1; i < s->n_keys; i++)
         if (key_cmp(&s->keys[i - 1], &s->keys[i], text) == 0)
@@ -185,17 +219,47 @@ static const char *step_close(struct scan *s, enum expect *expect)
     return NULL;
 }
 
+/* Which place a key is. Its object is the outermost, or open at depth 2 in one of the places. */
+static int place_of(const struct scan *s, const struct key *key)
+{
+    int parent = s->depth == 1 ? -1 : s->depth == 2 ? s->inside : NOWHERE;
+    struct slice name = slice_sub(s->text, key->start, key->start + key->len);
+    for (int i = 0; parent != NOWHERE && i < s->n_places; i++) {
+        const struct json_place *p = &s->places[i];
+        if (p->parent != parent)
+            continue;
+        if (key->escaped ? json_string_cmp(name, p->key) == 0 : slice_eq(name, p->key))
+            return i;
+    }
+    return NOWHERE;
+}
+
+static const char *step_scalar(struct scan *s, enum expect *expect)
+{
+    size_t start = s->at;
+    int here = s->here;
+    s->here = NOWHERE;
+    *expect = after_value(s);
+    const char *why = scan_scalar(s);
+    if (here != NOWHERE)
+        s->values[here] = slice_sub(s->text, start, s->at);
+    return why;
+}
+
 static const char *step_value(struct scan *s, enum expect *expect)
 {
     if (++s->tokens > JSON_MAX_TOKENS)
         return "tokens";
     uint8_t c = s->text.data[s->at];
-    if (c != '{' && c != '[') {
-        *expect = after_value(s);
-        return scan_scalar(s);
-    }
+    if (c != '{' && c != '[')
+        return step_scalar(s, expect);
     if (s->depth == JSON_MAX_DEPTH)
         return "depth";
+    if (s->here != NOWHERE)
+        s->values[s->here] = slice_sub(s->text, s->at, s->at + 1);
+    if (s->depth == 1)
+        s->inside = s->here;
+    s->here = NOWHERE;
     s->object[s->depth] = c == '{';
     s->keys_from[s->depth] = s->n_keys;
     s->depth++;
@@ -214,6 +278,8 @@ static const char *step_key(struct scan *s, enum expect *expect)
     const char *why = scan_string(s, &s->keys[s->n_keys]);
     if (why != NULL)
         return why;
+    if (s->n_places > 0)
+        s->here = place_of(s, &s->keys[s->n_keys]);
     s->n_keys++;
     s->at = skip_space(s->text, s->at);
     if (s->at >= s->text.len || s->text.data[s->at] != ':')
@@ -256,11 +322,23 @@ static const char *step(struct scan *s, enum expect *expect)
 
 int json_check(struct slice text, const char **ret_why)
 {
-    struct scan s;
+    return json_check_places(text, NULL, 0, NULL, ret_why);
+}
+
+int json_check_places(struct slice text, const struct json_place *places, size_t n,
+                      struct slice *values, const char **ret_why)
+{
+    struct scan s; /* most of it is keys, which are set as they come */
     s.text = text;
     s.at = 0;
     s.tokens = s.depth = 0;
     s.n_keys = 0;
+    s.places = places;
+    s.values = values;
+    s.n_places = (int) n;
+    s.here = s.inside = NOWHERE;
+    for (size_t i = 0; i < n; i++)
+        values[i] = (struct slice){0};
     const char *why = NULL;
     if (text.len > UINT32_MAX) /* what struct key can say */
         why = "tokens";
@@ -319,7 +397,7 @@ static int skip_value(struct slice s, size_t *at)
             depth -= c == '}' || c == ']';
             i++;
             while (depth > 0 && i < s.len && !MARKS[s.data[i]])
-                i++;
+                i = skip_indent(s, i + 1);
         } else {
             while (i < s.len && memchr(",]}:\"[{ \t\r\n", s.data[i], 11) == NULL)
                 i++;

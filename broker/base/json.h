@@ -13,6 +13,20 @@
  * "control", "number", "syntax". Exactly one JSON value, white space around it allowed. */
 MUST_CHECK int json_check(struct slice text, const char **ret_why);
 
+/* Where a member is looked for: in the outermost object, or in an object that is a member of it. */
+struct json_place {
+    struct slice key;
+    int parent; /* index of the place of the object that holds it, before this one; -1: outermost */
+};
+/* As json_check(), and where the `n` places are, values[i] is the member's value: all of a scalar,
+ * the bracket of a container. Empty: it is not there. Without meaning after an error. */
+MUST_CHECK int json_check_places(struct slice text, const struct json_place *places, size_t n,
+                                 struct slice *values, const char **ret_why);
+
+/* What a JSON string that was checked (with its quotes) stands for, cut to cap - 1 bytes, and a
+ * NUL. Returns the length. */
+size_t json_string_copy(struct slice string, char *ret, size_t cap);
+
 /* Walks one JSON array: *at starts at 0; each call gives the next element's bytes (0), or 1 at the
  * end, or -EBADMSG. Elements are delimited, not checked: json_check() each. `array` includes the
  * brackets. */

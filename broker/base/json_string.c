@@ -3,6 +3,33 @@
 
 #include "json.h"
 
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+
+/* The high bit of each byte of `word` that is zero; those above the lowest may be wrong. */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - EACH_BYTE) & ~word & (EACH_BYTE * 0x80);
+}
+
+size_t json_plain_prefix(struct slice s)
+{
+    size_t i = 0;
+    uint64_t word;
+    for (; s.len - i >= sizeof(word); i += sizeof(word)) { /* by words, which is most of the text */
+        memcpy(&word, s.data + i, sizeof(word));
+        uint64_t found = zero_bytes(word ^ EACH_BYTE * '"') | zero_bytes(word ^ EACH_BYTE * '\\') |
+                         ((word - EACH_BYTE * 0x20) & ~word & (EACH_BYTE * 0x80));
+        if (found == 0)
+            continue;
+        if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) /* the lowest is the first */
+            return i + (size_t) __builtin_ctzll(found) / 8;
+        break;
+    }
+    while (i < s.len && s.data[i] >= 0x20 && s.data[i] != '"' && s.data[i] != '\\')
+        i++;
+    return i;
+}
+
 /* Four hex digits at `at`, or -1. */
 static int hex4(struct slice s, size_t at)
 {
@@ -136,6 +163,21 @@ int json_string_cmp(struct slice a, struct slice b)
     }
 }
 
+size_t json_string_copy(struct slice string, char *ret, size_t cap)
+{
+    struct unescape u = {.s = slice_sub(string, 1, string.len - 1)};
+    size_t len = 0;
+    if (memchr(u.s.data, '\\', u.s.len) == NULL) {
+        len = u.s.len < cap - 1 ? u.s.len : cap - 1;
+        memcpy(ret, u.s.data, len);
+    } else {
+        for (int c; len < cap - 1 && (c = unescape_next(&u)) >= 0;)
+            ret[len++] = (char) c;
+    }
+    ret[len] = '\0';
+    return len;
+}
+
 /* `c` as it stands inside a JSON string, or an empty slice when it may stand there as it is. */
 static struct slice escape_of(uint8_t c, char space[8])
 {
@@ -155,15 +197,6 @@ static struct slice escape_of(uint8_t c, char space[8])
     return slice_of(space, 6);
 }
 
-/* How many of the first bytes may stand in a JSON string as they are: nearly always all of them. */
-static size_t plain_prefix(struct slice s)
-{
-    size_t i = 0;
-    while (i < s.len && s.data[i] >= 0x20 && s.data[i] != '"' && s.data[i] != '\\')
-        i++;
-    return i;
-}
-
 static int append_plain_string(struct buf *out, struct slice s)
 {
     uint8_t *to;
@@ -180,7 +213,7 @@ static int append_plain_string(struct buf *out, struct slice s)
 
 int json_append_string(struct buf *out, struct slice s)
 {
-    if (plain_prefix(s) == s.len)
+    if (json_plain_prefix(s) == s.len)
         return append_plain_string(out, s);
     size_t before = out->len, start = 0;
     int r = buf_append_str(out, "\"");

@@ -14,6 +14,9 @@ int json_unicode_escape(struct slice s, size_t at, size_t *ret_len);
 /* What a backslash and `c` stand for together, or 0 when there is no such escape. */
 uint8_t json_simple_escape(uint8_t c);
 
+/* How many of the first bytes may stand in a JSON string as they are: nearly always all of them. */
+size_t json_plain_prefix(struct slice s);
+
 /* Compares what two strings stand for, byte by byte: < 0, 0, > 0. Malformed escapes stand for
  * themselves. */
 int json_string_cmp(struct slice a, struct slice b);

@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include "clock.h"
+#include "digits.h"
 #include "err.h"
 #include "utf8.h"
 
@@ -163,15 +164,9 @@ static void put_number(struct log_line *l, const char *key, const char *digits, 
 
 void log_u64(struct log_line *l, const char *key, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
-    if (!l->on)
-        return;
-    do { /* by hand: a line has many numbers */
-        digits[--at] = (char) ('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    put_number(l, key, digits + at, (int) (sizeof(digits) - at));
+    char digits[DIGITS_MAX];
+    if (l->on)
+        put_number(l, key, digits, (int) digits_of(value, digits));
 }
 
 void log_i64(struct log_line *l, const char *key, int64_t value)

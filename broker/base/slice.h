@@ -14,6 +14,10 @@ struct slice {
 };
 
 #define SLICE_LIT(s) ((struct slice){(const uint8_t *) ("" s), sizeof(s) - 1})
+#define SLICE_INIT(s)                                                                              \
+    {                                                                                              \
+        (const uint8_t *) ("" s), sizeof(s) - 1                                                    \
+    } /* the same for what is static */
 
 static inline struct slice slice_of(const void *data, size_t len)
 {

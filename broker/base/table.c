@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define FIRST_SLOTS 64
+#define PER_SLOT    2 /* nodes, before there are more slots */
 
 void table_fini(struct table *t)
 {
@@ -13,47 +14,66 @@ void table_fini(struct table *t)
     *t = (struct table){0};
 }
 
-static void enter(struct table_node **slots, size_t n_slots, struct table_node *node)
+/* One of the 64 bits, by the part of the hash that does not pick the slot. */
+static uint64_t mark_of(uint64_t hash)
 {
-    struct table_node **slot = &slots[node->hash & (n_slots - 1)];
-    node->next = *slot;
-    *slot = node;
+    return UINT64_C(1) << (hash >> 58);
+}
+
+static struct table_slot *slot_of(const struct table *t, uint64_t hash)
+{
+    return &t->slots[hash & (t->n_slots - 1)];
+}
+
+static void enter(struct table_slot *slot, struct table_node *node)
+{
+    node->next = slot->first;
+    slot->first = node;
+    slot->marks |= mark_of(node->hash);
 }
 
 /* Without memory for it the table stays as it is: longer chains, nothing lost. */
 static void grow(struct table *t)
 {
+    struct table old = *t;
     size_t n_slots = t->n_slots == 0 ? FIRST_SLOTS : t->n_slots * 2;
-    size_t bytes = n_slots * sizeof(struct table_node *);
-    struct table_node **slots = t->n_slots == 0 ? xmalloc(bytes) : try_malloc(bytes);
+    size_t bytes = n_slots * sizeof(struct table_slot);
+    struct table_slot *slots = t->n_slots == 0 ? xmalloc(bytes) : try_malloc(bytes);
     if (slots == NULL)
         return;
     memset(slots, 0, bytes);
-    for (size_t i = 0; i < t->n_slots; i++) {
-        for (struct table_node *n = t->slots[i], *next; n != NULL; n = next) {
-            next = n->next;
-            enter(slots, n_slots, n);
-        }
-    }
-    free(t->slots);
     t->slots = slots;
     t->n_slots = n_slots;
+    for (size_t i = 0; i < old.n_slots; i++) {
+        for (struct table_node *n = old.slots[i].first, *next; n != NULL; n = next) {
+            next = n->next;
+            enter(slot_of(t, n->hash), n);
+        }
+    }
+    free(old.slots);
 }
 
 void table_add(struct table *t, struct table_node *node)
 {
-    if (t->n >= t->n_slots)
+    if (t->n >= t->n_slots * PER_SLOT)
         grow(t);
-    enter(t->slots, t->n_slots, node);
+    enter(slot_of(t, node->hash), node);
     t->n++;
 }
 
 void table_remove(struct table *t, struct table_node *node)
 {
-    struct table_node **at = &t->slots[node->hash & (t->n_slots - 1)];
-    while (*at != node)
+    struct table_slot *slot = slot_of(t, node->hash);
+    uint64_t marks = 0; /* of the others: two may share one */
+    for (struct table_node **at = &slot->first; *at != NULL;) {
+        if (*at == node) {
+            *at = node->next;
+            continue;
+        }
+        marks |= mark_of((*at)->hash);
         at = &(*at)->next;
-    *at = node->next;
+    }
+    slot->marks = marks;
     t->n--;
 }
 
@@ -66,7 +86,10 @@ static struct table_node *same_hash(struct table_node *n, uint64_t hash)
 
 struct table_node *table_first(const struct table *t, uint64_t hash)
 {
-    return t->n_slots == 0 ? NULL : same_hash(t->slots[hash & (t->n_slots - 1)], hash);
+    if (t->n_slots == 0)
+        return NULL;
+    const struct table_slot *slot = slot_of(t, hash);
+    return (slot->marks & mark_of(hash)) == 0 ? NULL : same_hash(slot->first, hash);
 }
 
 struct table_node *table_next(const struct table_node *n)

@@ -11,9 +11,16 @@ struct table_node {
     uint64_t hash; /* set before table_add(); the low bits pick the chain */
 };
 
+/* A chain, and one bit for each hash in it: nearly always they tell that a name is new without a
+ * look at the chain, whose nodes are anywhere in memory. */
+struct table_slot {
+    struct table_node *first;
+    uint64_t marks;
+};
+
 /* All zero is an empty table. */
 struct table {
-    struct table_node **slots;
+    struct table_slot *slots;
     size_t n_slots; /* a power of two, or 0 before the first entry */
     size_t n;       /* entries */
 };

@@ -1,14 +1,14 @@
 /* distribution.c - CNCF Distribution (docker-registry) 2.x and 3.x: {"events":[...]}.
  *
- * The envelope is split by our own scanner and each event checked and parsed alone, so that memory
- * is bounded by one event and a bad event harms no other. What lies around the events is checked
+ * The envelope is split by our own scanner and each event checked and read alone, so that memory is
+ * bounded by one event and a bad event harms no other. What lies around the events is checked
  * too. An envelope that cannot be split (the bytes break inside an event) is refused as a whole:
  * where the next event begins is then anybody's guess. */
 #include "json.h"
 #include "source.h"
 #include "source/field.h"
 
-#include <cjson/cJSON.h>
+#define FOUND_MAX 256
 
 static const char *const CONTENT_TYPES[] = {
     "application/vnd.docker.distribution.events.v1+json", /* 2.x */
@@ -66,10 +66,32 @@ static int check_around(struct slice body, struct slice events, const char **ret
     return r;
 }
 
-/* Finds the array of events and makes sure that it can be split to its end. */
-static int open_envelope(struct slice body, struct slice *ret, const char **ret_why)
+/* The events of an envelope. Where they are is found before the first is read, and not looked for
+ * again: for the first FOUND_MAX of them, which is more than registries send at once. */
+struct envelope {
+    struct slice events, found[FOUND_MAX];
+    size_t n_found, after; /* where json_next() goes on behind those found */
+};
+
+/* Makes sure that the array can be split to its end. */
+static int find_events(struct envelope *e)
 {
-    struct slice events, element;
+    struct slice event;
+    size_t at = 0;
+    int r;
+    e->n_found = 0;
+    while ((r = json_next(e->events, &at, &event)) == 0) {
+        if (e->n_found == FOUND_MAX)
+            continue;
+        e->found[e->n_found++] = event;
+        e->after = at;
+    }
+    return r < 0 ? r : 0;
+}
+
+static int open_envelope(struct slice body, struct envelope *e, const char **ret_why)
+{
+    struct slice events;
     int r = json_member(body, "events", &events);
     if (r == -ENOENT) {
         *ret_why = "no_events";
@@ -89,31 +111,66 @@ static int open_envelope(struct slice body, struct slice *ret, const char **ret_
         *ret_why = "events_type";
         return -EBADMSG;
     }
-    size_t at = 0;
-    do
-        r = json_next(events, &at, &element);
-    while (r == 0);
-    if (r < 0) {
+    e->events = events;
+    r = find_events(e);
+    if (r < 0)
         *ret_why = "syntax";
-        return r;
-    }
-    *ret = events;
-    return 0;
+    return r;
 }
 
 /* --- one event --- */
 
+/* What is read of an event. */
+enum place {
+    ACTION,
+    ID,
+    TIMESTAMP,
+    TARGET,
+    MEDIA_TYPE,
+    REPOSITORY,
+    DIGEST,
+    TAG,
+    REQUEST,
+    REQUEST_ID,
+    N_PLACES
+};
+static const struct json_place PLACES[N_PLACES] = {
+    [ACTION] = {SLICE_INIT("action"), -1},
+    [ID] = {SLICE_INIT("id"), -1},
+    [TIMESTAMP] = {SLICE_INIT("timestamp"), -1},
+    [TARGET] = {SLICE_INIT("target"), -1},
+    [MEDIA_TYPE] = {SLICE_INIT("mediaType"), TARGET},
+    [REPOSITORY] = {SLICE_INIT("repository"), TARGET},
+    [DIGEST] = {SLICE_INIT("digest"), TARGET},
+    [TAG] = {SLICE_INIT("tag"), TARGET},
+    [REQUEST] = {SLICE_INIT("request"), -1},
+    [REQUEST_ID] = {SLICE_INIT("id"), REQUEST},
+};
+
+/* One that is too long is cut: to more than it may have, so that it is found wrong all the same. */
+struct texts {
+    char action[16], media_type[96], timestamp[64]; /* all that mean something are shorter */
+    char id[FIELD_ID_MAX + 2], request_id[FIELD_ID_MAX + 2];
+    char repository[FIELD_REPOSITORY_MAX + 2], digest[FIELD_DIGEST_MAX + 2];
+    char tag[FIELD_TAG_MAX + 2];
+};
+
 /* An optional string member: "" when it is absent or null. False when it is of another type. */
-static bool get_string(const cJSON *object, const char *key, const char **ret)
+static bool get_string(struct slice value, char *ret, size_t cap)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    *ret = "";
-    if (item == NULL || cJSON_IsNull(item))
+    ret[0] = '\0';
+    if (value.len == 0 || value.data[0] == 'n')
         return true;
-    if (!cJSON_IsString(item))
+    if (value.data[0] != '"')
         return false;
-    *ret = item->valuestring;
+    (void) json_string_copy(value, ret, cap);
     return true;
+}
+#define GET_STRING(values, place, array) get_string((values)[place], array, sizeof(array))
+
+static bool is_object(struct slice value)
+{
+    return value.len > 0 && value.data[0] == '{';
 }
 
 static bool is_manifest(const char *media_type)
@@ -128,107 +185,112 @@ static bool is_manifest(const char *media_type)
 enum verdict { CHANGE, IGNORED, SET_ASIDE };
 
 /* Reads what push and delete share. NULL, or the field that is wrong. */
-static const char *read_common(const cJSON *event, const cJSON *target, struct change *c)
+static const char *read_common(const struct slice *values, struct texts *t)
 {
-    const cJSON *request = cJSON_GetObjectItemCaseSensitive(event, "request");
+    struct slice request = values[REQUEST];
 
-    if (!get_string(event, "id", &c->sender_id) || strlen(c->sender_id) > FIELD_ID_MAX)
+    if (!GET_STRING(values, ID, t->id) || strlen(t->id) > FIELD_ID_MAX)
         return "id";
-    if (!get_string(event, "timestamp", &c->created_at))
+    if (!GET_STRING(values, TIMESTAMP, t->timestamp))
         return "timestamp";
-    if (request != NULL && !cJSON_IsNull(request) && !cJSON_IsObject(request))
+    if (request.len > 0 && request.data[0] != 'n' && !is_object(request))
         return "request";
-    if (!get_string(request, "id", &c->request_id) || strlen(c->request_id) > FIELD_ID_MAX)
+    if (!GET_STRING(values, REQUEST_ID, t->request_id) || strlen(t->request_id) > FIELD_ID_MAX)
         return "request_id";
-    if (!get_string(target, "repository", &c->repository) || !field_repository(c->repository))
+    if (!GET_STRING(values, REPOSITORY, t->repository) || !field_repository(t->repository))
         return "repository";
-    if (!get_string(target, "digest", &c->digest) ||
-        (c->digest[0] != '\0' && !field_digest(c->digest)))
+    if (!GET_STRING(values, DIGEST, t->digest) ||
+        (t->digest[0] != '\0' && !field_digest(t->digest)))
         return "digest";
-    if (!get_string(target, "tag", &c->tag) || (c->tag[0] != '\0' && !field_tag(c->tag)))
+    if (!GET_STRING(values, TAG, t->tag) || (t->tag[0] != '\0' && !field_tag(t->tag)))
         return "tag";
     return NULL;
 }
 
-static enum verdict read_push(const cJSON *event, const cJSON *target, struct change *c,
+static enum verdict read_push(const struct slice *values, struct texts *t, enum change_kind *kind,
                               const char **ret_why)
 {
-    const char *media_type;
-    if (!get_string(target, "mediaType", &media_type) || media_type[0] == '\0') {
+    if (!GET_STRING(values, MEDIA_TYPE, t->media_type) || t->media_type[0] == '\0') {
         *ret_why = "media_type";
         return SET_ASIDE;
     }
-    if (!is_manifest(media_type)) {
+    if (!is_manifest(t->media_type)) {
         *ret_why = "blob";
         return IGNORED;
     }
-    *ret_why = read_common(event, target, c);
-    if (*ret_why == NULL && c->digest[0] == '\0')
+    *ret_why = read_common(values, t);
+    if (*ret_why == NULL && t->digest[0] == '\0')
         *ret_why = "digest";
-    c->kind = CHANGE_PUSH;
+    *kind = CHANGE_PUSH;
     return *ret_why == NULL ? CHANGE : SET_ASIDE;
 }
 
-static enum verdict read_delete(const cJSON *event, const cJSON *target, struct change *c,
+static enum verdict read_delete(const struct slice *values, struct texts *t, enum change_kind *kind,
                                 const char **ret_why)
 {
-    *ret_why = read_common(event, target, c);
+    *ret_why = read_common(values, t);
     if (*ret_why != NULL)
         return SET_ASIDE;
-    if (c->tag[0] == '\0' && c->digest[0] == '\0') {
+    if (t->tag[0] == '\0' && t->digest[0] == '\0') {
         *ret_why = "repository_delete";
         return IGNORED;
     }
-    c->kind = c->tag[0] != '\0' ? CHANGE_DELETE_TAG : CHANGE_DELETE_DIGEST;
+    *kind = t->tag[0] != '\0' ? CHANGE_DELETE_TAG : CHANGE_DELETE_DIGEST;
     return CHANGE;
 }
 
-static enum verdict read_event(const cJSON *event, struct change *c, const char **ret_why)
+static enum verdict read_event(const struct slice *values, struct texts *t, enum change_kind *kind,
+                               const char **ret_why)
 {
-    const cJSON *target = cJSON_GetObjectItemCaseSensitive(event, "target");
-    const char *action;
-
-    if (!cJSON_IsObject(event)) {
-        *ret_why = "event_type";
-        return SET_ASIDE;
-    }
-    if (!get_string(event, "action", &action) || action[0] == '\0') {
+    if (!GET_STRING(values, ACTION, t->action) || t->action[0] == '\0') {
         *ret_why = "action";
         return SET_ASIDE;
     }
-    bool is_push = strcmp(action, "push") == 0, is_delete = strcmp(action, "delete") == 0;
+    bool is_push = strcmp(t->action, "push") == 0, is_delete = strcmp(t->action, "delete") == 0;
     if (!is_push && !is_delete) { /* their other fields are nobody's business */
-        *ret_why = strcmp(action, "pull") == 0    ? "pull"
-                   : strcmp(action, "mount") == 0 ? "mount"
-                                                  : "unknown_action";
+        *ret_why = strcmp(t->action, "pull") == 0    ? "pull"
+                   : strcmp(t->action, "mount") == 0 ? "mount"
+                                                     : "unknown_action";
         return IGNORED;
     }
-    if (!cJSON_IsObject(target)) {
+    if (!is_object(values[TARGET])) {
         *ret_why = "target";
         return SET_ASIDE;
     }
-    return is_push ? read_push(event, target, c, ret_why) : read_delete(event, target, c, ret_why);
+    return is_push ? read_push(values, t, kind, ret_why) : read_delete(values, t, kind, ret_why);
+}
+
+static void found_change(const struct texts *t, enum change_kind kind,
+                         const struct source_sink *sink)
+{
+    char created_at[FIELD_TIME_SIZE] = "";
+    (void) field_time(t->timestamp, created_at); /* malformed: "" */
+    sink->change(sink->ctx, &(struct change){.kind = kind,
+                                             .repository = t->repository,
+                                             .digest = t->digest,
+                                             .tag = t->tag,
+                                             .sender_id = t->id,
+                                             .request_id = t->request_id,
+                                             .created_at = created_at});
 }
 
 static void adapt_event(struct slice text, const struct source_sink *sink)
 {
+    struct slice values[N_PLACES];
+    struct texts t; /* filled as they are read */
+    enum change_kind kind = CHANGE_PUSH;
     const char *why = NULL;
-    if (json_check(text, &why) < 0) {
+    if (json_check_places(text, PLACES, N_PLACES, values, &why) < 0) {
         sink->set_aside(sink->ctx, why, text);
         return;
     }
-    cJSON *event = cJSON_ParseWithLength((const char *) text.data, text.len);
-    if (event == NULL) { /* some releases of cJSON refuse numbers of more than 63 digits */
-        sink->set_aside(sink->ctx, "syntax", text);
+    if (!is_object(text)) {
+        sink->set_aside(sink->ctx, "event_type", text);
         return;
     }
-    struct change c = {.kind = CHANGE_PUSH};
-    char created_at[FIELD_TIME_SIZE] = "";
-    switch (read_event(event, &c, &why)) {
+    switch (read_event(values, &t, &kind, &why)) {
     case CHANGE:
-        (void) field_time(c.created_at, created_at); /* malformed: "" */
-        c.created_at = created_at;
-        sink->change(sink->ctx, &c);
+        found_change(&t, kind, sink);
         break;
     case IGNORED:
         sink->ignored(sink->ctx, why);
@@ -237,22 +299,25 @@ static void adapt_event(struct slice text, const struct source_sink *sink)
         sink->set_aside(sink->ctx, why, text);
         break;
     }
-    cJSON_Delete(event);
 }
 
 static int adapt(const struct source_request *req, const struct source_sink *sink,
                  const char **ret_why)
 {
-    struct slice events, event;
+    struct envelope e;
+    struct slice event;
     if (!field_charset_utf8(req->content_type)) {
         *ret_why = "charset";
         return -EBADMSG;
     }
-    int r = open_envelope(without_space(req->body), &events, ret_why);
+    int r = open_envelope(without_space(req->body), &e, ret_why);
     if (r < 0)
         return r;
-    for (size_t at = 0; json_next(events, &at, &event) == 0;)
-        adapt_event(event, sink);
+    for (size_t i = 0; i < e.n_found; i++)
+        adapt_event(e.found[i], sink);
+    if (e.n_found == FOUND_MAX)
+        for (size_t at = e.after; json_next(e.events, &at, &event) == 0;)
+            adapt_event(event, sink);
     return 0;
 }
 

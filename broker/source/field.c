@@ -59,12 +59,12 @@ bool field_repository(const char *s)
 bool field_tag(const char *s)
 {
     size_t n = 0;
-    for (; s[n] != '\0' && n <= 128; n++) {
+    for (; s[n] != '\0' && n <= FIELD_TAG_MAX; n++) {
         bool first = is_alnum(s[n]) || s[n] == '_';
         if (!first && (n == 0 || (s[n] != '.' && s[n] != '-')))
             return false;
     }
-    return n >= 1 && n <= 128;
+    return n >= 1 && n <= FIELD_TAG_MAX;
 }
 
 static bool is_hex(const char *s, size_t want)

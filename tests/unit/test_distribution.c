@@ -79,6 +79,7 @@ static int adapt(struct heard *h, const char *content_type, struct slice body, c
 #define DIG         "\"digest\":\"" DIGEST "\","
 #define REPO        "\"repository\":\"team/app\""
 #define TAG(t)      ",\"tag\":\"" t "\""
+#define TEN         "1234567890"
 #define SAID_PUSH   " id=e1 req=r1 at=2026-11-22T04:50:41.67Z\n"
 #define SAID_DELETE " id=e2 req=r2 at=2026-11-22T04:50:41Z\n"
 
@@ -178,6 +179,8 @@ static void test_one_event(void **state)
          "{\"request\":{\"id\":[]},\"action\":\"push\"," TARGET(MEDIA(OCI) DIG REPO) "}",
          "aside request_id\n"},
         {"an array", "[]", "aside event_type\n"},
+        {"a number of 80 digits that nobody reads",
+         "{\"action\":\"pull\",\"n\":" TEN TEN TEN TEN TEN TEN TEN TEN "}", "ignored pull\n"},
         {"a number", "17", "aside event_type\n"},
         {"a string", "\"push\"", "aside event_type\n"},
         {"null", "null", "aside event_type\n"},
@@ -428,11 +431,96 @@ static void test_lengths(void **state)
     }
 }
 
+/* One byte too long is wrong and never the same as what is left when it is cut. */
+static void test_longest(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *before, *after;
+        size_t longest;
+        const char *wrong;
+    } CASES[] = {
+        {"\"id\":\"", "\",\"target\":{\"repository\":\"r\",\"tag\":\"t\"}", 128, "aside id\n"},
+        {"\"request\":{\"id\":\"", "\"},\"target\":{\"repository\":\"r\",\"tag\":\"t\"}", 128,
+         "aside request_id\n"},
+        {"\"target\":{\"tag\":\"t\",\"repository\":\"", "\"}", 255, "aside repository\n"},
+        {"\"target\":{\"repository\":\"r\",\"tag\":\"", "\"}", 128, "aside tag\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        for (size_t len = CASES[i].longest - 1; len < CASES[i].longest + 600; len++) {
+            for (int escaped = 0; escaped < 2; escaped++) {
+                char body[2048], text[1024];
+                memset(text, 'a', len);
+                text[len] = '\0';
+                (void) snprintf(body, sizeof(body),
+                                "{\"events\":[{\"action\":\"delete\",%s%s%s%s}]}", CASES[i].before,
+                                escaped ? "\\u0061" : "a", text + 1, CASES[i].after);
+                struct heard h;
+                const char *why = NULL;
+                assert_int_equal(adapt(&h, V1, slice_str(body), &why), 0);
+                if (len <= CASES[i].longest)
+                    assert_int_equal(h.changes, 1);
+                else
+                    assert_true(slice_eq_str(buf_slice(&h.text), CASES[i].wrong));
+                buf_fini(&h.text);
+            }
+        }
+    }
+    static const char *const NEARLY[] = {"action", "mediaType"};
+    for (size_t i = 0; i < ARRAY_LEN(NEARLY); i++) {
+        char body[1024], pad[200] = "";
+        memset(pad, 'x', sizeof(pad) - 1);
+        (void) snprintf(body, sizeof(body),
+                        "{\"events\":[{\"action\":\"push%s\",\"target\":{\"mediaType\":\"" OCI
+                        "%s\"," DIG REPO "}}]}",
+                        i == 0 ? pad : "", i == 1 ? pad : "");
+        struct heard h;
+        const char *why = NULL;
+        assert_int_equal(adapt(&h, V1, slice_str(body), &why), 0);
+        assert_int_equal(h.ignored, 1);
+        buf_fini(&h.text);
+    }
+}
+
+/* Where the first few hundred events are is kept; those behind them are looked for again. */
+static void test_every_event_once_and_in_order(void **state)
+{
+    (void) state;
+    static const size_t COUNTS[] = {0, 1, 255, 256, 257, 600};
+    for (size_t i = 0; i < ARRAY_LEN(COUNTS); i++) {
+        struct buf body, want;
+        buf_init(&body, 1 << 20);
+        buf_init(&want, 1 << 20);
+        assert_int_equal(buf_append_str(&body, "{\"events\":["), 0);
+        for (size_t k = 0; k < COUNTS[i]; k++) {
+            assert_int_equal(
+                buf_printf(&body,
+                           "%s\n{\"action\":\"delete\",\"target\":{\"repository\":\"r\","
+                           "\"tag\":\"t%zu\"}}",
+                           k == 0 ? "" : ",", k),
+                0);
+            assert_int_equal(buf_printf(&want, "delete-tag r - 't%zu' id= req= at=\n", k), 0);
+        }
+        assert_int_equal(buf_append_str(&body, "]}"), 0);
+        struct heard h;
+        const char *why = NULL;
+        assert_int_equal(adapt(&h, V1, buf_slice(&body), &why), 0);
+        assert_true(slice_eq(buf_slice(&h.text), buf_slice(&want)));
+        buf_fini(&h.text);
+        buf_fini(&want);
+        buf_fini(&body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_event),        cmocka_unit_test(test_envelope),
-        cmocka_unit_test(test_depth_and_tokens), cmocka_unit_test(test_large_envelope),
+        cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_every_event_once_and_in_order),
+        cmocka_unit_test(test_one_event),
+        cmocka_unit_test(test_envelope),
+        cmocka_unit_test(test_depth_and_tokens),
+        cmocka_unit_test(test_large_envelope),
         cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -396,13 +397,114 @@ static void test_walks_do_not_read_too_far(void **state)
     }
 }
 
+/* --- places --- */
+
+enum { NAME, OUTER, INNER, DEEP_NAME, N_PLACES };
+static const struct json_place PLACES[N_PLACES] = {
+    [NAME] = {S("name"), -1},
+    [OUTER] = {S("outer"), -1},
+    [INNER] = {S("name"), OUTER},
+    [DEEP_NAME] = {S("id"), OUTER},
+};
+
+static void test_places(void **state)
+{
+    (void) state;
+    static const struct {
+        struct slice text;
+        const char *values[N_PLACES]; /* NULL: not there */
+    } CASES[] = {
+        {S("{}"), {NULL}},
+        {S("[]"), {NULL}},
+        {S("\"name\""), {NULL}},
+        {S(" { \"name\" : \"a\" , \"x\":1} "), {[NAME] = "\"a\""}},
+        {S("{\"n\\u0061me\":-1.5e7}"), {[NAME] = "-1.5e7"}},
+        {S("{\"name\":null,\"outer\":true}"), {[NAME] = "null", [OUTER] = "true"}},
+        {S("{\"name\":[1,2],\"outer\":{}}"), {[NAME] = "[", [OUTER] = "{"}},
+        {S("{\"outer\":{\"name\":\"\",\"x\":{\"id\":2},\"id\":1},\"id\":3}"),
+         {[OUTER] = "{", [INNER] = "\"\"", [DEEP_NAME] = "1"}},
+        {S("{\"other\":{\"name\":1,\"outer\":{\"name\":2}},\"name\":3}"), {[NAME] = "3"}},
+        {S("{\"outer\":[{\"name\":1}],\"x\":{\"id\":1}}"), {[OUTER] = "["}},
+        {S("{\"outer\":{\"id\":1},\"x\":{\"name\":1}}"), {[OUTER] = "{", [DEEP_NAME] = "1"}},
+        {S("[{\"name\":1},{\"outer\":{\"name\":1}}]"), {NULL}},
+        {S("{\"outer\":{\"outer\":{\"id\":1}}}"), {[OUTER] = "{"}},
+        {S("{\"names\":1,\"nam\":2,\"NAME\":3}"), {NULL}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct slice values[N_PLACES];
+        const char *why = NULL;
+        assert_int_equal(json_check_places(CASES[i].text, PLACES, N_PLACES, values, &why), 0);
+        for (size_t k = 0; k < N_PLACES; k++) {
+            if (!slice_eq_str(values[k], CASES[i].values[k]))
+                fail_msg("%s: place %zu is %.*s", (const char *) CASES[i].text.data, k,
+                         (int) values[k].len, (const char *) values[k].data);
+        }
+    }
+}
+
+/* Few keys are compared in another way than many: the answer changes nowhere in between. */
+static void test_duplicates_among_any_number_of_keys(void **state)
+{
+    (void) state;
+    for (int n = 2; n < 40; n++) {
+        for (int same = 0; same < n; same++) { /* the last key is that one again; 0: none is */
+            char text[1024] = "{";
+            const char *why = "none";
+            for (int i = 1; i <= n; i++) {
+                size_t len = strlen(text);
+                (void) snprintf(text + len, sizeof(text) - len, "%s\"k%d\":0", i == 1 ? "" : ",",
+                                i == n && same > 0 ? same : i);
+            }
+            strcat(text, "}");
+            int r = json_check(slice_str(text), &why);
+            assert_int_equal(r, same > 0 ? -EBADMSG : 0);
+            assert_string_equal(why, same > 0 ? "duplicate_key" : "none");
+        }
+    }
+}
+
+/* White space and strings are passed over by words: of any length, at any offset, up to the end. */
+static void test_runs_of_any_length(void **state)
+{
+    (void) state;
+    for (size_t space = 0; space < 40; space++) {
+        for (size_t len = 0; len < 40; len++) {
+            uint8_t *text = xmalloc(space + len + 2);
+            const char *why = NULL;
+            memset(text, ' ', space);
+            memset(text + space, 'a', len + 2);
+            text[space] = text[space + len + 1] = '"';
+            struct slice all = slice_of(text, space + len + 2);
+            assert_int_equal(json_check(all, &why), 0);
+            assert_int_equal(json_check(slice_sub(all, 0, all.len - 1), &why), -EBADMSG);
+            for (size_t i = 0; i < len; i++) {
+                text[space + 1 + i] = '\n';
+                assert_int_equal(json_check(all, &why), -EBADMSG);
+                assert_string_equal(why, "control");
+                text[space + 1 + i] = '"';
+                assert_int_equal(json_check(all, &why), -EBADMSG);
+                assert_string_equal(why, "syntax");
+                text[space + 1 + i] = 'a';
+            }
+            free(text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check),     cmocka_unit_test(test_no_prefix_is_read_too_far),
-        cmocka_unit_test(test_depth),     cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_many_keys), cmocka_unit_test(test_next),
-        cmocka_unit_test(test_member),    cmocka_unit_test(test_walks_do_not_read_too_far),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_no_prefix_is_read_too_far),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_many_keys),
+        cmocka_unit_test(test_next),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_duplicates_among_any_number_of_keys),
+        cmocka_unit_test(test_runs_of_any_length),
+        cmocka_unit_test(test_member),
+        cmocka_unit_test(test_walks_do_not_read_too_far),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,12 +123,59 @@ static void test_unicode_escape(void **state)
     }
 }
 
+static void test_copy(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *string;
+        size_t cap;
+        const char *copy;
+    } CASES[] = {
+        {"\"\"", 1, ""},
+        {"\"\"", 9, ""},
+        {"\"abc\"", 9, "abc"},
+        {"\"abc\"", 4, "abc"},
+        {"\"abc\"", 3, "ab"},
+        {"\"abc\"", 1, ""},
+        {"\"\\u0061\\/\\n\\\"\"", 9, "a/\n\""},
+        {"\"\\u0061\\/\\n\"", 3, "a/"},
+        {"\"\\ud83d\\ude00\"", 9, "\xf0\x9f\x98\x80"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char copy[16];
+        memset(copy, 'x', sizeof(copy));
+        size_t len = json_string_copy(slice_str(CASES[i].string), copy, CASES[i].cap);
+        assert_string_equal(copy, CASES[i].copy);
+        assert_int_equal(len, strlen(CASES[i].copy));
+        assert_int_equal(copy[len + 1], 'x');
+    }
+}
+
+static void test_plain_prefix(void **state)
+{
+    (void) state;
+    for (unsigned c = 0; c < 256; c++) {
+        bool plain = c >= 0x20 && c != '"' && c != '\\';
+        for (size_t at = 0; at < 20; at++) {
+            uint8_t text[20];
+            memset(text, at % 2 == 0 ? 'a' : 0xff, sizeof(text));
+            text[at] = (uint8_t) c;
+            assert_int_equal(json_plain_prefix(slice_of(text, sizeof(text))),
+                             plain ? sizeof(text) : at);
+            assert_int_equal(json_plain_prefix(slice_of(text, at)), at);
+        }
+    }
+    assert_int_equal(json_plain_prefix((struct slice){NULL, 0}), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_append),
         cmocka_unit_test(test_append_without_room_appends_nothing),
         cmocka_unit_test(test_cmp),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_plain_prefix),
         cmocka_unit_test(test_unicode_escape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
