@@ -19,7 +19,8 @@ static const struct {
     {"--connections", "N       (1000)"},
     {"--publish", "HOST:PORT   where messages are posted"},
     {"--publish-path", "PATH   (/registries/REGISTRY/events)"},
-    {"--form", "F              distribution: registry envelopes; raw: for bench_naked"},
+    {"--form",
+     "F              distribution: envelopes; raw: for bench_naked; single: a request each"},
     {"--registry", "ID         (crtregistry000000001)"},
     {"--repository", "NAME     of the published images (bench/app): its length sets the message's"},
     {"--batch", "N             events of each message: the trigger's batch size (1)"},
@@ -72,9 +73,12 @@ static void option_set(struct run *run, const char *name, const char *value)
     } else if (strcmp(name, "--publish-path") == 0) {
         run->publish_path = value;
     } else if (strcmp(name, "--form") == 0) {
-        if (strcmp(value, "raw") != 0 && strcmp(value, "distribution") != 0)
-            die("--form: '%s' is neither distribution nor raw", value);
-        run->message.form = value[0] == 'r' ? FORM_RAW : FORM_DISTRIBUTION;
+        if (strcmp(value, "raw") == 0)
+            run->message.form = FORM_RAW;
+        else if (strcmp(value, "single") == 0)
+            run->message.form = FORM_SINGLE;
+        else if (strcmp(value, "distribution") != 0)
+            die("--form: '%s' is none of distribution, raw, single", value);
     } else if (strcmp(name, "--registry") == 0) {
         run->message.registry_id = value;
     } else if (strcmp(name, "--repository") == 0) {

@@ -13,6 +13,7 @@
 enum message_form {
     FORM_DISTRIBUTION, /* a registry's envelope: the server makes the message out of each event */
     FORM_RAW,          /* each message as it shall go out, behind its length and a newline */
+    FORM_SINGLE,       /* each message as it shall go out is the body of a request of its own */
 };
 
 struct message_options {
@@ -82,14 +83,16 @@ static inline void message_add_event(struct bytes *body, const struct message_op
                 run & 0xffffffff, run >> 32 & 0xffff, s);
 }
 
-/* As long as the message that regcast makes out of the event above, and of the same shape. */
-static inline void message_add_raw(struct bytes *body, const struct message_options *o,
+#define MESSAGE_MAX 2048
+
+/* As long as the message that regcast makes out of the event above, and of the same shape. Returns
+ * its length. */
+static inline size_t message_write(char json[MESSAGE_MAX], const struct message_options *o,
                                    uint64_t seq, uint64_t sent_ns)
 {
     unsigned long long s = seq, t = sent_ns, run = o->run;
-    char json[2048];
     int n = snprintf(
-        json, sizeof(json),
+        json, MESSAGE_MAX,
         "{\"messages\":[{\"event_metadata\":{\"cloud_id\":\"b1gcloud000000000001\","
         "\"created_at\":\"2026-01-02T03:04:05.678901234Z\",\"event_id\":\"crt%017llx\","
         "\"event_type\":\"yandex.cloud.events.containerregistry.CreateImage\","
@@ -100,10 +103,18 @@ static inline void message_add_raw(struct bytes *body, const struct message_opti
         "%s\"," MESSAGE_TAG "%llu-t%llu\"}}]}",
         s, run * 0x9e3779b97f4a7c15u, s * 0xbf58476d1ce4e5b9u, run, s, s, o->registry_id,
         o->registry_id, o->repository, s, t);
-    if (n < 0 || (size_t) n >= sizeof(json))
+    if (n < 0 || (size_t) n >= MESSAGE_MAX)
         die("the repository's name is too long");
-    bytes_print(body, "%d\n", n);
-    bytes_add(body, json, (size_t) n);
+    return (size_t) n;
+}
+
+static inline void message_add_raw(struct bytes *body, const struct message_options *o,
+                                   uint64_t seq, uint64_t sent_ns)
+{
+    char json[MESSAGE_MAX];
+    size_t n = message_write(json, o, seq, sent_ns);
+    bytes_print(body, "%zu\n", n);
+    bytes_add(body, json, n);
 }
 
 static inline void message_add(struct bytes *body, const struct message_options *o, uint64_t seq,

@@ -23,8 +23,9 @@ struct publisher {
     struct receiver *receiver; /* thread 0 */
     struct sockaddr_storage address;
     socklen_t address_len;
-    int fd;           /* -1: not connected */
-    bool busy;        /* a request is under way */
+    int fd;    /* -1: not connected */
+    bool busy; /* requests are under way: so many are not answered */
+    unsigned awaited;
     bool writing;     /* watched for EPOLLOUT */
     struct bytes out; /* PUBLISH_HEAD_ROOM, then the body */
     size_t at;        /* of what is to be sent next */
@@ -76,6 +77,27 @@ static inline void publisher_write(struct publisher *p)
     publisher_watch(p, p->at < p->out.len);
 }
 
+static inline int publisher_head(const struct publisher *p, char head[PUBLISH_HEAD_ROOM], size_t n)
+{
+    const struct run *run = p->run;
+    int len = snprintf(head, PUBLISH_HEAD_ROOM,
+                       "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\n"
+                       "Content-Length: %zu\r\nContent-Type: %s\r\n\r\n",
+                       run->publish_path, run->publish, n, message_content_type(&run->message));
+    if (len < 0 || len >= PUBLISH_HEAD_ROOM)
+        die("the publish path is too long");
+    return len;
+}
+
+/* A request for each message, all of them at once. */
+static inline void publisher_add_single(struct publisher *p, uint64_t seq, uint64_t sent_ns)
+{
+    char head[PUBLISH_HEAD_ROOM], json[MESSAGE_MAX];
+    size_t n = message_write(json, &p->run->message, seq, sent_ns);
+    bytes_add(&p->out, head, (size_t) publisher_head(p, head, n));
+    bytes_add(&p->out, json, n);
+}
+
 /* `n` messages in one request. For `rate` each carries the time it was due, not the time it got its
  * turn: a server that stalls the publisher must not look faster for it. */
 static inline void publisher_post(struct publisher *p, unsigned n, uint64_t sent_ns,
@@ -85,28 +107,32 @@ static inline void publisher_post(struct publisher *p, unsigned n, uint64_t sent
     p->out.len = 0;
     (void) bytes_room(&p->out, PUBLISH_HEAD_ROOM);
     p->out.len = PUBLISH_HEAD_ROOM;
+    bool single = run->message.form == FORM_SINGLE;
     message_begin(&p->out, &run->message);
-    for (unsigned i = 0; i < n; i++)
-        message_add(&p->out, &run->message, ++p->published, sent_ns + i * step_ns, i == 0);
+    for (unsigned i = 0; i < n; i++) {
+        if (single)
+            publisher_add_single(p, ++p->published, sent_ns + i * step_ns);
+        else
+            message_add(&p->out, &run->message, ++p->published, sent_ns + i * step_ns, i == 0);
+    }
     message_end(&p->out, &run->message);
-    char head[PUBLISH_HEAD_ROOM];
-    int len = snprintf(head, sizeof(head),
-                       "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\n"
-                       "Content-Length: %zu\r\nContent-Type: %s\r\n\r\n",
-                       run->publish_path, run->publish, p->out.len - PUBLISH_HEAD_ROOM,
-                       message_content_type(&run->message));
-    if (len < 0 || (size_t) len >= sizeof(head))
-        die("the publish path is too long");
-    p->start = PUBLISH_HEAD_ROOM - (size_t) len;
-    memcpy(p->out.data + p->start, head, (size_t) len);
+    p->start = PUBLISH_HEAD_ROOM;
+    if (!single) {
+        char head[PUBLISH_HEAD_ROOM];
+        size_t len = (size_t) publisher_head(p, head, p->out.len - PUBLISH_HEAD_ROOM);
+        p->start -= len;
+        memcpy(p->out.data + p->start, head, len);
+    }
     p->at = p->start;
     p->in_len = 0;
     p->busy = true;
-    p->requests++;
+    p->awaited = single ? n : 1;
+    p->requests += p->awaited;
     publisher_write(p);
 }
 
-/* The whole response is there: 2xx is done, 503 comes again, anything else ends the run. */
+/* The whole response is there: 2xx is done, 503 comes again, anything else ends the run, and so
+ * does 503 to one request of many: those behind it may have been taken. */
 static inline void publisher_answered(struct publisher *p, const char *body)
 {
     int status = atoi(p->in + 9);
@@ -116,8 +142,8 @@ static inline void publisher_answered(struct publisher *p, const char *body)
     if (closes)
         publisher_disconnect(p);
     if (status >= 200 && status < 300) {
-        p->busy = false;
-    } else if (status == 503) {
+        p->busy = --p->awaited > 0;
+    } else if (status == 503 && p->run->message.form != FORM_SINGLE) {
         p->busy_answers++;
         p->again_ns = now_ns() + PUBLISH_RETRY_NS;
     } else {
@@ -141,14 +167,21 @@ static inline void publisher_read(struct publisher *p)
         return;
     }
     p->in_len += (size_t) n;
-    p->in[p->in_len] = '\0';
-    char *end = strstr(p->in, "\r\n\r\n");
-    const char *length = strcasestr(p->in, "\r\nContent-Length:");
-    if (end == NULL)
-        return;
-    size_t body = length == NULL ? 0 : strtoul(length + 17, NULL, 10);
-    if (p->in_len >= (size_t) (end + 4 - p->in) + body)
+    while (p->busy && !p->run->failed) {
+        p->in[p->in_len] = '\0';
+        char *end = strstr(p->in, "\r\n\r\n");
+        const char *length = strcasestr(p->in, "\r\nContent-Length:");
+        if (end == NULL)
+            return;
+        size_t used = (size_t) (end + 4 - p->in);
+        if (length != NULL && length < end)
+            used += strtoul(length + 17, NULL, 10);
+        if (p->in_len < used)
+            return;
         publisher_answered(p, end + 4);
+        p->in_len -= used;
+        memmove(p->in, p->in + used, p->in_len);
+    }
 }
 
 static inline void publisher_ready(void *self, uint32_t events)
