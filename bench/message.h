@@ -19,8 +19,17 @@ enum message_form {
 struct message_options {
     enum message_form form;
     const char *registry_id, *repository;
-    uint64_t run; /* part of every digest: no run repeats an image of another one */
+    unsigned batch; /* events of a message: the trigger's batch size; 0 is 1 */
+    unsigned paths; /* each message is for so many paths, made of events of its own for each; 0: one
+                       path, and the repository's name has no number */
+    uint64_t run;   /* part of every digest: no run repeats an image of another one */
 };
+
+/* How many events a message is made of, for all its paths together. */
+static inline unsigned message_parts(const struct message_options *o)
+{
+    return (o->batch > 0 ? o->batch : 1) * (o->paths > 0 ? o->paths : 1);
+}
 
 static inline void message_begin(struct bytes *body, const struct message_options *o)
 {
@@ -28,12 +37,18 @@ static inline void message_begin(struct bytes *body, const struct message_option
         bytes_print(body, "{\n   \"events\": [");
 }
 
-/* Field for field what Distribution 2.8 sends for the push of a manifest under a tag. */
+/* Field for field what Distribution 2.8 sends for the push of a manifest under a tag. All parts of
+ * a message have its number in the tag, and are images of their own. */
 static inline void message_add_event(struct bytes *body, const struct message_options *o,
-                                     uint64_t seq, uint64_t sent_ns, bool first)
+                                     uint64_t seq, unsigned part, uint64_t sent_ns, bool first)
 {
-    unsigned long long s = seq, t = sent_ns, run = o->run;
-    char digest[72];
+    unsigned long long s = seq * message_parts(o) + part, t = sent_ns, run = o->run;
+    char digest[72], repository[256];
+    int n = o->paths == 0 ? snprintf(repository, sizeof(repository), "%s", o->repository)
+                          : snprintf(repository, sizeof(repository), "%s-%04u", o->repository,
+                                     part % o->paths);
+    if (n < 0 || (size_t) n >= sizeof(repository))
+        die("the repository's name is too long");
     (void) snprintf(digest, sizeof(digest), "sha256:%016llx%016llx%016llx%016llx",
                     run * 0x9e3779b97f4a7c15u, s * 0xbf58476d1ce4e5b9u, run, s);
     bytes_print(body,
@@ -50,8 +65,8 @@ static inline void message_add_event(struct bytes *body, const struct message_op
                 "            \"url\": \"http://127.0.0.1:5000/v2/%s/manifests/%s\",\n"
                 "            \"tag\": \"s%llu-t%llu\"\n"
                 "         },\n",
-                first ? "" : ",", run & 0xffffffff, run >> 32 & 0xffff, s, digest, o->repository,
-                o->repository, digest, s, t);
+                first ? "" : ",", run & 0xffffffff, run >> 32 & 0xffff, s, digest, repository,
+                repository, digest, (unsigned long long) seq, t);
     bytes_print(body,
                 "         \"request\": {\n"
                 "            \"id\": \"%08llx-%04llx-4000-9000-%012llx\",\n"
@@ -106,7 +121,8 @@ static inline void message_add(struct bytes *body, const struct message_options 
                                uint64_t sent_ns, bool first)
 {
     if (o->form == FORM_DISTRIBUTION)
-        message_add_event(body, o, seq, sent_ns, first);
+        for (unsigned part = 0; part < message_parts(o); part++)
+            message_add_event(body, o, seq, part, sent_ns, first && part == 0);
     else
         message_add_raw(body, o, seq, sent_ns);
 }
@@ -147,6 +163,25 @@ static inline bool message_find(const uint8_t *p, size_t n, size_t *hint, uint64
     *ret_seq = seq;
     *ret_sent_ns = sent;
     return true;
+}
+
+/* Whether the message, in which message_find() has found the tag at `hint`, was meant for `path`:
+ * the number at the end of the repository's name, which stands in front of the tag. */
+static inline bool message_is_for(const uint8_t *p, size_t hint, unsigned path)
+{
+    char digits[8];
+    (void) snprintf(digits, sizeof(digits), "%04u", path % 10000);
+    return hint >= 6 && memcmp(p + hint - 6, digits, 4) == 0;
+}
+
+/* How many events a message holds. */
+static inline unsigned message_events(const uint8_t *p, size_t n)
+{
+    unsigned events = 0;
+    const uint8_t *end = p + n;
+    for (; (p = memmem(p, (size_t) (end - p), MESSAGE_TAG, MESSAGE_TAG_LEN)) != NULL; p++)
+        events++;
+    return events;
 }
 
 #endif

@@ -4,6 +4,8 @@
  *   one    a message, wait until every connection has it, the next
  *   burst  the same with `burst` messages in one request
  *   rate   `rate` messages a second, whether or not the earlier ones have arrived
+ *
+ * The pattern "overload" is burst, to find out what is sustainable, and then rate with a multiple.
  */
 #ifndef BENCH_PUBLISH_H
 #define BENCH_PUBLISH_H
@@ -12,9 +14,12 @@
 
 #define PUBLISH_HEAD_ROOM 1024 /* in front of the body: its length is known last */
 #define PUBLISH_RETRY_NS  (20 * UINT64_C(1000000))
+#define PUBLISH_AT_ONCE   1000 /* messages of one request when the server is overloaded */
 
 struct publisher {
     struct run *run;
+    enum pattern mode;         /* idle, one, burst or rate */
+    bool alone;                /* nobody is connected: what is answered is done */
     struct receiver *receiver; /* thread 0 */
     struct sockaddr_storage address;
     socklen_t address_len;
@@ -190,7 +195,15 @@ static inline void publisher_ready(void *self, uint32_t events)
 
 static inline bool publisher_drained(const struct publisher *p)
 {
-    return !p->busy && p->run->completed == p->published;
+    if (p->busy || p->alone)
+        return !p->busy;
+    if (!p->run->loose)
+        return p->run->completed == p->published;
+    const struct receiver *r = p->receiver;
+    for (unsigned i = 0; i < r->n; i++)
+        if (r->conns[i].state == CONN_OPEN && r->conns[i].next <= p->published)
+            return false;
+    return true;
 }
 
 /* Publishes what is due; returns how long the caller may wait for the next. */
@@ -206,11 +219,13 @@ static inline uint64_t publisher_turn(struct publisher *p)
     }
     if (p->again_ns != 0)
         return p->again_ns - now;
-    if (run->pattern == PATTERN_RATE) {
+    if (p->mode == PATTERN_RATE) {
         uint64_t step = NS_PER_S / run->rate, n = 0;
         if (now >= p->due_ns && !p->busy) {
             n = 1 + (now - p->due_ns) / step;
-            if (p->published + n - run->completed >= RUN_WINDOW) {
+            if (run->loose && n > PUBLISH_AT_ONCE)
+                n = PUBLISH_AT_ONCE;
+            if (!run->loose && p->published + n - run->completed >= RUN_WINDOW) {
                 (void) fprintf(stderr, "publish: %d messages are on their way\n", RUN_WINDOW);
                 run->failed = true;
                 return 0;
@@ -220,14 +235,16 @@ static inline uint64_t publisher_turn(struct publisher *p)
         }
         return p->busy || p->due_ns <= now ? NS_PER_S / 10 : p->due_ns - now;
     }
-    if (run->pattern != PATTERN_IDLE && publisher_drained(p))
-        publisher_post(p, run->pattern == PATTERN_BURST ? run->burst : 1, now, 0);
+    if (p->mode != PATTERN_IDLE && publisher_drained(p))
+        publisher_post(p, p->mode == PATTERN_BURST ? run->burst : 1, now, 0);
     return NS_PER_S / 10;
 }
 
 static inline void publisher_init(struct publisher *p, struct run *run, struct receiver *receiver)
 {
-    *p = (struct publisher){.run = run, .receiver = receiver, .fd = -1};
+    *p = (struct publisher){.run = run, .mode = run->pattern, .receiver = receiver, .fd = -1};
+    if (run->pattern == PATTERN_ACCEPT)
+        p->mode = PATTERN_IDLE;
     p->address_len = address_parse(run->publish, &p->address);
     receiver->other = p;
     receiver->on_other = publisher_ready;
