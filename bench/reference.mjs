@@ -7,8 +7,9 @@ export function messagesOf(body) {
     const messages = [];
     for (let at = 0; at < body.length;) {
         const newline = body.indexOf(10, at);
-        const length = newline < 0 ? NaN : Number(body.toString('latin1', at, newline));
-        if (!Number.isInteger(length) || newline + 1 + length > body.length)
+        const digits = body.toString('latin1', at, Math.max(at, newline));
+        const length = Number(digits);
+        if (!/^\d+$/.test(digits) || newline + 1 + length > body.length)
             throw new Error('the published body is malformed');
         messages.push(body.subarray(newline + 1, newline + 1 + length));
         at = newline + 1 + length;
