@@ -220,6 +220,7 @@ static bool baseline(struct publisher *p, uint64_t deadline, struct result *ret)
     ok = ok && phase(p, NS_PER_S / 2, deadline);
     p->alone = false;
     p->mode = mode;
+    run->nobody = false;
     ret->baseline_cpu_ns = proc_sample(run->pid, run->core).cpu_ns - before;
     ret->baseline_messages = p->published;
     run->completed = p->published;
@@ -498,6 +499,7 @@ int main(int argc, char **argv)
     }
     run.message.run = now_ns();
     run.measured_from = UINT64_MAX;
+    run.nobody = run.baseline_ns > 0;
     run.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     files_raise();
     (void) signal(SIGPIPE, SIG_IGN);

@@ -48,6 +48,7 @@ struct run {
 
     /* shared */
     int wake;                       /* eventfd of thread 0, which publishes */
+    _Atomic bool nobody;            /* connects yet */
     uint64_t first;                 /* the first sequence number that connections get */
     double sustainable;             /* overload: messages a second */
     unsigned stalled_left;          /* at the end */
