@@ -48,6 +48,7 @@ const FANOUT = [
     column('user', (r) => r.server?.user_us_per_frame, fixed(3), 'naked foreign'),
     column('system', (r) => r.server?.system_us_per_frame, fixed(3)),
     column('without publishing', (r) => r.server?.fanout_us_per_frame, fixed(3)),
+    column('futex/message', (r) => r.server?.futex_per_message, fixed(2)),
     column('instructions', (r) => r.server?.user_instructions_per_frame, fixed(0)),
     column('p50', (r) => r.latency_us?.p50, time, 'naked memory foreign'),
     column('p90', (r) => r.latency_us?.p90, time),
@@ -75,6 +76,7 @@ const PROBED = [
 ];
 const STALLED = [
     column('stalled', (r) => r.stalled, fixed(0)),
+    column('of them still open', (r) => r.stalled_left, fixed(0)),
     ...FANOUT.filter(({ name }) => name !== 'last p99.9'),
     column('memory grown', (r) => (r.server?.rss_kb?.at(-1) - r.server?.rss_kb?.[0]) * 1024, (v) => `${(v / 2 ** 20).toFixed(1)} MiB`),
 ];
@@ -85,7 +87,10 @@ const IDLE = [
     column('handshakes/s', (r) => r.handshakes_per_second, count, 'naked foreign'),
     column('CPU us/handshake', (r) => r.server?.cpu_us_per_handshake, fixed(1), 'naked foreign'),
 ];
-const ACCEPT = IDLE.filter(({ name }) => name.includes('handshake'));
+const ACCEPT = [
+    ...IDLE.filter(({ name }) => name.includes('handshake')),
+    ...FANOUT.filter(({ name }) => ['client busy', 'others'].includes(name)),
+];
 const INGEST = [
     column('events/request', (r) => r.per_request, fixed(0)),
     column('events/s', (r) => r.events_per_second, count, 'durable'),
