@@ -164,7 +164,7 @@ function summarizeScenario(runs) {
     for (const server of entry.servers) {
         entry[server] = { runs: of(server).length, failed: of(server).filter((r) => !r.run.ok).length };
         for (const { name, get } of columns) {
-            const values = of(server).map((r) => get(r.run)).filter(Number.isFinite);
+            const values = of(server).filter((r) => r.run.ok).map((r) => get(r.run)).filter(Number.isFinite);
             entry[server][name] = values.length === 0 ? {}
                 : { median: median(values), min: Math.min(...values), max: Math.max(...values) };
         }
@@ -174,12 +174,13 @@ function summarizeScenario(runs) {
     return entry;
 }
 
-// Of each round, then the median: both servers met the same neighbours in a round.
+// Of each round, then the median: both servers met the same neighbours in a round. Failed runs count
+// in nothing but their number.
 function ratiosOf(ours, theirs, columns, reference) {
     const ret = {};
     for (const { name, get } of columns.filter((c) => c.beside.includes(reference))) {
-        const ratios = ours.map((r) => {
-            const other = theirs.find((n) => n.round === r.round);
+        const ratios = ours.filter((r) => r.run.ok).map((r) => {
+            const other = theirs.find((n) => n.round === r.round && n.run.ok);
             return other ? get(r.run) / get(other.run) : NaN;
         }).filter(Number.isFinite);
         if (ratios.length > 0)
