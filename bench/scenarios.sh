@@ -24,7 +24,7 @@ readonly FULL=(
     "paths-10     10000   one      4  regcast 1 --paths 10 --baseline 1 |"
     "paths-100    10000   one      4  regcast 1 --paths 100 --baseline 1 |"
     "paths-1000   10000   one      4  regcast 1 --paths 1000 --baseline 1 |"
-    "quiet-10k    10000   rate     10 memory,regcast 1 --rate 10 --quiet 8 | a path with 8 clients while the one with 10,000 is swept"
+    "quiet        10000   rate     10 memory,regcast 1 --rate 10 --quiet 8 | a path with 8 clients while the one with 10,000 is swept"
     "healthy-5k   5000    rate     10 regcast 1 --rate 10 --prefill 2500 --burst 500 | to compare the next one with: nobody is stalled"
     "stalled-5k   5000    rate     10 regcast 1 --rate 10 --prefill 2500 --burst 500 --stalled 5000 | 5,000 clients read, 5,000 have stopped"
     "workers-1    1000    burst    3  regcast 1 workers=1 pin=no --count-futex 1 | one worker, free to use both cores"
