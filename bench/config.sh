@@ -3,7 +3,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 # One message per event and one trigger; the path, its history and its policy for slow consumers are
-# the defaults. Only envelopes of 1,000 events need a larger body limit than real registries do.
+# the defaults. Only envelopes of 1,000 events need a larger body limit than real registries do, and
+# webhooks get fewer of the descriptors than they would, so that there are 19,000 for clients.
 #
 # For ingest there are two triggers: what is posted goes to a path of its own, and the clients get
 # other messages; with the audience "all" they get what is posted, and those that cannot follow skip.
@@ -64,6 +65,7 @@ webhooks:
   max_connections: 256
   max_body_bytes: 16MiB
   max_inflight_bytes: 64MiB
+  max_connections: 200
 $catalog
 registries:
   - { id: crtregistry000000001, kind: distribution }

@@ -64,6 +64,7 @@ const FANOUT = [
 // What everybody else notices while the server is busy (probe.h).
 const PROBED = [
     ...FANOUT.filter(({ name }) => ['frames/s', 'CPU us/frame', 'p50', 'p99'].includes(name)),
+    column('frames/send', (r) => r.frames_per_send, fixed(1)),
     column('sustainable', (r) => r.sustainable || NaN, (v) => `${count(v)} messages/s`),
     column('quiet path p99', (r) => r.probe?.quiet_us?.p99, time),
     column('pong p99', (r) => r.probe?.ping_us?.p99, time),

@@ -6,6 +6,7 @@
 #include "print.h"
 #include "probe.h"
 #include "publish.h"
+#include "scrape.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -175,6 +176,7 @@ struct result {
     uint64_t instructions, futexes;
     unsigned n_instructions, n_futexes; /* threads in which they were counted */
     uint64_t behind;                    /* overload: what open connections have not got */
+    struct scrape metrics_begin, metrics_end;
     bool complete;
 };
 
@@ -318,6 +320,8 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
     if (run->count_futex)
         futexes = counter_futex(run->pid);
     ret->begin = proc_sample(run->pid, run->core);
+    if (run->loose)
+        ret->metrics_begin = scrape(run->publish);
     probe_pace(probe, now_ns(), true);
     bool ok = phase(p, run->measured_ns, deadline);
     ret->n_handshakes = receivers[0]->opened - handshakes;
@@ -329,6 +333,8 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
     counter_close(&instructions);
     counter_close(&futexes);
     ret->own_end = proc_sample(0, own_core);
+    if (run->loose)
+        ret->metrics_end = scrape(run->publish);
     ret->behind = run->loose ? behind(receivers[0], p->published) : 0;
     ret->client_cpu_ns = own_cpu_ns() - cpu;
     ret->n_messages = p->published + 1 - first;
@@ -365,6 +371,9 @@ static void print_server(const struct run *run, const struct result *r)
         (void) printf("\"publish_us_per_message\":%.2f,\"fanout_us_per_frame\":%.4f,", each_us,
                       per(cpu_us - each_us * (double) r->n_messages, frames));
     }
+    const struct scrape *m = &r->metrics_begin, *n = &r->metrics_end;
+    if (n->sends > m->sends)
+        (void) printf("\"frames_per_send\":%.2f,", (n->frames - m->frames) / (n->sends - m->sends));
     if (r->n_instructions > 0)
         (void) printf("\"user_instructions_per_frame\":%.1f,",
                       per((double) r->instructions, frames));

@@ -4,7 +4,8 @@
  * server's delay and not the load client's.
  *
  * Each item asks at a fixed pace, one request at a time; its latency counts from when the request
- * was due, so a server that is late once is late for all that had to wait.
+ * was due, so a server that is late once is late for all that had to wait. Those of a kind take
+ * turns, so that one of them has time to wait before it is due again.
  *
  *   probe_thread > probe_turn > item_ask ... item_ready > item_read > on_http / on_upgrade /
  *                on_ws_frame
@@ -22,11 +23,11 @@
 
 #define PROBE_ITEMS      512
 #define PROBE_READ       (256u << 10)
-#define PROBE_POST_NS    (NS_PER_S / 50)
-#define PROBE_HEALTH_NS  (NS_PER_S / 50)
+#define PROBE_POSTERS    4
+#define PROBE_POST_NS    (PROBE_POSTERS * NS_PER_S / 50) /* 50 a second, all posters together */
 #define PROBE_PING_NS    (NS_PER_S / 10) /* of each connection: 20 a second are allowed */
-#define PROBE_ACCEPT_NS  (NS_PER_S / 25) /* of each of these: */
-#define PROBE_ACCEPTORS  4
+#define PROBE_ACCEPTORS  16
+#define PROBE_ACCEPT_NS  (PROBE_ACCEPTORS * NS_PER_S / 100)
 #define PROBE_OFFSET_NS  (NS_PER_S / 200) /* the quiet message after the big path's */
 #define PROBE_LAST_NS    (5 * NS_PER_S)   /* for the last answers */
 #define PROBE_QUIET_PATH "/quiet"
@@ -52,7 +53,8 @@ struct probe_item {
     int fd;
     bool waiting, open;        /* for an answer; upgraded */
     uint64_t due_ns, again_ns; /* of the request under way; of the next: 0 is never */
-    uint64_t every_ns, next;   /* the next: sequence number expected, 0: any */
+    uint64_t every_ns, offset_ns;
+    uint64_t next; /* busy path: the sequence number expected, 0: any */
     struct bytes in;
 };
 
@@ -66,7 +68,7 @@ struct probe {
     uint64_t paced_from;
     _Atomic bool measuring, stop, failed;
     struct message_options message;
-    uint64_t posted, received;
+    uint64_t posted, received, refused_posts;
     uint64_t answered_503, lost, slow_closed, unanswered;
     uint64_t counted_from; /* the first quiet message of the measured part */
     struct hist hists[PROBE_N_HISTS];
@@ -201,8 +203,8 @@ static inline void on_http(struct probe *p, struct probe_item *i)
                    status);
     if (status == 503) {
         p->answered_503++;
-        if (i->kind == PROBE_POST)
-            p->posted--; /* the number is free */
+        p->refused_posts +=
+            i->kind == PROBE_POST && p->counted_from != 0 && i->due_ns >= p->start_ns;
     }
     probe_note(p, i->kind == PROBE_POST ? PROBE_LATENCY_POST : PROBE_LATENCY_HEALTH, i->due_ns);
     const char *closes = strcasestr(text, "\r\nConnection: close");
@@ -256,10 +258,11 @@ static inline void on_ws_frame(struct probe *p, struct probe_item *i, const stru
     } else if (!message_find(payload, h->payload_len, &hint, &seq, &sent)) {
         probe_fail(p, "a message has no tag");
     } else {
-        p->lost += i->next != 0 && seq != i->next;
-        i->next = seq + 1;
-        if (i->kind != PROBE_QUIET)
+        if (i->kind == PROBE_BUSY) {
+            p->lost += i->next != 0 && seq != i->next;
+            i->next = seq + 1;
             return;
+        } /* the quiet path's may have overtaken one another on their way to the server */
         p->received += p->counted_from != 0 && seq >= p->counted_from;
         probe_note(p, PROBE_LATENCY_QUIET, sent);
     }
@@ -316,10 +319,8 @@ static inline uint64_t probe_ask(struct probe *p)
 {
     uint64_t now = now_ns(), wait = NS_PER_S / 100, start = p->start_ns;
     if (start != p->paced_from) {
-        for (unsigned k = 0; k < p->n; k++) /* the same kind, spread over its interval */
-            p->items[k].again_ns =
-                start + PROBE_OFFSET_NS +
-                (p->items[k].kind == PROBE_POST ? 0 : p->items[k].every_ns * (k % 16) / 16);
+        for (unsigned k = 0; k < p->n; k++)
+            p->items[k].again_ns = start + PROBE_OFFSET_NS + p->items[k].offset_ns;
         p->paced_from = start;
     }
     for (unsigned k = 0; k < p->n; k++) {
@@ -352,7 +353,9 @@ static inline void probe_turn(struct probe *p)
 /* Receipts of quiet messages, of the measured part. */
 static inline uint64_t probe_expected(const struct probe *p)
 {
-    return p->counted_from == 0 ? 0 : (p->posted + 1 - p->counted_from) * p->run->quiet;
+    return p->counted_from == 0
+               ? 0
+               : (p->posted + 1 - p->counted_from - p->refused_posts) * p->run->quiet;
 }
 
 static inline void *probe_thread(void *self)
@@ -387,10 +390,11 @@ static inline void *probe_thread(void *self)
 
 static inline void probe_add(struct probe *p, enum probe_kind kind, uint64_t every_ns, unsigned n)
 {
-    for (; n > 0; n--) {
+    for (unsigned k = 0; k < n; k++) {
         if (p->n == PROBE_ITEMS)
             die("the probe has at most %d connections", PROBE_ITEMS);
-        p->items[p->n++] = (struct probe_item){.kind = kind, .fd = -1, .every_ns = every_ns};
+        p->items[p->n++] = (struct probe_item){
+            .kind = kind, .fd = -1, .every_ns = every_ns, .offset_ns = k * every_ns / n};
     }
 }
 
@@ -404,11 +408,11 @@ static inline void probe_start(struct probe *p, struct run *run)
     p->message.run++;
     p->epoll = epoll_create1(EPOLL_CLOEXEC);
     p->start_ns = p->paced_from = 0;
-    probe_add(p, PROBE_POST, PROBE_POST_NS, 1);
+    probe_add(p, PROBE_POST, PROBE_POST_NS, PROBE_POSTERS);
     probe_add(p, PROBE_QUIET, run->pinged > 0 ? PROBE_PING_NS : 0, run->quiet);
     probe_add(p, PROBE_BUSY, PROBE_PING_NS, run->pinged);
     if (run->pinged > 0) {
-        probe_add(p, PROBE_HEALTH, PROBE_HEALTH_NS, 1);
+        probe_add(p, PROBE_HEALTH, PROBE_POST_NS, PROBE_POSTERS);
         probe_add(p, PROBE_ACCEPT, PROBE_ACCEPT_NS, PROBE_ACCEPTORS);
     }
     for (unsigned k = 0; k < p->n; k++) {
