@@ -11,8 +11,6 @@
 # The catalog has room for all of it: an image that is forgotten is work that the reference has not.
 # For the restart, history keeps everything.
 #
-# Webhooks get few of the files that a process may open: 19,000 clients need the others.
-#
 # For --paths: as many paths, and a trigger for each. For --quiet: a second path with a trigger.
 # For --prefill (with and without --stalled): as little is kept for those behind as may be, so that it
 # is used up at once, and they skip instead of being closed, or nobody would be stalled any more when
@@ -62,7 +60,6 @@ gateway:
   $more
 webhooks:
   listen: ["127.0.0.1:0"]
-  max_connections: 256
   max_body_bytes: 16MiB
   max_inflight_bytes: 64MiB
   max_connections: 200
