@@ -376,6 +376,7 @@ int main(int argc, char **argv)
                 .warmup_ns = NS_PER_S,
                 .measured_ns = 3 * NS_PER_S,
                 .max_ns = 120 * NS_PER_S,
+                .first = 1,
                 .measured_from = UINT64_MAX,
                 .core = -1}};
     options_read(&senders, &clients, argc, argv);

@@ -2,9 +2,13 @@
  * of them arrives on each connection, and what the server paid for it. Prints one JSON object;
  * exits with 0 when everything arrived once and in order, 1 when not, 2 when it could not run.
  * README.md says what the numbers mean. */
+#include "counter.h"
 #include "print.h"
+#include "probe.h"
 #include "publish.h"
+#include "scrape.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 
@@ -16,12 +20,28 @@ static const struct {
     {"--connections", "N       (1000)"},
     {"--publish", "HOST:PORT   where messages are posted"},
     {"--publish-path", "PATH   (/registries/REGISTRY/events)"},
-    {"--form", "F              distribution: registry envelopes; raw: for bench_naked"},
+    {"--form",
+     "F              distribution: envelopes; raw: for bench_naked; single: a request each"},
     {"--registry", "ID         (crtregistry000000001)"},
     {"--repository", "NAME     of the published images (bench/app): its length sets the message's"},
-    {"--pattern", "P           idle, one, burst, rate"},
+    {"--batch", "N             events of each message: the trigger's batch size (1)"},
+    {"--pattern", "P           idle, one, burst, rate, overload, accept"},
     {"--burst", "N             messages outstanding with burst (1000)"},
     {"--rate", "R              messages a second with rate (10)"},
+    {"--overload",
+     "F          with overload: so many times what bursts reached in the warm-up (2)"},
+    {"--paths", "N             spread the connections over PATH0000, PATH0001 and so on"},
+    {"--to", "WHICH            with --paths. each: a message is an event for each path, of the"},
+    {"", "                     repositories NAME-0000 and so on; all: one event for all paths"},
+    {"--stalled", "N           connections more, which never read after their handshake"},
+    {"--prefill", "N           messages, in bursts, before the warm-up: they fill who is stalled"},
+    {"--quiet", "N             clients of the path /quiet, which get messages of the repository"},
+    {"", "                     bench/quiet, 50 a second, the first 5 ms after the other path's"},
+    {"--pinged", "N            connections more on each path that are pinged; handshakes and"},
+    {"", "                     /healthz (at --publish) are timed, too. Needs --quiet"},
+    {"--deflate", "1           insist on permessage-deflate, and check what is inflated"},
+    {"--baseline", "S          first publish for S seconds to nobody, to tell the costs apart"},
+    {"--count-futex", "1       of the server's threads: who counts slows every call a little"},
     {"--warmup", "S            seconds before the measured part (1)"},
     {"--seconds", "S           of the measured part (3)"},
     {"--max-seconds", "S       of everything; then the run has failed (120)"},
@@ -54,9 +74,12 @@ static void option_set(struct run *run, const char *name, const char *value)
     } else if (strcmp(name, "--publish-path") == 0) {
         run->publish_path = value;
     } else if (strcmp(name, "--form") == 0) {
-        if (strcmp(value, "raw") != 0 && strcmp(value, "distribution") != 0)
-            die("--form: '%s' is neither distribution nor raw", value);
-        run->message.form = value[0] == 'r' ? FORM_RAW : FORM_DISTRIBUTION;
+        if (strcmp(value, "raw") == 0)
+            run->message.form = FORM_RAW;
+        else if (strcmp(value, "single") == 0)
+            run->message.form = FORM_SINGLE;
+        else if (strcmp(value, "distribution") != 0)
+            die("--form: '%s' is none of distribution, raw, single", value);
     } else if (strcmp(name, "--registry") == 0) {
         run->message.registry_id = value;
     } else if (strcmp(name, "--repository") == 0) {
@@ -66,8 +89,32 @@ static void option_set(struct run *run, const char *name, const char *value)
         while (p < N_PATTERNS && strcmp(value, PATTERN_NAMES[p]) != 0)
             p++;
         if (p == N_PATTERNS)
-            die("--pattern: '%s' is none of idle, one, burst, rate", value);
+            die("--pattern: '%s' is none of idle, one, burst, rate, overload, accept", value);
         run->pattern = (enum pattern) p;
+    } else if (strcmp(name, "--batch") == 0) {
+        run->message.batch = (unsigned) number_parse(name, value, 1, 1000);
+    } else if (strcmp(name, "--overload") == 0) {
+        run->overload = (double) number_parse(name, value, 1, 100);
+    } else if (strcmp(name, "--paths") == 0) {
+        run->paths = (unsigned) number_parse(name, value, 1, 10000);
+    } else if (strcmp(name, "--to") == 0) {
+        if (strcmp(value, "each") != 0 && strcmp(value, "all") != 0)
+            die("--to: '%s' is neither each nor all", value);
+        run->to_each = value[0] == 'e';
+    } else if (strcmp(name, "--stalled") == 0) {
+        run->stalled = (unsigned) number_parse(name, value, 0, 10000000);
+    } else if (strcmp(name, "--prefill") == 0) {
+        run->prefill = (unsigned) number_parse(name, value, 0, 1000000);
+    } else if (strcmp(name, "--quiet") == 0) {
+        run->quiet = (unsigned) number_parse(name, value, 1, PROBE_ITEMS / 4);
+    } else if (strcmp(name, "--pinged") == 0) {
+        run->pinged = (unsigned) number_parse(name, value, 1, PROBE_ITEMS / 4);
+    } else if (strcmp(name, "--deflate") == 0) {
+        run->deflate = number_parse(name, value, 0, 1) == 1;
+    } else if (strcmp(name, "--baseline") == 0) {
+        run->baseline_ns = seconds_parse(name, value);
+    } else if (strcmp(name, "--count-futex") == 0) {
+        run->count_futex = number_parse(name, value, 0, 1) == 1;
     } else if (strcmp(name, "--burst") == 0) {
         run->burst = (unsigned) number_parse(name, value, 1, RUN_WINDOW / 2);
     } else if (strcmp(name, "--rate") == 0) {
@@ -102,10 +149,20 @@ static void options_read(struct run *run, int argc, char **argv)
             die("%s needs a value", argv[i]);
         option_set(run, argv[i], argv[i + 1]);
     }
-    if (run->connect == NULL || (run->publish == NULL && run->pattern != PATTERN_IDLE))
+    bool publishes = run->pattern != PATTERN_IDLE && run->pattern != PATTERN_ACCEPT;
+    if (run->connect == NULL || (run->publish == NULL && publishes))
         die("--connect and --publish are needed; --help lists all options");
     if (run->threads > run->connections)
         run->threads = run->connections;
+    if (run->threads > 1 && run->pattern >= PATTERN_OVERLOAD)
+        die("overload and accept need --threads 1");
+    if (run->paths > run->connections)
+        die("--paths: there are fewer connections than paths");
+    if (run->pinged > 0 && run->quiet == 0)
+        die("--pinged needs --quiet");
+    if (run->message.form != FORM_DISTRIBUTION && (run->paths > 0 || run->message.batch > 1))
+        die("--paths and --batch need --form distribution");
+    run->message.paths = run->to_each ? run->paths : 0;
 }
 
 /* Everything measured, for the report. */
@@ -113,8 +170,13 @@ struct result {
     struct proc_sample before, opened, begin, end;
     struct proc_sample own_begin, own_end; /* of the core that the client runs on */
     struct counts counts;                  /* of the measured part; the errors, of the whole run */
-    uint64_t opened_ns, n_messages;
+    uint64_t opened_ns, n_messages, n_handshakes;
     uint64_t client_cpu_ns;
+    uint64_t baseline_cpu_ns, baseline_messages;
+    uint64_t instructions, futexes;
+    unsigned n_instructions, n_futexes; /* threads in which they were counted */
+    uint64_t behind;                    /* overload: what open connections have not got */
+    struct scrape metrics_begin, metrics_end;
     bool complete;
 };
 
@@ -139,7 +201,7 @@ static bool phase(struct publisher *p, uint64_t duration, uint64_t deadline)
         if (run->failed || now >= deadline)
             return false;
         bool over = now - start >= duration && p->again_ns == 0;
-        if (over && (run->pattern == PATTERN_IDLE || publisher_drained(p)))
+        if (over && (p->mode == PATTERN_IDLE || publisher_drained(p)))
             return true;
         uint64_t wait = over ? NS_PER_S / 100 : publisher_turn(p);
         uint64_t left = now - start >= duration ? wait : duration - (now - start);
@@ -147,29 +209,133 @@ static bool phase(struct publisher *p, uint64_t duration, uint64_t deadline)
     }
 }
 
+/* What publishing costs when nobody listens: to be taken off where it is not what is compared. */
+static bool baseline(struct publisher *p, uint64_t deadline, struct result *ret)
+{
+    struct run *run = p->run;
+    uint64_t before = proc_sample(run->pid, run->core).cpu_ns;
+    enum pattern mode = p->mode;
+    p->alone = true;
+    p->mode = PATTERN_ONE;
+    bool ok = phase(p, run->baseline_ns, deadline);
+    p->mode = PATTERN_IDLE; /* the server may still be busy with what it has answered */
+    ok = ok && phase(p, NS_PER_S / 2, deadline);
+    p->alone = false;
+    p->mode = mode;
+    run->nobody = false;
+    ret->baseline_cpu_ns = proc_sample(run->pid, run->core).cpu_ns - before;
+    ret->baseline_messages = p->published;
+    run->completed = p->published;
+    run->first = p->published + 1;
+    return ok;
+}
+
+static bool prefill(struct publisher *p, uint64_t deadline)
+{
+    struct run *run = p->run;
+    enum pattern mode = p->mode;
+    uint64_t until = p->published + run->prefill;
+    bool ok = true;
+    p->mode = PATTERN_BURST;
+    while (ok && p->published < until) {
+        (void) publisher_turn(p);
+        ok = phase(p, 0, deadline);
+    }
+    p->mode = mode;
+    return ok;
+}
+
+/* Warms up; with overload also finds out what is sustainable. */
+static bool warm_up(struct publisher *p, uint64_t deadline)
+{
+    struct run *run = p->run;
+    uint64_t start = now_ns(), before = p->published;
+    if (run->pattern == PATTERN_OVERLOAD)
+        p->mode = PATTERN_BURST;
+    if (!phase(p, run->warmup_ns, deadline))
+        return false;
+    if (run->pattern == PATTERN_OVERLOAD) {
+        double seconds = (double) (now_ns() - start) / 1e9;
+        run->sustainable = (double) (p->published - before) / seconds;
+        run->rate = 1 + (uint64_t) (run->sustainable * run->overload);
+        run->loose = true;
+        p->mode = PATTERN_RATE;
+    }
+    return true;
+}
+
+/* Of those that do not read: connections that the server still has. */
+static unsigned stalled_left(struct receiver **receivers, unsigned n)
+{
+    unsigned left = 0;
+    for (unsigned t = 0; t < n; t++) {
+        for (unsigned i = 0; i < receivers[t]->n; i++) {
+            const struct conn *c = &receivers[t]->conns[i];
+            struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+            left += c->stalled && c->state == CONN_OPEN && poll(&p, 1, 0) == 0;
+        }
+    }
+    return left;
+}
+
+/* Messages that open connections have not got, at the end. */
+static uint64_t behind(const struct receiver *r, uint64_t published)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < r->n; i++)
+        if (r->conns[i].state == CONN_OPEN)
+            sum += published + 1 - r->conns[i].next;
+    return sum;
+}
+
 static bool run_all(struct run *run, struct receiver **receivers, struct publisher *p,
-                    struct result *ret)
+                    struct probe *probe, struct result *ret)
 {
     uint64_t start = now_ns(), deadline = start + run->max_ns;
+    if (run->baseline_ns > 0 && !baseline(p, deadline, ret))
+        return false;
+    start = now_ns();
     ret->before = proc_sample(run->pid, run->core);
-    while (run->opened < run->connections) {
+    while (run->opened < run->connections + run->stalled && run->pattern != PATTERN_ACCEPT) {
         if (run->failed || now_ns() >= deadline)
             return false;
         receiver_turn(receivers[0], NS_PER_S / 100);
     }
     ret->opened_ns = now_ns() - start;
     ret->opened = proc_sample(run->pid, run->core);
-    if (!phase(p, run->warmup_ns, deadline))
+    if (run->quiet > 0)
+        probe_start(probe, run);
+    if (!prefill(p, deadline))
+        return false;
+    probe_pace(probe, now_ns(), false);
+    if (!warm_up(p, deadline))
         return false;
     uint64_t first = p->published + 1, cpu = own_cpu_ns();
-    run->measured_from = first;
+    run->measured_from = run->pattern == PATTERN_ACCEPT ? 0 : first;
     struct counts before = counts_sum(receivers, run->threads);
-    int own_core = sched_getcpu();
+    uint64_t handshakes = receivers[0]->opened;
+    int own_core = run->core < 0 ? -1 : sched_getcpu(); /* not pinned: all of them */
     ret->own_begin = proc_sample(0, own_core);
+    struct counter instructions = counter_instructions(run->pid), futexes = {0};
+    if (run->count_futex)
+        futexes = counter_futex(run->pid);
     ret->begin = proc_sample(run->pid, run->core);
+    if (run->loose)
+        ret->metrics_begin = scrape(run->publish);
+    probe_pace(probe, now_ns(), true);
     bool ok = phase(p, run->measured_ns, deadline);
+    ret->n_handshakes = receivers[0]->opened - handshakes;
     ret->end = proc_sample(run->pid, run->core);
+    ret->instructions = counter_read(&instructions);
+    ret->futexes = counter_read(&futexes);
+    ret->n_instructions = instructions.n;
+    ret->n_futexes = futexes.n;
+    counter_close(&instructions);
+    counter_close(&futexes);
     ret->own_end = proc_sample(0, own_core);
+    if (run->loose)
+        ret->metrics_end = scrape(run->publish);
+    ret->behind = run->loose ? behind(receivers[0], p->published) : 0;
     ret->client_cpu_ns = own_cpu_ns() - cpu;
     ret->n_messages = p->published + 1 - first;
     ret->counts = counts_sum(receivers, run->threads);
@@ -196,21 +362,40 @@ static void print_server(const struct run *run, const struct result *r)
                   "\"switches_per_second\":%.1f,\"cpu_us_per_handshake\":%.2f,",
                   b->core_busy_s - a->core_busy_s, b->core_steal_s - a->core_steal_s,
                   seconds > 0 ? (double) (b->switches - a->switches) / seconds : 0,
-                  per((double) (r->opened.cpu_ns - r->before.cpu_ns) / 1e3, run->connections));
+                  run->pattern == PATTERN_ACCEPT
+                      ? per(cpu_us, r->n_handshakes)
+                      : per((double) (r->opened.cpu_ns - r->before.cpu_ns) / 1e3,
+                            run->connections + run->stalled));
+    if (r->baseline_messages > 0) {
+        double each_us = (double) r->baseline_cpu_ns / 1e3 / (double) r->baseline_messages;
+        (void) printf("\"publish_us_per_message\":%.2f,\"fanout_us_per_frame\":%.4f,", each_us,
+                      per(cpu_us - each_us * (double) r->n_messages, frames));
+    }
+    const struct scrape *m = &r->metrics_begin, *n = &r->metrics_end;
+    if (n->sends > m->sends)
+        (void) printf("\"frames_per_send\":%.2f,", (n->frames - m->frames) / (n->sends - m->sends));
+    if (r->n_instructions > 0)
+        (void) printf("\"user_instructions_per_frame\":%.1f,",
+                      per((double) r->instructions, frames));
+    if (r->n_futexes > 0)
+        (void) printf("\"futex_per_frame\":%.6f,\"futex_per_message\":%.3f,",
+                      per((double) r->futexes, frames), per((double) r->futexes, r->n_messages));
     (void) printf("\"rss_kb\":[%llu,%llu,%llu,%llu],\"pss_kb\":[%llu,%llu,%llu,%llu],",
                   (unsigned long long) r->before.rss_kb, (unsigned long long) r->opened.rss_kb,
                   (unsigned long long) a->rss_kb, (unsigned long long) b->rss_kb,
                   (unsigned long long) r->before.pss_kb, (unsigned long long) r->opened.pss_kb,
                   (unsigned long long) a->pss_kb, (unsigned long long) b->pss_kb);
     (void) printf("\"bytes_per_connection\":%.1f},",
-                  per(((double) b->rss_kb - (double) r->before.rss_kb) * 1024, run->connections));
+                  per(((double) b->rss_kb - (double) r->before.rss_kb) * 1024,
+                      run->connections + run->stalled));
 }
 
 static bool print_errors(struct receiver **receivers, const struct run *run, const struct counts *c,
                          const struct result *r, uint64_t expected)
 {
     /* Signed: what came twice is not counted as a message, what never came is missing. */
-    long long missing = (long long) expected - (long long) r->counts.messages;
+    long long missing =
+        run->loose ? (long long) r->behind : (long long) expected - (long long) r->counts.messages;
     bool ok = r->complete &&
               c->refused + c->lost + c->duplicated + c->reordered + c->foreign + c->protocol +
                       c->closed + c->unanswered ==
@@ -218,11 +403,13 @@ static bool print_errors(struct receiver **receivers, const struct run *run, con
               missing == 0;
     (void) printf("\"errors\":{\"complete\":%s,\"missing\":%lld,\"lost\":%llu,\"duplicated\":%llu,"
                   "\"reordered\":%llu,\"foreign\":%llu,\"protocol\":%llu,\"refused\":%llu,"
-                  "\"closed\":%llu,\"close_unanswered\":%llu,\"close_codes\":{",
+                  "\"closed\":%llu,\"slow_closed\":%llu,\"slow_reset\":%llu,"
+                  "\"close_unanswered\":%llu,\"close_codes\":{",
                   r->complete ? "true" : "false", missing, (unsigned long long) c->lost,
                   (unsigned long long) c->duplicated, (unsigned long long) c->reordered,
                   (unsigned long long) c->foreign, (unsigned long long) c->protocol,
                   (unsigned long long) c->refused, (unsigned long long) c->closed,
+                  (unsigned long long) c->slow_closed, (unsigned long long) c->slow_reset,
                   (unsigned long long) c->unanswered);
     const char *comma = "";
     for (unsigned code = 0; code < 5000; code++) {
@@ -234,12 +421,22 @@ static bool print_errors(struct receiver **receivers, const struct run *run, con
             comma = ",";
         }
     }
-    (void) printf("}},\"ok\":%s", ok ? "true" : "false");
+    (void) printf("}}");
     return ok;
 }
 
+/* The table that the run belongs into. */
+static const char *kind(const struct run *run)
+{
+    if (run->pattern == PATTERN_RATE && run->quiet > 0)
+        return "quiet";
+    if (run->pattern == PATTERN_RATE && run->prefill > 0)
+        return "stalled";
+    return PATTERN_NAMES[run->pattern];
+}
+
 static bool report(struct run *run, struct receiver **receivers, const struct publisher *p,
-                   const struct result *r)
+                   struct probe *probe, const struct result *r)
 {
     struct counts all = counts_sum(receivers, run->threads);
     for (unsigned i = 1; i < run->threads; i++) {
@@ -248,15 +445,22 @@ static bool report(struct run *run, struct receiver **receivers, const struct pu
     }
     double seconds = (double) (r->end.at_ns - r->begin.at_ns) / 1e9;
     uint64_t frames = r->counts.frames;
-    (void) printf("{\"pattern\":\"%s\",\"connections\":%u,\"burst\":%u,\"rate\":%llu,"
-                  "\"threads\":%u,\"spin\":%s,",
-                  PATTERN_NAMES[run->pattern], run->connections,
+    (void) printf("{\"pattern\":\"%s\",\"kind\":\"%s\",\"connections\":%u,\"burst\":%u,"
+                  "\"rate\":%llu,\"threads\":%u,\"spin\":%s,\"pinned\":%s,",
+                  PATTERN_NAMES[run->pattern], kind(run), run->connections,
                   run->pattern == PATTERN_BURST ? run->burst : 1,
-                  (unsigned long long) (run->pattern == PATTERN_RATE ? run->rate : 0), run->threads,
-                  run->spin ? "true" : "false");
-    (void) printf("\"open_seconds\":%.4f,\"handshakes_per_second\":%.0f,",
-                  (double) r->opened_ns / 1e9,
-                  r->opened_ns == 0 ? 0 : run->connections / ((double) r->opened_ns / 1e9));
+                  (unsigned long long) (p->mode == PATTERN_RATE ? run->rate : 0), run->threads,
+                  run->spin ? "true" : "false", run->core < 0 ? "false" : "true");
+    (void) printf("\"paths\":%u,\"batch\":%u,\"stalled\":%u,\"stalled_left\":%u,\"deflate\":%s,"
+                  "\"inflated\":%llu,\"sustainable\":%.0f,",
+                  run->paths, run->message.batch > 0 ? run->message.batch : 1, run->stalled,
+                  run->stalled_left, run->deflate ? "true" : "false",
+                  (unsigned long long) receivers[0]->inflater.inflated, run->sustainable);
+    (void) printf(
+        "\"open_seconds\":%.4f,\"handshakes_per_second\":%.0f,", (double) r->opened_ns / 1e9,
+        run->pattern == PATTERN_ACCEPT && seconds > 0 ? (double) r->n_handshakes / seconds
+        : r->opened_ns == 0                           ? 0
+                            : (run->connections + run->stalled) / ((double) r->opened_ns / 1e9));
     (void) printf("\"seconds\":%.4f,\"messages\":%llu,\"frames\":%llu,\"bytes\":%llu,"
                   "\"frames_per_second\":%.0f,\"bytes_per_frame\":%.1f,\"frames_per_read\":%.2f,"
                   "\"pings\":%llu,\"client_busy\":%.3f,\"client_core_busy\":%.3f,",
@@ -273,9 +477,10 @@ static bool report(struct run *run, struct receiver **receivers, const struct pu
     print_latency("last_receiver_us", &receivers[0]->last);
     if (run->pid > 0)
         print_server(run, r);
+    bool wronged = !probe_report(probe);
     bool ok = print_errors(receivers, run, &all, r, r->n_messages * run->connections);
-    (void) printf("}\n");
-    return ok;
+    (void) printf(",\"ok\":%s}\n", ok && !wronged ? "true" : "false");
+    return ok && !wronged;
 }
 
 int main(int argc, char **argv)
@@ -287,6 +492,9 @@ int main(int argc, char **argv)
         .pattern = PATTERN_ONE,
         .burst = 1000,
         .rate = 10,
+        .overload = 2,
+        .to_each = true,
+        .first = 1,
         .warmup_ns = NS_PER_S,
         .measured_ns = 3 * NS_PER_S,
         .max_ns = 120 * NS_PER_S,
@@ -300,6 +508,7 @@ int main(int argc, char **argv)
     }
     run.message.run = now_ns();
     run.measured_from = UINT64_MAX;
+    run.nobody = run.baseline_ns > 0;
     run.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     files_raise();
     (void) signal(SIGPIPE, SIG_IGN);
@@ -317,10 +526,13 @@ int main(int argc, char **argv)
             die("no thread");
 
     static struct result result;
-    result.complete = run_all(&run, receivers, &publisher, &result);
+    static struct probe probe;
+    result.complete = run_all(&run, receivers, &publisher, &probe, &result);
+    probe_stop(&probe);
+    run.stalled_left = stalled_left(receivers, run.threads);
     run.closing = true;
     receiver_finish(receivers[0]);
     for (unsigned i = 1; i < run.threads; i++)
         (void) pthread_join(receivers[i]->thread, NULL);
-    return report(&run, receivers, &publisher, &result) ? 0 : 1;
+    return report(&run, receivers, &publisher, &probe, &result) ? 0 : 1;
 }

@@ -259,7 +259,7 @@ static void on_frames(struct conn *c)
     struct ws_head h;
     while (c->fd >= 0) {
         int r = ws_head_parse(c->in.data + at, c->in.len - at, &h);
-        if (r < 0 || (r > 0 && (!h.masked || h.payload_len > WS_CONTROL_MAX))) {
+        if (r < 0 || (r > 0 && (!h.masked || h.compressed || h.payload_len > WS_CONTROL_MAX))) {
             conn_close(c);
             return;
         }

@@ -4,6 +4,8 @@
  *   one    a message, wait until every connection has it, the next
  *   burst  the same with `burst` messages in one request
  *   rate   `rate` messages a second, whether or not the earlier ones have arrived
+ *
+ * The pattern "overload" is burst, to find out what is sustainable, and then rate with a multiple.
  */
 #ifndef BENCH_PUBLISH_H
 #define BENCH_PUBLISH_H
@@ -12,14 +14,18 @@
 
 #define PUBLISH_HEAD_ROOM 1024 /* in front of the body: its length is known last */
 #define PUBLISH_RETRY_NS  (20 * UINT64_C(1000000))
+#define PUBLISH_AT_ONCE   1000 /* messages of one request when the server is overloaded */
 
 struct publisher {
     struct run *run;
+    enum pattern mode;         /* idle, one, burst or rate */
+    bool alone;                /* nobody is connected: what is answered is done */
     struct receiver *receiver; /* thread 0 */
     struct sockaddr_storage address;
     socklen_t address_len;
-    int fd;           /* -1: not connected */
-    bool busy;        /* a request is under way */
+    int fd;    /* -1: not connected */
+    bool busy; /* requests are under way: so many are not answered */
+    unsigned awaited;
     bool writing;     /* watched for EPOLLOUT */
     struct bytes out; /* PUBLISH_HEAD_ROOM, then the body */
     size_t at;        /* of what is to be sent next */
@@ -71,6 +77,27 @@ static inline void publisher_write(struct publisher *p)
     publisher_watch(p, p->at < p->out.len);
 }
 
+static inline int publisher_head(const struct publisher *p, char head[PUBLISH_HEAD_ROOM], size_t n)
+{
+    const struct run *run = p->run;
+    int len = snprintf(head, PUBLISH_HEAD_ROOM,
+                       "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\n"
+                       "Content-Length: %zu\r\nContent-Type: %s\r\n\r\n",
+                       run->publish_path, run->publish, n, message_content_type(&run->message));
+    if (len < 0 || len >= PUBLISH_HEAD_ROOM)
+        die("the publish path is too long");
+    return len;
+}
+
+/* A request for each message, all of them at once. */
+static inline void publisher_add_single(struct publisher *p, uint64_t seq, uint64_t sent_ns)
+{
+    char head[PUBLISH_HEAD_ROOM], json[MESSAGE_MAX];
+    size_t n = message_write(json, &p->run->message, seq, sent_ns);
+    bytes_add(&p->out, head, (size_t) publisher_head(p, head, n));
+    bytes_add(&p->out, json, n);
+}
+
 /* `n` messages in one request. For `rate` each carries the time it was due, not the time it got its
  * turn: a server that stalls the publisher must not look faster for it. */
 static inline void publisher_post(struct publisher *p, unsigned n, uint64_t sent_ns,
@@ -80,28 +107,32 @@ static inline void publisher_post(struct publisher *p, unsigned n, uint64_t sent
     p->out.len = 0;
     (void) bytes_room(&p->out, PUBLISH_HEAD_ROOM);
     p->out.len = PUBLISH_HEAD_ROOM;
+    bool single = run->message.form == FORM_SINGLE;
     message_begin(&p->out, &run->message);
-    for (unsigned i = 0; i < n; i++)
-        message_add(&p->out, &run->message, ++p->published, sent_ns + i * step_ns, i == 0);
+    for (unsigned i = 0; i < n; i++) {
+        if (single)
+            publisher_add_single(p, ++p->published, sent_ns + i * step_ns);
+        else
+            message_add(&p->out, &run->message, ++p->published, sent_ns + i * step_ns, i == 0);
+    }
     message_end(&p->out, &run->message);
-    char head[PUBLISH_HEAD_ROOM];
-    int len = snprintf(head, sizeof(head),
-                       "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\n"
-                       "Content-Length: %zu\r\nContent-Type: %s\r\n\r\n",
-                       run->publish_path, run->publish, p->out.len - PUBLISH_HEAD_ROOM,
-                       message_content_type(&run->message));
-    if (len < 0 || (size_t) len >= sizeof(head))
-        die("the publish path is too long");
-    p->start = PUBLISH_HEAD_ROOM - (size_t) len;
-    memcpy(p->out.data + p->start, head, (size_t) len);
+    p->start = PUBLISH_HEAD_ROOM;
+    if (!single) {
+        char head[PUBLISH_HEAD_ROOM];
+        size_t len = (size_t) publisher_head(p, head, p->out.len - PUBLISH_HEAD_ROOM);
+        p->start -= len;
+        memcpy(p->out.data + p->start, head, len);
+    }
     p->at = p->start;
     p->in_len = 0;
     p->busy = true;
-    p->requests++;
+    p->awaited = single ? n : 1;
+    p->requests += p->awaited;
     publisher_write(p);
 }
 
-/* The whole response is there: 2xx is done, 503 comes again, anything else ends the run. */
+/* The whole response is there: 2xx is done, 503 comes again, anything else ends the run, and so
+ * does 503 to one request of many: those behind it may have been taken. */
 static inline void publisher_answered(struct publisher *p, const char *body)
 {
     int status = atoi(p->in + 9);
@@ -111,8 +142,8 @@ static inline void publisher_answered(struct publisher *p, const char *body)
     if (closes)
         publisher_disconnect(p);
     if (status >= 200 && status < 300) {
-        p->busy = false;
-    } else if (status == 503) {
+        p->busy = --p->awaited > 0;
+    } else if (status == 503 && p->run->message.form != FORM_SINGLE) {
         p->busy_answers++;
         p->again_ns = now_ns() + PUBLISH_RETRY_NS;
     } else {
@@ -136,14 +167,21 @@ static inline void publisher_read(struct publisher *p)
         return;
     }
     p->in_len += (size_t) n;
-    p->in[p->in_len] = '\0';
-    char *end = strstr(p->in, "\r\n\r\n");
-    const char *length = strcasestr(p->in, "\r\nContent-Length:");
-    if (end == NULL)
-        return;
-    size_t body = length == NULL ? 0 : strtoul(length + 17, NULL, 10);
-    if (p->in_len >= (size_t) (end + 4 - p->in) + body)
+    while (p->busy && !p->run->failed) {
+        p->in[p->in_len] = '\0';
+        char *end = strstr(p->in, "\r\n\r\n");
+        const char *length = strcasestr(p->in, "\r\nContent-Length:");
+        if (end == NULL)
+            return;
+        size_t used = (size_t) (end + 4 - p->in);
+        if (length != NULL && length < end)
+            used += strtoul(length + 17, NULL, 10);
+        if (p->in_len < used)
+            return;
         publisher_answered(p, end + 4);
+        p->in_len -= used;
+        memmove(p->in, p->in + used, p->in_len);
+    }
 }
 
 static inline void publisher_ready(void *self, uint32_t events)
@@ -157,7 +195,15 @@ static inline void publisher_ready(void *self, uint32_t events)
 
 static inline bool publisher_drained(const struct publisher *p)
 {
-    return !p->busy && p->run->completed == p->published;
+    if (p->busy || p->alone)
+        return !p->busy;
+    if (!p->run->loose)
+        return p->run->completed == p->published;
+    const struct receiver *r = p->receiver;
+    for (unsigned i = 0; i < r->n; i++)
+        if (r->conns[i].state == CONN_OPEN && r->conns[i].next <= p->published)
+            return false;
+    return true;
 }
 
 /* Publishes what is due; returns how long the caller may wait for the next. */
@@ -173,11 +219,13 @@ static inline uint64_t publisher_turn(struct publisher *p)
     }
     if (p->again_ns != 0)
         return p->again_ns - now;
-    if (run->pattern == PATTERN_RATE) {
+    if (p->mode == PATTERN_RATE) {
         uint64_t step = NS_PER_S / run->rate, n = 0;
         if (now >= p->due_ns && !p->busy) {
             n = 1 + (now - p->due_ns) / step;
-            if (p->published + n - run->completed >= RUN_WINDOW) {
+            if (run->loose && n > PUBLISH_AT_ONCE)
+                n = PUBLISH_AT_ONCE;
+            if (!run->loose && p->published + n - run->completed >= RUN_WINDOW) {
                 (void) fprintf(stderr, "publish: %d messages are on their way\n", RUN_WINDOW);
                 run->failed = true;
                 return 0;
@@ -187,14 +235,16 @@ static inline uint64_t publisher_turn(struct publisher *p)
         }
         return p->busy || p->due_ns <= now ? NS_PER_S / 10 : p->due_ns - now;
     }
-    if (run->pattern != PATTERN_IDLE && publisher_drained(p))
-        publisher_post(p, run->pattern == PATTERN_BURST ? run->burst : 1, now, 0);
+    if (p->mode != PATTERN_IDLE && publisher_drained(p))
+        publisher_post(p, p->mode == PATTERN_BURST ? run->burst : 1, now, 0);
     return NS_PER_S / 10;
 }
 
 static inline void publisher_init(struct publisher *p, struct run *run, struct receiver *receiver)
 {
-    *p = (struct publisher){.run = run, .receiver = receiver, .fd = -1};
+    *p = (struct publisher){.run = run, .mode = run->pattern, .receiver = receiver, .fd = -1};
+    if (run->pattern == PATTERN_ACCEPT)
+        p->mode = PATTERN_IDLE;
     p->address_len = address_parse(run->publish, &p->address);
     receiver->other = p;
     receiver->on_other = publisher_ready;

@@ -7,6 +7,7 @@
 #ifndef BENCH_RECEIVE_H
 #define BENCH_RECEIVE_H
 
+#include "deflate.h"
 #include "run.h"
 #include "ws.h"
 
@@ -25,6 +26,11 @@ struct conn {
     int fd;
     enum conn_state state;
     bool in_message;     /* a fragment without FIN has come */
+    bool compressed;     /* the message that it belongs to */
+    bool stalled;        /* never reads after its handshake */
+    bool slow;           /* the server said 1013 */
+    unsigned path;       /* with --paths: which */
+    uint64_t since_ns;   /* when it was begun to open */
     uint64_t next;       /* the sequence number expected */
     uint64_t seen;       /* bit i: `next - 1 - i` has come */
     struct bytes rest;   /* of what was read: a cut frame or response */
@@ -37,8 +43,9 @@ struct counts {
     uint64_t refused; /* connections that did not open */
     uint64_t lost;    /* skipped in the sequence, and not come later either */
     uint64_t duplicated, reordered, foreign;
-    uint64_t protocol;   /* frames that may not be */
-    uint64_t closed;     /* by the server, before we closed */
+    uint64_t protocol; /* frames that may not be */
+    uint64_t closed;   /* by the server, before we closed; but for these two of an overload: */
+    uint64_t slow_closed, slow_reset;
     uint64_t unanswered; /* our close frames */
     uint64_t pings;
     uint64_t frames, messages, bytes, reads;
@@ -50,15 +57,19 @@ struct receiver {
     pthread_t thread;
     int epoll;
     struct conn *conns;
-    unsigned n, opened, opening, started, closed;
+    unsigned n, opening, started, closed;
+    unsigned n_reading; /* connections that are not stalled */
+    uint64_t opened;
     size_t hint; /* message_find() */
+    struct inflater inflater;
     uint64_t now;
     struct {
         uint64_t seq;
         unsigned got;
     } arrived[RUN_WINDOW];
     struct counts counts;
-    struct hist each, last; /* latency of every receipt; of the last receiver of each message */
+    struct hist each, last; /* latency of every receipt; of the last receiver of each message. With
+                               PATTERN_ACCEPT: of every handshake; nothing */
     unsigned close_codes[5000];
     void (*on_other)(void *self, uint32_t events); /* thread 0's publisher */
     void *other;
@@ -74,6 +85,15 @@ static inline void receiver_watch(struct receiver *r, int op, int fd, uint32_t e
         die("epoll_ctl: %s", strerror(errno));
 }
 
+static inline void conn_drop(struct receiver *r, struct conn *c)
+{
+    c->state = CONN_CLOSED;
+    r->closed++;
+    (void) close(c->fd);
+    bytes_fini(&c->rest);
+    bytes_fini(&c->pieces);
+}
+
 static inline void conn_close(struct receiver *r, struct conn *c)
 {
     if (c->state == CONN_CLOSED)
@@ -82,15 +102,20 @@ static inline void conn_close(struct receiver *r, struct conn *c)
         r->opening--;
         r->counts.refused++;
         r->run->failed = true;
+    } else if (c->state == CONN_OPEN && r->run->loose && c->slow) {
+        r->counts.slow_closed++;
     } else if (c->state == CONN_OPEN) {
         r->counts.closed++;
         r->run->failed = true;
     }
-    c->state = CONN_CLOSED;
-    r->closed++;
-    (void) close(c->fd);
-    bytes_fini(&c->rest);
-    bytes_fini(&c->pieces);
+    conn_drop(r, c);
+}
+
+/* Without a goodbye: no TIME_WAIT is left of it, on either side. */
+static inline void conn_abort(struct receiver *r, struct conn *c)
+{
+    socket_reset_on_close(c->fd);
+    conn_drop(r, c);
 }
 
 static inline void conn_bad(struct receiver *r, struct conn *c)
@@ -113,10 +138,14 @@ static inline void on_connected(struct receiver *r, struct conn *c)
     char key[WS_KEY_LEN + 1], request[1024];
     ws_base64((const uint8_t *) nonce, sizeof(nonce), key);
     ws_accept(key, c->accept);
-    int n = snprintf(request, sizeof(request),
-                     "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                     r->run->path, r->run->connect, key);
+    char number[8] = "";
+    if (r->run->paths > 0)
+        (void) snprintf(number, sizeof(number), "%04u", c->path % 10000);
+    int n = snprintf(
+        request, sizeof(request),
+        "GET %s%s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "%sSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        r->run->path, number, r->run->connect, r->run->deflate ? DEFLATE_OFFER "\r\n" : "", key);
     if (n < 0 || (size_t) n >= sizeof(request))
         die("the path is too long");
     if (send(c->fd, request, (size_t) n, MSG_NOSIGNAL) != n) { /* a fresh socket has the room */
@@ -130,11 +159,18 @@ static inline void on_connected(struct receiver *r, struct conn *c)
 static inline void conn_open(struct receiver *r, struct conn *c, unsigned number)
 {
     const struct run *run = r->run;
-    *c = (struct conn){.next = 1};
+    *c = (struct conn){.next = run->first,
+                       .path = run->paths > 0 ? number % run->paths : 0,
+                       .stalled = number >= run->connections,
+                       .since_ns = now_ns()};
     c->fd = socket(run->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         die("socket: %s", strerror(errno));
     socket_nodelay(c->fd);
+    if (c->stalled) { /* the sooner its window is full */
+        int least = 1;
+        (void) setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+    }
     unsigned source = number / PORTS_PER_SOURCE;
     if (run->sources > 1)
         source = number % run->sources;
@@ -157,7 +193,7 @@ static inline void conn_open(struct receiver *r, struct conn *c, unsigned number
 
 static inline void open_some(struct receiver *r)
 {
-    while (r->started < r->n && r->opening < OPENING_AT_ONCE) {
+    while (!r->run->nobody && r->started < r->n && r->opening < OPENING_AT_ONCE) {
         unsigned i = r->started++;
         conn_open(r, &r->conns[i], i * r->run->threads + r->index);
     }
@@ -165,7 +201,7 @@ static inline void open_some(struct receiver *r)
 
 /* The response head at `p`: how long it is, 0 when incomplete, SIZE_MAX when it is not a good one.
  */
-static inline size_t handshake_check(const struct conn *c, uint8_t *p, size_t n)
+static inline size_t handshake_check(const struct conn *c, bool deflate, uint8_t *p, size_t n)
 {
     uint8_t *end = memmem(p, n, "\r\n\r\n", 4);
     if (end == NULL)
@@ -180,6 +216,8 @@ static inline size_t handshake_check(const struct conn *c, uint8_t *p, size_t n)
     accept += sizeof(name) - 1;
     accept += strspn(accept, " \t");
     if (strncmp(accept, c->accept, WS_ACCEPT_LEN) != 0)
+        return SIZE_MAX;
+    if (!deflate_agreed((const char *) p, deflate))
         return SIZE_MAX;
     return (size_t) (end - p) + 4;
 }
@@ -227,7 +265,8 @@ static inline void on_message(struct receiver *r, struct conn *c, const uint8_t 
         r->on_data(r, c, p, n);
         return;
     }
-    if (!message_find(p, n, &r->hint, &seq, &sent)) {
+    if (!message_find(p, n, &r->hint, &seq, &sent) ||
+        (r->run->message.paths > 0 && !message_is_for(p, r->hint, c->path))) {
         r->counts.foreign++;
         return;
     }
@@ -243,12 +282,16 @@ static inline void on_message(struct receiver *r, struct conn *c, const uint8_t 
         r->counts.messages++;
         hist_add(&r->each, age);
     }
+    if (r->run->loose) /* nobody waits for the last one: it may have been closed */
+        return;
     unsigned slot = (unsigned) (seq % RUN_WINDOW);
     if (r->arrived[slot].seq != seq) {
         r->arrived[slot].seq = seq;
         r->arrived[slot].got = 0;
+        if (r->run->message.batch > 1 && message_events(p, n) != r->run->message.batch)
+            r->counts.foreign++;
     }
-    if (++r->arrived[slot].got == r->n)
+    if (++r->arrived[slot].got == r->n_reading)
         message_done(r, seq, age, measured);
 }
 
@@ -265,11 +308,25 @@ static inline void on_control(struct receiver *r, struct conn *c, unsigned opcod
         unsigned code = n >= 2 ? (unsigned) payload[0] << 8 | payload[1] : 1005;
         if (c->state == CONN_OPEN) {
             r->close_codes[code < 5000 ? code : 0]++;
+            c->slow = code == 1013;
             size_t len = ws_client_control(answer, WS_CLOSE, payload, n);
             (void) send(c->fd, answer, len, MSG_NOSIGNAL);
         }
         conn_close(r, c);
     }
+}
+
+/* A whole message as it came. */
+static inline void on_payload(struct receiver *r, struct conn *c, const uint8_t *p, size_t n)
+{
+    if (c->compressed) {
+        p = inflater_plain(&r->inflater, c->next, p, n, &n);
+        if (p == NULL) {
+            conn_bad(r, c);
+            return;
+        }
+    }
+    on_message(r, c, p, n);
 }
 
 /* One whole frame. */
@@ -286,8 +343,10 @@ static inline void on_frame(struct receiver *r, struct conn *c, const struct ws_
         return;
     }
     r->counts.frames++;
+    if (!c->in_message)
+        c->compressed = h->compressed;
     if (h->fin && !c->in_message) {
-        on_message(r, c, payload, n);
+        on_payload(r, c, payload, n);
         return;
     }
     if (c->pieces.len + n > RECEIVE_MESSAGE) {
@@ -297,7 +356,7 @@ static inline void on_frame(struct receiver *r, struct conn *c, const struct ws_
     bytes_add(&c->pieces, payload, n);
     c->in_message = !h->fin;
     if (h->fin) {
-        on_message(r, c, c->pieces.data, c->pieces.len);
+        on_payload(r, c, c->pieces.data, c->pieces.len);
         c->pieces.len = 0;
     }
 }
@@ -309,7 +368,8 @@ static inline size_t on_bytes(struct receiver *r, struct conn *c, const uint8_t 
     struct ws_head h;
     while (c->state == CONN_OPEN || c->state == CONN_CLOSING) {
         int found = ws_head_parse(p + used, n - used, &h);
-        if (found < 0 || (found > 0 && (h.masked || h.payload_len > RECEIVE_FRAME_MAX - 16))) {
+        if (found < 0 || (found > 0 && (h.masked || (h.compressed && !r->run->deflate) ||
+                                        h.payload_len > RECEIVE_FRAME_MAX - 16))) {
             conn_bad(r, c);
             break;
         }
@@ -321,6 +381,27 @@ static inline size_t on_bytes(struct receiver *r, struct conn *c, const uint8_t 
     return used;
 }
 
+/* The handshake is done. */
+static inline void on_open(struct receiver *r, struct conn *c)
+{
+    struct run *run = r->run;
+    c->state = CONN_OPEN;
+    r->opening--;
+    r->opened++;
+    if (run->pattern == PATTERN_ACCEPT) { /* the next one in its place */
+        if (run->measured_from == 0)
+            hist_add(&r->each, r->now - c->since_ns);
+        conn_abort(r, c);
+        r->closed--;
+        conn_open(r, c, (unsigned) (c - r->conns) * run->threads + r->index);
+        return;
+    }
+    if (c->stalled)
+        receiver_watch(r, EPOLL_CTL_DEL, c->fd, 0, NULL);
+    if (atomic_fetch_add(&run->opened, 1) + 1 == run->connections + run->stalled && r->index != 0)
+        run_wake(run);
+}
+
 static inline void conn_receive(struct receiver *r, struct conn *c)
 {
     size_t held = c->rest.len; /* less than a frame, so the buffer has room behind it */
@@ -330,6 +411,10 @@ static inline void conn_receive(struct receiver *r, struct conn *c)
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
+        if (got < 0 && errno == ECONNRESET && r->run->loose && c->state == CONN_OPEN && !c->slow) {
+            r->counts.slow_reset++;
+            conn_drop(r, c);
+        }
         conn_close(r, c);
         return;
     }
@@ -338,7 +423,7 @@ static inline void conn_receive(struct receiver *r, struct conn *c)
     r->counts.bytes += (size_t) got;
     size_t n = held + (size_t) got, used = 0;
     if (c->state == CONN_HANDSHAKE) {
-        used = handshake_check(c, r->buffer, n);
+        used = handshake_check(c, r->run->deflate, r->buffer, n);
         if (used == SIZE_MAX) {
             (void) fprintf(stderr, "handshake refused: %.*s\n",
                            (int) strcspn((const char *) r->buffer, "\r\n"), (char *) r->buffer);
@@ -346,11 +431,9 @@ static inline void conn_receive(struct receiver *r, struct conn *c)
             return;
         }
         if (used > 0) {
-            c->state = CONN_OPEN;
-            r->opening--;
-            r->opened++;
-            if (atomic_fetch_add(&r->run->opened, 1) + 1 == r->run->connections && r->index != 0)
-                run_wake(r->run);
+            on_open(r, c);
+            if (r->run->pattern == PATTERN_ACCEPT)
+                return;
         }
     }
     used += on_bytes(r, c, r->buffer + used, n - used);
@@ -365,6 +448,10 @@ static inline void receiver_close(struct receiver *r)
 {
     for (unsigned i = 0; i < r->started; i++) {
         struct conn *c = &r->conns[i];
+        if (r->run->pattern == PATTERN_ACCEPT || (c->stalled && c->state == CONN_OPEN)) {
+            conn_abort(r, c);
+            continue;
+        }
         if (c->state != CONN_OPEN) {
             conn_close(r, c);
             continue;
@@ -434,7 +521,10 @@ static inline struct receiver *receiver_new(struct run *run, unsigned index)
         die("out of memory");
     r->run = run;
     r->index = index;
-    r->n = run->connections / run->threads + (index < run->connections % run->threads);
+    r->n_reading = run->connections / run->threads + (index < run->connections % run->threads);
+    unsigned all = run->connections + run->stalled;
+    r->n = all / run->threads + (index < all % run->threads);
+    inflater_init(&r->inflater);
     r->conns = calloc(r->n, sizeof(*r->conns));
     r->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (r->conns == NULL || r->epoll < 0)

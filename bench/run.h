@@ -15,8 +15,17 @@
 #define RUN_WINDOW      65536 /* messages that may be on their way; a power of two */
 #define RUN_MAX_THREADS 64
 
-enum pattern { PATTERN_IDLE, PATTERN_ONE, PATTERN_BURST, PATTERN_RATE, N_PATTERNS };
-static const char *const PATTERN_NAMES[N_PATTERNS] = {"idle", "one", "burst", "rate"};
+enum pattern {
+    PATTERN_IDLE,
+    PATTERN_ONE,
+    PATTERN_BURST,
+    PATTERN_RATE,
+    PATTERN_OVERLOAD,
+    PATTERN_ACCEPT,
+    N_PATTERNS
+};
+static const char *const PATTERN_NAMES[N_PATTERNS] = {"idle", "one",      "burst",
+                                                      "rate", "overload", "accept"};
 
 struct run {
     /* options */
@@ -26,6 +35,12 @@ struct run {
     struct message_options message;
     enum pattern pattern;
     unsigned threads, connections, sources, burst;
+    unsigned stalled, prefill; /* connections that never read, beside the others; messages */
+    unsigned quiet, pinged;    /* connections of the probe (probe.h) */
+    uint64_t baseline_ns;
+    double overload;
+    bool deflate, count_futex, to_each;
+    unsigned paths; /* that the connections are spread over; 0: one, without a number */
     uint64_t rate, warmup_ns, measured_ns, max_ns;
     pid_t pid;
     int core;
@@ -33,6 +48,11 @@ struct run {
 
     /* shared */
     int wake;                       /* eventfd of thread 0, which publishes */
+    _Atomic bool nobody;            /* connects yet */
+    uint64_t first;                 /* the first sequence number that connections get */
+    double sustainable;             /* overload: messages a second */
+    unsigned stalled_left;          /* at the end */
+    bool loose;                     /* overload: each connection for itself, see on_message() */
     _Atomic uint64_t measured_from; /* the first sequence number whose latency counts */
     _Atomic uint64_t completed;     /* messages that every connection has */
     _Atomic unsigned opened;        /* connections */

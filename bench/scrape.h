@@ -1,5 +1,4 @@
-/* scrape.h - a few figures of a server's own /metrics: sums and counts of histograms, read before
- * and after the measured part. */
+/* scrape.h - a few figures of a server's own /metrics, read before and after the measured part. */
 #ifndef BENCH_SCRAPE_H
 #define BENCH_SCRAPE_H
 
@@ -8,6 +7,7 @@
 #define SCRAPE_MAX (1u << 20)
 
 struct scrape {
+    double frames, sends;            /* broadcast messages; system calls that sent them */
     double group_sum, group_count;   /* webhooks and batches; commits */
     double commit_sum, commit_count; /* seconds */
 };
@@ -20,6 +20,22 @@ static inline double scrape_value(const char *text, const char *name)
         if ((p == text || p[-1] == '\n') && p[n] == ' ')
             return strtod(p + n, NULL);
     return 0;
+}
+
+/* The sum over all labels of a family. */
+static inline double scrape_sum(const char *text, const char *name)
+{
+    size_t n = strlen(name);
+    double sum = 0;
+    for (const char *p = text; (p = strstr(p, name)) != NULL; p += n) {
+        if ((p != text && p[-1] != '\n') || (p[n] != ' ' && p[n] != '{'))
+            continue;
+        const char *value = memchr(p, '\n', strlen(p));
+        while (value != NULL && value > p && value[-1] != ' ')
+            value--;
+        sum += value == NULL ? 0 : strtod(value, NULL);
+    }
+    return sum;
 }
 
 /* Zeros from a server that has no metrics. */
@@ -48,6 +64,8 @@ static inline struct scrape scrape(const char *where)
     (void) close(fd);
     *bytes_room(&text, 1) = '\0';
     const char *t = (const char *) text.data;
+    ret.frames = scrape_sum(t, "regcast_frames_sent_total");
+    ret.sends = scrape_sum(t, "regcast_sends_total");
     ret.group_sum = scrape_value(t, "regcast_journal_group_items_sum");
     ret.group_count = scrape_value(t, "regcast_journal_group_items_count");
     ret.commit_sum = scrape_value(t, "regcast_journal_commit_seconds_sum");

@@ -141,6 +141,13 @@ static inline void files_raise(void)
     }
 }
 
+/* close() sends a reset instead of a goodbye. */
+static inline void socket_reset_on_close(int fd)
+{
+    struct linger now = {.l_onoff = 1};
+    (void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 static inline void socket_nodelay(int fd)
 {
     int one = 1;

@@ -93,25 +93,28 @@ static inline void ws_accept(const char key[WS_KEY_LEN], char ret[WS_ACCEPT_LEN 
 struct ws_head {
     uint8_t opcode;
     bool fin, masked;
+    bool compressed; /* RSV1: right only where permessage-deflate was agreed on */
     uint8_t mask[4];
     size_t head_len;
     uint64_t payload_len;
 };
 
 /* 1: *ret is the head at `p` (the payload may still be missing); 0: more bytes are needed; -1: no
- * such frame may come (reserved bits or opcodes, a control frame in pieces or too long, a length
- * that is not written in the shortest way). */
+ * such frame may come (bits or opcodes without meaning, a control frame in pieces or too long, a
+ * length that is not written in the shortest way). */
 static inline int ws_head_parse(const uint8_t *p, size_t n, struct ws_head *ret)
 {
     if (n < 2)
         return 0;
     ret->fin = (p[0] & 0x80) != 0;
+    ret->compressed = (p[0] & 0x40) != 0;
     ret->opcode = p[0] & 0x0f;
     ret->masked = (p[1] & 0x80) != 0;
     uint64_t len = p[1] & 0x7f;
     bool control = ret->opcode >= WS_CLOSE;
-    if ((p[0] & 0x70) != 0 || (ret->opcode > WS_BINARY && !control) || ret->opcode > WS_PONG ||
-        (control && (!ret->fin || len > WS_CONTROL_MAX)))
+    if ((p[0] & 0x30) != 0 || (ret->opcode > WS_BINARY && !control) || ret->opcode > WS_PONG ||
+        (control && (!ret->fin || ret->compressed || len > WS_CONTROL_MAX)) ||
+        (ret->compressed && ret->opcode == WS_CONTINUATION))
         return -1;
     size_t extra = len < 126 ? 0 : len == 126 ? 2 : 8;
     ret->head_len = 2 + extra + (ret->masked ? 4 : 0);

@@ -1,0 +1,83 @@
+# scenarios.sh - what scripts/bench measures. Sourced by it.
+#
+# A line: name, connections, pattern, seconds measured, servers, the trigger's batch size, then for
+# the server workers=N (1) and pin=no (over all cores, and the load client too), and more options of
+# bench_load or bench_ingest. Behind the bar is what it shows, for --list. "max" connections: as many
+# as the file limit allows, 15000 at most. With the pattern "restart" the second column is how many
+# events are stored.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+readonly FULL=(
+    "one-1k       1000    one      4  naked,memory,nchan,ws,uws,regcast 1 | one message at a time: CPU per frame"
+    "one-10k      10000   one      5  naked,memory,nchan,ws,uws,regcast 1 | the same"
+    "burst-1k     1000    burst    3  naked,nchan,ws,uws,regcast 1 | 1,000 messages outstanding: CPU per frame, frames/s"
+    "burst-10k    10000   burst    3  naked,regcast 1 --warmup 0 | the same"
+    "rate-10k     10000   rate     10 naked,memory,nchan,ws,uws,regcast 1 --rate 10 | 10 messages/s: latency"
+    "idle         max     idle     3  naked,nchan,ws,uws,regcast 1 | memory of a connection, wakeups"
+    "accept       64      accept   4  naked,nchan,ws,uws,regcast 1 | handshakes/s, each connection dropped when it stands"
+    "grow-100     100     one      3  naked,uws,regcast 1 --baseline 1 | as one-*: CPU per frame against connections"
+    "grow-1k      1000    one      3  naked,uws,regcast 1 --baseline 1 |"
+    "grow-5k      5000    one      4  naked,uws,regcast 1 --baseline 1 |"
+    "grow-10k     10000   one      4  naked,uws,regcast 1 --baseline 1 |"
+    "grow-19k     19000   one      6  naked,uws,regcast 1 --baseline 1 |"
+    "paths-1      10000   one      4  regcast 1 --paths 1 --baseline 1 | 10,000 connections over so many paths, each path with messages of its own"
+    "paths-10     10000   one      4  regcast 1 --paths 10 --baseline 1 |"
+    "paths-100    10000   one      4  regcast 1 --paths 100 --baseline 1 |"
+    "paths-1000   10000   one      4  regcast 1 --paths 1000 --baseline 1 |"
+    "quiet        10000   rate     10 memory,regcast 1 --rate 10 --quiet 8 | a path with 8 clients while the one with 10,000 is swept"
+    "healthy-5k   5000    rate     10 regcast 1 --rate 10 --prefill 2500 --burst 500 | to compare the next one with: nobody is stalled"
+    "stalled-5k   5000    rate     10 regcast 1 --rate 10 --prefill 2500 --burst 500 --stalled 5000 | 5,000 clients read, 5,000 have stopped"
+    "workers-1    1000    burst    3  regcast 1 workers=1 pin=no --count-futex 1 | one worker, free to use both cores"
+    "workers-2    1000    burst    3  regcast 1 workers=2 pin=no --count-futex 1 | two workers on the same cores"
+    "plain-4k     5000    one      4  regcast 7 | messages of 4 KB"
+    "deflate-4k   5000    one      4  regcast 7 --deflate 1 | the same messages, compressed"
+    "overload     1000    overload 12 regcast 1 --warmup 3 --quiet 8 --pinged 8 | twice the sustainable rate: do pings, handshakes, webhooks, /healthz answer?"
+    "ingest-1     1000    ingest   5  durable,regcast 100 --per-request 1 | webhooks of one event, on disk before they are answered"
+    "ingest-1-b1  1000    ingest   5  durable,regcast 1 --per-request 1 | the same, each event a message"
+    "ingest-1-all 1000    ingest   5  regcast 100 --per-request 1 --audience all | the same, to 1,000 clients"
+    "ingest-50    1000    ingest   5  durable,regcast 100 --per-request 50 | webhooks of 50 events"
+    "ingest-50-b1 1000    ingest   5  durable,regcast 1 --per-request 50 | the same, each event a message"
+    "restart-1m   1000000 restart  0  regcast 1 | from the start to ready, with so many events stored"
+)
+readonly QUICK=(
+    "one-200      200     one      0.5 naked,memory,regcast 1 --warmup 0.2"
+    "burst-200    200     burst    0.5 naked,regcast 1 --warmup 0.2 --burst 200"
+    "rate-200     200     rate     1   naked,regcast 1 --warmup 0.2 --rate 50"
+    "idle-500     500     idle     1   naked,regcast 1 --warmup 0.2"
+    "accept-q     16      accept   0.5 naked,regcast 1 --warmup 0.2"
+    "paths-q      200     one      0.4 regcast 1 --warmup 0.1 --paths 20 --baseline 0.1"
+    "paths-q-all  200     one      0.4 regcast 1 --warmup 0.1 --paths 20 --baseline 0.1 --to all"
+    "quiet-q      500     rate     1   regcast 1 --warmup 0.2 --rate 10 --quiet 4"
+    "stalled-q    100     rate     1   regcast 1 --warmup 0.2 --rate 20 --prefill 2500 --burst 500 --stalled 100"
+    "workers-q    200     burst    0.5 regcast 1 workers=2 pin=no --warmup 0.2 --burst 200"
+    "plain-q      200     one      0.4 regcast 7 --warmup 0.2"
+    "deflate-q    200     one      0.4 regcast 7 --warmup 0.2 --deflate 1"
+    "overload-q   100     overload 1.5 regcast 1 --warmup 0.5 --quiet 2 --pinged 2"
+    "ingest-q     100     ingest   0.5 durable,regcast 10 --warmup 0.2 --per-request 1"
+    "ingest-q-all 100     ingest   0.5 regcast 10 --warmup 0.2 --per-request 5 --audience all"
+    "restart-20k  20000   restart  0   regcast 1"
+)
+
+scenario_list() {
+    local scenario name connections pattern seconds has more
+    printf '%-13s%11s  %-9s%7s  %s\n' name connections pattern seconds "what it shows, and servers"
+    for scenario in "${FULL[@]}"; do
+        read -r name connections pattern seconds has more <<<"${scenario%%|*}"
+        printf '%-13s%11s  %-9s%7s  %s\n' "$name" "$connections" "$pattern" "$seconds" \
+            "${scenario##*|}" | sed 's/  *$//'
+        printf '%44s  %s\n' '' "${has//,/, }"
+    done
+}
+
+# The value of an option in the rest of a scenario's line; nothing when it is not there.
+option_of() { # OPTION [ARGUMENT]...
+    local name=$1
+    shift
+    while [ $# -gt 0 ]; do
+        if [ "$1" = "$name" ]; then
+            printf '%s\n' "$2"
+            return
+        fi
+        shift
+    done
+}

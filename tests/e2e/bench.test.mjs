@@ -1,0 +1,208 @@
+// What scripts/bench makes of its runs: medians, ratios, targets, plots; and a reference server.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import WebSocket from 'ws';
+import { mainFigures, median, summarize } from '../../bench/figures.mjs';
+import { plots } from '../../bench/plot.mjs';
+import { messagesOf } from '../../bench/reference.mjs';
+import { markdown } from '../../bench/report.mjs';
+import { judge } from '../../bench/targets.mjs';
+import { ROOT, until, within } from './harness.mjs';
+
+const machine = {
+    date: '2026-01-02 03:04 UTC', cpu: 'a <b> & "c"', cores: 2, memory_gb: 24, kernel: 'Linux 6',
+    congestion_control: 'cubic', data_on: 'ext4', commit: 'abcdef1',
+};
+
+// A run with the CPU time of a frame, and more of what bench_load prints.
+function run(scenario, server, round, cpu, more = {}) {
+    const latency = { p50: 1000 * cpu, p90: 1500 * cpu, p99: 1800 * cpu, 'p99.9': 1900 * cpu };
+    return {
+        scenario, server, round,
+        run: {
+            pattern: scenario.split('-')[0].replace('grow', 'one'), connections: 1000, ok: true, errors: {},
+            seconds: 1, frames_per_second: 1e6 / cpu, bytes_per_frame: 572, client_busy: 0.5, client_core_busy: 0.5,
+            latency_us: latency, last_receiver_us: latency,
+            server: {
+                cpu_us_per_frame: cpu, user_us_per_frame: cpu / 20, system_us_per_frame: cpu - cpu / 20,
+                cpu_seconds: 0.5, core_busy_seconds: 0.5, core_steal_seconds: 0,
+            },
+            ...more,
+        },
+    };
+}
+const results = (runs, references = []) => ({ machine, rounds: 3, references, runs });
+const target = (runs, what) => judge(summarize(runs)).find((t) => t.what.includes(what));
+
+test('a median is the middle one, or between the two in the middle', () => {
+    assert.equal(median([9, 1, 5]), 5);
+    assert.equal(median([10, 1, 9, 2]), 5.5);
+    assert.ok(Number.isNaN(median([])));
+});
+
+test('ratios are of each round, then their median', () => {
+    // the ratio of the medians would be 4.4 / 4: a neighbour slowed both down in round 2
+    const runs = [
+        run('one-1k', 'naked', 1, 2), run('one-1k', 'regcast', 1, 1),
+        run('one-1k', 'naked', 2, 40), run('one-1k', 'regcast', 2, 40),
+        run('one-1k', 'naked', 3, 4), run('one-1k', 'regcast', 3, 4.4),
+    ];
+    const { ratio, naked } = summarize(runs)['one-1k'];
+    assert.equal(ratio.naked['CPU us/frame'], 1);
+    assert.deepEqual(naked['CPU us/frame'], { median: 4, min: 2, max: 40 });
+    assert.equal(ratio.uws, undefined);
+    const unpaired = summarize([run('one-1k', 'uws', 1, 8), run('one-1k', 'regcast', 1, 4), run('one-1k', 'regcast', 2, 90)]);
+    assert.equal(unpaired['one-1k'].ratio.uws['CPU us/frame'], 0.5);
+});
+
+test('a target is met or missed by its figure', () => {
+    const at = (cpu) => [run('one-1k', 'naked', 1, 5), run('one-1k', 'regcast', 1, cpu)];
+    assert.equal(target(at(5.4), 'regcast / naked').met, true);
+    assert.equal(target(at(5.6), 'regcast / naked').met, false);
+    assert.equal(target(at(5.6), 'regcast / naked').shown.value, '1.12');
+    assert.equal(target(at(9), 'user CPU').met, false);
+    assert.equal(target(at(5), 'frames/s'), undefined, 'what was not measured is not judged');
+    const text = markdown(results(at(5.6)));
+    assert.match(text, /\| one-1k \| CPU per frame, regcast \/ naked \| 1\.12 \| <= 1\.10 \| \*\*missed\*\* \|/);
+});
+
+test('frames a second are met at the limit of the load client, too', () => {
+    const burst = (client_busy) => [run('burst-1k', 'regcast', 1, 0.4, { client_busy, client_core_busy: client_busy })];
+    assert.equal(target(burst(0.5), 'frames/s').met, false);
+    assert.equal(target(burst(0.97), 'frames/s').met, true);
+});
+
+test('bursts are compared with the uWebSockets that ran, and with the one of the issue', () => {
+    const runs = [run('burst-1k', 'uws', 1, 0.6), run('burst-1k', 'regcast', 1, 0.2)];
+    assert.equal(target(runs, 'of the issue').met, true);
+    const here = target(runs, 'as run here');
+    assert.equal(here.met, false);
+    assert.equal(here.shown.value, '3.0');
+    assert.equal(target([runs[1]], 'as run here'), undefined);
+});
+
+test('growth is compared with that of the bare loop', () => {
+    const grow = (cpu) => [
+        run('grow-100', 'naked', 1, 4, { connections: 100 }), run('grow-100', 'regcast', 1, 4, { connections: 100 }),
+        run('grow-10k', 'naked', 1, 8, { connections: 10000 }), run('grow-10k', 'regcast', 1, cpu, { connections: 10000 }),
+    ];
+    assert.equal(target(grow(8.2), 'growth').met, true);
+    assert.equal(target(grow(9), 'growth').met, false);
+    const both = grow(9).map((r, i) => ({ ...r, run: { ...r.run, server: { ...r.run.server, fanout_us_per_frame: i + 1 } } }));
+    assert.equal(target(both, 'growth').shown.value, '0.67', 'of (4 / 2) / (3 / 1), without taking the messages in');
+    assert.equal(target(grow(9).slice(0, 2), 'growth'), undefined);
+});
+
+test('scenarios are paired by what they did', () => {
+    const stalled = [run('stalled-none', 'regcast', 1, 4, { kind: 'stalled', stalled: 0 }),
+        run('stalled-half', 'regcast', 1, 5, { kind: 'stalled', stalled: 5000 })];
+    assert.equal(target(stalled, 'healthy').shown.value, '1.25');
+    const deflate = [run('deflate-4k', 'regcast', 1, 5, { deflate: true }), run('plain-4k', 'regcast', 1, 4.5, { deflate: false })];
+    assert.equal(target(deflate, 'deflated').shown.value, '1.11');
+    const paths = [run('paths-1000', 'regcast', 1, 9, { paths: 1000 }), run('paths-1', 'regcast', 1, 6, { paths: 1 })];
+    assert.equal(target(paths, 'paths').shown.value, '1.50');
+});
+
+test('a failed run is named in the table, and counts in nothing else', () => {
+    const half = summarize([run('one-1k', 'naked', 1, 4), run('one-1k', 'regcast', 1, 5),
+        run('one-1k', 'naked', 2, 4), run('one-1k', 'regcast', 2, 0.001, { ok: false })])['one-1k'];
+    assert.equal(half.regcast['CPU us/frame'].median, 5);
+    assert.equal(half.ratio.naked['CPU us/frame'], 1.25);
+    assert.equal(target([run('one-1k', 'regcast', 1, 0, { ok: false })], 'user CPU'), undefined);
+    const text = markdown(results([run('one-1k', 'regcast', 1, 5), run('one-1k', 'regcast', 2, 5, { ok: false })]));
+    assert.match(text, /regcast \(1 of 2 failed\)/);
+    assert.match(mainFigures(run('one-1k', 'regcast', 1, 5, { ok: false, errors: { lost: 3 } }).run), /"lost":3/);
+});
+
+test('a reference that is not there is named with the reason', () => {
+    const text = markdown(results([run('one-1k', 'regcast', 1, 5)],
+        [{ name: 'nchan', skipped: 'nginx is not installed' }, { name: 'ws', version: 'ws 8' }]));
+    assert.match(text, /- nchan: \*\*skipped\*\*, nginx is not installed/);
+    assert.match(text, /- ws: ws 8/);
+});
+
+test('what is saved has all of it, and can be drawn again', async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'regcast-bench-'));
+    t.after(() => rmSync(dir, { recursive: true }));
+    const runs = [run('burst-1k', 'uws', 1, 0.6), run('burst-1k', 'regcast', 1, 0.2)];
+    writeFileSync(join(dir, 'runs'), runs.map((r) => `${JSON.stringify(r)}\n`).join(''));
+    writeFileSync(join(dir, 'references'), '{"name":"nchan","skipped":"nginx is not installed"}\n');
+    const report = async (...args) => {
+        const child = spawn(process.execPath, [join(ROOT, 'bench/report.mjs'), ...args], { cwd: dir });
+        let said = '';
+        for (const stream of [child.stdout, child.stderr])
+            stream.on('data', (data) => { said += data; });
+        const [code] = await within(20000, 'the report ends', new Promise((done) => child.on('close', (...how) => done(how))));
+        assert.equal(code, 0, said);
+        return said;
+    };
+    const said = await report('runs', 'references', '--save', 'saved');
+    assert.match(said, /nginx is not installed/);
+    const saved = JSON.parse(readFileSync(join(dir, 'saved.json'), 'utf8'));
+    assert.equal(saved.runs.length, 2);
+    assert.equal(saved.references[0].skipped, 'nginx is not installed');
+    assert.equal(saved.summary['burst-1k'].ratio.uws['CPU us/frame'].toFixed(2), '0.33');
+    assert.ok(saved.targets.some(({ met }) => met === false));
+    assert.match(readFileSync(join(dir, 'saved.md'), 'utf8'), /!\[.*\]\(saved-burst\.svg\)/);
+    rmSync(join(dir, 'saved-burst.svg'));
+    await report('--plot', 'saved.json');
+    assert.ok(existsSync(join(dir, 'saved-burst.svg')));
+});
+
+test('plots are drawn of what was measured, with the figures on them', () => {
+    const servers = { naked: 4, ws: 12, regcast: 4.2 };
+    const runs = Object.entries(servers).flatMap(([server, cpu]) => [
+        run('grow-100', server, 1, cpu, { connections: 100 }), run('grow-10k', server, 1, cpu + 1, { connections: 10000 }),
+        run('rate-10k', server, 1, cpu), run('burst-1k', server, 1, cpu / 10),
+    ]);
+    const drawn = plots({ machine, rounds: 1, summary: summarize(runs) });
+    assert.deepEqual(drawn.map(({ name }) => name), ['growth', 'latency', 'burst']);
+    for (const { name, svg } of drawn) {
+        assert.doesNotMatch(svg, /NaN|undefined|Infinity/, name);
+        assert.match(svg, /<rect[^>]* fill="#ffffff"\/>/, 'white below, on dark pages too');
+        assert.match(svg, /Node ws/);
+        assert.doesNotMatch(svg, /<b>/, 'the names of machines are escaped');
+        assert.equal(svg.match(/<text/g).length, svg.match(/<\/text>/g).length);
+    }
+    assert.match(drawn[0].svg, />4\.2 to 5\.2 µs</);
+    assert.match(drawn[2].svg, />0\.42</);
+    assert.deepEqual(plots({ machine, rounds: 1, summary: summarize([run('one-1k', 'regcast', 1, 5)]) }), []);
+    const failed = [run('burst-1k', 'ws', 1, 1, { ok: false }), run('burst-1k', 'regcast', 1, 0.2)];
+    assert.doesNotMatch(plots({ machine, rounds: 1, summary: summarize(failed) })[0].svg, /Node ws/);
+});
+
+test('the body of many messages is taken apart', () => {
+    const texts = (body) => messagesOf(Buffer.from(body)).map(String);
+    assert.deepEqual(texts('3\nabc0\n5\n1\nx\ny'), ['abc', '', '1\nx\ny']);
+    for (const bad of ['4\nabc', 'x\nabc', '3abc', '-1\n'])
+        assert.throws(() => texts(bad), /malformed/, bad);
+});
+
+test("the reference with Node's ws sends each message to everybody, in order", async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'regcast-bench-'));
+    const file = join(dir, 'ready.json');
+    const child = spawn(process.execPath, [join(ROOT, 'bench/reference_ws.mjs'), '--ready-file', file], { stdio: 'inherit' });
+    const ended = new Promise((done) => child.on('exit', done));
+    t.after(() => { child.kill('SIGKILL'); rmSync(dir, { recursive: true }); });
+    await until('the reference is ready', () => existsSync(file));
+    const { pid, gateway: [address] } = JSON.parse(readFileSync(file, 'utf8'));
+    assert.equal(pid, child.pid);
+    const clients = [1, 2].map(() => new WebSocket(`ws://${address}/`));
+    const got = clients.map((client) => {
+        const messages = [];
+        client.on('message', (data, isBinary) => messages.push(`${isBinary} ${data}`));
+        return messages;
+    });
+    await Promise.all(clients.map((client) => within(5000, 'a client opens', new Promise((done) => client.on('open', done)))));
+    const response = await fetch(`http://${address}/`, { method: 'POST', body: '1\na2\nbc', signal: AbortSignal.timeout(5000) });
+    assert.equal(response.status, 202);
+    await until('both have both', () => got.every(({ length }) => length === 2));
+    assert.deepEqual(got, [['false a', 'false bc'], ['false a', 'false bc']]);
+    clients.forEach((client) => client.terminate());
+    child.kill('SIGTERM');
+    assert.equal(await within(5000, 'the reference ends', ended), 0);
+});
