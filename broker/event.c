@@ -98,8 +98,8 @@ static struct slice encode(const struct event_parts *p)
     }
     if (p->digest[0] != '\0')
         image_id_of(p->registry_id, p->digest, image_id);
-    memcpy(type, TYPE_PREFIX, sizeof(TYPE_PREFIX));
-    strcat(type, EVENT_TYPES[p->type]);
+    memcpy(type, TYPE_PREFIX, sizeof(TYPE_PREFIX) - 1);
+    memcpy(type + sizeof(TYPE_PREFIX) - 1, EVENT_TYPES[p->type], strlen(EVENT_TYPES[p->type]) + 1);
 
     char
         usual[320]; /* repository names have 255 characters at most; others are bounded elsewhere */

@@ -208,16 +208,16 @@ static enum refuse scan_byte(struct head_scan *s, uint8_t c)
 }
 
 /* How many of the next bytes of a name or a value change nothing but the count: most of a head. */
-static size_t plain_run(const struct head_scan *s, struct slice in)
+static size_t plain_run(const struct head_scan *s, const uint8_t *in, size_t len)
 {
     size_t n = 0, most = HTTP_MAX_HEAD - s->fields;
-    if (most > in.len)
-        most = in.len;
+    if (most > len)
+        most = len;
     if (s->state == SCAN_NAME)
-        while (n < most && head_is_tchar(in.data[n]))
+        while (n < most && head_is_tchar(in[n]))
             n++;
     else if (s->state == SCAN_VALUE)
-        while (n < most && in.data[n] >= 0x20 && in.data[n] != 0x7f)
+        while (n < most && in[n] >= 0x20 && in[n] != 0x7f)
             n++;
     return n;
 }
@@ -227,7 +227,7 @@ enum refuse head_scan(struct head_scan *s, struct slice in, size_t *ret_used)
     size_t used = 0;
     enum refuse why = REFUSE_NONE;
     while (used < in.len && s->state != SCAN_DONE && why == REFUSE_NONE) {
-        size_t run = plain_run(s, slice_from(in, used));
+        size_t run = plain_run(s, in.data + used, in.len - used);
         s->fields = (uint16_t) (s->fields + run);
         used += run;
         if (used < in.len)

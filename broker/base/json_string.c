@@ -165,7 +165,7 @@ int json_string_cmp(struct slice a, struct slice b)
 
 size_t json_string_copy(struct slice string, char *ret, size_t cap)
 {
-    struct unescape u = {.s = slice_sub(string, 1, string.len - 1)};
+    struct unescape u = {.s = slice_of(string.data + 1, string.len - 2)};
     size_t len = 0;
     if (memchr(u.s.data, '\\', u.s.len) == NULL) {
         len = u.s.len < cap - 1 ? u.s.len : cap - 1;

@@ -103,12 +103,13 @@ static void feed(struct stream *s, struct slice in)
         size_t n = BLOCK - s->n_rest;
         memcpy(s->rest + s->n_rest, in.data, n);
         compress(s->state, s->rest, 1);
-        in = slice_from(in, n);
+        in = slice_of(in.data + n, in.len - n);
         s->n_rest = 0;
     }
     if (s->n_rest == 0) {
-        compress(s->state, in.data, in.len / BLOCK);
-        in = slice_from(in, in.len - in.len % BLOCK);
+        size_t n = in.len - in.len % BLOCK;
+        compress(s->state, in.data, n / BLOCK);
+        in = slice_of(in.data + n, in.len - n);
     }
     memcpy(s->rest + s->n_rest, in.data, in.len);
     s->n_rest += in.len;
