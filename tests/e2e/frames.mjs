@@ -1,5 +1,6 @@
 // WebSocket frames as raw bytes: what a correct client never sends, and what a server really sent.
 import { randomBytes } from 'node:crypto';
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 
 export const CONTINUATION = 0;
 export const TEXT = 1;
@@ -34,6 +35,19 @@ export function frame(opcode, payload = '', options = {}) {
     return Buffer.concat(parts);
 }
 
+export const RSV1 = 4; // for `rsv`
+
+const FLUSH_END = Buffer.from([0, 0, 255, 255]);
+
+// The payload of a deflated message (RFC 7692 section 7.2.1), each by itself.
+export function deflate(data, { windowBits = 12, level = 6 } = {}) {
+    const flushed = deflateRawSync(data, { windowBits, level, finishFlush: constants.Z_SYNC_FLUSH });
+    return flushed.subarray(0, -FLUSH_END.length);
+}
+
+export const inflate = (payload) =>
+    inflateRawSync(Buffer.concat([payload, FLUSH_END]), { finishFlush: constants.Z_SYNC_FLUSH });
+
 export function closeBody(code, reason = '') {
     const body = Buffer.alloc(2 + Buffer.byteLength(reason));
     body.writeUInt16BE(code);
@@ -45,8 +59,13 @@ export function closeBody(code, reason = '') {
 export class FrameReader {
     #rest = Buffer.alloc(0);
     frames = [];
-    messages = []; // {opcode, payload, frames}
+    messages = []; // {opcode, payload, frames, deflated}
     #partial = null;
+    #extension;
+
+    constructor({ deflate: extension = false } = {}) {
+        this.#extension = extension; // RSV1 may begin a message, which is inflated
+    }
 
     get pending() {
         return this.#rest.length;
@@ -58,7 +77,8 @@ export class FrameReader {
         for (;;) {
             const b = this.#rest.subarray(at);
             if (b.length < 2) break;
-            if (b[0] & 0x70) throw new Error(`reserved bits set: ${b[0].toString(16)}`);
+            const rsv1 = this.#extension && [TEXT, BINARY].includes(b[0] & 15) ? 0x40 : 0;
+            if (b[0] & 0x70 & ~rsv1) throw new Error(`reserved bits set: ${b[0].toString(16)}`);
             if (b[1] & 0x80) throw new Error('masked frame from the server');
             let length = b[1] & 0x7f;
             let head = 2;
@@ -78,6 +98,7 @@ export class FrameReader {
             this.#take({
                 fin: (b[0] & 0x80) !== 0,
                 opcode: b[0] & 15,
+                deflated: (b[0] & 0x40) !== 0,
                 payload: Buffer.from(b.subarray(head, head + length)),
             });
             at += head + length;
@@ -96,13 +117,18 @@ export class FrameReader {
             if (!this.#partial) throw new Error('continuation without a start');
         } else if (f.opcode === TEXT || f.opcode === BINARY) {
             if (this.#partial) throw new Error('new message inside a fragmented one');
-            this.#partial = { opcode: f.opcode, parts: [] };
+            this.#partial = { opcode: f.opcode, deflated: f.deflated, parts: [] };
         } else throw new Error(`opcode ${f.opcode}`);
         this.#partial.parts.push(f.payload);
         if (f.fin) {
-            const { opcode, parts } = this.#partial;
+            const { opcode, deflated, parts } = this.#partial;
             const payload = Buffer.concat(parts);
-            this.messages.push({ opcode, payload, frames: parts.length });
+            this.messages.push({
+                opcode,
+                payload: deflated ? inflate(payload) : payload,
+                frames: parts.length,
+                deflated,
+            });
             this.#partial = null;
         }
     }

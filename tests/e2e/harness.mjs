@@ -510,7 +510,10 @@ export class Client {
                 done(c.closed);
             });
         });
-        c.socket.on('upgrade', (res) => (c.id = res.headers['x-yc-apigateway-websocket-connection-id']));
+        c.socket.on('upgrade', ({ headers }) => {
+            c.id = headers['x-yc-apigateway-websocket-connection-id'];
+            c.extensions = headers['sec-websocket-extensions']; // what was agreed
+        });
         c.socket.on('message', (data, isBinary) => {
             if (isBinary) c.binary.push(data);
             c.messages.push(isBinary ? data : data.toString('utf8'));
@@ -624,7 +627,8 @@ export class Raw {
             const code = Number(m[1]);
             if (code === 101) {
                 this.responses.push({ status: code, headers, body: '' });
-                this.ws = new FrameReader();
+                const extensions = headers['sec-websocket-extensions'] ?? '';
+                this.ws = new FrameReader({ deflate: extensions.startsWith('permessage-deflate') });
                 this.ws.feed(bytes.subarray(end + 4));
                 return Buffer.alloc(0);
             }

@@ -81,7 +81,7 @@ static void test_echo(void **state)
     assert_true(conn->message_ms != UINT64_MAX);
     client_frame(f, &c, FRAME_PING, true, SLICE_LIT("between"));
     client_expect(f, &c, FRAME_PONG, "between");
-    client_frame(f, &c, 0, true, slice_of(HELLO + 2, 5));
+    client_frame(f, &c, 0, true, slice_of(&HELLO[2], 5));
     client_expect(f, &c, FRAME_BINARY, "Hello");
     assert_null(conn->ws); /* nothing is held between messages */
     assert_int_equal(fixture_metric(f->gateway, M_INBOUND_MESSAGES), 3);
