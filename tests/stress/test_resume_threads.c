@@ -16,6 +16,7 @@
 #define CLIENTS  24
 #define WINDOW   (300 << 10) /* of the path log; 4.5 MB are stored */
 #define GROUP    8           /* messages of one transaction at most */
+#define AWAY     1000        /* messages a client is away for at most: twice what the log holds */
 
 struct writer {
     struct fixture *f;
@@ -31,6 +32,7 @@ struct comer {
     struct client c;
     bool there, shaken;
     unsigned want, left; /* the next message; how many more until it hangs up */
+    unsigned back;       /* how many must have been written before it comes again */
     unsigned times, slow;
 };
 
@@ -122,6 +124,8 @@ static void leave(uint64_t *rng, struct comer *k)
     else
         client_free(&k->c);
     k->there = false;
+    k->back = k->want + (unsigned) pick(rng, AWAY);
+    k->back = k->back > MESSAGES ? MESSAGES : k->back;
 }
 
 static void listen_on(struct writer *w, struct comer *k)
@@ -159,7 +163,7 @@ static bool clients_step(struct writer *w, uint64_t *rng, struct comer *comers)
         if (k->want == MESSAGES)
             continue;
         all = false;
-        if (!k->there && k->want <= w->written && pick(rng, 4) == 0)
+        if (!k->there && k->back <= w->written)
             come(w, rng, k);
         else if (k->there)
             listen_on(w, k);
