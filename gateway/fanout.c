@@ -305,7 +305,7 @@ static bool begin_pass(struct group *g)
     return true;
 }
 
-/* At most FANOUT_SLICE sends. False when the group is done. */
+/* A slice's sends or bytes. False when the group is done. */
 static bool slice(struct group *g)
 {
     struct piece pieces[2];
@@ -315,7 +315,7 @@ static bool slice(struct group *g)
         return false;
     pathlog_enter(g->reader);
     uint64_t tail = pathlog_tail(g->path->log);
-    while (g->at < g->n && t.sends < FANOUT_SLICE) {
+    while (g->at < g->n && t.sends < FANOUT_SLICE && t.bytes < FANOUT_SLICE_BYTES) {
         struct member *m = &g->members[g->at];
         struct conn *c = m->conn;
         if (m->cursor >= tail || m->blocked) {

@@ -155,7 +155,8 @@ const struct setting SETTINGS[] = {
      "Bytes kept for clients that come back."},
     {P(memory_bytes),                 SIZE,     MIB, 4 * GIB,  "16MiB",    NULL, 0,
      "Of these, what is kept in memory; older messages are read from the journal. By default at "
-     "least `max_lag_bytes` and at most `history_bytes`."},
+     "least `max_lag_bytes` and at most `history_bytes`. Deflated forms take up to half as much "
+     "again."},
     {P_MS("history_age", history_ms), DURATION, 1, 30 * DAY,   "1h",       NULL, 0,
      "How long messages are kept for clients that come back."},
 

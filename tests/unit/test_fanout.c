@@ -192,6 +192,39 @@ static void test_groups_take_turns(void **state)
     fixture_free(f);
 }
 
+/* Long messages end a slice before it has made all its sends. */
+static void test_slices_have_a_limit_of_bytes(void **state)
+{
+    (void) state;
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    enum { N = 20, MESSAGE = 131000, FIRST = FANOUT_SLICE_BYTES / MESSAGE + 1 };
+    static struct client clients[N];
+    static uint8_t room[MESSAGE];
+    struct transport slow = TRANSPORT_TCP;
+    slow.send = slow_send;
+    for (int i = 0; i < N; i++)
+        clients[i] = client_ws(f, "/");
+    struct client other = client_ws(f, "/teams/x");
+    LIST_FOREACH (it, &f->gateway->by_state[CONN_OPEN]) {
+        struct conn *c = LIST_ENTRY(it, struct conn, in_state);
+        c->transport = &slow;
+        c->group->members[c->member].fd = -1; /* not a plain one */
+    }
+    n_sent = 0;
+    fixture_append(f, 0, fixture_payload(room, sizeof(room), 1));
+    fixture_append(f, 3, SLICE_LIT("small"));
+    fanout_start(f->gateway->groups[0]);
+    fanout_start(f->gateway->groups[3]);
+    FIXTURE_UNTIL(f, n_sent > FIRST);
+    assert_ptr_equal(sent_to[FIRST], client_conn(f, &other));
+    FIXTURE_UNTIL(f, n_sent == N + 1);
+    for (int i = 0; i < N; i++)
+        client_free(&clients[i]);
+    client_free(&other);
+    fixture_free(f);
+}
+
 /* A member whose peer has reset is found by the sweep's own send; its neighbours are served. */
 static void test_reset_inside_a_sweep(void **state)
 {
@@ -509,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_across_segments),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_groups_take_turns),
+        cmocka_unit_test(test_slices_have_a_limit_of_bytes),
         cmocka_unit_test(test_reset_inside_a_sweep),
         cmocka_unit_test(test_blocked_then_everything),
         cmocka_unit_test(test_memory_does_not_follow_the_clients),

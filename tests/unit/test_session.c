@@ -598,8 +598,6 @@ int main(void)
         cmocka_unit_test(test_ping_while_blocked),
         cmocka_unit_test(test_slow_is_not_dead),
         cmocka_unit_test(test_pings_come_every_interval),
-        cmocka_unit_test(test_slow_is_not_dead),
-        cmocka_unit_test(test_pings_come_every_interval),
         cmocka_unit_test(test_idle_and_lifetime),
         cmocka_unit_test(test_message_timeout),
         WITH(test_deadlines),
