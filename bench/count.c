@@ -8,6 +8,7 @@
  *   --rounds N         how often messages are published (100)
  *   --messages N       how many of them at once (1)
  *   --bytes N          payload of each (100)
+ *   --deflate 1        the clients take permessage-deflate (the gateway must, too)
  */
 #include "frame.h"
 #include "log.h"
@@ -18,13 +19,15 @@
 
 #define HANDSHAKE                                                                                  \
     "GET / HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"               \
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+#define DEFLATE      "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 #define TURN_LIMIT_S 60 /* a condition that has not come true by then never will */
 #define RECEIVE_MAX  65536
 
 static struct {
     const char *config;
     size_t connections, rounds, messages, bytes;
+    bool deflate;
 } options = {.connections = 200, .rounds = 100, .messages = 1, .bytes = 100};
 
 static struct {
@@ -49,12 +52,14 @@ static void read_options(int argc, char **argv)
             options.messages = number_parse(name, value, 1, 10000);
         else if (strcmp(name, "--bytes") == 0)
             options.bytes = number_parse(name, value, 1, 65536);
+        else if (strcmp(name, "--deflate") == 0)
+            options.deflate = number_parse(name, value, 0, 1) == 1;
         else
             die("there is no option '%s'", name);
     }
     if (argc % 2 == 0 || options.config == NULL)
         die("usage: bench_count --config FILE [--connections N] [--rounds N] [--messages N] "
-            "[--bytes N]");
+            "[--bytes N] [--deflate 1]");
     if (options.rounds * options.messages * (options.bytes + WS_HEAD_MAX) > RECEIVE_MAX)
         die("more than a client's receive buffer takes: nobody reads it");
 }
@@ -111,12 +116,14 @@ static int *connect_clients(const char *name)
     struct sockaddr_storage to;
     socklen_t len = address_parse(name, &to);
     int *fds = xcalloc(options.connections, sizeof(*fds));
+    struct slice hello =
+        options.deflate ? SLICE_LIT(HANDSHAKE DEFLATE "\r\n") : SLICE_LIT(HANDSHAKE "\r\n");
     for (size_t i = 0; i < options.connections; i++) {
         fds[i] = socket(to.ss_family, SOCK_STREAM, 0);
         int room = RECEIVE_MAX * 4;
         if (fds[i] < 0 || setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) < 0 ||
             connect(fds[i], (const struct sockaddr *) &to, len) < 0 ||
-            send(fds[i], HANDSHAKE, sizeof(HANDSHAKE) - 1, MSG_NOSIGNAL) < 0)
+            send(fds[i], hello.data, hello.len, MSG_NOSIGNAL) < 0)
             die("client %zu: %s", i, strerror(errno));
         turn_until(NULL, i + 1);
     }
@@ -146,6 +153,8 @@ void measured(struct slice message)
         for (size_t i = 0; i < options.messages; i++) {
             if (pathlog_append(gateway.path->log, message, uv_now(&gateway.worker.loop)) < 0)
                 die("the message cannot be appended");
+            if (options.deflate) /* what bytes it is made of makes no difference to sending */
+                pathlog_add_deflated(gateway.path->log, message);
         }
         gateway.path->wake(NULL, gateway.path);
         turn_until(&gateway.group->frames, (round + 1) * per_round);
@@ -174,6 +183,8 @@ int main(int argc, char **argv)
     start(name);
     int *fds = connect_clients(name);
     struct buf message = make_message();
+    if (atomic_load(&gateway.path->deflate_clients) != (options.deflate ? options.connections : 0))
+        die("permessage-deflate was not negotiated as it should have been");
     measured(buf_slice(&message));
     const struct metrics *all[] = {&gateway.worker.metrics};
     (void) printf("{\"frames\":%llu,\"sends\":%llu}\n",
