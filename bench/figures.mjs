@@ -48,6 +48,7 @@ const FANOUT = [
     column('user', (r) => r.server?.user_us_per_frame, fixed(3), 'naked foreign'),
     column('system', (r) => r.server?.system_us_per_frame, fixed(3)),
     column('without publishing', (r) => r.server?.fanout_us_per_frame, fixed(3)),
+    column('futex/message', (r) => r.server?.futex_per_message, fixed(1)),
     column('instructions', (r) => r.server?.user_instructions_per_frame, fixed(0)),
     column('p50', (r) => r.latency_us?.p50, time, 'naked memory foreign'),
     column('p90', (r) => r.latency_us?.p90, time),
@@ -63,6 +64,8 @@ const FANOUT = [
 // What everybody else notices while the server is busy (probe.h).
 const PROBED = [
     ...FANOUT.filter(({ name }) => ['frames/s', 'CPU us/frame', 'p50', 'p99'].includes(name)),
+    column('frames/send', (r) => r.server?.frames_per_send, fixed(0)),
+    column('closed as slow', (r) => r.kind === 'overload' ? r.errors.slow_closed : NaN, fixed(0)),
     column('sustainable', (r) => r.sustainable || NaN, (v) => `${count(v)} messages/s`),
     column('quiet path p99', (r) => r.probe?.quiet_us?.p99, time),
     column('pong p99', (r) => r.probe?.ping_us?.p99, time),
@@ -75,6 +78,7 @@ const PROBED = [
 ];
 const STALLED = [
     column('stalled', (r) => r.stalled, fixed(0)),
+    column('still there', (r) => r.stalled_left, fixed(0)),
     ...FANOUT.filter(({ name }) => name !== 'last p99.9'),
     column('memory grown', (r) => (r.server?.rss_kb?.at(-1) - r.server?.rss_kb?.[0]) * 1024, (v) => `${(v / 2 ** 20).toFixed(1)} MiB`),
 ];
@@ -150,6 +154,7 @@ function summarizeScenario(runs) {
         kind: kindOf(runs[0].run),
         connections: Math.max(...runs.map((r) => r.run.connections)),
         paths: runs[0].run.paths ?? 0,
+        workers: Number(/^workers-(\d+)/.exec(runs[0].scenario)?.[1] ?? 1),
         stalled: runs[0].run.stalled ?? 0,
         deflate: runs[0].run.deflate ?? false,
         batch: runs[0].run.batch ?? 1,
