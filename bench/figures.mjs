@@ -64,7 +64,7 @@ const FANOUT = [
 // What everybody else notices while the server is busy (probe.h).
 const PROBED = [
     ...FANOUT.filter(({ name }) => ['frames/s', 'CPU us/frame', 'p50', 'p99'].includes(name)),
-    column('frames/send', (r) => r.server?.frames_per_send, fixed(0)),
+    column('frames/send', (r) => r.server?.frames_per_send ?? r.frames_per_send, fixed(0)),
     column('closed as slow', (r) => r.kind === 'overload' ? r.errors.slow_closed : NaN, fixed(0)),
     column('sustainable', (r) => r.sustainable || NaN, (v) => `${count(v)} messages/s`),
     column('quiet path p99', (r) => r.probe?.quiet_us?.p99, time),
@@ -89,7 +89,10 @@ const IDLE = [
     column('handshakes/s', (r) => r.handshakes_per_second, count, 'naked foreign'),
     column('CPU us/handshake', (r) => r.server?.cpu_us_per_handshake, fixed(1), 'naked foreign'),
 ];
-const ACCEPT = IDLE.filter(({ name }) => name.includes('handshake'));
+const ACCEPT = [
+    ...IDLE.filter(({ name }) => name.includes('handshake')),
+    ...FANOUT.filter(({ name }) => ['client busy', 'others'].includes(name)),
+];
 const INGEST = [
     column('events/request', (r) => r.per_request, fixed(0)),
     column('events/s', (r) => r.events_per_second, count, 'durable'),
@@ -154,7 +157,6 @@ function summarizeScenario(runs) {
         kind: kindOf(runs[0].run),
         connections: Math.max(...runs.map((r) => r.run.connections)),
         paths: runs[0].run.paths ?? 0,
-        workers: Number(/^workers-(\d+)/.exec(runs[0].scenario)?.[1] ?? 1),
         stalled: runs[0].run.stalled ?? 0,
         deflate: runs[0].run.deflate ?? false,
         batch: runs[0].run.batch ?? 1,
@@ -164,7 +166,7 @@ function summarizeScenario(runs) {
     for (const server of entry.servers) {
         entry[server] = { runs: of(server).length, failed: of(server).filter((r) => !r.run.ok).length };
         for (const { name, get } of columns) {
-            const values = of(server).map((r) => get(r.run)).filter(Number.isFinite);
+            const values = of(server).filter((r) => r.run.ok).map((r) => get(r.run)).filter(Number.isFinite);
             entry[server][name] = values.length === 0 ? {}
                 : { median: median(values), min: Math.min(...values), max: Math.max(...values) };
         }
@@ -174,12 +176,13 @@ function summarizeScenario(runs) {
     return entry;
 }
 
-// Of each round, then the median: both servers met the same neighbours in a round.
+// Of each round, then the median: both servers met the same neighbours in a round. Failed runs count
+// in nothing but their number.
 function ratiosOf(ours, theirs, columns, reference) {
     const ret = {};
     for (const { name, get } of columns.filter((c) => c.beside.includes(reference))) {
-        const ratios = ours.map((r) => {
-            const other = theirs.find((n) => n.round === r.round);
+        const ratios = ours.filter((r) => r.run.ok).map((r) => {
+            const other = theirs.find((n) => n.round === r.round && n.run.ok);
             return other ? get(r.run) / get(other.run) : NaN;
         }).filter(Number.isFinite);
         if (ratios.length > 0)

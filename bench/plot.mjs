@@ -176,7 +176,7 @@ function growth(summary, under) {
     })).filter(({ points }) => points.length > 0);
     return lines({
         title: 'Server CPU for each delivered frame, one message at a time',
-        subtitle: under,
+        subtitle: [under[0], `${under[1]}; regcast's includes webhook, JSON, catalog, trigger and journal`],
         xTicks: entries.map((entry) => ({ at: x(entry), text: entry.connections.toLocaleString('en') })),
         xText: 'connections (logarithmic)',
         yText: 'CPU per frame, µs',

@@ -15,9 +15,9 @@ chosen_of() { # SERVERS
 
 # Seconds that the rest of round $1 and the rounds after it take, after the runs that are done.
 seconds_left() {
-    local scenario name pattern seconds has server n=0 left=0 took
+    local scenario name seconds has server n=0 left=0 took
     for scenario in "${scenarios[@]}"; do
-        read -r name _ pattern seconds has _ <<<"$scenario"
+        read -r name _ _ seconds has _ <<<"$scenario"
         for server in $(chosen_of "$has"); do
             n=$((n + 1))
             took=${run_took["$name $server"]:-$((${seconds%.*} + RUN_OVERHEAD_S))}

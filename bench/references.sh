@@ -24,7 +24,8 @@ reference_missing() { # NAME
             else
                 uws_node
                 reason=$("${node[@]}" -e "require('./$UWS_DIR/node_modules/@btc-vision/uwebsockets.js')" 2>&1) ||
-                    echo "uWebSockets.js does not load: $(grep -m 1 -oE "[^ ]*(GLIBC|\.node|supports only).*" <<<"$reason")"
+                    echo "uWebSockets.js does not load: $(grep -m 1 -oE "version .*GLIBC[^ ]* not found" <<<"$reason" ||
+                        echo "it has no module for Node $(node --version) here")"
             fi
             ;;
     esac

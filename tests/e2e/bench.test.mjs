@@ -92,6 +92,8 @@ test('growth is compared with that of the bare loop', () => {
     ];
     assert.equal(target(grow(8.2), 'growth').met, true);
     assert.equal(target(grow(9), 'growth').met, false);
+    const both = grow(9).map((r, i) => ({ ...r, run: { ...r.run, server: { ...r.run.server, fanout_us_per_frame: i + 1 } } }));
+    assert.equal(target(both, 'growth').shown.value, '0.67', 'of (4 / 2) / (3 / 1), without taking the messages in');
     assert.equal(target(grow(9).slice(0, 2), 'growth'), undefined);
 });
 
@@ -105,7 +107,12 @@ test('scenarios are paired by what they did', () => {
     assert.equal(target(paths, 'paths').shown.value, '1.50');
 });
 
-test('a failed run is named in the table', () => {
+test('a failed run is named in the table, and counts in nothing else', () => {
+    const half = summarize([run('one-1k', 'naked', 1, 4), run('one-1k', 'regcast', 1, 5),
+        run('one-1k', 'naked', 2, 4), run('one-1k', 'regcast', 2, 0.001, { ok: false })])['one-1k'];
+    assert.equal(half.regcast['CPU us/frame'].median, 5);
+    assert.equal(half.ratio.naked['CPU us/frame'], 1.25);
+    assert.equal(target([run('one-1k', 'regcast', 1, 0, { ok: false })], 'user CPU'), undefined);
     const text = markdown(results([run('one-1k', 'regcast', 1, 5), run('one-1k', 'regcast', 2, 5, { ok: false })]));
     assert.match(text, /regcast \(1 of 2 failed\)/);
     assert.match(mainFigures(run('one-1k', 'regcast', 1, 5, { ok: false, errors: { lost: 3 } }).run), /"lost":3/);
