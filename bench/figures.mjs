@@ -48,7 +48,7 @@ const FANOUT = [
     column('user', (r) => r.server?.user_us_per_frame, fixed(3), 'naked foreign'),
     column('system', (r) => r.server?.system_us_per_frame, fixed(3)),
     column('without publishing', (r) => r.server?.fanout_us_per_frame, fixed(3)),
-    column('futex/message', (r) => r.server?.futex_per_message, fixed(2)),
+    column('futex/message', (r) => r.server?.futex_per_message, fixed(3)),
     column('instructions', (r) => r.server?.user_instructions_per_frame, fixed(0)),
     column('p50', (r) => r.latency_us?.p50, time, 'naked memory foreign'),
     column('p90', (r) => r.latency_us?.p90, time),
@@ -64,7 +64,8 @@ const FANOUT = [
 // What everybody else notices while the server is busy (probe.h).
 const PROBED = [
     ...FANOUT.filter(({ name }) => ['frames/s', 'CPU us/frame', 'p50', 'p99'].includes(name)),
-    column('frames/send', (r) => r.frames_per_send, fixed(1)),
+    column('frames/send', (r) => r.server?.frames_per_send ?? r.frames_per_send, fixed(0)),
+    column('closed as slow', (r) => r.kind === 'overload' ? r.errors.slow_closed : NaN, fixed(0)),
     column('sustainable', (r) => r.sustainable || NaN, (v) => `${count(v)} messages/s`),
     column('quiet path p99', (r) => r.probe?.quiet_us?.p99, time),
     column('pong p99', (r) => r.probe?.ping_us?.p99, time),
@@ -77,7 +78,7 @@ const PROBED = [
 ];
 const STALLED = [
     column('stalled', (r) => r.stalled, fixed(0)),
-    column('of them still open', (r) => r.stalled_left, fixed(0)),
+    column('still there', (r) => r.stalled_left, fixed(0)),
     ...FANOUT.filter(({ name }) => name !== 'last p99.9'),
     column('memory grown', (r) => (r.server?.rss_kb?.at(-1) - r.server?.rss_kb?.[0]) * 1024, (v) => `${(v / 2 ** 20).toFixed(1)} MiB`),
 ];
