@@ -6,13 +6,20 @@
 #include <mbedtls/md.h>
 #include <stdlib.h>
 
+#define LISTED_SIZE    1024
 #define ROLE_BROADCAST "api-gateway.websocketBroadcaster"
 
 struct trigger_set {
-    struct trigger *at;           /* in the order of the configuration */
-    struct trigger **by_registry; /* the same, sorted by registry id and then by that order */
+    struct trigger *at;        /* in the order of the configuration */
+    struct trigger **by_image; /* the same, sorted by registry id, image_name, and that order */
     size_t n;
 };
+
+/* NULL is any image, as "" is. */
+static const char *image_of(const struct trigger *t)
+{
+    return t->rule->image_name == NULL ? "" : t->rule->image_name;
+}
 
 /* A trigger of the configuration has no id of its own; one made from its name stays the same over
  * restarts and edits of other triggers. */
@@ -30,10 +37,16 @@ static void id_of_name(const char *name, char ret[ID_SIZE])
     id_encode("a1s", hi >> 3, lo, ret); /* 21 + 64 bits */
 }
 
-static int compare_registry(const void *a, const void *b)
+static int compare_key(const char *registry_id, const char *image, const struct trigger *t)
+{
+    int r = strcmp(registry_id, t->rule->registry_id);
+    return r != 0 ? r : strcmp(image, image_of(t));
+}
+
+static int compare_triggers(const void *a, const void *b)
 {
     const struct trigger *x = *(struct trigger *const *) a, *y = *(struct trigger *const *) b;
-    int r = strcmp(x->rule->registry_id, y->rule->registry_id);
+    int r = compare_key(x->rule->registry_id, image_of(x), y);
     return r != 0 ? r : (x > y) - (x < y); /* one array, so its order is the addresses' */
 }
 
@@ -42,17 +55,17 @@ struct trigger_set *trigger_set_new(const struct config *cfg)
     struct trigger_set *set = xcalloc(1, sizeof(*set));
     set->n = cfg->n_triggers;
     set->at = xcalloc(set->n, sizeof(set->at[0]));
-    set->by_registry = xcalloc(set->n, sizeof(struct trigger *));
+    set->by_image = xcalloc(set->n, sizeof(struct trigger *));
     for (size_t i = 0; i < set->n; i++) {
         const struct config_trigger *rule = &cfg->triggers[i];
         struct trigger *t = &set->at[i];
         t->rule = rule;
         id_of_name(rule->name, t->id);
         t->allowed = config_account_has_role(cfg, rule->service_account_id, ROLE_BROADCAST);
-        set->by_registry[i] = t;
+        set->by_image[i] = t;
     }
     if (set->n > 0)
-        qsort(set->by_registry, set->n, sizeof(struct trigger *), compare_registry);
+        qsort(set->by_image, set->n, sizeof(struct trigger *), compare_triggers);
     return set;
 }
 
@@ -60,7 +73,7 @@ void trigger_set_free(struct trigger_set *set)
 {
     if (set == NULL)
         return;
-    free(set->by_registry);
+    free(set->by_image);
     free(set->at);
     free(set);
 }
@@ -100,28 +113,58 @@ bool trigger_matches(const struct trigger *t, const struct event *e)
            (any(rule->tag) || strcmp(rule->tag, e->tag) == 0);
 }
 
-/* Index in by_registry of the first trigger of this registry, or of where it would be. */
-static size_t first_of(const struct trigger_set *set, const char *registry_id)
+/* Those of one registry and image_name, in order. */
+struct run {
+    struct trigger *const *at, *const *end;
+};
+
+static struct run run_of(const struct trigger_set *set, const char *registry_id, const char *image)
 {
     size_t low = 0, high = set->n;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (strcmp(set->by_registry[mid]->rule->registry_id, registry_id) < 0)
+        if (compare_key(registry_id, image, set->by_image[mid]) > 0)
             low = mid + 1;
         else
             high = mid;
     }
-    return low;
+    for (high = low; high < set->n && compare_key(registry_id, image, set->by_image[high]) == 0;)
+        high++;
+    return (struct run){set->by_image + low, set->by_image + high};
+}
+
+/* The run whose first trigger comes first; NULL when nothing is left. */
+static struct run *first_of(struct run *runs, size_t n)
+{
+    struct run *first = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (runs[i].at < runs[i].end && (first == NULL || *runs[i].at < *first->at))
+            first = &runs[i];
+    }
+    return first;
+}
+
+/* "<registry id>/<repository>"; both were checked on their way in. */
+static void listed_name(const struct event *e, char ret[LISTED_SIZE])
+{
+    size_t registry = strlen(e->registry_id), repository = strlen(e->repository);
+    ASSERT(registry + 1 + repository < LISTED_SIZE);
+    memcpy(ret, e->registry_id, registry);
+    ret[registry] = '/';
+    memcpy(ret + registry + 1, e->repository, repository + 1);
 }
 
 size_t trigger_set_match(struct trigger_set *set, struct event *e,
                          void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx)
 {
+    char listed[LISTED_SIZE];
+    listed_name(e, listed);
+    struct run runs[] = {run_of(set, e->registry_id, ""),
+                         run_of(set, e->registry_id, e->repository),
+                         run_of(set, e->registry_id, listed)};
     size_t hits = 0;
-    for (size_t i = first_of(set, e->registry_id); i < set->n; i++) {
-        struct trigger *t = set->by_registry[i];
-        if (strcmp(t->rule->registry_id, e->registry_id) != 0)
-            break;
+    for (struct run *run; (run = first_of(runs, ARRAY_LEN(runs))) != NULL;) {
+        struct trigger *t = *run->at++;
         if (trigger_matches(t, e)) {
             hits++;
             hit(ctx, t, e);

@@ -149,6 +149,56 @@ static void test_set(void **state)
     trigger_set_free(set);
 }
 
+struct found {
+    const struct trigger *at[300];
+    size_t n;
+};
+
+static void on_found(void *ctx, struct trigger *t, struct event *e)
+{
+    struct found *found = ctx;
+    assert_non_null(e);
+    found->at[found->n++] = t;
+}
+
+/* However triggers are looked up, the hits are those that trigger_matches() finds one by one, in
+ * order. */
+static void test_lookup(void **state)
+{
+    (void) state;
+    static const char *const REGISTRIES[] = {"crt1", "crt2", "crt1/a"};
+    static const char *const IMAGES[] = {"", "a", "b", "crt1/a", "crt2/a", "crt1/crt1/a", "a/b"};
+    static const char *const REPOSITORIES[] = {"a", "b", "c", "crt1/a", "a/b"};
+    enum { N = 300 };
+    static struct config_trigger rules[N];
+    for (unsigned i = 0; i < N; i++)
+        rules[i] = (struct config_trigger){
+            .name = (char *) (uintptr_t) "t",
+            .event_types = ALL,
+            .registry_id = (char *) (uintptr_t) REGISTRIES[i * 7 % ARRAY_LEN(REGISTRIES)],
+            .image_name =
+                i % 11 == 0 ? NULL : (char *) (uintptr_t) IMAGES[i * 5 % ARRAY_LEN(IMAGES)],
+            .service_account_id = (char *) (uintptr_t) "none",
+        };
+    const struct config cfg = {.triggers = rules, .n_triggers = N};
+    struct trigger_set *set = trigger_set_new(&cfg);
+    for (size_t r = 0; r < ARRAY_LEN(REGISTRIES) * ARRAY_LEN(REPOSITORIES); r++) {
+        struct event *e = event_of(EVENT_CREATE_IMAGE, REGISTRIES[r % ARRAY_LEN(REGISTRIES)],
+                                   REPOSITORIES[r / ARRAY_LEN(REGISTRIES)], "");
+        struct found found = {.n = 0};
+        size_t n = 0, hits = trigger_set_match(set, e, on_found, &found);
+        assert_int_equal(hits, found.n);
+        for (size_t i = 0; i < N; i++) {
+            if (trigger_matches(trigger_set_at(set, i), e))
+                assert_ptr_equal(found.at[n++], trigger_set_at(set, i));
+        }
+        assert_int_equal(n, found.n);
+        assert_true(n > 0);
+        event_unref(e);
+    }
+    trigger_set_free(set);
+}
+
 static void test_empty_set(void **state)
 {
     (void) state;
@@ -166,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_set),
+        cmocka_unit_test(test_lookup),
         cmocka_unit_test(test_empty_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
