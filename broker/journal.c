@@ -5,6 +5,7 @@
 #include "crash.h"
 #include "list.h"
 #include "mem.h"
+#include "prompt.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -358,6 +359,7 @@ static uint64_t patience(const struct journal *j)
 static void journal_main(void *arg)
 {
     struct journal *j = arg;
+    (void) prompt_thread();
     for (bool closed = false; !closed;) {
         struct work *fresh = work_take(&j->queue, patience(j), &closed);
         chain_join(&j->waiting, fresh);

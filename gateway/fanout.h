@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-#define FANOUT_TURN_US     2000 /* sweeping per loop turn, all groups together */
+#define FANOUT_TURN_US     1000 /* sweeping per loop turn, all groups together */
 #define FANOUT_SLICE       64 /* sends before the clock is read and the next group has its turn; */
 #define FANOUT_SLICE_BYTES (1 << 20) /* and bytes, since who is behind gets much with one */
 #define FANOUT_CHECK_MS    250       /* how often blocked connections are measured */

@@ -8,6 +8,7 @@
 #include "options.h"
 #include "path.h"
 #include "pipeline.h"
+#include "prompt.h"
 #include "rebuild.h"
 #include "worker.h"
 
@@ -386,6 +387,7 @@ static int start_workers(struct shared *s)
     int r = 0;
     for (size_t i = 0; r == 0 && i < s->n_workers; i++)
         r = uv_thread_create(&s->workers[i].thread, worker_main, &s->workers[i]);
+    (void) prompt_thread(); /* after they were made: a sweep can wait, the broker's thread not */
     return r;
 }
 
