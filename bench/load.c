@@ -40,7 +40,6 @@ static const struct {
     {"--pinged", "N            connections more on each path that are pinged; handshakes and"},
     {"", "                     /healthz (at --publish) are timed, too. Needs --quiet"},
     {"--deflate", "1           insist on permessage-deflate, and check what is inflated"},
-    {"--baseline", "S          first publish for S seconds to nobody, to tell the costs apart"},
     {"--count-futex", "1       of the server's threads: who counts slows every call a little"},
     {"--warmup", "S            seconds before the measured part (1)"},
     {"--seconds", "S           of the measured part (3)"},
@@ -111,8 +110,6 @@ static void option_set(struct run *run, const char *name, const char *value)
         run->pinged = (unsigned) number_parse(name, value, 1, PROBE_ITEMS / 4);
     } else if (strcmp(name, "--deflate") == 0) {
         run->deflate = number_parse(name, value, 0, 1) == 1;
-    } else if (strcmp(name, "--baseline") == 0) {
-        run->baseline_ns = seconds_parse(name, value);
     } else if (strcmp(name, "--count-futex") == 0) {
         run->count_futex = number_parse(name, value, 0, 1) == 1;
     } else if (strcmp(name, "--burst") == 0) {
@@ -172,7 +169,6 @@ struct result {
     struct counts counts;                  /* of the measured part; the errors, of the whole run */
     uint64_t opened_ns, n_messages, n_handshakes;
     uint64_t client_cpu_ns;
-    uint64_t baseline_cpu_ns, baseline_messages;
     uint64_t instructions, futexes;
     unsigned n_instructions, n_futexes; /* threads in which they were counted */
     uint64_t behind;                    /* overload: what open connections have not got */
@@ -207,27 +203,6 @@ static bool phase(struct publisher *p, uint64_t duration, uint64_t deadline)
         uint64_t left = now - start >= duration ? wait : duration - (now - start);
         receiver_turn(p->receiver, wait < left ? wait : left);
     }
-}
-
-/* What publishing costs when nobody listens: to be taken off where it is not what is compared. */
-static bool baseline(struct publisher *p, uint64_t deadline, struct result *ret)
-{
-    struct run *run = p->run;
-    uint64_t before = proc_sample(run->pid, run->core).cpu_ns;
-    enum pattern mode = p->mode;
-    p->alone = true;
-    p->mode = PATTERN_ONE;
-    bool ok = phase(p, run->baseline_ns, deadline);
-    p->mode = PATTERN_IDLE; /* the server may still be busy with what it has answered */
-    ok = ok && phase(p, NS_PER_S / 2, deadline);
-    p->alone = false;
-    p->mode = mode;
-    run->nobody = false;
-    ret->baseline_cpu_ns = proc_sample(run->pid, run->core).cpu_ns - before;
-    ret->baseline_messages = p->published;
-    run->completed = p->published;
-    run->first = p->published + 1;
-    return ok;
 }
 
 static bool prefill(struct publisher *p, uint64_t deadline)
@@ -292,9 +267,6 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
                     struct probe *probe, struct result *ret)
 {
     uint64_t start = now_ns(), deadline = start + run->max_ns;
-    if (run->baseline_ns > 0 && !baseline(p, deadline, ret))
-        return false;
-    start = now_ns();
     ret->before = proc_sample(run->pid, run->core);
     while (run->opened < run->connections + run->stalled && run->pattern != PATTERN_ACCEPT) {
         if (run->failed || now_ns() >= deadline)
@@ -366,11 +338,9 @@ static void print_server(const struct run *run, const struct result *r)
                       ? per(cpu_us, r->n_handshakes)
                       : per((double) (r->opened.cpu_ns - r->before.cpu_ns) / 1e3,
                             run->connections + run->stalled));
-    if (r->baseline_messages > 0) {
-        double each_us = (double) r->baseline_cpu_ns / 1e3 / (double) r->baseline_messages;
-        (void) printf("\"publish_us_per_message\":%.2f,\"fanout_us_per_frame\":%.4f,", each_us,
-                      per(cpu_us - each_us * (double) r->n_messages, frames));
-    }
+    uint64_t workers_ns = proc_workers_ns(b) - proc_workers_ns(a);
+    if (workers_ns > 0)
+        (void) printf("\"worker_us_per_frame\":%.4f,", per((double) workers_ns / 1e3, frames));
     const struct scrape *m = &r->metrics_begin, *n = &r->metrics_end;
     if (n->sends > m->sends)
         (void) printf("\"frames_per_send\":%.2f,", (n->frames - m->frames) / (n->sends - m->sends));
@@ -508,7 +478,6 @@ int main(int argc, char **argv)
     }
     run.message.run = now_ns();
     run.measured_from = UINT64_MAX;
-    run.nobody = run.baseline_ns > 0;
     run.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     files_raise();
     (void) signal(SIGPIPE, SIG_IGN);

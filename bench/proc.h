@@ -149,6 +149,16 @@ static inline void proc_threads(pid_t pid, struct proc_sample *s)
     }
 }
 
+/* What the threads that fan out have used, where the server calls them so. */
+static inline uint64_t proc_workers_ns(const struct proc_sample *s)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < s->n_threads; i++)
+        if (strncmp(s->threads[i].name, "worker", 6) == 0)
+            sum += s->threads[i].cpu_ns;
+    return sum;
+}
+
 static inline void proc_memory(pid_t pid, struct proc_sample *s)
 {
     FILE *f = proc_open(pid, "smaps_rollup");

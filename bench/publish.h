@@ -19,7 +19,6 @@
 struct publisher {
     struct run *run;
     enum pattern mode;         /* idle, one, burst or rate */
-    bool alone;                /* nobody is connected: what is answered is done */
     struct receiver *receiver; /* thread 0 */
     struct sockaddr_storage address;
     socklen_t address_len;
@@ -195,7 +194,7 @@ static inline void publisher_ready(void *self, uint32_t events)
 
 static inline bool publisher_drained(const struct publisher *p)
 {
-    if (p->busy || p->alone)
+    if (p->busy)
         return !p->busy;
     if (!p->run->loose)
         return p->run->completed == p->published;

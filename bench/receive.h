@@ -193,7 +193,7 @@ static inline void conn_open(struct receiver *r, struct conn *c, unsigned number
 
 static inline void open_some(struct receiver *r)
 {
-    while (!r->run->nobody && r->started < r->n && r->opening < OPENING_AT_ONCE) {
+    while (r->started < r->n && r->opening < OPENING_AT_ONCE) {
         unsigned i = r->started++;
         conn_open(r, &r->conns[i], i * r->run->threads + r->index);
     }

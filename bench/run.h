@@ -37,7 +37,6 @@ struct run {
     unsigned threads, connections, sources, burst;
     unsigned stalled, prefill; /* connections that never read, beside the others; messages */
     unsigned quiet, pinged;    /* connections of the probe (probe.h) */
-    uint64_t baseline_ns;
     double overload;
     bool deflate, count_futex, to_each;
     unsigned paths; /* that the connections are spread over; 0: one, without a number */
@@ -48,7 +47,6 @@ struct run {
 
     /* shared */
     int wake;                       /* eventfd of thread 0, which publishes */
-    _Atomic bool nobody;            /* connects yet */
     uint64_t first;                 /* the first sequence number that connections get */
     double sustainable;             /* overload: messages a second */
     unsigned stalled_left;          /* at the end */

@@ -26,7 +26,7 @@ const across = (scenario, what, wanted, order, get, sign, limit, show) => ({
 
 const cost = (entry, server) => of(entry, 'CPU us/frame', server);
 // Without what it costs to take the messages in, where that was measured.
-const fanoutCost = (entry, server = 'regcast') => of(entry, 'without publishing', server) ?? cost(entry, server);
+const fanoutCost = (entry, server = 'regcast') => of(entry, 'workers', server) ?? cost(entry, server);
 const growth = (few, many, server) => fanoutCost(many, server) / fanoutCost(few, server);
 
 const TARGETS = [
@@ -54,7 +54,7 @@ const TARGETS = [
     about('idle', 'memory of a connection', (e) => of(e, 'bytes/connection'), '<=', 1024, kilobytes),
     about('idle', 'wakeups/s', (e) => of(e, 'wakeups/s'), '<=', 2, fixed(1)),
     about('accept', 'handshakes/s, regcast / naked', (e) => ratio(e, 'handshakes/s', 'naked'), '>=', 0.8, fixed(2)),
-    about('quiet', 'p99 of a quiet path', (e) => of(e, 'quiet path p99'), '<=', 5000, time),
+    about('quiet', 'p99 of a quiet path', (e) => of(e, 'quiet path p99', 'memory'), '<=', 5000, time),
     across('stalled-5k', "healthy clients' p99, with / without stalled ones", (e) => e.kind === 'stalled', (e) => e.stalled,
         (none, some) => of(some, 'p99') / of(none, 'p99'), '<=', 1.1, fixed(2)),
     across('workers-2', "frames/s / one worker's", (e, name) => name.startsWith('workers-'), (e, name) => Number(name.split('-')[1]),

@@ -10,6 +10,7 @@
 #include "list.h"
 #include "log.h"
 #include "mem.h"
+#include "thread.h"
 
 #include <stdlib.h>
 
@@ -429,6 +430,7 @@ static uint64_t patience_ms(const struct history *h)
 static void run(void *arg)
 {
     struct history *h = arg;
+    thread_name("history");
     for (;;) {
         bool closed;
         bool idle = h->line == NULL;

@@ -5,7 +5,7 @@
 #include "crash.h"
 #include "list.h"
 #include "mem.h"
-#include "prompt.h"
+#include "thread.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -359,7 +359,8 @@ static uint64_t patience(const struct journal *j)
 static void journal_main(void *arg)
 {
     struct journal *j = arg;
-    (void) prompt_thread();
+    thread_name("journal");
+    (void) thread_prompt(); /* an error: an older kernel */
     for (bool closed = false; !closed;) {
         struct work *fresh = work_take(&j->queue, patience(j), &closed);
         chain_join(&j->waiting, fresh);

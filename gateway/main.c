@@ -8,8 +8,8 @@
 #include "options.h"
 #include "path.h"
 #include "pipeline.h"
-#include "prompt.h"
 #include "rebuild.h"
+#include "thread.h"
 #include "worker.h"
 
 #include <malloc.h>
@@ -379,6 +379,10 @@ static int make_workers(struct daemon *d, const int *gateway_fds, const int *web
 
 static void worker_main(void *arg)
 {
+    const struct worker *w = arg;
+    char name[16];
+    (void) snprintf(name, sizeof(name), "worker-%u", w->index);
+    thread_name(name);
     worker_run(arg);
 }
 
@@ -387,7 +391,7 @@ static int start_workers(struct shared *s)
     int r = 0;
     for (size_t i = 0; r == 0 && i < s->n_workers; i++)
         r = uv_thread_create(&s->workers[i].thread, worker_main, &s->workers[i]);
-    (void) prompt_thread(); /* after they were made: a sweep can wait, the broker's thread not */
+    (void) thread_prompt(); /* after they were made: a sweep can wait, the broker's thread not */
     return r;
 }
 

@@ -92,7 +92,7 @@ test('growth is compared with that of the bare loop', () => {
     ];
     assert.equal(target(grow(8.2), 'growth').met, true);
     assert.equal(target(grow(9), 'growth').met, false);
-    const both = grow(9).map((r, i) => ({ ...r, run: { ...r.run, server: { ...r.run.server, fanout_us_per_frame: i + 1 } } }));
+    const both = grow(9).map((r, i) => ({ ...r, run: { ...r.run, server: { ...r.run.server, worker_us_per_frame: i + 1 } } }));
     assert.equal(target(both, 'growth').shown.value, '0.67', 'of (4 / 2) / (3 / 1), without taking the messages in');
     assert.equal(target(grow(9).slice(0, 2), 'growth'), undefined);
 });

@@ -1,5 +1,5 @@
-/* What the scheduler says of a thread that asked for short slices, and of one made before. */
-#include "prompt.h"
+/* What the kernel says of a thread that asked for short slices, and of the one that made it. */
+#include "thread.h"
 
 #include <sched.h>
 #include <setjmp.h>
@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -44,12 +45,33 @@ static void ask(void *arg)
 {
     int *result = arg;
     struct attributes before = mine();
-    *result = prompt_thread();
+    *result = thread_prompt();
     struct attributes after = mine();
     assert_int_equal(after.policy, before.policy);
     assert_int_equal(after.nice, before.nice);
     if (has_slices())
         assert_int_equal(after.runtime, 100000);
+}
+
+static void name_it(void *arg)
+{
+    char name[16] = "";
+    (void) arg;
+    thread_name("worker-1");
+    assert_int_equal(prctl(PR_GET_NAME, name, 0, 0, 0), 0);
+    assert_string_equal(name, "worker-1");
+}
+
+static void test_name(void **state)
+{
+    (void) state;
+    char before[16] = "", after[16] = "";
+    uv_thread_t thread;
+    assert_int_equal(prctl(PR_GET_NAME, before, 0, 0, 0), 0);
+    assert_int_equal(uv_thread_create(&thread, name_it, NULL), 0);
+    assert_int_equal(uv_thread_join(&thread), 0);
+    assert_int_equal(prctl(PR_GET_NAME, after, 0, 0, 0), 0);
+    assert_string_equal(after, before);
 }
 
 static void test_prompt(void **state)
@@ -66,6 +88,6 @@ static void test_prompt(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompt)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_name), cmocka_unit_test(test_prompt)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,10 @@
-/* prompt.c - see prompt.h. */
-#include "prompt.h"
+/* thread.c - see thread.h. */
+#include "thread.h"
 
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,7 +20,12 @@ struct attributes {
 };
 _Static_assert(sizeof(struct attributes) == 48, "SCHED_ATTR_SIZE_VER0");
 
-int prompt_thread(void)
+void thread_name(const char *name)
+{
+    (void) prctl(PR_SET_NAME, name, 0, 0, 0); /* always 0 */
+}
+
+int thread_prompt(void)
 {
     struct attributes a = {.size = sizeof(a)};
     if (syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0) < 0)
