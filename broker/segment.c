@@ -339,7 +339,7 @@ void segment_read_deflated_to(struct segment *seg, uint64_t cursor, uint64_t end
     uint32_t n = sibling == NULL ? 0 : segment_messages(sibling);
     uint32_t i = n == 0 ? 0 : forms_below(sibling, n, first);
     uint64_t next = i < n ? entry_at(sibling, i)->form_of : upto;
-    if (next != first) {
+    if (sibling == NULL || next != first) {
         uint64_t plain = next < upto ? seg->start + entry_at(seg, (uint32_t) next)->offset : end;
         segment_read_to(seg, cursor, plain, ret);
         return;

@@ -452,10 +452,9 @@ static void test_duplicates_among_any_number_of_keys(void **state)
             const char *why = "none";
             for (int i = 1; i <= n; i++) {
                 size_t len = strlen(text);
-                (void) snprintf(text + len, sizeof(text) - len, "%s\"k%d\":0", i == 1 ? "" : ",",
-                                i == n && same > 0 ? same : i);
+                (void) snprintf(text + len, sizeof(text) - len, "%s\"k%d\":0%s", i == 1 ? "" : ",",
+                                i == n && same > 0 ? same : i, i == n ? "}" : "");
             }
-            strcat(text, "}");
             int r = json_check(slice_str(text), &why);
             assert_int_equal(r, same > 0 ? -EBADMSG : 0);
             assert_string_equal(why, same > 0 ? "duplicate_key" : "none");
