@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "ingest.h"
 #include "path.h"
+#include "trigger_spec.h"
 
 #include <uv.h>
 
@@ -24,6 +25,26 @@ MUST_CHECK int pipeline_new(const struct config *cfg, struct path_table *paths,
 MUST_CHECK int pipeline_start(struct pipeline *p, uv_loop_t *loop,
                               void (*failed)(void *ctx, int err), void *ctx);
 struct ingest *pipeline_ingest(struct pipeline *p);
+
+/* Triggers change while events flow. The change is made durable with `operation` (packed, kept
+ * under operation_id) and takes effect when it is: `done` comes then, 0 or the engine's error with
+ * nothing changed. What the trigger had gathered under its old rule is sent first; no event is lost
+ * or sent twice by any of it. One change of a trigger at a time is the caller's business. */
+struct pipeline_change {
+    const struct trigger_spec *spec; /* the trigger as it is from then on, by its id; copied */
+    bool deleted;                    /* it goes; of `spec` only the id counts */
+    const char *operation_id;
+    struct slice operation;
+    void (*done)(void *arg, int err);
+    void *arg;
+};
+void pipeline_change(struct pipeline *p, const struct pipeline_change *c);
+/* The triggers there are, in the order they were made; borrowed until the next change. */
+size_t pipeline_n_triggers(const struct pipeline *p);
+const struct trigger_spec *pipeline_trigger(const struct pipeline *p, size_t i);
+/* Operations kept from earlier runs, oldest first; during pipeline_start() or later. */
+void pipeline_load_operations(struct pipeline *p, void (*one)(void *, const char *id, struct slice),
+                              void *ctx);
 struct history *pipeline_history(struct pipeline *p); /* NULL: there is none */
 void pipeline_stats(struct pipeline *p, struct engine_stats *ret);
 /* Flushes the open batches to the path logs; later webhooks are answered 503. `done` comes when
