@@ -2,8 +2,8 @@
 #include "trigger.h"
 
 #include "mem.h"
+#include "trigger_spec.h"
 
-#include <mbedtls/md.h>
 #include <stdlib.h>
 
 #define ROLE_BROADCAST "api-gateway.websocketBroadcaster"
@@ -13,22 +13,6 @@ struct trigger_set {
     struct trigger **by_registry; /* the same, sorted by registry id and then by that order */
     size_t n;
 };
-
-/* A trigger of the configuration has no id of its own; one made from its name stays the same over
- * restarts and edits of other triggers. */
-static void id_of_name(const char *name, char ret[ID_SIZE])
-{
-    uint8_t hash[32];
-    int r = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), (const uint8_t *) name,
-                       strlen(name), hash);
-    ASSERT(r == 0);
-    uint64_t hi = 0, lo = 0;
-    for (size_t i = 0; i < 3; i++)
-        hi = hi << 8 | hash[i];
-    for (size_t i = 3; i < 11; i++)
-        lo = lo << 8 | hash[i];
-    id_encode("a1s", hi >> 3, lo, ret); /* 21 + 64 bits */
-}
 
 static int compare_registry(const void *a, const void *b)
 {
@@ -47,7 +31,7 @@ struct trigger_set *trigger_set_new(const struct config *cfg)
         const struct config_trigger *rule = &cfg->triggers[i];
         struct trigger *t = &set->at[i];
         t->rule = rule;
-        id_of_name(rule->name, t->id);
+        trigger_spec_id_of_name(rule->name, t->id);
         t->allowed = config_account_has_role(cfg, rule->service_account_id, ROLE_BROADCAST);
         set->by_registry[i] = t;
     }

@@ -79,6 +79,7 @@ struct config {
     } webhooks;
     struct {
         struct config_strings listen, grpc_listen; /* read and checked; served by a later version */
+        uint64_t max_triggers;
     } management;
     struct {
         uint64_t busy_timeout_ms, ballast_bytes, max_dead_letters;

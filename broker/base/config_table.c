@@ -170,6 +170,8 @@ const struct setting SETTINGS[] = {
      "REST and console. Checked, but served by a later version only."},
     {C(management.grpc_listen),       TEXTS,    0, 16,         NULL,       &LISTEN, 0,
      "gRPC. Checked, but served by a later version only."},
+    {C(management.max_triggers),      COUNT,    0, 10000,      "100",      NULL, 0,
+     "Triggers there may be when another is created; the API's quota serverless.triggers.count."},
 
     {C_MS(journal.busy_timeout),      DURATION, 1, HOUR,       "2s",       NULL, 0,
      "How long another process's lock on the journal is waited for; then webhooks get 503."},

@@ -77,6 +77,8 @@ enum metrics_listener { LISTENER_GATEWAY, LISTENER_WEBHOOKS, LISTENER_N };
       "Batches that could not be put on their path (logged as errors).")                          \
     X(M_TRIGGER_DENIED, "regcast_trigger_denied_total", "",                                       \
       "Events a trigger matched but may not send: its service account lacks the role.")           \
+    X(M_MANAGEMENT_DENIED, "regcast_management_denied_total", "",                                 \
+      "Management requests refused because the caller lacks a role.")                             \
     X(M_RESUME_FOUND, "regcast_resumes_total", "outcome=\"found\"",                              \
       "Clients that asked to go on from an event, by what became of it.")                         \
     X(M_RESUME_GONE,   "regcast_resumes_total", "outcome=\"gone\"",   "")                         \
