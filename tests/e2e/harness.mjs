@@ -174,6 +174,7 @@ export function makeConfig(over = {}) {
             ...gateway,
         },
         webhooks: { listen: ['127.0.0.1:0'], ...webhooks },
+        management: { listen: ['127.0.0.1:0'] },
         registries: [{ id: REGISTRY, kind: 'distribution' }],
         service_accounts: [{ id: BROADCASTER, roles: ['api-gateway.websocketBroadcaster'] }],
         triggers: [trigger('everything')],
