@@ -241,7 +241,7 @@ static void test_pages(void **state)
 {
     struct bed *b = *state;
     struct answer *r = &b->answers[1];
-    char name[8];
+    char name[16];
     b->cfg.management.max_triggers = DOUBLE_MAX;
     for (unsigned i = 0; i < 101; i++) {
         (void) snprintf(name, sizeof(name), "t%03u", i);

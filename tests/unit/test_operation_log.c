@@ -67,7 +67,7 @@ static void test_forgets_the_oldest(void **state)
     (void) state;
     struct operation_log *log = operation_log_new(40);
     for (unsigned i = 1; i <= 100; i++) {
-        char key[8];
+        char key[16];
         (void) snprintf(key, sizeof(key), "k%u", i);
         assert_non_null(add(log, i, "x", i % 2 == 0 ? key : ""));
     }

@@ -194,7 +194,7 @@ static void test_read_labels(void **state)
     expect(&found, "labels");
     found = (struct status){.code = STATUS_OK};
     for (int i = 0; i < 65; i++) {
-        char key[8];
+        char key[16];
         expect(&found, NULL);
         (void) snprintf(key, sizeof(key), "k%d", i);
         trigger_read_label(&t, slice_str(key), SLICE_LIT("v"), &found);
