@@ -9,9 +9,10 @@
 
 struct iam;
 
-/* What an operation asks for; which roles give it is iam.c's table. */
+/* What an operation asks for; which role gives it is iam.c's table, which roles include that one
+ * base/role.h's. */
 enum iam_permission {
-    IAM_TRIGGER_VIEW,     /* functions.viewer (auditor: below it, lists only) */
+    IAM_TRIGGER_VIEW,     /* functions.viewer */
     IAM_TRIGGER_EDIT,     /* functions.editor */
     IAM_ACCOUNT_USE,      /* iam.serviceAccounts.user */
     IAM_REGISTRY_PULL,    /* container-registry.images.puller */
@@ -36,30 +37,23 @@ struct iam_subject {
 /* Never NULL; borrows cfg. */
 struct iam *iam_new(const struct config *cfg);
 void iam_free(struct iam *iam); /* NULL is fine */
-/* No account, user or token is configured: everybody on the listener, which is loopback only then,
- * may do everything. */
+/* No user, token or API key is configured (config_is_open()): everybody on the listener, which is
+ * loopback only then, may do everything. */
 bool iam_is_open(const struct iam *iam);
 /* Of an Authorization header: "Bearer T" or "Api-Key K". Time does not depend on how much of a
- * secret is right. 0; -EACCES: missing, malformed, unknown or expired. `now_s` is Unix time. */
+ * secret is right. 0; -EACCES: missing, malformed, unknown or expired. `now_s` is Unix time. While
+ * it is open, anything is taken, and the subject is IAM_ANYBODY. */
 MUST_CHECK int iam_authenticate(const struct iam *iam, struct slice authorization, uint64_t now_s,
                                 struct iam_subject *ret);
+#define IAM_ANYBODY "anonymous"
 /* Whether a role on the resource, or on what contains it (registry, gateway and account lie in the
- * folder, the folder in the cloud), gives the permission. */
+ * folder, the folder in the cloud), gives the permission. Whether the resource exists is another
+ * question. */
 bool iam_may(const struct iam *iam, const struct iam_subject *subject, enum iam_permission p,
              const struct iam_resource *on);
 /* The same for a service account by id, without a token: what a trigger may do when it fires. */
 bool iam_account_may(const struct iam *iam, const char *account_id, enum iam_permission p,
                      const struct iam_resource *on);
 bool iam_account_exists(const struct iam *iam, const char *account_id);
-
-/* --- making secrets: `regcast iam create-token`, `create-api-key` --- */
-
-#define IAM_SECRET_SIZE 64
-#define IAM_HASH_SIZE   65 /* 64 hexadecimal characters of SHA-256 and a NUL */
-/* Draws one from the kernel: "t1.<43 characters>" or "AQVN<...>" alike in length and alphabet to
- * the original's. 0 or a negative error. */
-enum iam_secret { IAM_TOKEN, IAM_API_KEY };
-MUST_CHECK int iam_make_secret(enum iam_secret kind, char ret_secret[IAM_SECRET_SIZE],
-                               char ret_hash[IAM_HASH_SIZE]);
 
 #endif

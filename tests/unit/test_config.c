@@ -336,7 +336,7 @@ static const struct {
     {"gateway:\n  paths:\n    - /a\n    - {inbound: echo}\n", 4, "gateway.paths[1].path",
      "expected 1 to 255 characters such as / or /teams/{team} or /files/{name+}, got nothing"},
     {"registries:\n  - {kind: distribution}\n", 2, "registries[0].id", ""},
-    {"service_accounts:\n  - {roles: [a]}\n", 2, "service_accounts[0].id", ""},
+    {"service_accounts:\n  - {roles: [viewer]}\n", 2, "service_accounts[0].id", ""},
     {AROUND TRIGGER("", "gateway_id: g1, path: /a"), 5,
      "triggers[0].rule.container_registry.gateway_websocket_broadcast.service_account_id",
      "expected 1 to 50 characters of letters, digits, _ . -, got nothing"},
