@@ -210,7 +210,7 @@ static bool page_start(const struct admin_page *page, const char *list, struct p
     return false;
 }
 
-/* In the order of creation; ids settle what was made in the same millisecond. */
+/* In the order of creation; ids settle what the configuration made at once. */
 static int compare_place(const struct trigger_spec *t, const struct page_place *place)
 {
     if (t->created_ns != place->created_ns)

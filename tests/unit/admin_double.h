@@ -1,6 +1,7 @@
 /* admin_double.h - stand-ins for pipeline.c and iam.c, a configuration, and a record of answers:
  * what the tests of admin.c and admin_change.c need. The pipeline keeps specs and operations in
- * arrays and can be told to wait or to fail; iam gives what it is told, to everybody. */
+ * arrays and can be told to wait or to fail; iam gives what it is told, to everybody. With
+ * ADMIN_REAL_IAM iam.c is the real one, and the test sets it. */
 #ifndef TESTS_UNIT_ADMIN_DOUBLE_H
 #define TESTS_UNIT_ADMIN_DOUBLE_H
 
@@ -128,10 +129,6 @@ void pipeline_load_operations(struct pipeline *p, void (*one)(void *, const char
 
 /* --- iam --- */
 
-struct iam {
-    unsigned granted[IAM_ACCOUNT + 1]; /* bits of enum iam_permission by kind of resource */
-};
-
 static inline const char *double_id_of(enum iam_kind kind)
 {
     static const char *const IDS[] = {[IAM_CLOUD] = "b1gcloud000000000001",
@@ -141,6 +138,11 @@ static inline const char *double_id_of(enum iam_kind kind)
                                       [IAM_ACCOUNT] = ACCOUNT};
     return IDS[kind];
 }
+
+#ifndef ADMIN_REAL_IAM
+struct iam {
+    unsigned granted[IAM_ACCOUNT + 1]; /* bits of enum iam_permission by kind of resource */
+};
 
 bool iam_may(const struct iam *iam, const struct iam_subject *subject, enum iam_permission p,
              const struct iam_resource *on)
@@ -170,6 +172,8 @@ const char *iam_role_of(enum iam_permission p)
     return ROLES[p];
 }
 
+#endif
+
 /* --- all together --- */
 
 struct answer { /* the last one, copied */
@@ -188,7 +192,9 @@ struct bed {
     struct config_registry registries[1];
     struct config_path paths[2];
     struct pipeline pipeline;
+#ifndef ADMIN_REAL_IAM
     struct iam iam;
+#endif
     struct metrics metrics;
     struct admin *admin;
     struct admin_call call;
@@ -265,8 +271,11 @@ static inline void double_set(char **member, const char *value)
 
 static inline void double_start(struct bed *b)
 {
-    b->admin = admin_new(&(struct admin_options){
-        .cfg = &b->cfg, .pipeline = &b->pipeline, .metrics = &b->metrics, .iam = &b->iam});
+    b->admin = admin_new(
+        &(struct admin_options){.cfg = &b->cfg, .pipeline = &b->pipeline, .metrics = &b->metrics});
+#ifndef ADMIN_REAL_IAM
+    admin_set_iam(b->admin, &b->iam);
+#endif
 }
 
 static inline int bed_setup(void **state)
@@ -289,8 +298,10 @@ static inline int bed_setup(void **state)
     b->cfg.registries = b->registries;
     b->cfg.n_registries = 1;
     b->cfg.management.max_triggers = 100;
+#ifndef ADMIN_REAL_IAM
     for (size_t i = 0; i < ARRAY_LEN(b->iam.granted); i++)
         b->iam.granted[i] = EVERYTHING;
+#endif
     b->call = (struct admin_call){
         .subject = {"ajeuser0000000000001", true}, .idempotency_key = "", .request_id = "r1"};
     trigger_spec_init(&b->spec);
@@ -356,6 +367,71 @@ static inline uint64_t double_denied(const struct bed *b)
 {
     const struct metrics *all[] = {&b->metrics};
     return metrics_get(all, 1, M_MANAGEMENT_DENIED);
+}
+
+/* --- every operation, by number --- */
+
+#define BIT(p) (1u << (p))
+
+enum op {
+    CREATE,
+    UPDATE,
+    RENAME,
+    DELETE,
+    PAUSE,
+    RESUME,
+    GET,
+    LIST,
+    LIST_OPS,
+    OP_GET,
+    OP_CANCEL,
+    N
+};
+
+static inline void double_ask(struct bed *b, enum op op, const char *trigger_id,
+                              const char *operation_id, struct answer *r)
+{
+    static const struct admin_page FIRST = {.page_token = "", .filter = ""};
+    switch (op) {
+    case CREATE:
+        double_set(&b->spec.name, "another");
+        admin_trigger_create(b->admin, &b->call, &b->spec, true, on_operation, r);
+        break;
+    case UPDATE:
+        double_set(&b->spec.name, "renamed");
+        admin_trigger_update(b->admin, &b->call, trigger_id, 0, &b->spec, true, on_operation, r);
+        break;
+    case RENAME:
+        admin_trigger_update(b->admin, &b->call, trigger_id, ADMIN_NAME, &b->spec, false,
+                             on_operation, r);
+        break;
+    case DELETE:
+        admin_trigger_delete(b->admin, &b->call, trigger_id, on_operation, r);
+        break;
+    case PAUSE:
+        admin_trigger_pause(b->admin, &b->call, trigger_id, on_operation, r);
+        break;
+    case RESUME:
+        admin_trigger_resume(b->admin, &b->call, trigger_id, on_operation, r);
+        break;
+    case GET:
+        admin_trigger_get(b->admin, &b->call, trigger_id, on_trigger, r);
+        break;
+    case LIST:
+        admin_trigger_list(b->admin, &b->call, FOLDER, &FIRST, on_triggers, r);
+        break;
+    case LIST_OPS:
+        admin_trigger_operations(b->admin, &b->call, trigger_id, &FIRST, on_operations, r);
+        break;
+    case OP_GET:
+        admin_operation_get(b->admin, &b->call, operation_id, on_operation, r);
+        break;
+    case OP_CANCEL:
+        admin_operation_cancel(b->admin, &b->call, operation_id, on_operation, r);
+        break;
+    case N:
+        break;
+    }
 }
 
 #endif
