@@ -78,7 +78,7 @@ static void test_denied_before_not_found(void **state)
                              allowed ? STATUS_INVALID_ARGUMENT : STATUS_PERMISSION_DENIED);
         }
     b->call.found = &found; /* what the transport found is told after that, too */
-    for (unsigned op = CREATE; op < OP_GET; op++) {
+    for (unsigned op = CREATE; op < N; op++) {
         b->iam.granted[IAM_FOLDER] = 0;
         double_ask(b, (enum op) op, "a1snosuch", "a1snosuch", r);
         assert_int_equal(r->error.code, STATUS_PERMISSION_DENIED);
