@@ -6,6 +6,7 @@
 #include "page_token.h"
 #include "trigger_spec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -13,13 +14,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void try_filter(const char *text)
 {
     struct list_filter f, again;
-    char printed[LIST_FILTER_NAME_SIZE + 10] = "name=\"";
+    char printed[LIST_FILTER_NAME_SIZE + 10];
     if (!list_filter_parse(text, &f))
         return;
     ASSERT(strlen(f.name) < sizeof(f.name));
     if (f.name[0] == '\0' || strchr(f.name, '"') != NULL)
         return;
-    (void) strcat(strcat(printed, f.name), "\"");
+    (void) snprintf(printed, sizeof(printed), "name=\"%s\"", f.name);
     ASSERT(list_filter_parse(printed, &again) && strcmp(f.name, again.name) == 0);
 }
 

@@ -281,12 +281,12 @@ static inline void double_start(struct bed *b)
 static inline int bed_setup(void **state)
 {
     struct bed *b = xcalloc(1, sizeof(*b));
-    (void) strcpy(b->folder, FOLDER);
-    (void) strcpy(b->cloud, double_id_of(IAM_CLOUD));
-    (void) strcpy(b->gateway, GATEWAY);
-    (void) strcpy(b->registry, REGISTRY);
-    (void) strcpy(b->root, "/");
-    (void) strcpy(b->teams, "/teams/{team}");
+    (void) snprintf(b->folder, sizeof(b->folder), "%s", FOLDER);
+    (void) snprintf(b->cloud, sizeof(b->cloud), "%s", double_id_of(IAM_CLOUD));
+    (void) snprintf(b->gateway, sizeof(b->gateway), "%s", GATEWAY);
+    (void) snprintf(b->registry, sizeof(b->registry), "%s", REGISTRY);
+    (void) snprintf(b->root, sizeof(b->root), "%s", "/");
+    (void) snprintf(b->teams, sizeof(b->teams), "%s", "/teams/{team}");
     b->registries[0].id = b->registry;
     b->paths[0].path = b->root;
     b->paths[1].path = b->teams;

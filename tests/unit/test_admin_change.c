@@ -20,7 +20,8 @@ static void test_create(void **state)
     uint64_t hi, lo;
     double_set(&b->spec.description, "what for");
     assert_true(trigger_spec_label(&b->spec, SLICE_LIT("a"), SLICE_LIT("b")));
-    (void) strcpy(b->spec.id, "a1schosenbyclient"); /* is not looked at, nor are these */
+    (void) snprintf(b->spec.id, sizeof(b->spec.id), "%s",
+                    "a1schosenbyclient"); /* is not looked at, nor are these */
     b->spec.created_ns = 1;
     b->spec.status = TRIGGER_PAUSED;
     b->spec.version = 9;
@@ -43,6 +44,18 @@ static void test_create(void **state)
     assert_int_equal(r->trigger.paused_seq, 0);
     assert_int_equal(b->pipeline.n, 1);
     assert_string_equal(b->pipeline.at[0].id, r->trigger_id);
+}
+
+/* Also later than one that was made under a clock that was ahead. */
+static void test_created_last(void **state)
+{
+    struct bed *b = *state;
+    struct trigger_spec *old = &b->pipeline.at[b->pipeline.n++];
+    trigger_spec_copy(&b->spec, old);
+    (void) snprintf(old->id, sizeof(old->id), "%s", "a1svvvvvvvvvvvvvvvvv");
+    old->created_ns = DOUBLE_NOW * 1000000 + 5000;
+    assert_int_equal(double_create(b, "one")->trigger.created_ns, DOUBLE_NOW * 1000000 + 5001);
+    assert_int_equal(double_create(b, "two")->trigger.created_ns, DOUBLE_NOW * 1000000 + 5002);
 }
 
 static void test_create_refuses(void **state)
@@ -357,11 +370,15 @@ static void test_too_many_wait(void **state)
 struct nested {
     struct bed *bed;
     unsigned n;
+    uintptr_t top; /* of the stack, in the first answer */
 };
 
 static void on_nested(void *arg, const struct admin_answer *answer)
 {
     struct nested *n = arg;
+    uintptr_t here = (uintptr_t) __builtin_frame_address(0);
+    n->top = n->n == 0 ? here : n->top;
+    assert_true(n->top - here < 4096); /* it does not pile up */
     assert_null(answer->error);
     assert_non_null(answer->operation->id);
     if (++n->n < 50) {
@@ -523,6 +540,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_create),
+        TEST(test_created_last),
         TEST(test_create_refuses),
         cmocka_unit_test_setup_teardown(test_update_by_mask, setup_update, bed_teardown),
         TEST(test_update_refuses),
