@@ -136,7 +136,7 @@ static void test_labels_in_order(void **state)
         assert_string_equal(t.labels[i].key, WANT[i]);
     assert_string_equal(t.labels[3].value, "new");
     for (size_t i = ARRAY_LEN(WANT); i < TRIGGER_MAX_LABELS; i++) {
-        char key[8];
+        char key[16];
         (void) snprintf(key, sizeof(key), "k%zu", i);
         label(&t, key, "");
     }
