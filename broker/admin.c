@@ -117,8 +117,8 @@ static void refuse(const struct status *error, admin_done *done, void *arg)
 }
 
 /* The same start of everything that is answered at once. */
-static bool may(struct admin *a, const struct admin_call *call, enum iam_permission p,
-                struct status *ret)
+bool admin_may_triggers(struct admin *a, const struct admin_call *call, enum iam_permission p,
+                        struct status *ret)
 {
     const struct admin_caller caller = {&call->subject, call->request_id};
     if (!admin_may_folder(a, &caller, p, ret))
@@ -149,7 +149,7 @@ void admin_trigger_get(struct admin *a, const struct admin_call *call, const cha
 {
     struct status error = {.code = STATUS_OK};
     struct admin_answer answer = {.error = NULL};
-    if (may(a, call, IAM_TRIGGER_VIEW, &error))
+    if (admin_may_triggers(a, call, IAM_TRIGGER_VIEW, &error))
         answer.trigger = admin_find(a, trigger_id, &error);
     if (error.code != STATUS_OK)
         answer.error = &error;
@@ -162,7 +162,7 @@ static void answer_operation(struct admin *a, const struct admin_call *call, enu
 {
     struct status error = {.code = STATUS_OK};
     struct admin_answer answer = {.error = NULL};
-    if (may(a, call, p, &error)) {
+    if (admin_may_triggers(a, call, p, &error)) {
         answer.operation = operation_log_find(a->operations, operation_id);
         if (call->found != NULL)
             error = *call->found;
@@ -282,7 +282,7 @@ void admin_trigger_list(struct admin *a, const struct admin_call *call, const ch
                         const struct admin_page *page, admin_done *done, void *arg)
 {
     struct status error = {.code = STATUS_OK};
-    if (may(a, call, IAM_TRIGGER_VIEW, &error)) {
+    if (admin_may_triggers(a, call, IAM_TRIGGER_VIEW, &error)) {
         if (folder_id[0] == '\0')
             status_violate(&error, "folder_id", "is required");
         else
@@ -346,7 +346,8 @@ void admin_trigger_operations(struct admin *a, const struct admin_call *call,
     struct status error = {.code = STATUS_OK};
     const struct operation *any;
     /* Those of a trigger that was deleted stay to be read as long as they are kept. */
-    if (may(a, call, IAM_TRIGGER_VIEW, &error) && admin_find(a, trigger_id, &error) == NULL &&
+    if (admin_may_triggers(a, call, IAM_TRIGGER_VIEW, &error) &&
+        admin_find(a, trigger_id, &error) == NULL &&
         take_operations(a, trigger_id, operation_log_size(a->operations), 1, &any) > 0)
         error = (struct status){.code = STATUS_OK};
     if (error.code == STATUS_OK)

@@ -70,6 +70,7 @@ void pipeline_on_flush(void *ctx, const struct batch_message *m)
             .frames = buf_slice(&p->frame),
             .provisional = p->provisional,
         };
+        deliveries_formed(p->deliveries, &a->trigger->spec, a->path, m, p->frame.len);
         r = p->ops->broadcast(p->engine, &b);
     }
     if (r == 0)
@@ -139,6 +140,9 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
         return r;
     metrics_add(p->metrics, FLUSHED[b->why], 1);
     log_batch(b);
+    const uint64_t present =
+        b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
+    deliveries_arrived(p->deliveries, b, present, clock_wall_ms());
     touch(p, b->path);
     p->unseen_bytes += b->frames.len;
     if (p->unseen_bytes >= WAKE_BYTES)
@@ -431,6 +435,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     p->touched = xcalloc(path_table_size(paths) + 1, sizeof(*p->touched));
     buf_init(&p->frame, SIZE_MAX / 2);
     p->triggers = trigger_set_new();
+    p->deliveries = deliveries_new();
     p->allowed = has_role;
     p->allowed_ctx = p;
     const struct ingest_target target = {
@@ -521,5 +526,6 @@ void pipeline_free(struct pipeline *p)
     pipeline_free_triggers(p);
     buf_fini(&p->frame);
     free(p->touched);
+    deliveries_free(p->deliveries);
     free(p);
 }

@@ -5,6 +5,7 @@
 #define BROKER_PIPELINE_PRIVATE_H
 
 #include "action.h"
+#include "deliveries.h"
 #include "pipeline.h"
 
 #define ROLE_BROADCAST "api-gateway.websocketBroadcaster"
@@ -25,6 +26,7 @@ struct pipeline {
     const struct engine_ops *ops;
     struct engine *engine;
     struct ingest *ingest;
+    struct deliveries *deliveries;
     uv_timer_t cutoff, expire;
     uv_prepare_t turn; /* runs before the loop waits */
     struct buf frame;  /* scratch for encoding */

@@ -192,6 +192,15 @@ static void wake_workers(void *ctx, struct path *p)
         group_wake(s->workers[i].groups[p->index]);
 }
 
+static uint64_t count_present(void *ctx, const struct path *p)
+{
+    const struct shared *s = ctx;
+    uint64_t n = 0;
+    for (size_t i = 0; i < s->n_workers; i++)
+        n += atomic_load_explicit(&s->workers[i].groups[p->index]->present, memory_order_relaxed);
+    return n;
+}
+
 /* --- signals and the end --- */
 
 /* From here on the loop waits for threads, which may wait for a disk that hangs. */
@@ -437,6 +446,7 @@ static int open_pipeline(struct daemon *d)
     for (size_t i = 0; i < path_table_size(s->paths); i++) {
         path_table_at(s->paths, i)->wake = wake_workers;
         path_table_at(s->paths, i)->wake_ctx = s;
+        path_table_at(s->paths, i)->present = count_present;
     }
     return 0;
 }
