@@ -34,9 +34,11 @@ struct store {
 
 static void note(struct store *s, char kind, uint64_t n)
 {
+    uv_mutex_lock(&s->lock); /* a test may be looking */
     size_t len = strlen(s->pending);
     (void) snprintf(s->pending + len, sizeof(s->pending) - len, "%c%llu ", kind,
                     (unsigned long long) n);
+    uv_mutex_unlock(&s->lock);
 }
 
 int store_begin(struct store *s)
