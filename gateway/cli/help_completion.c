@@ -113,18 +113,18 @@ int help_completion(enum help_shell shell, struct buf *out)
     /* Words that do not lead on are arguments; flags and their values are stepped over. */
     static const char WALK[] =
         "_regcast_words() {\n"
-        "    local path='' word skip=\n"
+        "    local sofar='' word skip=\n"
         "    for word in \"$@\"; do\n"
         "        if [ -n \"$skip\" ]; then skip=; continue; fi\n"
         "        case \"$word\" in\n"
         "            --*=*) ;;\n"
         "            -*) if _regcast_choices \"$word\" >/dev/null; then skip=1; fi ;;\n"
-        "            *) if _regcast_follow \"${path:+$path }$word\" >/dev/null; then\n"
-        "                   path=\"${path:+$path }$word\"\n"
+        "            *) if _regcast_follow \"${sofar:+$sofar }$word\" >/dev/null; then\n"
+        "                   sofar=\"${sofar:+$sofar }$word\"\n"
         "               fi ;;\n"
         "        esac\n"
         "    done\n"
-        "    echo \"$(_regcast_follow \"$path\")";
+        "    echo \"$(_regcast_follow \"$sofar\")";
     static const char *const TAIL[] = {
         [HELP_BASH] = "_regcast() {\n"
                       "    local cur=\"${COMP_WORDS[COMP_CWORD]}\" words\n"

@@ -9,6 +9,9 @@ import { describe, test } from 'node:test';
 import { REGCASTD, defer, freePort, tempDir, within } from './harness.mjs';
 
 const REGCAST = process.env.REGCAST ?? join(dirname(REGCASTD), 'regcast');
+const SANITIZERS = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => /^(ASAN|UBSAN|TSAN)_OPTIONS$/.test(name)),
+);
 const limits = { timeout: 60000 };
 
 const TRIGGER_ID = 'a1s5msktijh200000000';
@@ -132,7 +135,7 @@ async function stub(t, routes) {
 function regcast(args, { env = {}, input = '', home = tempDir(), endpoint } = {}) {
     const at = endpoint === undefined ? [] : ['--endpoint', endpoint];
     const child = spawn(REGCAST, [...args, ...at], {
-        env: { PATH: process.env.PATH, HOME: home, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '', ...env },
+        env: { PATH: process.env.PATH, HOME: home, ...SANITIZERS, ...env },
     });
     let stdout = '';
     let stderr = '';
