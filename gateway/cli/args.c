@@ -26,15 +26,19 @@ bool args_read_duration(const char *text, uint64_t *ret_ms)
     double total = 0;
     bool any = false;
     while (*text != '\0') {
-        char *end;
-        if (!isdigit((unsigned char) *text))
+        size_t digits = strspn(text, "0123456789"), fraction = 0;
+        if (text[digits] == '.')
+            fraction = 1 + strspn(text + digits + 1, "0123456789");
+        const char *end = text + digits + fraction;
+        if (digits == 0)
             return false;
-        double number = strtod(text, &end);
+        double number = strtod(text, NULL);
         size_t unit = 0;
         size_t n = strspn(end, "msdh");
         if (n == 0 && *end == '\0' && !any) {
-            *ret_ms = (uint64_t) (number * 1000);
-            return number < 1e12;
+            total = number * 1000;
+            any = true;
+            break;
         }
         while (unit < ARRAY_LEN(UNITS) &&
                (strlen(UNITS[unit].name) != n || strncmp(UNITS[unit].name, end, n) != 0))
@@ -45,8 +49,10 @@ bool args_read_duration(const char *text, uint64_t *ret_ms)
         text = end + n;
         any = true;
     }
+    if (!any || total >= 1e15)
+        return false;
     *ret_ms = (uint64_t) (total + 0.5);
-    return any && total < 1e15;
+    return true;
 }
 
 static bool read_count(const char *text, int64_t *ret)

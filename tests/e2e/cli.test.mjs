@@ -4,14 +4,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { REGCASTD, defer, freePort, tempDir, within } from './harness.mjs';
+import { fine, regcast, wrong } from './cli.mjs';
+import { REGCASTD, defer, freePort, tempDir } from './harness.mjs';
 
-const REGCAST = process.env.REGCAST ?? join(dirname(REGCASTD), 'regcast');
-const SANITIZERS = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => /^(ASAN|UBSAN|TSAN)_OPTIONS$/.test(name)),
-);
 const limits = { timeout: 60000 };
 
 const TRIGGER_ID = 'a1s5msktijh200000000';
@@ -129,38 +126,6 @@ async function stub(t, routes) {
         return new Promise((done) => server.close(done));
     });
     return { requests, endpoint: `127.0.0.1:${server.address().port}` };
-}
-
-// Runs regcast to its end: {code, stdout, stderr}.
-function regcast(args, { env = {}, input = '', home = tempDir(), endpoint } = {}) {
-    const at = endpoint === undefined ? [] : ['--endpoint', endpoint];
-    const child = spawn(REGCAST, [...args, ...at], {
-        env: { PATH: process.env.PATH, HOME: home, ...SANITIZERS, ...env },
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (data) => (stdout += data));
-    child.stderr.on('data', (data) => (stderr += data));
-    child.stdin.on('error', () => {});
-    child.stdin.end(input);
-    const ended = new Promise((done, fail) => {
-        child.on('error', fail);
-        child.on('close', (code) => done({ code, stdout, stderr }));
-    });
-    return within(30000, args.join(' '), ended).finally(() => child.kill('SIGKILL'));
-}
-
-function fine(ran, stdout) {
-    assert.equal(ran.stderr, '');
-    assert.equal(ran.code, 0);
-    if (stdout !== undefined) assert.equal(ran.stdout, stdout);
-}
-
-function wrong(ran, code, says) {
-    assert.equal(ran.code, code, ran.stderr);
-    assert.equal(ran.stdout, '');
-    assert.match(ran.stderr, says);
-    assert.equal(ran.stderr.split('\n').length, code === 1 ? 2 : 3, ran.stderr); // and the hint
 }
 
 describe('create', () => {

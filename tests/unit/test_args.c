@@ -143,11 +143,30 @@ static void test_durations(void **state)
         const char *text;
         uint64_t ms; /* UINT64_MAX: none */
     } CASES[] = {
-        {"20s", 20000},         {"1m", 60000},         {"1m30s", 90000},    {"500ms", 500},
-        {"1.5h", 5400000},      {"30d", 2592000000},   {"20", 20000},       {"0", 0},
-        {"1h2m3s4ms", 3723004}, {"", UINT64_MAX},      {"s", UINT64_MAX},   {"1x", UINT64_MAX},
-        {"1m30", UINT64_MAX},   {"-1s", UINT64_MAX},   {"1 s", UINT64_MAX}, {"1sm", UINT64_MAX},
-        {"inf", UINT64_MAX},    {"1e99s", UINT64_MAX}, {"0x1s", 1000}, /* as strtod() reads it */
+        {"20s", 20000},
+        {"1m", 60000},
+        {"1m30s", 90000},
+        {"500ms", 500},
+        {"1.5h", 5400000},
+        {"30d", 2592000000},
+        {"20", 20000},
+        {"0", 0},
+        {"1h2m3s4ms", 3723004},
+        {"", UINT64_MAX},
+        {"s", UINT64_MAX},
+        {"1x", UINT64_MAX},
+        {"1m30", UINT64_MAX},
+        {"-1s", UINT64_MAX},
+        {"1 s", UINT64_MAX},
+        {"1sm", UINT64_MAX},
+        {"inf", UINT64_MAX},
+        {"1e99s", UINT64_MAX},
+        {"0x1s", UINT64_MAX},
+        {"1.2.3s", UINT64_MAX},
+        {"1..2", UINT64_MAX},
+        {"99999999999999999999999999", UINT64_MAX},
+        {"9999999999999h", UINT64_MAX},
+        {"20.5", 20500},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         uint64_t ms = UINT64_MAX;
