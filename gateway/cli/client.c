@@ -279,7 +279,7 @@ static void pause_ms(uint64_t ms)
 /* Doubles from RETRY_FIRST_MS, and a random part of that, so that many callers spread. */
 static uint64_t backoff_ms(unsigned tries)
 {
-    uint64_t most = RETRY_FIRST_MS << (tries < 6 ? tries : 6);
+    uint64_t most = (uint64_t) RETRY_FIRST_MS << (tries < 6 ? tries : 6);
     if (most > RETRY_MOST_MS)
         most = RETRY_MOST_MS;
     return most / 2 + uuid_random() % (most / 2 + 1);
