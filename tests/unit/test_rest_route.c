@@ -83,20 +83,22 @@ static void test_document(void **state)
                                           [HTTP_M_PATCH] = "patch",
                                           [HTTP_M_DELETE] = "delete"};
     cJSON *document = load_document();
-    const cJSON *paths = cJSON_GetObjectItem(document, "paths"), *path;
+    const cJSON *paths = cJSON_GetObjectItemCaseSensitive(document, "paths"), *path;
     size_t described = 0;
     cJSON_ArrayForEach(path, paths) described += (size_t) cJSON_GetArraySize(path);
     assert_int_equal(described, REST_N_ROUTES);
     for (size_t i = 0; i < REST_N_ROUTES; i++) {
         const struct rest_route *r = &REST_ROUTES[i];
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(paths, r->path);
-        const cJSON *operation = cJSON_GetObjectItem(item, METHODS[r->method]);
+        const cJSON *operation = cJSON_GetObjectItemCaseSensitive(item, METHODS[r->method]);
         if (operation == NULL)
             fail_msg("%s is not in the document", r->name);
-        assert_string_equal(cJSON_GetObjectItem(operation, "operationId")->valuestring, r->name);
-        const cJSON *security = cJSON_GetObjectItem(operation, "security");
+        assert_string_equal(cJSON_GetObjectItemCaseSensitive(operation, "operationId")->valuestring,
+                            r->name);
+        const cJSON *security = cJSON_GetObjectItemCaseSensitive(operation, "security");
         assert_int_equal(cJSON_GetArraySize(security) == 0, r->open);
-        assert_int_equal(cJSON_GetObjectItem(operation, "x-required-role") == NULL, r->open);
+        assert_int_equal(cJSON_GetObjectItemCaseSensitive(operation, "x-required-role") == NULL,
+                         r->open);
     }
     cJSON_Delete(document);
 }
