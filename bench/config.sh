@@ -58,6 +58,7 @@ gateway:
   paths: [$(IFS=, && printf '%s' "${paths[*]}")]
   $defaults
   $more
+management: { listen: [] }
 webhooks:
   listen: ["127.0.0.1:0"]
   max_body_bytes: 16MiB

@@ -83,15 +83,16 @@ static void start(char ret_name[LISTENER_NAME_SIZE])
     log_set_level(LOG_ERROR);
     struct shared *s = &gateway.shared;
     s->cfg = gateway.cfg;
-    s->gateway_caps = (struct caps){.max_connections = options.connections + 1,
-                                    .max_half_open = options.connections + 1};
+    s->caps[LISTENER_GATEWAY] = (struct caps){.max_connections = options.connections + 1,
+                                              .max_half_open = options.connections + 1};
     s->workers = &gateway.worker;
     s->n_workers = 1;
     s->front = &gateway.front;
     if (path_table_new(gateway.cfg, &s->paths) < 0 ||
         listener_bind("127.0.0.1:0", true, &fd, ret_name) < 0 ||
-        worker_init(&gateway.worker, s, 0, LISTENER_GATEWAY, &fd, 1) < 0 ||
-        worker_init(&gateway.front, s, 1, LISTENER_WEBHOOKS, NULL, 0) < 0)
+        worker_init(&gateway.worker, s, 0, &(struct worker_sockets){LISTENER_GATEWAY, &fd, 1}, 1) <
+            0 ||
+        worker_init(&gateway.front, s, 1, NULL, 0) < 0)
         die("the gateway cannot be made");
     gateway.path = path_by_name(s->paths, "/");
     if (gateway.path == NULL)

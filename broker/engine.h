@@ -19,7 +19,7 @@ struct engine; /* each engine's own; never defined here */
 /* A batch that is safe: to be put on its path's log. */
 struct engine_batch {
     struct path *path;
-    const char *trigger_name;
+    const char *trigger_name; /* of then; borrowed like all of it */
     enum batch_flush why;
     size_t n_events;
     char first_event_id[ID_SIZE], last_event_id[ID_SIZE];
@@ -66,10 +66,32 @@ struct engine_submission {
 /* A flushed batch of a trigger on its way to every node; everything is copied. */
 struct engine_broadcast {
     struct path *path;
-    const char *trigger_id, *trigger_name; /* live as long as the configuration */
+    const char *trigger_id, *trigger_name;
     const struct batch_message *message;
     struct slice frames;
     bool provisional; /* of events submitted just before: goes with them, or not at all */
+};
+
+/* What the engine keeps besides events: small records by kind and id, whose meaning is their
+ * owner's. */
+enum engine_record_kind { ENGINE_TRIGGER = 1, ENGINE_OPERATION = 2 };
+struct engine_record {
+    enum engine_record_kind kind;
+    const char *id;
+    struct slice value; /* empty: it is deleted */
+};
+/* Records that change together, or not at all; a trigger's record takes what else is kept of it
+ * along when it goes. Everything is copied. */
+struct engine_change {
+    const struct engine_record *records;
+    size_t n;
+    /* NULL, or a trigger for which every event numbered up to `batched_seq` counts as batched. */
+    const char *trigger_id;
+    uint64_t batched_seq;
+    /* 0: safe. Comes in order with what was submitted and broadcast before. -ENOSPC, ...: nothing
+     * was changed. Maybe before change() returns. */
+    void (*done)(void *arg, int err);
+    void *arg;
 };
 
 struct engine_stats {
@@ -86,8 +108,11 @@ struct engine_ops {
     /* Fills what ingest keeps in memory; once, before start(). */
     MUST_CHECK int (*load)(struct engine *e, struct catalog *catalog, struct seen *seen,
                            struct id_gen *ids);
-    /* All triggers of the configuration: *ret_last_seq says of each up to which number its events
-     * are in batches already. Once, before start(). */
+    /* All records kept, by kind and then id; before load_triggers(). */
+    MUST_CHECK int (*load_records)(struct engine *e,
+                                   void (*one)(void *, const struct engine_record *), void *ctx);
+    /* All triggers there are: *ret_last_seq says of each up to which number its events are in
+     * batches already. Once, before start(). */
     MUST_CHECK int (*load_triggers)(struct engine *e, const char *const *ids, size_t n,
                                     uint64_t *ret_last_seq);
     /* Everything is wired, the mailbox is open: what was accepted and is not in a batch of each
@@ -112,6 +137,9 @@ struct engine_ops {
     /* Calls `done` when all that was submitted and broadcast before is safe and delivered, or can
      * not be. */
     void (*settle)(struct engine *e, void (*done)(void *arg), void *arg);
+    void (*change)(struct engine *e, const struct engine_change *c);
+    /* The number of the event submitted last; from load_triggers() on. */
+    uint64_t (*submitted_seq)(const struct engine *e);
     /* Events with numbers up to `seq` are in batches, all of which were broadcast before. */
     void (*batched)(struct engine *e, uint64_t seq);
     uint64_t (*now_ms)(struct engine *e); /* the clock of the de-duplication window */

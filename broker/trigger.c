@@ -3,76 +3,58 @@
 
 #include "mem.h"
 
-#include <mbedtls/md.h>
 #include <stdlib.h>
 
-#define LISTED_SIZE    1024
-#define ROLE_BROADCAST "api-gateway.websocketBroadcaster"
+#define LISTED_SIZE 1024
 
 struct trigger_set {
-    struct trigger *at;        /* in the order of the configuration */
+    struct trigger **at;       /* in the order of making */
     struct trigger **by_image; /* the same, sorted by registry id, image_name, and that order */
     size_t n;
+    bool stale; /* by_image: a start adds thousands before it looks for the first time */
 };
 
-/* NULL is any image, as "" is. */
-static const char *image_of(const struct trigger *t)
-{
-    return t->rule->image_name == NULL ? "" : t->rule->image_name;
-}
-
-/* A trigger of the configuration has no id of its own; one made from its name stays the same over
- * restarts and edits of other triggers. */
-static void id_of_name(const char *name, char ret[ID_SIZE])
-{
-    uint8_t hash[32];
-    int r = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), (const uint8_t *) name,
-                       strlen(name), hash);
-    ASSERT(r == 0);
-    uint64_t hi = 0, lo = 0;
-    for (size_t i = 0; i < 3; i++)
-        hi = hi << 8 | hash[i];
-    for (size_t i = 3; i < 11; i++)
-        lo = lo << 8 | hash[i];
-    id_encode("a1s", hi >> 3, lo, ret); /* 21 + 64 bits */
-}
+/* --- the set --- */
 
 static int compare_key(const char *registry_id, const char *image, const struct trigger *t)
 {
-    int r = strcmp(registry_id, t->rule->registry_id);
-    return r != 0 ? r : strcmp(image, image_of(t));
+    int r = strcmp(registry_id, t->spec.registry_id);
+    return r != 0 ? r : strcmp(image, t->spec.image_name);
 }
 
 static int compare_triggers(const void *a, const void *b)
 {
     const struct trigger *x = *(struct trigger *const *) a, *y = *(struct trigger *const *) b;
-    int r = compare_key(x->rule->registry_id, image_of(x), y);
-    return r != 0 ? r : (x > y) - (x < y); /* one array, so its order is the addresses' */
+    int r = compare_key(x->spec.registry_id, x->spec.image_name, y);
+    return r != 0 ? r : (x->place > y->place) - (x->place < y->place);
 }
 
-struct trigger_set *trigger_set_new(const struct config *cfg)
+static void make_index(struct trigger_set *set)
 {
-    struct trigger_set *set = xcalloc(1, sizeof(*set));
-    set->n = cfg->n_triggers;
-    set->at = xcalloc(set->n, sizeof(set->at[0]));
-    set->by_image = xcalloc(set->n, sizeof(struct trigger *));
-    for (size_t i = 0; i < set->n; i++) {
-        const struct config_trigger *rule = &cfg->triggers[i];
-        struct trigger *t = &set->at[i];
-        t->rule = rule;
-        id_of_name(rule->name, t->id);
-        t->allowed = config_account_has_role(cfg, rule->service_account_id, ROLE_BROADCAST);
-        set->by_image[i] = t;
-    }
+    set->stale = false;
+    for (size_t i = 0; i < set->n; i++)
+        set->by_image[i] = set->at[i];
     if (set->n > 0)
         qsort(set->by_image, set->n, sizeof(struct trigger *), compare_triggers);
-    return set;
+}
+
+struct trigger_set *trigger_set_new(void)
+{
+    return xcalloc(1, sizeof(struct trigger_set));
+}
+
+static void trigger_free(struct trigger *t)
+{
+    trigger_spec_fini(&t->spec);
+    free(t);
 }
 
 void trigger_set_free(struct trigger_set *set)
 {
     if (set == NULL)
         return;
+    for (size_t i = 0; i < set->n; i++)
+        trigger_free(set->at[i]);
     free(set->by_image);
     free(set->at);
     free(set);
@@ -83,16 +65,55 @@ size_t trigger_set_size(const struct trigger_set *set)
     return set->n;
 }
 
-struct trigger *trigger_set_at(struct trigger_set *set, size_t i)
+struct trigger *trigger_set_at(const struct trigger_set *set, size_t i)
 {
     ASSERT(i < set->n);
-    return &set->at[i];
+    return set->at[i];
 }
 
-static bool any(const char *filter)
+struct trigger *trigger_set_find(const struct trigger_set *set, const char *id)
 {
-    return filter == NULL || filter[0] == '\0';
+    for (size_t i = 0; i < set->n; i++) {
+        if (strcmp(set->at[i]->spec.id, id) == 0)
+            return set->at[i];
+    }
+    return NULL;
 }
+
+struct trigger *trigger_set_add(struct trigger_set *set, const struct trigger_spec *spec)
+{
+    struct trigger *t = xcalloc(1, sizeof(*t));
+    size_t size = (set->n + 1) * sizeof(struct trigger *);
+    trigger_spec_copy(spec, &t->spec);
+    set->at = xrealloc(set->at, size);
+    set->by_image = xrealloc(set->by_image, size);
+    t->place = set->n;
+    set->at[set->n++] = t;
+    set->stale = true;
+    return t;
+}
+
+void trigger_set_replace(struct trigger_set *set, struct trigger *t,
+                         const struct trigger_spec *spec)
+{
+    trigger_spec_fini(&t->spec);
+    trigger_spec_copy(spec, &t->spec);
+    set->stale = true;
+}
+
+void trigger_set_remove(struct trigger_set *set, struct trigger *t)
+{
+    ASSERT(t->place < set->n && set->at[t->place] == t);
+    set->n--;
+    for (size_t i = t->place; i < set->n; i++) {
+        set->at[i] = set->at[i + 1];
+        set->at[i]->place = i;
+    }
+    set->stale = true;
+    trigger_free(t);
+}
+
+/* --- matching --- */
 
 /* `name` is "<repository>", or "<registry id>/<repository>" as the original's listings print it. */
 static bool names_image(const char *name, const struct event *e)
@@ -104,13 +125,11 @@ static bool names_image(const char *name, const struct event *e)
            strcmp(name + n + 1, e->repository) == 0;
 }
 
-bool trigger_matches(const struct trigger *t, const struct event *e)
+bool trigger_matches(const struct trigger_spec *t, const struct event *e)
 {
-    const struct config_trigger *rule = t->rule;
-    return strcmp(rule->registry_id, e->registry_id) == 0 &&
-           (rule->event_types & (1u << e->type)) != 0 &&
-           (any(rule->image_name) || names_image(rule->image_name, e)) &&
-           (any(rule->tag) || strcmp(rule->tag, e->tag) == 0);
+    return strcmp(t->registry_id, e->registry_id) == 0 && (t->event_types & (1u << e->type)) != 0 &&
+           (t->image_name[0] == '\0' || names_image(t->image_name, e)) &&
+           (t->tag[0] == '\0' || strcmp(t->tag, e->tag) == 0);
 }
 
 /* Those of one registry and image_name, in order. */
@@ -138,7 +157,8 @@ static struct run *first_of(struct run *runs, size_t n)
 {
     struct run *first = NULL;
     for (size_t i = 0; i < n; i++) {
-        if (runs[i].at < runs[i].end && (first == NULL || *runs[i].at < *first->at))
+        if (runs[i].at < runs[i].end &&
+            (first == NULL || (*runs[i].at)->place < (*first->at)->place))
             first = &runs[i];
     }
     return first;
@@ -154,21 +174,19 @@ static void listed_name(const struct event *e, char ret[LISTED_SIZE])
     memcpy(ret + registry + 1, e->repository, repository + 1);
 }
 
-size_t trigger_set_match(struct trigger_set *set, struct event *e,
-                         void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx)
+void trigger_set_match(struct trigger_set *set, struct event *e,
+                       void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx)
 {
     char listed[LISTED_SIZE];
+    if (set->stale)
+        make_index(set);
     listed_name(e, listed);
     struct run runs[] = {run_of(set, e->registry_id, ""),
                          run_of(set, e->registry_id, e->repository),
                          run_of(set, e->registry_id, listed)};
-    size_t hits = 0;
     for (struct run *run; (run = first_of(runs, ARRAY_LEN(runs))) != NULL;) {
         struct trigger *t = *run->at++;
-        if (trigger_matches(t, e)) {
-            hits++;
+        if (trigger_matches(&t->spec, e))
             hit(ctx, t, e);
-        }
     }
-    return hits;
 }

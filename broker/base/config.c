@@ -1,35 +1,15 @@
 /* config.c - a document becomes a configuration, by the table in config_table.c. */
 #include "config.h"
 
+#include "config_check.h"
 #include "config_set.h"
-#include "config_value.h"
 #include "mem.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
 
-#define KEY_SIZE    256
 #define WORKERS_MAX 256
-
-#define EVENT_BYTES 4096
-
-struct loader {
-    struct problems problems;
-    struct config *cfg;
-    struct config_path path_defaults;
-    /* Beside SETTINGS: the line of each key in what is being read, 0 where it was left out. */
-    unsigned lines[SETTINGS_MAX];
-    unsigned path_default_lines[SETTINGS_MAX]; /* the same of gateway.defaults */
-};
-
-/* A mapping that is being read: what its keys are in the table ("gateway.paths[].") and in messages
- * ("gateway.paths[2]."), and the structure that the table's offsets are in. */
-struct scope {
-    char pattern[KEY_SIZE], shown[KEY_SIZE];
-    void *base;
-};
 
 static void read_map(struct loader *l, const struct doc_node *node, const struct scope *scope);
 
@@ -58,7 +38,7 @@ static void set_defaults(const char *pattern, void *base)
 /* How many letters to change, add or leave out to make one of the other (Levenshtein). */
 static size_t distance(struct slice a, struct slice b)
 {
-    size_t row[KEY_SIZE];
+    size_t row[CONFIG_KEY_SIZE];
     if (b.len >= ARRAY_LEN(row) || a.len >= ARRAY_LEN(row))
         return SIZE_MAX;
     for (size_t j = 0; j <= b.len; j++)
@@ -115,138 +95,6 @@ static void unknown_key(struct loader *l, const struct doc_node *node, const str
                      doc_quote(node->key, quoted));
 }
 
-/* --- checks across keys --- */
-
-static unsigned line_of(const struct loader *l, const struct scope *scope, const char *key)
-{
-    char name[2 * KEY_SIZE];
-    (void) snprintf(name, sizeof(name), "%s%s", scope->pattern, key);
-    const struct setting *s = setting_find(name);
-    ASSERT(s != NULL);
-    return l->lines[s - SETTINGS];
-}
-
-/* Notes a problem of a key that the file has. */
-__attribute__((format(printf, 4, 5))) static void note(struct loader *l, const struct scope *scope,
-                                                       const char *key, const char *fmt, ...)
-{
-    char shown[2 * KEY_SIZE], text[KEY_SIZE];
-    (void) snprintf(shown, sizeof(shown), "%s%s", scope->shown, key);
-    va_list args;
-    va_start(args, fmt);
-    (void) vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    problems_add(&l->problems, line_of(l, scope, key), shown, "%s", text);
-}
-
-static void check_path(struct loader *l, struct config_path *path, const struct scope *scope)
-{
-    static const struct {
-        const char *small, *large;
-        size_t small_offset, large_offset;
-    } PAIRS[] = {
-        {"max_frame_bytes", "max_message_bytes", offsetof(struct config_path, max_frame_bytes),
-         offsetof(struct config_path, max_message_bytes)},
-        {"memory_bytes", "history_bytes", offsetof(struct config_path, memory_bytes),
-         offsetof(struct config_path, history_bytes)},
-        {"max_lag_bytes", "memory_bytes", offsetof(struct config_path, max_lag_bytes),
-         offsetof(struct config_path, memory_bytes)},
-    };
-    if (line_of(l, scope, "memory_bytes") == 0 && path->max_lag_bytes > path->memory_bytes)
-        path->memory_bytes = path->max_lag_bytes; /* who may lag that far finds it in memory */
-    for (size_t i = 0; i < ARRAY_LEN(PAIRS); i++) {
-        uint64_t *small = (uint64_t *) (void *) ((char *) path + PAIRS[i].small_offset);
-        uint64_t large = *(uint64_t *) (void *) ((char *) path + PAIRS[i].large_offset);
-        if (*small <= large)
-            continue;
-        char most[VALUE_TEXT_SIZE], is[VALUE_TEXT_SIZE];
-        if (line_of(l, scope, PAIRS[i].small) == 0) /* left out: the default follows the other */
-            *small = large;
-        else
-            note(l, scope, PAIRS[i].small, "expected at most %s (%s), got %s", PAIRS[i].large,
-                 value_print_size(large, most), value_print_size(*small, is));
-    }
-}
-
-static void check_registry(struct loader *l, const struct scope *scope)
-{
-    if (line_of(l, scope, "token") != 0 && line_of(l, scope, "token_file") != 0)
-        note(l, scope, "token_file", "expected either token or token_file, got both");
-}
-
-static char *unique_of(const struct list_place *list, const void *items, size_t i)
-{
-    return *(char *const *) (const void *) ((const char *) items + i * list->item_size +
-                                            list->unique_offset);
-}
-
-static void *items_of(const struct list_place *list, struct config *cfg)
-{
-    return *(void **) (void *) ((char *) cfg + list->at_offset);
-}
-
-static size_t *count_of(const struct list_place *list, struct config *cfg)
-{
-    return (size_t *) (void *) ((char *) cfg + list->n_offset);
-}
-
-/* `value`, of the trigger's `key`, is the name of an element of the list. Where a name could not be
- * read, no other is called unknown: that would be a consequence of a problem that is noted already.
- */
-static void check_reference(struct loader *l, const struct scope *scope, const char *key,
-                            const char *value, const char *list_key)
-{
-    const struct list_place *list = list_find(list_key);
-    const void *items = items_of(list, l->cfg);
-    for (size_t i = 0; i < *count_of(list, l->cfg); i++) {
-        const char *name = unique_of(list, items, i);
-        if (name == NULL || strcmp(name, value) == 0)
-            return;
-    }
-    char quoted[DOC_QUOTE_SIZE];
-    note(l, scope, key, "expected one of %s, got %s", list_key, doc_quote(value, quoted));
-}
-
-/* One event always fits into EVENT_BYTES, and an event that fits into no message would be lost. */
-static void check_room(struct loader *l, const struct scope *scope, const char *key,
-                       const char *name)
-{
-    for (size_t i = 0; i < l->cfg->gateway.n_paths; i++) {
-        const struct config_path *path = &l->cfg->gateway.paths[i];
-        if (path->path == NULL || strcmp(path->path, name) != 0 ||
-            path->max_message_bytes >= EVENT_BYTES)
-            continue;
-        char is[VALUE_TEXT_SIZE];
-        note(l, scope, key,
-             "expected a path with max_message_bytes of at least 4KiB, got one with %s",
-             value_print_size(path->max_message_bytes, is));
-    }
-}
-
-static void check_trigger(struct loader *l, const struct config_trigger *t,
-                          const struct scope *scope)
-{
-#define RULE      "rule.container_registry."
-#define BROADCAST RULE "gateway_websocket_broadcast."
-    if (t->registry_id != NULL)
-        check_reference(l, scope, RULE "registry_id", t->registry_id, "registries");
-    if (t->path != NULL) {
-        check_reference(l, scope, BROADCAST "path", t->path, "gateway.paths");
-        check_room(l, scope, BROADCAST "path", t->path);
-    }
-    if (t->service_account_id != NULL)
-        check_reference(l, scope, BROADCAST "service_account_id", t->service_account_id,
-                        "service_accounts");
-    const char *id = l->cfg->gateway.id;
-    if (t->gateway_id == NULL || id == NULL || strcmp(t->gateway_id, id) == 0)
-        return;
-    char quoted[DOC_QUOTE_SIZE];
-    note(l, scope, BROADCAST "gateway_id", "expected gateway.id (%s), got %s", id,
-         doc_quote(t->gateway_id, quoted));
-#undef RULE
-#undef BROADCAST
-}
-
 /* --- lists and mappings --- */
 
 static void check_required(struct loader *l, const struct scope *scope, unsigned line)
@@ -255,25 +103,10 @@ static void check_required(struct loader *l, const struct scope *scope, unsigned
         const struct setting *s = &SETTINGS[i];
         if (!is_of(s, scope->pattern) || (s->flags & SETTING_REQUIRED) == 0 || l->lines[i] != 0)
             continue;
-        char key[2 * KEY_SIZE], expected[SETTING_TEXT_SIZE];
+        char key[2 * CONFIG_KEY_SIZE], expected[SETTING_TEXT_SIZE];
         (void) snprintf(key, sizeof(key), "%s%s", scope->shown, s->key + strlen(scope->pattern));
         problems_add(&l->problems, line, key, "expected %s, got nothing",
                      setting_expected(s, expected));
-    }
-}
-
-static void check_unique(struct loader *l, const struct list_place *list, const void *items,
-                         size_t i, const struct scope *scope)
-{
-    const char *name = unique_of(list, items, i);
-    for (size_t other = 0; name != NULL && other < i; other++) {
-        const char *earlier = unique_of(list, items, other);
-        if (earlier == NULL || strcmp(earlier, name) != 0)
-            continue;
-        char quoted[DOC_QUOTE_SIZE];
-        note(l, scope, list->unique_key, "expected each %s once, got %s again", list->unique_key,
-             doc_quote(name, quoted));
-        return;
     }
 }
 
@@ -297,7 +130,7 @@ static void read_item(struct loader *l, const struct list_place *list, const str
     }
 
     if (node->kind == DOC_TEXT && list->text_item_key != NULL) {
-        char key[KEY_SIZE];
+        char key[CONFIG_KEY_SIZE];
         (void) snprintf(key, sizeof(key), "%s%s", scope.pattern, list->text_item_key);
         const struct setting *s = setting_find(key);
         ASSERT(s != NULL);
@@ -309,13 +142,7 @@ static void read_item(struct loader *l, const struct list_place *list, const str
         if (node->kind == DOC_MAP || node->null)
             check_required(l, &scope, node->line);
     }
-    check_unique(l, list, items, i, &scope);
-    if (path && l->problems.n == problems)
-        check_path(l, item, &scope);
-    else if (items == l->cfg->registries)
-        check_registry(l, &scope);
-    else if (items == l->cfg->triggers)
-        check_trigger(l, item, &scope);
+    config_check_item(l, list, i, &scope, l->problems.n == problems);
 }
 
 static void read_list(struct loader *l, const struct setting *s, const struct doc_node *node,
@@ -332,7 +159,7 @@ static void read_list(struct loader *l, const struct setting *s, const struct do
     void **items = (void **) (void *) ((char *) l->cfg + list->at_offset);
     *items = xcalloc(node->n, list->item_size);
     for (const struct doc_node *item = node->first; item != NULL; item = item->next) {
-        size_t i = (*count_of(list, l->cfg))++;
+        size_t i = (*config_count(list, l->cfg))++;
         if (*items == l->cfg->triggers)
             l->cfg->triggers[i].line = item->line;
         read_item(l, list, item, *items, i);
@@ -360,7 +187,7 @@ static void read_member(struct loader *l, const struct doc_node *node, const str
 {
     struct scope inner = *scope;
     char quoted[DOC_QUOTE_SIZE];
-    bool simple = node->key[strspn(node->key, "abcdefghijklmnopqrstuvwxyz_")] == '\0';
+    bool simple = node->key[strspn(node->key, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
     (void) snprintf(inner.pattern, sizeof(inner.pattern), "%s%s", scope->pattern, node->key);
     (void) snprintf(inner.shown, sizeof(inner.shown), "%s%s", scope->shown,
                     simple ? node->key : doc_quote(node->key, quoted));
@@ -401,7 +228,7 @@ static void read_map(struct loader *l, const struct doc_node *node, const struct
     if (node->kind == DOC_TEXT && node->null)
         return; /* a section of which everything is commented out */
     if (node->kind != DOC_MAP) {
-        char key[KEY_SIZE], quoted[DOC_QUOTE_SIZE];
+        char key[CONFIG_KEY_SIZE], quoted[DOC_QUOTE_SIZE];
         (void) snprintf(key, sizeof(key), "%.*s", (int) strlen(scope->shown) - 1, scope->shown);
         problems_add(&l->problems, node->line, key, "expected a mapping, got %s",
                      node->kind == DOC_LIST ? "a list" : doc_quote(node->text, quoted));
@@ -425,6 +252,7 @@ static void read_root(struct loader *l, const struct doc_node *root)
         read_list(l, paths, &list, paths->key);
     }
     read_members(l, root, &scope, true);
+    config_check_all(l, &scope);
     if (l->cfg->gateway.workers == 0) {
         unsigned cpus = uv_available_parallelism();
         l->cfg->gateway.workers = cpus < WORKERS_MAX ? cpus : WORKERS_MAX;
@@ -465,15 +293,20 @@ void config_free(struct config *cfg)
     if (cfg == NULL)
         return;
     for (size_t i = 0; i < N_LISTS; i++) {
-        char pattern[KEY_SIZE];
+        char pattern[CONFIG_KEY_SIZE];
         (void) snprintf(pattern, sizeof(pattern), "%s[].", LISTS[i].key);
-        char *items = items_of(&LISTS[i], cfg);
-        for (size_t item = 0; item < *count_of(&LISTS[i], cfg); item++)
+        char *items = config_items(&LISTS[i], cfg);
+        for (size_t item = 0; item < *config_count(&LISTS[i], cfg); item++)
             settings_fini(pattern, items + item * LISTS[i].item_size);
         free(items);
     }
     settings_fini("", cfg);
     free(cfg);
+}
+
+bool config_is_open(const struct config *cfg)
+{
+    return cfg->n_users == 0 && cfg->n_tokens == 0 && cfg->n_api_keys == 0;
 }
 
 bool config_account_has_role(const struct config *cfg, const char *account_id, const char *role)

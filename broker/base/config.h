@@ -42,9 +42,38 @@ struct config_registry {
     char *token;     /* NULL: no authentication. From `token`, or the first line of `token_file` */
 };
 
-struct config_account {
+struct config_user {
     char *id;
-    struct config_strings roles;
+    struct config_strings roles; /* on the folder */
+};
+
+struct config_account {
+    char *id, *name;             /* name NULL: none */
+    char *folder_id;             /* where it lies; NULL: config.folder_id */
+    struct config_strings roles; /* on the folder of the configuration, wherever it lies */
+};
+
+/* The order is enum iam_kind's (broker/iam.h). */
+enum config_resource {
+    CONFIG_CLOUD,
+    CONFIG_FOLDER,
+    CONFIG_GATEWAY,
+    CONFIG_REGISTRY,
+    CONFIG_ACCOUNT
+};
+
+struct config_binding {
+    char *subject, *role;
+    enum config_resource kind;
+    char
+        *id; /* never NULL once loaded: left out, it is the one cloud, folder or gateway there is */
+};
+
+/* A token of a user or service account, or an API key of a service account. */
+struct config_secret {
+    char *subject;
+    char *sha256;          /* of the secret: 64 hexadecimal digits, no capitals */
+    uint64_t expires_at_s; /* Unix time; 0: never */
 };
 
 struct config_trigger {
@@ -81,7 +110,9 @@ struct config {
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
     } webhooks;
     struct {
-        struct config_strings listen, grpc_listen; /* read and checked; served by a later version */
+        struct config_strings listen, grpc_listen; /* the second: served by a later version */
+        uint64_t max_triggers, max_connections, max_body_bytes;
+        uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
     } management;
     struct {
         uint64_t busy_timeout_ms, ballast_bytes, max_dead_letters;
@@ -94,8 +125,14 @@ struct config {
     } catalog;
     struct config_registry *registries;
     size_t n_registries;
+    struct config_user *users;
+    size_t n_users;
     struct config_account *service_accounts;
     size_t n_service_accounts;
+    struct config_binding *bindings;
+    size_t n_bindings;
+    struct config_secret *tokens, *api_keys;
+    size_t n_tokens, n_api_keys;
     struct config_trigger *triggers;
     size_t n_triggers;
 };
@@ -108,6 +145,10 @@ void config_free(struct config *cfg); /* NULL is fine */
 
 /* conf/reference.md, from the table. */
 MUST_CHECK int config_print_reference(struct buf *out);
+
+/* Nobody could log in: there is no user, token or API key. The management listeners then serve
+ * whoever reaches them, so they are refused any address but loopback. */
+bool config_is_open(const struct config *cfg);
 
 /* True when the account exists and has the role. */
 bool config_account_has_role(const struct config *cfg, const char *account_id, const char *role);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 _Static_assert(sizeof(enum config_inbound) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
+_Static_assert(sizeof(enum config_resource) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_slow) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 
 #define KEY_SIZE 256
@@ -49,6 +50,7 @@ static bool set_number(const struct setting *s, const char *text, void *at)
     }
     bool ok = s->type == SETTING_SIZE       ? value_size(text, &value)
               : s->type == SETTING_DURATION ? value_duration(text, &value)
+              : s->type == SETTING_TIME     ? value_time(text, &value)
                                             : value_count(text, &value);
     if (!ok || value < s->min || value > s->max)
         return false;

@@ -2,6 +2,7 @@
 #include "config_table.h"
 
 #include "config_value.h"
+#include "role.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@ static const char *const INBOUND_WORDS[] = {"ignore", "reject", "echo", NULL};
 static const char *const SLOW_WORDS[] = {"close", "skip", NULL};
 static const char *const ENGINE_WORDS[] = {"embedded", "memory", NULL};
 static const char *const SWITCH_WORDS[] = {"false", "true", NULL};
+static const char *const RESOURCE_WORDS[] = {"cloud",    "folder",          "gateway",
+                                             "registry", "service_account", NULL};
 static const char *const KIND_WORDS[] = {"distribution", NULL};
 
 static const struct setting_format
@@ -24,7 +27,11 @@ static const struct setting_format
     ORIGIN = {"scheme://host or scheme://host:port without capitals", value_is_origin, NULL},
     PATH = {"such as / or /teams/{team} or /files/{name+}", value_is_path, NULL},
     VISIBLE = {"of visible ASCII", value_is_visible, NULL},
-    ROLE = {"text of letters, digits, _ . -", value_is_id, NULL}, ANY = {"", value_is_any, NULL},
+    ROLE = {"that are a role, such as functions.viewer", value_is_role, NULL},
+    ROLES_EACH = {"a role, such as functions.viewer", value_is_role, NULL},
+    SHA256 = {"of a SHA-256 in hexadecimal without capitals", value_is_sha256, NULL},
+    ANY = {"", value_is_any, NULL},
+    RESOURCE = {"cloud, folder, gateway, registry or service_account", NULL, RESOURCE_WORDS},
     LOG_LEVEL = {"debug, info, warn or error", NULL, LOG_LEVEL_WORDS},
     INBOUND = {"ignore, reject or echo", NULL, INBOUND_WORDS},
     SLOW = {"close or skip", NULL, SLOW_WORDS},
@@ -37,21 +44,27 @@ static const struct setting_format
 #define P(member)         "gateway.paths[]." #member, offsetof(struct config_path, member)
 #define P_MS(key, member) "gateway.paths[]." key, offsetof(struct config_path, member)
 #define R(member)         "registries[]." #member, offsetof(struct config_registry, member)
+#define U(member)         "users[]." #member, offsetof(struct config_user, member)
 #define A(member)         "service_accounts[]." #member, offsetof(struct config_account, member)
+#define B(key, member)    "bindings[]." key, offsetof(struct config_binding, member)
+#define S(list, member)   #list "[]." #member, offsetof(struct config_secret, member)
+#define S_TIME(list)      #list "[].expires_at", offsetof(struct config_secret, expires_at_s)
 #define T(member)         "triggers[]." #member, offsetof(struct config_trigger, member)
 #define RULE(key, member)                                                                          \
     "triggers[].rule.container_registry." key, offsetof(struct config_trigger, member)
 #define NO_PLACE 0
 
-#define HOUR ((uint64_t) 3600000)
-#define DAY  (24 * HOUR)
-#define KIB  ((uint64_t) 1 << 10)
-#define MIB  ((uint64_t) 1 << 20)
-#define GIB  ((uint64_t) 1 << 30)
+#define HOUR        ((uint64_t) 3600000)
+#define DAY         (24 * HOUR)
+#define LAST_SECOND ((uint64_t) 253402300799) /* of the year 9999 */
+#define KIB         ((uint64_t) 1 << 10)
+#define MIB         ((uint64_t) 1 << 20)
+#define GIB         ((uint64_t) 1 << 30)
 
 #define COUNT    SETTING_COUNT
 #define SIZE     SETTING_SIZE
 #define DURATION SETTING_DURATION
+#define TIME     SETTING_TIME
 #define TEXT     SETTING_TEXT
 #define TEXTS    SETTING_TEXTS
 #define CHOICE   SETTING_CHOICE
@@ -77,8 +90,18 @@ const struct setting SETTINGS[] = {
      "Lines below this level are not written."},
     {C(registries),                   LIST,     0, 4096,       NULL,       NULL, 0,
      "Who may post: mappings with the keys of `registries[]`."},
+    {C(users),                        LIST,     0, 4096,       NULL,       NULL, 0,
+     "People who manage: mappings with the keys of `users[]`."},
     {C(service_accounts),             LIST,     0, 4096,       NULL,       NULL, 0,
-     "In whose name triggers act: mappings with the keys of `service_accounts[]`."},
+     "In whose name triggers and programs act: mappings with the keys of `service_accounts[]`."},
+    {C(bindings),                     LIST,     0, 4096,       NULL,       NULL, LATE,
+     "Who has which role where: mappings with the keys of `bindings[]`."},
+    {C(tokens),                       LIST,     0, 4096,       NULL,       NULL, LATE,
+     "What users and service accounts log in with: mappings with the keys of `tokens[]`. Without "
+     "users, tokens and API keys whoever reaches the management listeners may do everything, and "
+     "these must be loopback addresses."},
+    {C(api_keys),                     LIST,     0, 4096,       NULL,       NULL, LATE,
+     "What service accounts log in with as well: mappings with the keys of `api_keys[]`."},
     {C(triggers),                     LIST,     0, 4096,       NULL,       NULL, LATE,
      "Which events go to which path: mappings with the keys of `triggers[]`."},
 
@@ -175,10 +198,22 @@ const struct setting SETTINGS[] = {
     {C_MS(webhooks.keepalive_timeout),DURATION, 1, HOUR,       "15s",      NULL, 0,
      "How long a connection may wait for its next request."},
 
-    {C(management.listen),            TEXTS,    0, 16,         NULL,       &LISTEN, 0,
-     "REST and console. Checked, but served by a later version only."},
+    {C(management.listen),            TEXTS,    0, 16,         "127.0.0.1:8082", &LISTEN, 0,
+     "REST. `[]` switches it off."},
     {C(management.grpc_listen),       TEXTS,    0, 16,         NULL,       &LISTEN, 0,
      "gRPC. Checked, but served by a later version only."},
+    {C(management.max_triggers),      COUNT,    0, 10000,      "100",      NULL, 0,
+     "Triggers there may be when another is created; the API's quota serverless.triggers.count."},
+    {C(management.max_connections),   COUNT,    1, 1000000,    "256",      NULL, 0,
+     "Per process."},
+    {C(management.max_body_bytes),    SIZE,     1, GIB,        "1MiB",     NULL, 0,
+     "Longest request body; sixteen such bodies are held at once in all."},
+    {C_MS(management.header_timeout), DURATION, 1, HOUR,       "10s",      NULL, 0,
+     "From the first byte of a request to the end of its head, and for the answer."},
+    {C_MS(management.body_timeout),   DURATION, 1, HOUR,       "30s",      NULL, 0,
+     "For the body."},
+    {C_MS(management.keepalive_timeout),DURATION, 1, HOUR,     "15s",      NULL, 0,
+     "How long a connection may wait for its next request."},
 
     {C_MS(journal.busy_timeout),      DURATION, 1, HOUR,       "2s",       NULL, 0,
      "How long another process's lock on the journal is waited for; then webhooks get 503."},
@@ -208,10 +243,47 @@ const struct setting SETTINGS[] = {
                                          SETTING_TOKEN_FILE, 1, 4096, NULL,   &VISIBLE, 0,
      "A file whose first line is the token."},
 
+    {U(id),                           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
+     "Unique, service accounts included."},
+    {U(roles),                        TEXTS,    0, 64,         NULL,       &ROLES_EACH, 0,
+     "What the user may do in the folder and all that lies in it."},
+
     {A(id),                           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
-     "The id that triggers name as `service_account_id`."},
-    {A(roles),                        TEXTS,    0, 64,         NULL,       &ROLE, 0,
+     "The id that triggers name as `service_account_id`. Unique, users included."},
+    {A(name),                         TEXT,     0, 63,         NULL,       &ANY, 0,
+     "For people."},
+    {A(folder_id),                    TEXT,     1, 50,         NULL,       &ID, 0,
+     "Where the account lies; left out, in `folder_id`. In another folder, only roles on the cloud "
+     "or on the account itself allow using it."},
+    {A(roles),                        TEXTS,    0, 64,         NULL,       &ROLES_EACH, 0,
+     "What the account may do in the folder `folder_id` of the top level and all that lies in it; "
      "`api-gateway.websocketBroadcaster` lets it broadcast."},
+
+    {B("subject", subject),           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
+     "One of `users` or `service_accounts`."},
+    {B("role", role),                 TEXT,     1, 64,         NULL,       &ROLE, REQUIRED,
+     "What the subject gets."},
+    {B("resource.kind", kind),        CHOICE,   0, 0,          "folder",   &RESOURCE, 0,
+     "Where the role holds: there, and in all that lies in it. The gateway, registries and service "
+     "accounts lie in the folder, the folder in the cloud."},
+    {B("resource.id", id),            TEXT,     1, 50,         NULL,       &ID, 0,
+     "Which registry or service account; of the cloud, the folder and the gateway there is one."},
+
+    {S(tokens, subject),              TEXT,     1, 50,         NULL,       &ID, REQUIRED,
+     "One of `users` or `service_accounts`."},
+    {S(tokens, sha256),               TEXT,     64, 64,        NULL,       &SHA256, REQUIRED | SECRET,
+     "Of the token, which comes as `Authorization: Bearer TOKEN`. `regcast iam create-token` makes "
+     "one and prints these lines."},
+    {S_TIME(tokens),                  TIME,     1, LAST_SECOND, NULL,      NULL, 0,
+     "From then on it is refused. Left out: never."},
+
+    {S(api_keys, subject),            TEXT,     1, 50,         NULL,       &ID, REQUIRED,
+     "One of `service_accounts`."},
+    {S(api_keys, sha256),             TEXT,     64, 64,        NULL,       &SHA256, REQUIRED | SECRET,
+     "Of the key, which comes as `Authorization: Api-Key KEY`. `regcast iam create-api-key` makes "
+     "one and prints these lines."},
+    {S_TIME(api_keys),                TIME,     1, LAST_SECOND, NULL,      NULL, 0,
+     "From then on it is refused. Left out: never."},
 
     {T(name),                         TEXT,     3, 63,         NULL,       &TRIGGER_NAME, REQUIRED,
      "Unique."},
@@ -252,10 +324,19 @@ _Static_assert(ARRAY_LEN(SETTINGS) <= SETTINGS_MAX, "raise SETTINGS_MAX");
 #list, offsetof(struct config, list), offsetof(struct config, count), sizeof(type),        \
             text_item, #unique, offsetof(type, unique)                                             \
     }
+#define PLACE_OF_ANY(list, count, type)                                                            \
+    {                                                                                              \
+#list, offsetof(struct config, list), offsetof(struct config, count), sizeof(type), NULL,  \
+            NULL, 0                                                                                \
+    }
 const struct list_place LISTS[] = {
     PLACE(gateway.paths, gateway.n_paths, struct config_path, "path", path),
     PLACE(registries, n_registries, struct config_registry, NULL, id),
+    PLACE(users, n_users, struct config_user, NULL, id),
     PLACE(service_accounts, n_service_accounts, struct config_account, NULL, id),
+    PLACE_OF_ANY(bindings, n_bindings, struct config_binding),
+    PLACE(tokens, n_tokens, struct config_secret, NULL, sha256),
+    PLACE(api_keys, n_api_keys, struct config_secret, NULL, sha256),
     PLACE(triggers, n_triggers, struct config_trigger, NULL, name),
 };
 const size_t N_LISTS = ARRAY_LEN(LISTS);
@@ -301,9 +382,17 @@ const char *setting_expected(const struct setting *s, char ret[SETTING_TEXT_SIZE
         (void) snprintf(ret, SETTING_TEXT_SIZE, "a duration from %s to %s",
                         value_print_duration(s->min, low), value_print_duration(s->max, high));
         break;
+    case SETTING_TIME:
+        (void) snprintf(ret, SETTING_TEXT_SIZE,
+                        "a time such as 2027-01-31T12:00:00Z or 2027-01-31, UTC");
+        break;
     case SETTING_TEXT:
-        (void) snprintf(ret, SETTING_TEXT_SIZE, "%" PRIu64 " to %" PRIu64 " characters%s%s", s->min,
-                        s->max, space, format);
+        if (s->min == s->max)
+            (void) snprintf(ret, SETTING_TEXT_SIZE, "%" PRIu64 " characters%s%s", s->max, space,
+                            format);
+        else
+            (void) snprintf(ret, SETTING_TEXT_SIZE, "%" PRIu64 " to %" PRIu64 " characters%s%s",
+                            s->min, s->max, space, format);
         break;
     case SETTING_TOKEN_FILE:
         (void) snprintf(ret, SETTING_TEXT_SIZE,
@@ -342,7 +431,12 @@ static const struct {
     {"management.", "`management`", "The side of operators."},
     {"catalog.", "`catalog`", "What is remembered of registries to tell new images from old ones."},
     {"registries[].", "`registries[]`", "One registry."},
+    {"users[].", "`users[]`", "One user."},
     {"service_accounts[].", "`service_accounts[]`", "One account."},
+    {"bindings[].", "`bindings[]`",
+     "One role of one subject in one place. Keys with dots are mappings inside mappings."},
+    {"tokens[].", "`tokens[]`", "One token, of which only the hash is known here."},
+    {"api_keys[].", "`api_keys[]`", "One API key, of which only the hash is known here."},
     {"triggers[].", "`triggers[]`", "One trigger. Keys with dots are mappings inside mappings."},
     {"", "Top level", "Beside these keys there are the sections below."},
 };
@@ -371,6 +465,21 @@ static int print_setting(const struct setting *s, size_t prefix_len, struct buf 
                       setting_expected(s, expected), def, s->help);
 }
 
+static int print_roles(struct buf *out)
+{
+    int r = buf_append_str(out, "\n## Roles\n\nWhat `roles` and `role` may be. A role gives what "
+                                "those give that it includes.\n\n");
+    for (size_t i = 0; r == 0 && i < N_ROLES; i++) {
+        const char *const *includes = ROLES[i].includes;
+        r = buf_printf(out, "- `%s`", ROLES[i].name);
+        for (size_t k = 0; r == 0 && k < ROLE_MAX_INCLUDES && includes[k] != NULL; k++)
+            r = buf_printf(out, "%s `%s`", k == 0 ? " includes" : ",", includes[k]);
+        if (r == 0)
+            r = buf_append_str(out, "\n");
+    }
+    return r;
+}
+
 int config_print_reference(struct buf *out)
 {
     size_t section = ARRAY_LEN(SECTIONS);
@@ -395,5 +504,5 @@ int config_print_reference(struct buf *out)
         if (r == 0)
             r = print_setting(&SETTINGS[i], strlen(SECTIONS[here].prefix), out);
     }
-    return r;
+    return r == 0 ? print_roles(out) : r;
 }

@@ -9,6 +9,7 @@ enum setting_type {
     SETTING_COUNT,      /* uint64_t */
     SETTING_SIZE,       /* uint64_t, bytes */
     SETTING_DURATION,   /* uint64_t, ms */
+    SETTING_TIME,       /* uint64_t, seconds of Unix time; 0 is none */
     SETTING_WORKERS,    /* uint64_t, 0 is `auto` */
     SETTING_TEXT,       /* char *; min and max are its length */
     SETTING_TOKEN_FILE, /* char *: the first line of the file that is named */
@@ -55,7 +56,7 @@ struct list_place {
     size_t n_offset;  /* of the size_t beside it */
     size_t item_size;
     const char *text_item_key; /* the one key that an item given as text stands for, or NULL */
-    const char *unique_key;    /* by which elements are told apart */
+    const char *unique_key;    /* by which elements are told apart, or NULL */
     size_t unique_offset;      /* char * in the element */
 };
 extern const struct list_place LISTS[];

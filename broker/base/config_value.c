@@ -2,11 +2,13 @@
 #include "config_value.h"
 
 #include "err.h"
+#include "role.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 struct unit {
     const char *name;
@@ -70,6 +72,26 @@ bool value_duration(const char *s, uint64_t *ret)
         if (in_unit(s, &DURATIONS[i], ret))
             return true;
     return in_unit(s, &SECONDS, ret);
+}
+
+bool value_time(const char *s, uint64_t *ret)
+{
+    static const char *const FORMATS[] = {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"};
+    for (size_t i = 0; i < ARRAY_LEN(FORMATS); i++) {
+        struct tm tm = {0};
+        const char *end = strptime(s, FORMATS[i], &tm);
+        if (end == NULL || *end != '\0')
+            continue;
+        time_t seconds =
+            timegm(&tm); /* normalises: the 31st of February comes out as another day */
+        char again[32];
+        if (seconds <= 0 || strftime(again, sizeof(again), FORMATS[i], &tm) == 0 ||
+            strcmp(again, s) != 0)
+            return false;
+        *ret = (uint64_t) seconds;
+        return true;
+    }
+    return false;
 }
 
 static const char *print(const struct unit *units, size_t n, uint64_t value,
@@ -186,6 +208,25 @@ bool value_is_path(const char *s)
         at += 1 + n;
     }
     return true;
+}
+
+bool value_is_role(const char *s)
+{
+    return role_known(s);
+}
+
+bool value_is_sha256(const char *s)
+{
+    return strlen(s) == 64 && only(s, DIGIT "abcdef");
+}
+
+bool value_is_loopback(const char *s)
+{
+    static const char *const BEGINS[] = {"127.", "localhost:", "[::1]:"};
+    for (size_t i = 0; i < ARRAY_LEN(BEGINS); i++)
+        if (strncmp(s, BEGINS[i], strlen(BEGINS[i])) == 0)
+            return true;
+    return false;
 }
 
 bool value_is_visible(const char *s)

@@ -12,6 +12,9 @@ bool value_size(const char *s, uint64_t *ret);     /* digits, then nothing, KiB,
 bool value_duration(const char *s, uint64_t *ret); /* digits, then ms, s, m or h; none: seconds.
                                                     *ret in ms */
 
+bool value_time(const char *s, uint64_t *ret); /* 2027-01-31T12:00:00Z, or 2027-01-31 for its
+                                                  first second; *ret in seconds of Unix time */
+
 /* In the largest unit that is exact: "64KiB", "10m". */
 #define VALUE_TEXT_SIZE 32
 const char *value_print_size(uint64_t bytes, char ret[VALUE_TEXT_SIZE]);
@@ -24,7 +27,10 @@ bool value_is_listen(const char *s); /* 127.0.0.1:80, [::1]:80, localhost:80; po
 bool value_is_origin(const char *s); /* scheme://host or scheme://host:port, no capitals */
 bool value_is_path(const char *s); /* a template's shape, at most 255 bytes; broker/path.h knows all
                                        rules */
-bool value_is_visible(const char *s); /* ASCII from '!' to '~' */
+bool value_is_role(const char *s); /* one of base/role.h */
+bool value_is_sha256(const char *s);   /* 64 hexadecimal digits, no capitals */
+bool value_is_loopback(const char *s); /* of value_is_listen(): 127.0.0.0/8, [::1] or localhost */
+bool value_is_visible(const char *s);  /* ASCII from '!' to '~' */
 bool value_is_any(const char *s);
 
 #endif

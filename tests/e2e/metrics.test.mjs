@@ -39,6 +39,7 @@ const FAMILIES = {
     regcast_deflated_messages_total: 'counter',
     regcast_deflate_in_bytes_total: 'counter',
     regcast_deflate_out_bytes_total: 'counter',
+    regcast_management_denied_total: 'counter',
 };
 
 test('the parser of these tests takes no nonsense', () => {

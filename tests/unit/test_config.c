@@ -74,7 +74,7 @@ static void test_the_default_file(void **state)
     assert_string_equal(cfg->gateway.paths[1].path, "/builds");
     assert_string_equal(cfg->gateway.paths[2].path, "/teams/{team}");
     assert_string_equal(cfg->webhooks.listen.at[0], "127.0.0.1:8081");
-    assert_int_equal(cfg->management.listen.n, 0);
+    assert_string_equal(cfg->management.listen.at[0], "127.0.0.1:8082");
     assert_int_equal(cfg->management.grpc_listen.n, 0);
     assert_int_equal(cfg->n_registries, 1);
     assert_string_equal(cfg->registries[0].id, "crtregistry000000001");
@@ -144,7 +144,12 @@ static void test_defaults(void **state)
         {cfg->webhooks.header_timeout_ms, 10000},
         {cfg->webhooks.body_timeout_ms, 30000},
         {cfg->webhooks.keepalive_timeout_ms, 15000},
-        {cfg->management.listen.n, 0},
+        {cfg->management.listen.n, 1},
+        {cfg->management.max_connections, 256},
+        {cfg->management.max_body_bytes, 1048576},
+        {cfg->management.header_timeout_ms, 10000},
+        {cfg->management.body_timeout_ms, 30000},
+        {cfg->management.keepalive_timeout_ms, 15000},
         {cfg->management.grpc_listen.n, 0},
         {cfg->catalog.max_images, 100000},
         {cfg->catalog.max_tags, 400000},
@@ -339,7 +344,7 @@ static const struct {
     {"gateway:\n  paths:\n    - /a\n    - {inbound: echo}\n", 4, "gateway.paths[1].path",
      "expected 1 to 255 characters such as / or /teams/{team} or /files/{name+}, got nothing"},
     {"registries:\n  - {kind: distribution}\n", 2, "registries[0].id", ""},
-    {"service_accounts:\n  - {roles: [a]}\n", 2, "service_accounts[0].id", ""},
+    {"service_accounts:\n  - {roles: [viewer]}\n", 2, "service_accounts[0].id", ""},
     {AROUND TRIGGER("", "gateway_id: g1, path: /a"), 5,
      "triggers[0].rule.container_registry.gateway_websocket_broadcast.service_account_id",
      "expected 1 to 50 characters of letters, digits, _ . -, got nothing"},

@@ -225,9 +225,9 @@ static const struct {
     {"gateway.allowed_origins", "", 0, ""},
     {"gateway.allowed_origins", "['']", 0,
      "k[0]: expected scheme://host or scheme://host:port without capitals, got \"\""},
-    {"service_accounts[].roles", "[a, b.c]", 2, ""},
+    {"service_accounts[].roles", "[viewer, api-gateway.viewer]", 2, ""},
     {"service_accounts[].roles", "[~]", 0,
-     "k[0]: expected text of letters, digits, _ . -, got nothing"},
+     "k[0]: expected a role, such as functions.viewer, got nothing"},
 };
 
 static void test_lists_of_text(void **state)

@@ -1,0 +1,303 @@
+/* config_check.c - what does not fit together in a configuration. */
+#include "config_check.h"
+
+#include "config_value.h"
+#include "mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define EVENT_BYTES 4096
+
+static unsigned line_of(const struct loader *l, const struct scope *scope, const char *key)
+{
+    char name[2 * CONFIG_KEY_SIZE];
+    (void) snprintf(name, sizeof(name), "%s%s", scope->pattern, key);
+    const struct setting *s = setting_find(name);
+    ASSERT(s != NULL);
+    return l->lines[s - SETTINGS];
+}
+
+/* Notes a problem of a key that the file has. */
+__attribute__((format(printf, 4, 5))) static void note(struct loader *l, const struct scope *scope,
+                                                       const char *key, const char *fmt, ...)
+{
+    char shown[2 * CONFIG_KEY_SIZE], text[CONFIG_KEY_SIZE];
+    (void) snprintf(shown, sizeof(shown), "%s%s", scope->shown, key);
+    va_list args;
+    va_start(args, fmt);
+    (void) vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    problems_add(&l->problems, line_of(l, scope, key), shown, "%s", text);
+}
+
+static void check_path(struct loader *l, struct config_path *path, const struct scope *scope)
+{
+    static const struct {
+        const char *small, *large;
+        size_t small_offset, large_offset;
+    } PAIRS[] = {
+        {"max_frame_bytes", "max_message_bytes", offsetof(struct config_path, max_frame_bytes),
+         offsetof(struct config_path, max_message_bytes)},
+        {"memory_bytes", "history_bytes", offsetof(struct config_path, memory_bytes),
+         offsetof(struct config_path, history_bytes)},
+        {"max_lag_bytes", "memory_bytes", offsetof(struct config_path, max_lag_bytes),
+         offsetof(struct config_path, memory_bytes)},
+    };
+    if (line_of(l, scope, "memory_bytes") == 0 && path->max_lag_bytes > path->memory_bytes)
+        path->memory_bytes = path->max_lag_bytes; /* who may lag that far finds it in memory */
+    for (size_t i = 0; i < ARRAY_LEN(PAIRS); i++) {
+        uint64_t *small = (uint64_t *) (void *) ((char *) path + PAIRS[i].small_offset);
+        uint64_t large = *(uint64_t *) (void *) ((char *) path + PAIRS[i].large_offset);
+        if (*small <= large)
+            continue;
+        char most[VALUE_TEXT_SIZE], is[VALUE_TEXT_SIZE];
+        if (line_of(l, scope, PAIRS[i].small) == 0) /* left out: the default follows the other */
+            *small = large;
+        else
+            note(l, scope, PAIRS[i].small, "expected at most %s (%s), got %s", PAIRS[i].large,
+                 value_print_size(large, most), value_print_size(*small, is));
+    }
+}
+
+static void check_registry(struct loader *l, const struct scope *scope)
+{
+    if (line_of(l, scope, "token") != 0 && line_of(l, scope, "token_file") != 0)
+        note(l, scope, "token_file", "expected either token or token_file, got both");
+}
+
+static char *unique_of(const struct list_place *list, const void *items, size_t i)
+{
+    return *(char *const *) (const void *) ((const char *) items + i * list->item_size +
+                                            list->unique_offset);
+}
+
+void *config_items(const struct list_place *list, struct config *cfg)
+{
+    return *(void **) (void *) ((char *) cfg + list->at_offset);
+}
+
+size_t *config_count(const struct list_place *list, struct config *cfg)
+{
+    return (size_t *) (void *) ((char *) cfg + list->n_offset);
+}
+
+/* Whether an element of the list has the name. True as well where a name could not be read: that
+ * another is unknown would be a consequence of a problem that is noted already. */
+static bool is_named(struct loader *l, const char *list_key, const char *value)
+{
+    const struct list_place *list = list_find(list_key);
+    const void *items = config_items(list, l->cfg);
+    for (size_t i = 0; i < *config_count(list, l->cfg); i++) {
+        const char *name = unique_of(list, items, i);
+        if (name == NULL || strcmp(name, value) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void check_reference(struct loader *l, const struct scope *scope, const char *key,
+                            const char *value, const char *list_key)
+{
+    char quoted[DOC_QUOTE_SIZE];
+    if (!is_named(l, list_key, value))
+        note(l, scope, key, "expected one of %s, got %s", list_key, doc_quote(value, quoted));
+}
+
+/* One event always fits into EVENT_BYTES, and an event that fits into no message would be lost. */
+static void check_room(struct loader *l, const struct scope *scope, const char *key,
+                       const char *name)
+{
+    for (size_t i = 0; i < l->cfg->gateway.n_paths; i++) {
+        const struct config_path *path = &l->cfg->gateway.paths[i];
+        if (path->path == NULL || strcmp(path->path, name) != 0 ||
+            path->max_message_bytes >= EVENT_BYTES)
+            continue;
+        char is[VALUE_TEXT_SIZE];
+        note(l, scope, key,
+             "expected a path with max_message_bytes of at least 4KiB, got one with %s",
+             value_print_size(path->max_message_bytes, is));
+    }
+}
+
+static void check_trigger(struct loader *l, const struct config_trigger *t,
+                          const struct scope *scope)
+{
+#define RULE      "rule.container_registry."
+#define BROADCAST RULE "gateway_websocket_broadcast."
+    if (t->registry_id != NULL)
+        check_reference(l, scope, RULE "registry_id", t->registry_id, "registries");
+    if (t->path != NULL) {
+        check_reference(l, scope, BROADCAST "path", t->path, "gateway.paths");
+        check_room(l, scope, BROADCAST "path", t->path);
+    }
+    if (t->service_account_id != NULL)
+        check_reference(l, scope, BROADCAST "service_account_id", t->service_account_id,
+                        "service_accounts");
+    const char *id = l->cfg->gateway.id;
+    if (t->gateway_id == NULL || id == NULL || strcmp(t->gateway_id, id) == 0)
+        return;
+    char quoted[DOC_QUOTE_SIZE];
+    note(l, scope, BROADCAST "gateway_id", "expected gateway.id (%s), got %s", id,
+         doc_quote(t->gateway_id, quoted));
+#undef RULE
+#undef BROADCAST
+}
+
+/* --- who may do what --- */
+
+static void check_subject(struct loader *l, const struct scope *scope, const char *subject)
+{
+    char quoted[DOC_QUOTE_SIZE];
+    if (subject != NULL && !is_named(l, "users", subject) &&
+        !is_named(l, "service_accounts", subject))
+        note(l, scope, "subject", "expected one of users or service_accounts, got %s",
+             doc_quote(subject, quoted));
+}
+
+/* Users and service accounts are told apart by their ids wherever a subject is named. */
+static void check_other_subjects(struct loader *l, const struct scope *scope, const char *id,
+                                 const char *others_key)
+{
+    const struct list_place *others = list_find(others_key);
+    const void *items = config_items(others, l->cfg);
+    for (size_t i = 0; id != NULL && i < *config_count(others, l->cfg); i++) {
+        const char *other = unique_of(others, items, i);
+        if (other == NULL || strcmp(other, id) != 0)
+            continue;
+        char quoted[DOC_QUOTE_SIZE];
+        note(l, scope, "id", "expected an id that none of %s has, got %s", others_key,
+             doc_quote(id, quoted));
+    }
+}
+
+/* There is one of these: another id than its own is refused, none means it. */
+static void check_only(struct loader *l, const struct scope *scope, struct config_binding *b,
+                       const char *own_key, const char *own)
+{
+    char quoted[DOC_QUOTE_SIZE];
+    if (own == NULL) /* noted already */
+        return;
+    if (b->id == NULL)
+        b->id = xstrdup(own);
+    else if (strcmp(b->id, own) != 0)
+        note(l, scope, "resource.id", "expected %s (%s), got %s", own_key, own,
+             doc_quote(b->id, quoted));
+}
+
+static void check_resource(struct loader *l, const struct scope *scope, struct config_binding *b)
+{
+    switch (b->kind) {
+    case CONFIG_CLOUD:
+        check_only(l, scope, b, "cloud_id", l->cfg->cloud_id);
+        return;
+    case CONFIG_FOLDER:
+        check_only(l, scope, b, "folder_id", l->cfg->folder_id);
+        return;
+    case CONFIG_GATEWAY:
+        check_only(l, scope, b, "gateway.id", l->cfg->gateway.id);
+        return;
+    case CONFIG_REGISTRY:
+    case CONFIG_ACCOUNT:
+        break;
+    }
+    if (b->id != NULL)
+        check_reference(l, scope, "resource.id", b->id,
+                        b->kind == CONFIG_REGISTRY ? "registries" : "service_accounts");
+    else
+        note(l, scope, "resource.kind", "expected resource.id beside it, got nothing");
+}
+
+static bool same_binding(const struct config_binding *a, const struct config_binding *b)
+{
+    return a->kind == b->kind && a->id != NULL && b->id != NULL && strcmp(a->id, b->id) == 0 &&
+           strcmp(a->subject, b->subject) == 0 && strcmp(a->role, b->role) == 0;
+}
+
+static void check_binding(struct loader *l, size_t i, const struct scope *scope)
+{
+    struct config_binding *b = &l->cfg->bindings[i];
+    check_subject(l, scope, b->subject);
+    check_resource(l, scope, b);
+    if (b->subject == NULL || b->role == NULL)
+        return;
+    for (size_t other = 0; other < i; other++) {
+        const struct config_binding *earlier = &l->cfg->bindings[other];
+        if (earlier->subject == NULL || earlier->role == NULL || !same_binding(earlier, b))
+            continue;
+        note(l, scope, "subject", "expected each binding once, got bindings[%zu] again", other);
+        return;
+    }
+}
+
+static void check_secret(struct loader *l, const struct list_place *list, size_t i,
+                         const struct scope *scope)
+{
+    const struct config_secret *secret = (struct config_secret *) config_items(list, l->cfg) + i;
+    if (secret->subject == NULL)
+        return;
+    if (config_items(list, l->cfg) == l->cfg->api_keys)
+        check_reference(l, scope, "subject", secret->subject, "service_accounts");
+    else
+        check_subject(l, scope, secret->subject);
+}
+
+static void check_loopback(struct loader *l, const struct scope *root, const char *key,
+                           const struct config_strings *listen)
+{
+    char quoted[DOC_QUOTE_SIZE];
+    for (size_t i = 0; i < listen->n; i++)
+        if (!value_is_loopback(listen->at[i]))
+            note(l, root, key,
+                 "expected a loopback address, such as 127.0.0.1:8082, because no accounts are "
+                 "configured (users, tokens or api_keys) and anybody could manage, got %s",
+                 doc_quote(listen->at[i], quoted));
+}
+
+void config_check_all(struct loader *l, const struct scope *root)
+{
+    if (!config_is_open(l->cfg))
+        return;
+    check_loopback(l, root, "management.listen", &l->cfg->management.listen);
+    check_loopback(l, root, "management.grpc_listen", &l->cfg->management.grpc_listen);
+}
+
+/* --- elements --- */
+
+static void check_unique(struct loader *l, const struct list_place *list, const void *items,
+                         size_t i, const struct scope *scope)
+{
+    const char *name = unique_of(list, items, i);
+    for (size_t other = 0; name != NULL && other < i; other++) {
+        const char *earlier = unique_of(list, items, other);
+        if (earlier == NULL || strcmp(earlier, name) != 0)
+            continue;
+        char quoted[DOC_QUOTE_SIZE];
+        note(l, scope, list->unique_key, "expected each %s once, got %s again", list->unique_key,
+             doc_quote(name, quoted));
+        return;
+    }
+}
+
+void config_check_item(struct loader *l, const struct list_place *list, size_t i,
+                       const struct scope *scope, bool sound)
+{
+    struct config *cfg = l->cfg;
+    void *items = config_items(list, cfg);
+    if (list->unique_key != NULL)
+        check_unique(l, list, items, i, scope);
+    if (items == cfg->gateway.paths && sound)
+        check_path(l, &cfg->gateway.paths[i], scope);
+    else if (items == cfg->registries)
+        check_registry(l, scope);
+    else if (items == cfg->triggers)
+        check_trigger(l, &cfg->triggers[i], scope);
+    else if (items == cfg->users)
+        check_other_subjects(l, scope, cfg->users[i].id, "service_accounts");
+    else if (items == cfg->service_accounts)
+        check_other_subjects(l, scope, cfg->service_accounts[i].id, "users");
+    else if (items == cfg->bindings)
+        check_binding(l, i, scope);
+    else if (items == cfg->tokens || items == cfg->api_keys)
+        check_secret(l, list, i, scope);
+}

@@ -1,0 +1,38 @@
+/* config_check.h - what does not fit together in a configuration, while it is being read. For
+ * config*.c only. One thread. */
+#ifndef BASE_CONFIG_CHECK_H
+#define BASE_CONFIG_CHECK_H
+
+#include "config_doc.h"
+#include "config_table.h"
+
+#define CONFIG_KEY_SIZE 256
+
+struct loader {
+    struct problems problems;
+    struct config *cfg;
+    struct config_path path_defaults;
+    /* Beside SETTINGS: the line of each key in what is being read, 0 where it was left out. */
+    unsigned lines[SETTINGS_MAX];
+    unsigned path_default_lines[SETTINGS_MAX]; /* the same of gateway.defaults */
+};
+
+/* A mapping that is being read: what its keys are in the table ("gateway.paths[].") and in messages
+ * ("gateway.paths[2]."), and the structure that the table's offsets are in. */
+struct scope {
+    char pattern[CONFIG_KEY_SIZE], shown[CONFIG_KEY_SIZE];
+    void *base;
+};
+
+/* Where a list is in the configuration, and how many elements it has. */
+void *config_items(const struct list_place *list, struct config *cfg);
+size_t *config_count(const struct list_place *list, struct config *cfg);
+
+/* Element `i` of the list, which has been read; `sound`: nothing was wrong with it so far. Also
+ * fills in what follows from other settings. */
+void config_check_item(struct loader *l, const struct list_place *list, size_t i,
+                       const struct scope *scope, bool sound);
+/* The whole of it, at the end. */
+void config_check_all(struct loader *l, const struct scope *root);
+
+#endif

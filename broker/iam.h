@@ -1,0 +1,59 @@
+/* iam.h - who calls, and what it may do: users and service accounts, role bindings on resources,
+ * tokens and API keys of the configuration. Immutable once made; a reload makes another. (pure)
+ * Any thread. Roles and their inclusions: the original's role reference. */
+#ifndef BROKER_IAM_H
+#define BROKER_IAM_H
+
+#include "config.h"
+#include "slice.h"
+
+struct iam;
+
+/* What an operation asks for; which role gives it is iam.c's table, which roles include that one
+ * base/role.h's. */
+enum iam_permission {
+    IAM_TRIGGER_VIEW,     /* functions.viewer */
+    IAM_TRIGGER_EDIT,     /* functions.editor */
+    IAM_ACCOUNT_USE,      /* iam.serviceAccounts.user */
+    IAM_REGISTRY_PULL,    /* container-registry.images.puller */
+    IAM_BROADCAST,        /* api-gateway.websocketBroadcaster */
+    IAM_CONNECTION_VIEW,  /* api-gateway.viewer */
+    IAM_CONNECTION_WRITE, /* api-gateway.websocketWriter */
+    IAM_N
+};
+const char *iam_role_of(enum iam_permission p); /* the least role that gives it, for messages */
+
+enum iam_kind { IAM_CLOUD, IAM_FOLDER, IAM_GATEWAY, IAM_REGISTRY, IAM_ACCOUNT };
+struct iam_resource {
+    enum iam_kind kind;
+    const char *id;
+};
+
+struct iam_subject {
+    const char *id; /* "aje..." of a service account, or a user's; live as long as the iam */
+    bool service_account;
+};
+
+/* Never NULL; borrows cfg. */
+struct iam *iam_new(const struct config *cfg);
+void iam_free(struct iam *iam); /* NULL is fine */
+/* No user, token or API key is configured (config_is_open()): everybody on the listener, which is
+ * loopback only then, may do everything. */
+bool iam_is_open(const struct iam *iam);
+/* Of an Authorization header: "Bearer T" or "Api-Key K". Time does not depend on how much of a
+ * secret is right. 0; -EACCES: missing, malformed, unknown or expired. `now_s` is Unix time. While
+ * it is open, anything is taken, and the subject is IAM_ANYBODY. */
+MUST_CHECK int iam_authenticate(const struct iam *iam, struct slice authorization, uint64_t now_s,
+                                struct iam_subject *ret);
+#define IAM_ANYBODY "anonymous"
+/* Whether a role on the resource, or on what contains it (registry, gateway and account lie in the
+ * folder, the folder in the cloud), gives the permission. Whether the resource exists is another
+ * question. */
+bool iam_may(const struct iam *iam, const struct iam_subject *subject, enum iam_permission p,
+             const struct iam_resource *on);
+/* The same for a service account by id, without a token: what a trigger may do when it fires. */
+bool iam_account_may(const struct iam *iam, const char *account_id, enum iam_permission p,
+                     const struct iam_resource *on);
+bool iam_account_exists(const struct iam *iam, const char *account_id);
+
+#endif

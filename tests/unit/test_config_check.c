@@ -1,0 +1,217 @@
+/* Tests of broker/base/config_check.c: who may do what, and what does not fit together there.
+ * test_config.c has the other checks. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char file[] = "/tmp/regcast-check-XXXXXX";
+
+static int setup(void **state)
+{
+    (void) state;
+    int fd = mkstemp(file);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int teardown(void **state)
+{
+    (void) state;
+    return unlink(file);
+}
+
+static int load(const char *text, struct config **ret, struct buf *error)
+{
+    FILE *f = fopen(file, "w");
+    assert_non_null(f);
+    (void) fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+    return config_load(file, ret, error);
+}
+
+#define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HASH_0 "0000000000000000000000000000000000000000000000000000000000000000"
+
+static void test_good(void **state)
+{
+    (void) state;
+    struct config *cfg = NULL;
+    struct buf error;
+    buf_init(&error, 1 << 16);
+    static const char TEXT[] =
+        "tokens:\n" /* before what they name */
+        "  - { subject: alice, sha256: " HASH_A ", expires_at: 2027-01-31T12:00:00Z }\n"
+        "  - { subject: robot, sha256: " HASH_0 " }\n"
+        "api_keys:\n"
+        "  - { subject: robot, sha256: " HASH_A ", expires_at: 2027-01-31 }\n"
+        "bindings:\n"
+        "  - { subject: alice, role: functions.editor }\n"
+        "  - { subject: alice, role: viewer, resource: { kind: cloud } }\n"
+        "  - { subject: robot, role: api-gateway.websocketWriter, resource: { kind: gateway } }\n"
+        "  - subject: alice\n"
+        "    role: container-registry.images.puller\n"
+        "    resource: { kind: registry, id: r1 }\n"
+        "  - { subject: alice, role: viewer, resource: { kind: service_account, id: robot } }\n"
+        "users: [{ id: alice, roles: [auditor] }, { id: bob }]\n"
+        "service_accounts: [{ id: robot, name: Robot, folder_id: f2, roles: [viewer] }]\n"
+        "registries: [{ id: r1 }]\n"
+        "folder_id: f1\n"
+        "cloud_id: c1\n"
+        "gateway: { id: g1 }\n"
+        "management: { listen: ['0.0.0.0:8082'], grpc_listen: ['[::]:8083'] }\n";
+    if (load(TEXT, &cfg, &error) != 0)
+        fail_msg("%.*s", (int) error.len, (const char *) error.data);
+    assert_false(config_is_open(cfg));
+    assert_int_equal(cfg->n_users, 2);
+    assert_string_equal(cfg->users[0].roles.at[0], "auditor");
+    assert_string_equal(cfg->service_accounts[0].name, "Robot");
+    assert_string_equal(cfg->service_accounts[0].folder_id, "f2");
+    static const struct {
+        enum config_resource kind;
+        const char *id;
+    } BINDINGS[] = {{CONFIG_FOLDER, "f1"},
+                    {CONFIG_CLOUD, "c1"},
+                    {CONFIG_GATEWAY, "g1"},
+                    {CONFIG_REGISTRY, "r1"},
+                    {CONFIG_ACCOUNT, "robot"}};
+    assert_int_equal(cfg->n_bindings, ARRAY_LEN(BINDINGS));
+    for (size_t i = 0; i < ARRAY_LEN(BINDINGS); i++) {
+        assert_int_equal(cfg->bindings[i].kind, BINDINGS[i].kind);
+        assert_string_equal(cfg->bindings[i].id, BINDINGS[i].id);
+    }
+    assert_int_equal(cfg->tokens[0].expires_at_s, 1801396800);
+    assert_int_equal(cfg->tokens[1].expires_at_s, 0);
+    assert_int_equal(cfg->api_keys[0].expires_at_s, 1801353600);
+    assert_string_equal(cfg->api_keys[0].sha256, HASH_A);
+    config_free(cfg);
+    buf_fini(&error);
+}
+
+#define SUBJECTS "users: [{id: alice}]\nservice_accounts: [{id: robot}]\n"
+
+static const struct {
+    const char *text;
+    unsigned line;
+    const char *problem; /* how "KEY: ..." begins */
+} BAD[] = {
+    /* subjects */
+    {SUBJECTS "bindings: [{subject: carol, role: viewer}]\n", 3,
+     "bindings[0].subject: expected one of users or service_accounts, got \"carol\""},
+    {SUBJECTS "tokens:\n  - sha256: " HASH_A "\n    subject: carol\n", 5,
+     "tokens[0].subject: expected one of users or service_accounts, got \"carol\""},
+    {SUBJECTS "api_keys: [{subject: alice, sha256: " HASH_A "}]\n", 3,
+     "api_keys[0].subject: expected one of service_accounts, got \"alice\""},
+    {"users: [{id: a},\n  {id: a}]\n", 2, "users[1].id: expected each id once, got \"a\" again"},
+    {"users: [{id: a}]\nservice_accounts: [{id: a}]\n", 2,
+     "service_accounts[0].id: expected an id that none of users has, got \"a\""},
+    {"service_accounts: [{id: a}]\nusers: [{id: a}]\n", 2,
+     "users[0].id: expected an id that none of service_accounts has, got \"a\""},
+    /* roles */
+    {"users:\n  - id: a\n    roles: [viewer,\n      owner]\n", 4,
+     "users[0].roles[1]: expected a role, such as functions.viewer, got \"owner\""},
+    {"service_accounts: [{id: a, roles: [api-gateway.broadcaster]}]\n", 1,
+     "service_accounts[0].roles[0]: expected a role"},
+    {SUBJECTS "bindings: [{subject: alice,\n  role: Viewer}]\n", 4,
+     "bindings[0].role: expected 1 to 64 characters that are a role, such as functions.viewer, "
+     "got \"Viewer\""},
+    {SUBJECTS "bindings: [{subject: alice}]\n", 3, "bindings[0].role: expected"},
+    /* resources */
+    {SUBJECTS "bindings: [{subject: alice, role: viewer, resource: {kind: path}}]\n", 3,
+     "bindings[0].resource.kind: expected cloud, folder, gateway, registry or service_account, "
+     "got \"path\""},
+    {SUBJECTS "bindings: [{subject: alice, role: viewer, resource: {kind: registry}}]\n", 3,
+     "bindings[0].resource.kind: expected resource.id beside it, got nothing"},
+    {SUBJECTS "bindings: [{subject: alice, role: viewer, resource: {kind: registry, id: r1}}]\n", 3,
+     "bindings[0].resource.id: expected one of registries, got \"r1\""},
+    {SUBJECTS
+     "bindings: [{subject: alice, role: viewer, resource: {kind: service_account, id: x}}]\n",
+     3, "bindings[0].resource.id: expected one of service_accounts, got \"x\""},
+    {SUBJECTS "bindings: [{subject: alice, role: viewer, resource: {id: f2}}]\nfolder_id: f1\n", 3,
+     "bindings[0].resource.id: expected folder_id (f1), got \"f2\""},
+    {SUBJECTS "bindings: [{subject: alice, role: viewer, resource: {kind: gateway, id: g2}}]\n"
+              "gateway: {id: g1}\n",
+     3, "bindings[0].resource.id: expected gateway.id (g1), got \"g2\""},
+    {SUBJECTS "bindings:\n  - {subject: alice, role: viewer}\n"
+              "  - {role: viewer, resource: {kind: folder}, subject: alice}\n",
+     5, "bindings[1].subject: expected each binding once, got bindings[0] again"},
+    /* hashes and times */
+    {SUBJECTS "tokens: [{subject: alice, sha256: t1.itself}]\n", 3, /* which is not repeated */
+     "tokens[0].sha256: expected 64 characters of a SHA-256 in hexadecimal without capitals, got "
+     "something else\n"},
+    {SUBJECTS "tokens: [{subject: alice}]\n", 3, "tokens[0].sha256: expected 64 characters"},
+    {SUBJECTS "tokens: [{subject: alice, sha256: " HASH_A "}, {subject: robot,\n  sha256: " HASH_A
+              "}]\n",
+     4, "tokens[1].sha256: expected each sha256 once, got"},
+    {SUBJECTS "tokens: [{subject: alice, sha256: " HASH_A ", expires_at: tomorrow}]\n", 3,
+     "tokens[0].expires_at: expected a time such as 2027-01-31T12:00:00Z or 2027-01-31, UTC, got "
+     "\"tomorrow\""},
+    /* nobody could log in */
+    {"management:\n  listen: ['127.0.0.1:1', '0.0.0.0:8082']\n", 2,
+     "management.listen: expected a loopback address, such as 127.0.0.1:8082, because no accounts "
+     "are configured (users, tokens or api_keys) and anybody could manage, got \"0.0.0.0:8082\""},
+    {"management:\n  grpc_listen: ['[::]:1']\nservice_accounts: [{id: robot, roles: [viewer]}]\n",
+     2, "management.grpc_listen: expected a loopback address"},
+};
+
+static void test_bad(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        struct config *cfg = NULL;
+        struct buf error;
+        buf_init(&error, 1 << 16);
+        char want[512];
+        (void) snprintf(want, sizeof(want), "%s:%u: %s", file, BAD[i].line, BAD[i].problem);
+        int r = load(BAD[i].text, &cfg, &error);
+        bool one = error.len > 0 && memchr(error.data, '\n', error.len - 1) == NULL;
+        if (r != -EINVAL || cfg != NULL || !one || error.len < strlen(want) ||
+            memcmp(error.data, want, strlen(want)) != 0)
+            fail_msg("case %zu:\n%s\ngave %d:\n%.*s", i, BAD[i].text, r, (int) error.len,
+                     (const char *) error.data);
+        buf_fini(&error);
+    }
+}
+
+static void test_loopback_while_open(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *text;
+        bool open;
+    } CASES[] = {
+        {"management: {listen: ['127.0.0.1:0', 'localhost:1', '[::1]:2', '127.255.0.1:3']}\n",
+         true},
+        {"service_accounts: [{id: robot}]\n", true}, /* nothing to log in with */
+        {"users: [{id: alice}]\nmanagement: {listen: ['0.0.0.0:0']}\n", false},
+        {"service_accounts: [{id: robot}]\nmanagement: {listen: ['0.0.0.0:0']}\n"
+         "api_keys: [{subject: robot, sha256: " HASH_A "}]\n",
+         false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct config *cfg = NULL;
+        struct buf error;
+        buf_init(&error, 1 << 16);
+        if (load(CASES[i].text, &cfg, &error) != 0)
+            fail_msg("case %zu: %.*s", i, (int) error.len, (const char *) error.data);
+        assert_int_equal(config_is_open(cfg), CASES[i].open);
+        config_free(cfg);
+        buf_fini(&error);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_loopback_while_open),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
