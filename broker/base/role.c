@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Roles that give nothing here (functions.functionInvoker, api-gateway.admin) are known all the
- * same, so that bindings copied from the original load. docs/compatibility-iam.md says where its
+ * same, so that bindings copied from the original load. docs/compatibility.md says where its
  * reference left a choice. */
 const struct role ROLES[] = {
     {"auditor", {"functions.auditor", "api-gateway.auditor"}},
