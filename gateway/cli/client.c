@@ -232,9 +232,12 @@ static CURLcode perform(struct client *c, const char *method, const char *url, c
     CURLcode r = curl_easy_perform(c->curl);
     (void) curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
     if (r != CURLE_OK) {
-        char text[CURL_ERROR_SIZE + 256];
-        (void) snprintf(text, sizeof(text), "cannot reach %.200s: %s", c->base,
-                        reason[0] != '\0' ? reason : curl_easy_strerror(r));
+        char text[CURL_ERROR_SIZE + 320];
+        (void) snprintf(text, sizeof(text), "cannot reach %.200s: %s%s", c->base,
+                        reason[0] != '\0' ? reason : curl_easy_strerror(r),
+                        r == CURLE_COULDNT_CONNECT
+                            ? "; does regcastd run, with this as its management.listen?"
+                            : "");
         set_error(c, UNAVAILABLE, text);
     }
     (void) curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);

@@ -24,10 +24,13 @@ static int check_required(const struct call *c)
     static const char *const REQUIRED[] = {"registry-id", "events", "gateway-id",
                                            "gateway-websocket-broadcast-path",
                                            "gateway-websocket-broadcast-service-account-id"};
+    char missing[256] = "";
+    size_t n = 0, len = 0;
     for (size_t i = 0; i < ARRAY_LEN(REQUIRED); i++)
-        if (args_text(&c->args, REQUIRED[i]) == NULL)
-            return call_usage(c, "--%s is missing", REQUIRED[i]);
-    return EXIT_FINE;
+        if (args_text(&c->args, REQUIRED[i]) == NULL) /* all of them fit */
+            len += (size_t) snprintf(missing + len, sizeof(missing) - len, "%s--%s",
+                                     n++ == 0 ? "" : ", ", REQUIRED[i]);
+    return n == 0 ? EXIT_FINE : call_usage(c, "%s %s missing", missing, n == 1 ? "is" : "are");
 }
 
 /* The settings a batch has when the flags leave one out, as the original's command line sends. */
@@ -87,7 +90,7 @@ static const struct flag FLAGS[] = {
     {"name", '\0', NULL, FLAG_TEXT, "NAME", NULL, "Name of the trigger."},
     {"description", '\0', NULL, FLAG_TEXT, "TEXT", NULL, "Description, for people."},
     {"labels", '\0', NULL, FLAG_TEXTS, "KEY=VALUE[,...]", NULL, "Labels."},
-    RULE_FLAGS(""),
+    RULE_FLAGS("", " Required."),
     RULE_REFUSED("retry-attempts", RULE_NO_RETRIES),
     RULE_REFUSED("retry-interval", RULE_NO_RETRIES),
     RULE_REFUSED("dlq-queue-id", RULE_NO_RETRIES),

@@ -101,7 +101,7 @@ static int run_registry(struct call *c)
 static const struct flag FLAGS[] = {COMMON_FLAGS, FLAGS_END};
 static const struct flag REGISTRY_FLAGS[] = {
     COMMON_FLAGS,
-    RULE_FLAGS("new-"),
+    RULE_FLAGS("new-", ""),
     RULE_REFUSED("new-function-retry-attempts", RULE_NO_RETRIES),
     RULE_REFUSED("new-function-retry-interval", RULE_NO_RETRIES),
     RULE_REFUSED("new-function-dlq-queue-id", RULE_NO_RETRIES),

@@ -57,6 +57,13 @@ static int man_command(const struct command *command, struct buf *out)
     return r == 0 ? man_flags(command->flags, out) : r;
 }
 
+static const char EXAMPLE[] =
+    "regcast serverless trigger create container-registry release-tags \\\n"
+    "    --registry-id crtregistry000000001 --events create-image-tag \\\n"
+    "    --gateway-id d5dgateway0000000001 \\\n"
+    "    --gateway-websocket-broadcast-path /builds \\\n"
+    "    --gateway-websocket-broadcast-service-account-id ajebroadcaster000001";
+
 int help_man(struct buf *out)
 {
     int r =
@@ -80,8 +87,12 @@ int help_man(struct buf *out)
         r = man_flags(GLOBAL_FLAGS, out);
     if (r < 0)
         return r;
+    r = roff_line(".SH EXAMPLE\n.nf\n", EXAMPLE, out);
+    if (r < 0)
+        return r;
     return buf_append_str(
-        out, ".SH ENVIRONMENT\n"
+        out, ".fi\n"
+             ".SH ENVIRONMENT\n"
              ".TP\n\\fBREGCAST_ENDPOINT\\fR, \\fBREGCAST_TOKEN\\fR, \\fBREGCAST_FOLDER_ID\\fR, "
              "\\fBREGCAST_PROFILE\\fR\n"
              "Used when the flag is not given, and before the profile. YC_ENDPOINT, YC_TOKEN, "

@@ -235,7 +235,8 @@ describe('create', () => {
         });
 
     test('refuses what is missing, by name', limits, async () => {
-        wrong(await regcast(CREATE.slice(0, 6)), 2, /--registry-id is missing\nTry: regcast serverless .* --help\n$/);
+        wrong(await regcast(CREATE.slice(0, 6)), 2, /: --registry-id, --events, .*-account-id are missing\nTry: regcast serverless .* --help\n$/);
+        wrong(await regcast(CREATE.slice(0, -2)), 2, /: --gateway-websocket-broadcast-service-account-id is missing\n/);
     });
 });
 
