@@ -37,8 +37,9 @@ static const char *const CODES[] = {
     "Aborted",  "OutOfRange",      "Unimplemented",    "Internal",          "Unavailable",
     "DataLoss", "Unauthenticated",
 };
-#define UNKNOWN     2
-#define UNAVAILABLE 14
+#define UNKNOWN         2
+#define UNAVAILABLE     14
+#define UNAUTHENTICATED 16
 
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
@@ -131,15 +132,27 @@ static int code_of_status(long status)
     return UNKNOWN;
 }
 
-/* The body is a google.rpc.Status, or something that stands between us and regcastd said it. */
+/* The body is a google.rpc.Status, or another of regcastd's listeners said it, or something that
+ * stands between us and it. */
 static int set_answered_error(struct client *c, const cJSON *body)
 {
     const cJSON *code = cJSON_GetObjectItemCaseSensitive(body, "code");
     const cJSON *message = cJSON_GetObjectItemCaseSensitive(body, "message");
+    const cJSON *reason = cJSON_GetObjectItemCaseSensitive(body, "error");
     int number = cJSON_IsNumber(code) ? code->valueint : code_of_status(c->status);
-    char text[64];
-    (void) snprintf(text, sizeof(text), "HTTP status %ld", c->status);
-    set_error(c, number, cJSON_IsString(message) ? message->valuestring : text);
+    char text[sizeof(c->error)];
+    if (!cJSON_IsString(message))
+        (void) snprintf(text, sizeof(text), "HTTP status %ld%s%.200s%s", c->status,
+                        cJSON_IsString(reason) ? ": " : "",
+                        cJSON_IsString(reason) ? reason->valuestring : "",
+                        c->status == 404 ? "; is this regcastd's management port?" : "");
+    else
+        (void) snprintf(
+            text, sizeof(text), "%.1900s%s", message->valuestring,
+            number == UNAUTHENTICATED && c->options.token == NULL
+                ? " None was sent: --token, REGCAST_TOKEN or `regcast config set token`."
+                : "");
+    set_error(c, number, text);
     return number;
 }
 

@@ -457,12 +457,13 @@ describe('errors and settings', () => {
         const routes = {};
         const { endpoint } = await stub(t, routes);
         for (const [status, body, says] of [
-            [401, { code: 16, message: 'Token is invalid or has expired.' }, 'Unauthenticated desc = Token is invalid or has expired.'],
+            [401, { code: 16, message: 'Token is invalid or has expired.' }, 'Unauthenticated desc = Token is invalid or has expired.'
+                + ' None was sent: --token, REGCAST_TOKEN or `regcast config set token`.'],
             [403, { code: 7, message: 'Permission denied' }, 'PermissionDenied desc = Permission denied'],
             [400, { code: 3, message: 'name: two\nlines' }, 'InvalidArgument desc = name: two lines'],
             [501, { code: 12, message: 'x' }, 'Unimplemented desc = x'],
             [500, 'no JSON at all', 'Internal desc = HTTP status 500'],
-            [404, { error: 'not ours' }, 'NotFound desc = HTTP status 404'],
+            [404, { error: 'not ours' }, "NotFound desc = HTTP status 404: not ours; is this regcastd's management port?"],
             [200, 'no JSON at all', "Unknown desc = the answer is no JSON object: is this regcastd's management port?"],
         ]) {
             routes[`GET ${ONE}`] = { status, body };
