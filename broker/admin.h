@@ -11,6 +11,7 @@
 #include "operation.h"
 #include "pipeline.h"
 #include "status.h"
+#include "trigger_check.h"
 #include "trigger_spec.h"
 
 struct admin;
@@ -21,7 +22,9 @@ struct admin_options {
     struct metrics *metrics;   /* broker thread's */
     struct iam *iam;           /* borrowed; admin_set_iam() after a reload */
 };
-MUST_CHECK int admin_new(const struct admin_options *options, struct admin **ret);
+/* Reads the operations of earlier runs; one that cannot be read is logged and left out. Never NULL.
+ */
+struct admin *admin_new(const struct admin_options *options);
 void admin_free(struct admin *a); /* NULL is fine; nothing is under way */
 void admin_set_iam(struct admin *a, const struct iam *iam);
 
@@ -29,6 +32,9 @@ struct admin_call {
     struct iam_subject subject;
     const char *idempotency_key; /* "" when none was sent */
     const char *request_id;      /* for the log */
+    /* NULL, or what the transport found wrong while it read the request (trigger_check.h,
+     * admin_other_rule()): answered once it is clear that the caller may ask at all. */
+    const struct status *found;
 };
 
 /* Which member of the union counts follows from the operation asked for. */
@@ -57,11 +63,21 @@ struct admin_page {                  /* list requests */
 };
 
 /* Bits of admin_trigger_update()'s mask: the fields of UpdateTriggerRequest. */
-enum { ADMIN_NAME = 1, ADMIN_DESCRIPTION = 2, ADMIN_LABELS = 4, ADMIN_RULE = 8, ADMIN_ALL = 15 };
+enum {
+    ADMIN_NAME = TRIGGER_FIELD_NAME,
+    ADMIN_DESCRIPTION = TRIGGER_FIELD_DESCRIPTION,
+    ADMIN_LABELS = TRIGGER_FIELD_LABELS,
+    ADMIN_RULE = TRIGGER_FIELD_RULE,
+    ADMIN_ALL = 15
+};
+
+/* Changes are carried out one after another, each sees the result of those before it; so many may
+ * wait, the next is answered UNAVAILABLE. */
+#define ADMIN_MAX_WAITING 256
 
 /* `spec` is what the request said: id, created, status and version are not looked at. `has_rule`:
  * the request had a rule; a rule of another type is refused by the transport with
- * admin_other_rule(). */
+ * admin_other_rule(). Strings may not be NULL, here and below. */
 void admin_trigger_create(struct admin *a, const struct admin_call *call,
                           const struct trigger_spec *spec, bool has_rule, admin_done *done,
                           void *arg);
@@ -88,7 +104,14 @@ void admin_operation_get(struct admin *a, const struct admin_call *call, const c
 void admin_operation_cancel(struct admin *a, const struct admin_call *call,
                             const char *operation_id, admin_done *done, void *arg);
 
+/* A rule or an action that this is not made for: `what` is its name in the API, "timer" or
+ * "invoke_function". */
+void admin_other_rule(const char *what, struct status *ret);
+
 /* Whether the caller may see or use connections of the gateway; the transport does the rest. */
+/* Whether the caller may see or change the folder's triggers, and what the transport found. */
+bool admin_may_triggers(struct admin *a, const struct admin_call *call, enum iam_permission p,
+                        struct status *ret_error);
 bool admin_may_connections(struct admin *a, const struct admin_call *call, enum iam_permission p,
                            struct status *ret_error);
 

@@ -19,7 +19,7 @@ struct engine; /* each engine's own; never defined here */
 /* A batch that is safe: to be put on its path's log. */
 struct engine_batch {
     struct path *path;
-    const char *trigger_name;
+    const char *trigger_name; /* of then; borrowed like all of it */
     enum batch_flush why;
     size_t n_events;
     char first_event_id[ID_SIZE], last_event_id[ID_SIZE];
@@ -66,7 +66,7 @@ struct engine_submission {
 /* A flushed batch of a trigger on its way to every node; everything is copied. */
 struct engine_broadcast {
     struct path *path;
-    const char *trigger_id, *trigger_name; /* live as long as the configuration */
+    const char *trigger_id, *trigger_name;
     const struct batch_message *message;
     struct slice frames;
     bool provisional; /* of events submitted just before: goes with them, or not at all */
@@ -80,13 +80,14 @@ struct engine_record {
     const char *id;
     struct slice value; /* empty: it is deleted */
 };
-/* Records that change together, or not at all. Everything is copied. */
+/* Records that change together, or not at all; a trigger's record takes what else is kept of it
+ * along when it goes. Everything is copied. */
 struct engine_change {
     const struct engine_record *records;
     size_t n;
-    /* NULL, or a trigger for which every event numbered so far counts as batched: it is new, or it
-     * goes on after a pause. */
+    /* NULL, or a trigger for which every event numbered up to `batched_seq` counts as batched. */
     const char *trigger_id;
+    uint64_t batched_seq;
     /* 0: safe. Comes in order with what was submitted and broadcast before. -ENOSPC, ...: nothing
      * was changed. Maybe before change() returns. */
     void (*done)(void *arg, int err);
@@ -137,7 +138,7 @@ struct engine_ops {
      * not be. */
     void (*settle)(struct engine *e, void (*done)(void *arg), void *arg);
     void (*change)(struct engine *e, const struct engine_change *c);
-    /* The number of the event submitted last. */
+    /* The number of the event submitted last; from load_triggers() on. */
     uint64_t (*submitted_seq)(const struct engine *e);
     /* Events with numbers up to `seq` are in batches, all of which were broadcast before. */
     void (*batched)(struct engine *e, uint64_t seq);

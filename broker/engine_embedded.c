@@ -1,44 +1,26 @@
 /* engine_embedded.c - the engine of a single node: the journal makes things safe, the history
  * thread reads them back. What is submitted and broadcast in one turn is staged and goes to the
  * journal together, so that a webhook and the batches made of it are one transaction. */
-#include "engine.h"
+#include "engine_item.h"
 
 #include "clock.h"
 #include "crash.h"
-#include "journal.h"
 #include "log.h"
 #include "mem.h"
-#include "record.h"
 #include "recovery.h"
 
 #include <stdlib.h>
 
 #define MAX_QUEUED_BYTES ((uint64_t) 64 << 20) /* not yet safe; above it webhooks are refused */
-#define ITEM_MAX_BYTES   ((size_t) 1 << 30)
-#define SPARE_ITEMS      256
-#define SPARE_BYTES      8192
 #define FAILURE_LOG_MS   1000
-
-/* A journal item with what is to be done when it comes back. */
-struct item {
-    struct journal_item journal; /* first: an item is found by its address */
-    struct buf bytes;            /* everything the journal item points to */
-    struct event **events;       /* WEBHOOK */
-    size_t n_events;
-    void (*done)(void *arg, int err); /* WEBHOOK */
-    void (*settled)(void *arg);       /* BARRIER */
-    void *arg;
-    struct engine_batch batch; /* BATCH */
-    struct item *next_spare;
-};
 
 struct engine {
     struct engine_options options;
     struct recovery recovery; /* its store is the journal's after the start */
     struct journal *journal;
     struct history *history;
-    struct item *first_staged, *last_staged, *spare;
-    unsigned n_spare;
+    struct item_pool items;
+    struct item *first_staged, *last_staged;
     uint64_t next_seq, serial, settled_seq, in_flight;
     uint64_t found_seq, backlog_seq; /* the last event of the last run, and of its backlog */
     uint64_t failure_logged_ms;
@@ -48,56 +30,13 @@ struct engine {
     bool damage_told;  /* the journal has been told what a reader found */
 };
 
-/* --- items --- */
-
-static struct item *item_new(struct engine *e, enum journal_kind kind)
-{
-    struct item *it = e->spare;
-    if (it == NULL) {
-        it = xmalloc(sizeof(*it));
-        buf_init(&it->bytes, ITEM_MAX_BYTES);
-    } else {
-        e->spare = it->next_spare;
-        e->n_spare--;
-    }
-    struct buf bytes = it->bytes;
-    *it = (struct item){.journal.kind = kind, .bytes = bytes};
-    return it;
-}
-
-/* Some are kept with their buffers: under load hundreds come and go in each commit. */
-static void item_free(struct engine *e, struct item *it)
-{
-    for (size_t i = 0; i < it->n_events; i++)
-        event_unref(it->events[i]);
-    free(it->events);
-    if (e->n_spare < SPARE_ITEMS && it->bytes.cap <= SPARE_BYTES) {
-        buf_clear(&it->bytes);
-        it->next_spare = e->spare;
-        e->spare = it;
-        e->n_spare++;
-        return;
-    }
-    buf_fini(&it->bytes);
-    free(it);
-}
-
-static void free_spares(struct engine *e)
-{
-    for (struct item *it = e->spare, *next; it != NULL; it = next) {
-        next = it->next_spare;
-        buf_fini(&it->bytes);
-        free(it);
-    }
-}
-
 /* --- opening --- */
 
 static void embedded_close(struct engine *e)
 {
     history_free(e->history);
     recovery_fini(&e->recovery);
-    free_spares(e);
+    item_pool_fini(&e->items);
     free(e);
 }
 
@@ -125,6 +64,12 @@ static int embedded_load(struct engine *e, struct catalog *catalog, struct seen 
                          struct id_gen *ids)
 {
     return recovery_load(&e->recovery, catalog, seen, ids);
+}
+
+static int embedded_load_records(struct engine *e,
+                                 void (*one)(void *, const struct engine_record *), void *ctx)
+{
+    return recovery_load_records(&e->recovery, one, ctx);
 }
 
 static int embedded_load_triggers(struct engine *e, const char *const *ids, size_t n,
@@ -171,30 +116,6 @@ static int embedded_can_submit(const struct engine *e)
     return journal_queued_bytes(e->journal) > MAX_QUEUED_BYTES ? -EAGAIN : 0;
 }
 
-/* Room for all of it at once: an item is one buffer that does not grow. */
-static int reserve(struct item *it, const struct engine_submission *s)
-{
-    enum { NAMES = 512 }; /* of one event, besides its JSON; only a guess */
-    size_t size = s->sender_ids.len + s->notes.len + s->letters.len;
-    uint8_t *room;
-    for (size_t i = 0; !s->batched && i < s->n; i++)
-        size += s->events[i]->json.len + NAMES;
-    return buf_reserve(&it->bytes, size, &room);
-}
-
-static int pack_events(struct engine *e, struct item *it, const struct engine_submission *s)
-{
-    it->events = xcalloc(s->n + 1, sizeof(struct event *));
-    for (size_t i = 0; i < s->n; i++) {
-        s->events[i]->seq = e->next_seq++;
-        it->events[it->n_events++] = event_ref(s->events[i]);
-        int r = s->batched ? 0 : record_put_event(&it->bytes, s->events[i]);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static void embedded_submit(struct engine *e, const struct engine_submission *s)
 {
     bool nothing = s->n == 0 && s->sender_ids.len + s->notes.len + s->letters.len == 0;
@@ -202,37 +123,14 @@ static void embedded_submit(struct engine *e, const struct engine_submission *s)
         s->done(s->arg, 0);
         return;
     }
-    struct item *it = item_new(e, JOURNAL_WEBHOOK);
-    it->done = s->done;
-    it->arg = s->arg;
+    struct item *it = item_new(&e->items, JOURNAL_WEBHOOK);
     it->journal.serial = ++e->serial; /* taken or not: what is batched of it goes with it */
-    int r = reserve(it, s);
-    if (r == 0)
-        r = pack_events(e, it, s);
-    size_t events = it->bytes.len;
-    if (r == 0)
-        r = buf_append(&it->bytes, s->sender_ids);
-    if (r == 0)
-        r = buf_append(&it->bytes, s->notes);
-    if (r == 0)
-        r = buf_append(&it->bytes, s->letters);
+    int r = item_put_webhook(it, s, &e->next_seq);
     if (r < 0) {
-        item_free(e, it);
+        item_free(&e->items, it);
         s->done(s->arg, r);
         return;
     }
-    struct slice all = buf_slice(&it->bytes);
-    size_t ids = events + s->sender_ids.len, notes = ids + s->notes.len;
-    it->journal.epoch = s->epoch;
-    it->journal.webhook = (struct store_webhook){
-        .first_seq = s->n == 0 ? 0 : s->events[0]->seq,
-        .n_events = s->batched ? 0 : (uint32_t) s->n,
-        .last_event_id = s->n == 0 ? NULL : it->events[s->n - 1]->id,
-        .events = slice_sub(all, 0, events),
-        .sender_ids = slice_sub(all, events, ids),
-        .notes = slice_sub(all, ids, notes),
-        .letters = slice_sub(all, notes, all.len),
-    };
     e->in_flight++;
     CRASH_POINT("engine.submit");
     stage(e, it);
@@ -242,35 +140,13 @@ static int embedded_broadcast(struct engine *e, const struct engine_broadcast *b
 {
     if (e->failed)
         return -EIO;
-    struct item *it = item_new(e, JOURNAL_BATCH);
-    uint8_t *room;
-    int r = buf_reserve(&it->bytes, b->frames.len + b->message->ids.len, &room);
-    if (r == 0)
-        r = buf_append(&it->bytes, b->frames);
-    if (r == 0)
-        r = buf_append(&it->bytes, b->message->ids);
+    struct item *it = item_new(&e->items, JOURNAL_BATCH);
+    int r = item_put_batch(it, b);
     if (r < 0) {
-        item_free(e, it);
+        item_free(&e->items, it);
         return r;
     }
-    struct slice all = buf_slice(&it->bytes);
     it->journal.serial = b->provisional ? e->serial : 0;
-    it->journal.batch = (struct store_batch){
-        .path = (uint32_t) b->path->index,
-        .trigger_id = b->trigger_id,
-        .last_seq = b->message->last_seq,
-        .ids = slice_from(all, b->frames.len),
-        .frames = slice_sub(all, 0, b->frames.len),
-    };
-    it->batch = (struct engine_batch){
-        .path = b->path,
-        .trigger_name = b->trigger_name,
-        .why = b->message->why,
-        .n_events = b->message->n_events,
-        .frames = it->journal.batch.frames,
-    };
-    memcpy(it->batch.first_event_id, b->message->first_event_id, ID_SIZE);
-    memcpy(it->batch.last_event_id, b->message->last_event_id, ID_SIZE);
     stage(e, it);
     return 0;
 }
@@ -294,7 +170,7 @@ static void embedded_withdraw(struct engine *e)
     it->done(it->arg, -ENOMEM);
     for (struct item *next; it != NULL; it = next) {
         next = (struct item *) journal_next(&it->journal);
-        item_free(e, it);
+        item_free(&e->items, it);
     }
 }
 
@@ -303,23 +179,41 @@ static void embedded_set_aside(struct engine *e, struct event *event, const char
 {
     if (e->failed)
         return;
-    struct item *it = item_new(e, JOURNAL_LETTER);
-    if (record_put_event(&it->bytes, event) < 0) {
-        item_free(e, it);
+    struct item *it = item_new(&e->items, JOURNAL_LETTER);
+    if (item_put_letter(it, event, why) < 0) {
+        item_free(&e->items, it);
         return;
     }
-    it->events = xcalloc(1, sizeof(struct event *)); /* its strings are needed until it is stored */
-    it->events[it->n_events++] = event_ref(event);
     it->journal.serial = provisional ? e->serial : 0;
-    it->journal.letter = (struct store_letter){
-        .wall_ms = clock_wall_ms(),
-        .registry_id = event->registry_id,
-        .reason = why,
-        .event_seq = event->seq,
-        .body = buf_slice(&it->bytes),
-    };
     stage(e, it);
 }
+
+/* --- changes --- */
+
+static void embedded_change(struct engine *e, const struct engine_change *c)
+{
+    if (e->failed) {
+        c->done(c->arg, -EIO);
+        return;
+    }
+    struct item *it = item_new(&e->items, JOURNAL_CHANGE);
+    int r = item_put_change(it, c);
+    if (r < 0) {
+        item_free(&e->items, it);
+        c->done(c->arg, r);
+        return;
+    }
+    it->journal.change.next_seq = e->next_seq;
+    CRASH_POINT("engine.change");
+    stage(e, it);
+}
+
+static uint64_t embedded_submitted_seq(const struct engine *e)
+{
+    return e->next_seq - 1;
+}
+
+/* --- what is batched --- */
 
 /* What a reader has found is found again by the next start, which looks at everything: until then
  * nothing may be acknowledged that the damage may cost. */
@@ -330,7 +224,7 @@ static void watch_history(struct engine *e)
     if (!stats.damaged || e->damage_told)
         return;
     e->damage_told = true;
-    stage(e, item_new(e, JOURNAL_DAMAGED));
+    stage(e, item_new(&e->items, JOURNAL_DAMAGED));
     embedded_flush(e);
 }
 
@@ -344,7 +238,7 @@ static void embedded_batched(struct engine *e, uint64_t seq)
     if (seq <= e->settled_seq)
         return;
     e->settled_seq = seq;
-    struct item *it = item_new(e, JOURNAL_SETTLE);
+    struct item *it = item_new(&e->items, JOURNAL_SETTLE);
     it->journal.seq = seq;
     stage(e, it);
     embedded_flush(e);
@@ -352,7 +246,7 @@ static void embedded_batched(struct engine *e, uint64_t seq)
 
 static void embedded_settle(struct engine *e, void (*done)(void *arg), void *arg)
 {
-    struct item *it = item_new(e, JOURNAL_BARRIER);
+    struct item *it = item_new(&e->items, JOURNAL_BARRIER);
     it->settled = done;
     it->arg = arg;
     stage(e, it);
@@ -398,6 +292,10 @@ static void item_done(struct engine *e, struct item *it)
         if (it->journal.err == 0)
             metrics_add(e->options.metrics, M_DEAD_LETTERS, 1);
         break;
+    case JOURNAL_CHANGE:
+        CRASH_POINT("engine.changed");
+        it->done(it->arg, it->journal.err);
+        break;
     case JOURNAL_BARRIER:
         it->settled(it->arg);
         break;
@@ -408,7 +306,7 @@ static void item_done(struct engine *e, struct item *it)
             e->settled_seq = 0; /* said again at the next occasion */
         break;
     }
-    item_free(e, it);
+    item_free(&e->items, it);
 }
 
 static void count_report(struct engine *e, const struct journal_report *r)
@@ -568,6 +466,7 @@ const struct engine_ops ENGINE_EMBEDDED = {
     .name = "embedded",
     .open = embedded_open,
     .load = embedded_load,
+    .load_records = embedded_load_records,
     .load_triggers = embedded_load_triggers,
     .start = embedded_start,
     .stop = embedded_stop,
@@ -579,6 +478,8 @@ const struct engine_ops ENGINE_EMBEDDED = {
     .withdraw = embedded_withdraw,
     .flush = embedded_flush,
     .settle = embedded_settle,
+    .change = embedded_change,
+    .submitted_seq = embedded_submitted_seq,
     .batched = embedded_batched,
     .now_ms = embedded_now_ms,
     .set_aside = embedded_set_aside,

@@ -28,6 +28,13 @@ static int memory_load(struct engine *e, struct catalog *catalog, struct seen *s
     return 0;
 }
 
+static int memory_load_records(struct engine *e, void (*one)(void *, const struct engine_record *),
+                               void *ctx)
+{
+    (void) e, (void) one, (void) ctx;
+    return 0;
+}
+
 static int memory_load_triggers(struct engine *e, const char *const *ids, size_t n,
                                 uint64_t *ret_last_seq)
 {
@@ -98,6 +105,17 @@ static void memory_settle(struct engine *e, void (*done)(void *arg), void *arg)
     done(arg);
 }
 
+static void memory_change(struct engine *e, const struct engine_change *c)
+{
+    (void) e;
+    c->done(c->arg, 0);
+}
+
+static uint64_t memory_submitted_seq(const struct engine *e)
+{
+    return e->seq;
+}
+
 static void memory_batched(struct engine *e, uint64_t seq)
 {
     (void) e, (void) seq;
@@ -145,6 +163,7 @@ const struct engine_ops ENGINE_MEMORY = {
     .name = "memory",
     .open = memory_open,
     .load = memory_load,
+    .load_records = memory_load_records,
     .load_triggers = memory_load_triggers,
     .start = memory_start,
     .stop = memory_stop,
@@ -156,6 +175,8 @@ const struct engine_ops ENGINE_MEMORY = {
     .withdraw = memory_withdraw,
     .flush = memory_flush,
     .settle = memory_settle,
+    .change = memory_change,
+    .submitted_seq = memory_submitted_seq,
     .batched = memory_batched,
     .now_ms = memory_now_ms,
     .set_aside = memory_set_aside,

@@ -573,6 +573,11 @@ int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *
     return ops->load(engine, in->catalog, in->seen, &in->ids);
 }
 
+void ingest_borrow(struct ingest *in, struct ingest_parts *ret)
+{
+    *ret = (struct ingest_parts){in->catalog, in->mark, &in->ids};
+}
+
 const struct seen *ingest_seen(const struct ingest *in)
 {
     return in->seen;

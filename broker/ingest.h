@@ -57,6 +57,14 @@ void ingest_free(struct ingest *in);
 const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
 const struct seen *ingest_seen(const struct ingest *in);       /* the same */
 
+/* For pipeline_explain.c: what may be changed is to be undone with catalog_rollback_to(mark). */
+struct ingest_parts {
+    struct catalog *catalog;
+    uint64_t mark;
+    struct id_gen *ids;
+};
+void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
+
 /* Checks that need no body, for an early answer: REFUSE_NONE, REFUSE_REGISTRY, REFUSE_AUTH (when a
  * token is configured; compared in constant time, `Bearer` or the password of `Basic`), or
  * REFUSE_ENCODING. `answer` is filled when refused. */

@@ -133,6 +133,9 @@ static int put(struct journal *j, struct journal_item *item)
     case JOURNAL_LETTER:
         CRASH_POINT("journal.letter");
         return store_put_letter(j->store, &item->letter);
+    case JOURNAL_CHANGE:
+        CRASH_POINT("journal.change");
+        return store_put_change(j->store, &item->change);
     case JOURNAL_SETTLE:
         CRASH_POINT("journal.settle");
         return store_settle_events(j->store, item->seq);
@@ -177,8 +180,8 @@ static int put_all(struct journal *j, uint64_t *ret_serial)
     return r;
 }
 
-/* The group could not be written now. Webhooks are refused with what came with them; batches of
- * safe events, letters and barriers stay for the next try. */
+/* The group could not be written now. Webhooks are refused with what came with them, and changes;
+ * batches of safe events, letters and barriers stay for the next try. */
 static void refuse_group(struct journal *j, int err, struct chain *done)
 {
     struct work *all = j->waiting.first;
@@ -186,8 +189,8 @@ static void refuse_group(struct journal *j, int err, struct chain *done)
     for (struct work *w = all, *next; w != NULL; w = next) {
         struct journal_item *item = item_of(w);
         next = w->next;
-        bool drop = item->kind == JOURNAL_WEBHOOK || item->kind == JOURNAL_SETTLE ||
-                    item->serial > j->committed_serial;
+        bool answered = item->kind == JOURNAL_WEBHOOK || item->kind == JOURNAL_CHANGE;
+        bool drop = answered || item->kind == JOURNAL_SETTLE || item->serial > j->committed_serial;
         if (!drop) {
             chain_add(&j->waiting, w);
             continue;
@@ -196,7 +199,7 @@ static void refuse_group(struct journal *j, int err, struct chain *done)
             j->refused_any = true;
             j->refused_epoch = item->epoch;
         }
-        item->err = item->kind == JOURNAL_WEBHOOK ? err : -ECANCELED;
+        item->err = answered ? err : -ECANCELED;
         chain_add(done, w);
     }
 }
@@ -256,7 +259,8 @@ static bool wrote(const struct chain *group)
         const struct journal_item *item = item_of(w);
         if (item->err == 0 && ((item->kind == JOURNAL_WEBHOOK &&
                                 item->webhook.n_events + item->webhook.sender_ids.len > 0) ||
-                               item->kind == JOURNAL_BATCH || item->kind == JOURNAL_LETTER))
+                               item->kind == JOURNAL_BATCH || item->kind == JOURNAL_LETTER ||
+                               item->kind == JOURNAL_CHANGE))
             return true;
     }
     return false;

@@ -5,9 +5,9 @@
  * An item belongs to its maker, who gets it back with its answer, in the order in which items were
  * put, by report() on the mailbox's thread. What an item points to must live until then.
  *
- * A full disk or another process's lock refuses webhooks and what depends on them and keeps the
- * rest, which is tried again until it goes in. After a failed write or sync, or damage, nothing is
- * written any more: every item comes back with the error. */
+ * A full disk or another process's lock refuses webhooks and what depends on them, and changes, and
+ * keeps the rest, which is tried again until it goes in. After a failed write or sync, or damage,
+ * nothing is written any more: every item comes back with the error. */
 #ifndef BROKER_JOURNAL_H
 #define BROKER_JOURNAL_H
 
@@ -19,6 +19,7 @@ enum journal_kind {
     JOURNAL_WEBHOOK,
     JOURNAL_BATCH,
     JOURNAL_LETTER,
+    JOURNAL_CHANGE,  /* of triggers; refused like a webhook, but alone */
     JOURNAL_SETTLE,  /* store_settle_events(); dropped when its group fails */
     JOURNAL_DAMAGED, /* the store was found damaged elsewhere: fails everything with -EBADMSG */
     JOURNAL_BARRIER  /* comes back when all before it have, or can not be written */
@@ -36,6 +37,7 @@ struct journal_item {
         struct store_webhook webhook;
         struct store_batch batch;
         struct store_letter letter;
+        struct store_change change;
         uint64_t seq; /* SETTLE */
     };
     /* the answer */

@@ -14,13 +14,18 @@ enum operation_kind { /* metadata type and response type follow from it */
                       OPERATION_RESUME_TRIGGER
 };
 
+#define OPERATION_ID_PREFIX "a1s"
+#define OPERATION_KEY_SIZE  65    /* an idempotency key of 64 bytes and a NUL */
+#define OPERATION_MAX_BYTES 65536 /* packed */
+#define OPERATIONS_MAX      10000 /* kept; the oldest go first */
+
 struct operation {
     char id[ID_SIZE]; /* a1s..., time-ordered like event ids */
     enum operation_kind kind;
     uint64_t created_ns, modified_ns; /* Unix time */
     char created_by[64];
-    char trigger_id[ID_SIZE]; /* metadata */
-    char idempotency_key[64]; /* "" when none was sent */
+    char trigger_id[ID_SIZE];                 /* metadata */
+    char idempotency_key[OPERATION_KEY_SIZE]; /* "" when none was sent */
     uint8_t request_hash[32]; /* of what was asked: the same key with another request is refused */
     struct buf response; /* the packed trigger (trigger_spec_pack) as it was then; empty: Empty */
 };
@@ -29,6 +34,7 @@ void operation_fini(struct operation *o);                    /* twice is fine */
 const char *operation_description(enum operation_kind kind); /* "Create trigger" */
 const char *
 operation_metadata_type(enum operation_kind kind); /* "yandex.cloud...CreateTriggerMetadata" */
+/* As trigger_spec_pack() and _unpack() in tolerance and errors; -ENOMEM of both. */
 MUST_CHECK int operation_pack(const struct operation *o, struct buf *out);
 MUST_CHECK int operation_unpack(struct slice packed, struct operation *ret);
 

@@ -14,6 +14,8 @@ struct path {
      */
     void (*wake)(void *ctx, struct path *p);
     void *wake_ctx;
+    /* With the same context: how many are on the path now. NULL: nobody knows. */
+    uint64_t (*present)(void *ctx, const struct path *p);
 };
 
 struct path_table;

@@ -1,12 +1,11 @@
-/* pipeline.c - see pipeline.h. */
-#include "pipeline.h"
+/* pipeline.c - the way of an event, see pipeline.h. */
+#include "pipeline_private.h"
 
 #include "clock.h"
 #include "crash.h"
 #include "frame.h"
 #include "log.h"
 #include "mem.h"
-#include "trigger.h"
 
 #include <stdlib.h>
 
@@ -14,40 +13,6 @@
 #define EXPIRE_MS     1000        /* how often quiet paths are looked at */
 #define CLOCK_STEP_MS 1000        /* of the wall clock against the monotonic one; less is drift */
 #define SETTLE_EVENTS 1000        /* batched, before the engine is told so between its seconds */
-#define DENIED_LOG_MS 1000        /* one line a second for all triggers that may not send */
-
-/* What a trigger does: gather a batch for a path. */
-struct action {
-    struct pipeline *pipeline;
-    struct trigger *trigger;
-    struct path *path;
-    struct batch batch;
-    uint64_t old_seq; /* events up to this number are in batches of an earlier run */
-};
-
-struct pipeline {
-    const struct config *cfg;
-    struct path_table *paths;
-    struct metrics *metrics;
-    struct trigger_set *triggers;
-    struct action *actions; /* one per trigger */
-    const struct engine_ops *ops;
-    struct engine *engine;
-    struct ingest *ingest;
-    uv_timer_t cutoff, expire;
-    uv_prepare_t turn; /* runs before the loop waits */
-    struct buf frame;  /* scratch for encoding */
-    bool *touched;     /* by path index: appended to, readers not yet woken */
-    size_t n_touched, unseen_bytes;
-    uint64_t denied_logged_ms;
-    uint64_t settled_seq;   /* what the engine was told last, between the seconds */
-    uint64_t newest_seq;    /* of the events that were matched against all triggers */
-    uint64_t wall_ahead_ms; /* of the wall clock before the monotonic one, when last looked */
-    bool provisional;       /* what is batched now is of events not yet safe */
-    bool draining, broken;  /* broken: nothing can be made safe any more */
-    void (*failed)(void *ctx, int err);
-    void *failed_ctx;
-};
 
 static uint64_t now_of(struct pipeline *p)
 {
@@ -60,14 +25,14 @@ static void log_lost(const struct trigger *t, const struct event *e, int err)
 {
     struct log_line l;
     log_open(&l, LOG_ERROR, "broker", "event set aside");
-    log_str(&l, "trigger", t->rule->name);
+    log_str(&l, "trigger", t->spec.name);
     log_str(&l, "event_id", e->id);
     log_u64(&l, "bytes", e->json.len);
     log_str(&l, "error", err_str(err));
     log_close(&l);
 }
 
-static void fail(struct pipeline *p, int err)
+void pipeline_fail(struct pipeline *p, int err)
 {
     p->broken = true;
     if (p->failed != NULL)
@@ -76,20 +41,21 @@ static void fail(struct pipeline *p, int err)
 
 static void log_unsent(const struct action *a, const struct batch_message *m, int err)
 {
+    const struct pipeline *p = a->owner;
     struct log_line l;
     log_open(&l, LOG_ERROR, "broker",
-             a->pipeline->ops->waits ? "batch is left to the next start" : "batch lost");
-    log_str(&l, "trigger", a->trigger->rule->name);
+             p->ops->waits ? "batch is left to the next start" : "batch lost");
+    log_str(&l, "trigger", a->trigger->spec.name);
     log_str(&l, "path", a->path->cfg->path);
     log_u64(&l, "events", m->n_events);
     log_str(&l, "error", err_str(err));
     log_close(&l);
 }
 
-static void on_flush(void *ctx, const struct batch_message *m)
+void pipeline_on_flush(void *ctx, const struct batch_message *m)
 {
     struct action *a = ctx;
-    struct pipeline *p = a->pipeline;
+    struct pipeline *p = a->owner;
     CRASH_POINT("pipeline.batch");
     if (p->broken)
         return; /* the next start forms it again */
@@ -98,12 +64,13 @@ static void on_flush(void *ctx, const struct batch_message *m)
     if (r == 0) {
         const struct engine_broadcast b = {
             .path = a->path,
-            .trigger_id = a->trigger->id,
-            .trigger_name = a->trigger->rule->name,
+            .trigger_id = a->trigger->spec.id,
+            .trigger_name = a->trigger->spec.name,
             .message = m,
             .frames = buf_slice(&p->frame),
             .provisional = p->provisional,
         };
+        deliveries_formed(p->deliveries, &a->trigger->spec, a->path, m, p->frame.len);
         r = p->ops->broadcast(p->engine, &b);
     }
     if (r == 0)
@@ -112,7 +79,8 @@ static void on_flush(void *ctx, const struct batch_message *m)
     if (p->provisional)
         p->ops->withdraw(p->engine); /* no start could form it again */
     if (p->ops->waits)
-        fail(p, r); /* its events are acknowledged, and would pass for batched after the next one */
+        pipeline_fail(
+            p, r); /* its events are acknowledged, and would pass for batched after the next one */
     else
         metrics_add(p->metrics, M_BATCH_DROPPED, 1);
 }
@@ -172,6 +140,9 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
         return r;
     metrics_add(p->metrics, FLUSHED[b->why], 1);
     log_batch(b);
+    const uint64_t present =
+        b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
+    deliveries_arrived(p->deliveries, b, present, clock_wall_ms());
     touch(p, b->path);
     p->unseen_bytes += b->frames.len;
     if (p->unseen_bytes >= WAKE_BYTES)
@@ -195,36 +166,16 @@ static void on_delivered(void *ctx)
 
 static void on_failed(void *ctx, int err)
 {
-    fail(ctx, err);
+    pipeline_fail(ctx, err);
 }
 
 /* --- engine > triggers > batch --- */
 
 static void arm_cutoff(struct pipeline *p);
 
-static void log_denied(struct pipeline *p, const struct trigger *t)
-{
-    uint64_t now = clock_mono_ms();
-    if (p->denied_logged_ms != 0 && now - p->denied_logged_ms < DENIED_LOG_MS)
-        return;
-    p->denied_logged_ms = now;
-    struct log_line l;
-    log_open(&l, LOG_WARN, "broker", "trigger does not fire");
-    log_str(&l, "trigger", t->rule->name);
-    log_str(&l, "service_account", t->rule->service_account_id);
-    log_str(&l, "reason", "the service account lacks the role api-gateway.websocketBroadcaster");
-    log_close(&l);
-}
-
-/* Batches of one event are formed before the event is safe, the others when it is. */
-static bool is_early(const struct pipeline *p, const struct action *a)
-{
-    return p->ops->waits && a->batch.size == 1;
-}
-
 static void add_to_batch(struct action *a, struct event *e)
 {
-    struct pipeline *p = a->pipeline;
+    struct pipeline *p = a->owner;
     int r = batch_add(&a->batch, e, now_of(p));
     if (r == 0)
         return;
@@ -239,7 +190,7 @@ static void on_early_match(void *ctx, struct trigger *t, struct event *e)
 {
     (void) ctx;
     struct action *a = t->action;
-    if (t->allowed && is_early(a->pipeline, a))
+    if (t->allowed && action_awake(a) && action_is_early(a))
         add_to_batch(a, e);
 }
 
@@ -253,13 +204,16 @@ static void on_match(void *ctx, struct trigger *t, struct event *e)
     struct match *match = ctx;
     struct pipeline *p = match->pipeline;
     struct action *a = t->action;
+    bool takes = action_takes(a, e->seq, match->again);
+    if (!takes && !action_awake(a))
+        return;
     if (!t->allowed) {
         metrics_add(p->metrics, M_TRIGGER_DENIED, 1);
-        log_denied(p, t);
+        pipeline_log_denied(p, t);
         return;
     }
     match->fired = true;
-    if (match->again ? e->seq > a->old_seq : !is_early(p, a))
+    if (takes)
         add_to_batch(a, e);
 }
 
@@ -276,24 +230,32 @@ static void on_events(void *ctx, struct event *const *events, size_t n, bool aga
         struct match match = {.pipeline = p, .again = again};
         trial_event(trial, events[i]->seq);
         CRASH_POISON(events[i]->repository);
-        (void) trigger_set_match(p->triggers, events[i], on_match, &match);
+        trigger_set_match(p->triggers, events[i], on_match, &match);
         metrics_add(p->metrics, (match.fired ? MATCHED : UNMATCHED)[events[i]->type], 1);
         p->newest_seq = events[i]->seq;
     }
     trial_event(trial, 0);
+    pipeline_watch_quiet(p);
     CRASH_POINT("pipeline.events");
     arm_cutoff(p);
 }
 
 /* --- timers --- */
 
+static struct batch *batch_at(const struct pipeline *p, size_t i)
+{
+    struct action *a = trigger_set_at(p->triggers, i)->action;
+    return &a->batch;
+}
+
 static void on_cutoff(uv_timer_t *timer)
 {
     struct pipeline *p = timer->data;
     uint64_t now = now_of(p);
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++) {
-        if (batch_deadline(&p->actions[i].batch) <= now)
-            batch_flush(&p->actions[i].batch, BATCH_CUTOFF);
+        struct batch *b = batch_at(p, i);
+        if (batch_deadline(b) <= now)
+            batch_flush(b, BATCH_CUTOFF);
     }
     CRASH_POINT("pipeline.cutoff");
     p->ops->flush(p->engine);
@@ -304,7 +266,7 @@ static void arm_cutoff(struct pipeline *p)
 {
     uint64_t due = UINT64_MAX, now = now_of(p);
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++) {
-        uint64_t deadline = batch_deadline(&p->actions[i].batch);
+        uint64_t deadline = batch_deadline(batch_at(p, i));
         due = deadline < due ? deadline : due;
     }
     if (due == UINT64_MAX)
@@ -318,7 +280,7 @@ static uint64_t batched_seq(const struct pipeline *p)
 {
     uint64_t seq = p->newest_seq;
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++) {
-        uint64_t first = batch_first_seq(&p->actions[i].batch);
+        uint64_t first = batch_first_seq(batch_at(p, i));
         seq = first <= seq ? first - 1 : seq;
     }
     return seq;
@@ -357,9 +319,9 @@ static int can_submit(void *ctx)
 
 static void on_any_match(void *ctx, struct trigger *t, struct event *e)
 {
-    (void) ctx;
-    (void) t;
+    bool *any = ctx;
     (void) e;
+    *any = *any || action_awake(t->action);
 }
 
 /* Whether it has to be encoded, numbered and stored at all. */
@@ -369,7 +331,9 @@ static bool wanted(void *ctx, struct event *probe)
         M_EVENT_CREATE_IMAGE_UNMATCHED, M_EVENT_DELETE_IMAGE_UNMATCHED,
         M_EVENT_CREATE_TAG_UNMATCHED, M_EVENT_DELETE_TAG_UNMATCHED};
     struct pipeline *p = ctx;
-    if (trigger_set_match(p->triggers, probe, on_any_match, NULL) > 0)
+    bool any = false;
+    trigger_set_match(p->triggers, probe, on_any_match, &any);
+    if (any)
         return true; /* also when it is denied: that is counted and logged with the event */
     metrics_add(p->metrics, UNMATCHED[probe->type], 1);
     return false;
@@ -383,27 +347,22 @@ static void on_turn(uv_prepare_t *turn)
     p->ops->flush(p->engine);
 }
 
-struct late {
-    const struct pipeline *pipeline;
-    bool any;
-};
-
 static void on_late_match(void *ctx, struct trigger *t, struct event *e)
 {
-    struct late *late = ctx;
+    bool *late = ctx;
     (void) e;
-    if (t->allowed && !is_early(late->pipeline, t->action))
-        late->any = true;
+    if (t->allowed && action_awake(t->action) && !action_is_early(t->action))
+        *late = true;
 }
 
 /* Whether every batch of these events is formed now, so that the events themselves, which a restart
  * would need to form them, need not be written. */
 static bool batched_now(struct pipeline *p, const struct engine_submission *s)
 {
-    struct late late = {.pipeline = p};
-    for (size_t i = 0; !late.any && i < s->n; i++)
-        (void) trigger_set_match(p->triggers, s->events[i], on_late_match, &late);
-    return !late.any;
+    bool late = false;
+    for (size_t i = 0; !late && i < s->n; i++)
+        trigger_set_match(p->triggers, s->events[i], on_late_match, &late);
+    return !late;
 }
 
 static void submit(void *ctx, const struct engine_submission *s)
@@ -414,7 +373,7 @@ static void submit(void *ctx, const struct engine_submission *s)
     p->ops->submit(p->engine, &numbered);
     p->provisional = true;
     for (size_t i = 0; p->ops->waits && i < s->n; i++)
-        (void) trigger_set_match(p->triggers, s->events[i], on_early_match, p);
+        trigger_set_match(p->triggers, s->events[i], on_early_match, NULL);
     p->provisional = false;
     if (!p->ops->waits)
         p->ops->flush(p->engine);
@@ -434,27 +393,6 @@ static bool suspect(void *ctx, uint64_t webhook_hash)
 
 /* --- making and ending --- */
 
-static void make_actions(struct pipeline *p)
-{
-    size_t n = trigger_set_size(p->triggers);
-    p->actions = xcalloc(n + 1, sizeof(*p->actions));
-    for (size_t i = 0; i < n; i++) {
-        struct action *a = &p->actions[i];
-        struct trigger *t = trigger_set_at(p->triggers, i);
-        a->pipeline = p;
-        a->trigger = t;
-        a->path = path_by_name(p->paths, t->rule->path);
-        ASSERT(a->path != NULL); /* the configuration was checked */
-        batch_init(&a->batch, t->rule->batch_size, t->rule->batch_cutoff_ms,
-                   a->path->cfg->max_message_bytes, on_flush, a);
-        t->action = a;
-        if (!t->allowed) {
-            log_denied(p, t);
-            p->denied_logged_ms = 0; /* every trigger is named once at start */
-        }
-    }
-}
-
 static const struct engine_ops *ops_of(const struct config *cfg)
 {
     static const struct engine_ops *const ENGINES[] = {&ENGINE_EMBEDDED, &ENGINE_MEMORY};
@@ -465,6 +403,12 @@ static const struct engine_ops *ops_of(const struct config *cfg)
     }
     ASSERT(ops != NULL); /* the configuration was checked */
     return ops;
+}
+
+static bool has_role(void *ctx, const struct trigger_spec *spec)
+{
+    const struct pipeline *p = ctx;
+    return config_account_has_role(p->cfg, spec->service_account_id, ROLE_BROADCAST);
 }
 
 int pipeline_new(const struct config *cfg, struct path_table *paths, struct metrics *metrics,
@@ -490,8 +434,10 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     }
     p->touched = xcalloc(path_table_size(paths) + 1, sizeof(*p->touched));
     buf_init(&p->frame, SIZE_MAX / 2);
-    p->triggers = trigger_set_new(cfg);
-    make_actions(p);
+    p->triggers = trigger_set_new();
+    p->deliveries = deliveries_new();
+    p->allowed = has_role;
+    p->allowed_ctx = p;
     const struct ingest_target target = {
         .ctx = p,
         .can_submit = can_submit,
@@ -503,29 +449,14 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     };
     p->ingest = ingest_new(cfg, metrics, &target);
     r = ingest_load(p->ingest, p->ops, p->engine);
+    if (r == 0)
+        r = pipeline_load_triggers(p);
     if (r < 0) {
         pipeline_free(p);
         return r;
     }
     *ret = p;
     return 0;
-}
-
-static int start_engine(struct pipeline *p)
-{
-    size_t n = trigger_set_size(p->triggers);
-    const char **ids = xcalloc(n + 1, sizeof(*ids));
-    uint64_t *old_seqs = xcalloc(n + 1, sizeof(*old_seqs));
-    for (size_t i = 0; i < n; i++)
-        ids[i] = trigger_set_at(p->triggers, i)->id;
-    int r = p->ops->load_triggers(p->engine, ids, n, old_seqs);
-    for (size_t i = 0; i < n; i++)
-        p->actions[i].old_seq = old_seqs[i];
-    if (r == 0)
-        r = p->ops->start(p->engine);
-    free(ids);
-    free(old_seqs);
-    return r;
 }
 
 int pipeline_start(struct pipeline *p, uv_loop_t *loop, void (*failed)(void *ctx, int err),
@@ -544,7 +475,7 @@ int pipeline_start(struct pipeline *p, uv_loop_t *loop, void (*failed)(void *ctx
     if (r == 0)
         r = uv_prepare_start(&p->turn, on_turn);
     if (r == 0)
-        r = start_engine(p);
+        r = pipeline_start_triggers(p);
     return r;
 }
 
@@ -567,7 +498,7 @@ void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg)
 {
     p->draining = true;
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++)
-        batch_flush(&p->actions[i].batch, BATCH_DRAIN);
+        batch_flush(batch_at(p, i), BATCH_DRAIN);
     CRASH_POINT("pipeline.drain");
     p->ops->flush(p->engine);
     p->ops->settle(p->engine, done, arg);
@@ -590,13 +521,11 @@ void pipeline_free(struct pipeline *p)
 {
     if (p == NULL)
         return;
-    for (size_t i = 0; i < trigger_set_size(p->triggers); i++)
-        batch_fini(&p->actions[i].batch);
     ingest_free(p->ingest);
     p->ops->close(p->engine);
-    trigger_set_free(p->triggers);
+    pipeline_free_triggers(p);
     buf_fini(&p->frame);
-    free(p->actions);
     free(p->touched);
+    deliveries_free(p->deliveries);
     free(p);
 }

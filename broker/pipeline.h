@@ -20,6 +20,10 @@ struct pipeline;
 MUST_CHECK int pipeline_new(const struct config *cfg, struct path_table *paths,
                             struct metrics *metrics, struct mailbox *mailbox,
                             struct pipeline **ret);
+/* Whether a trigger may send: asked when it is made or changed, and of all of them by
+ * pipeline_set_allowed(). At first the configuration says it: config_account_has_role(). */
+typedef bool pipeline_allowed(void *ctx, const struct trigger_spec *spec);
+void pipeline_set_allowed(struct pipeline *p, pipeline_allowed *allowed, void *ctx);
 /* Runs its timers on `loop`, whose mailbox it is; batches what an earlier run left. Nothing can be
  * made safe any more: `failed` is called, and the process should end. */
 MUST_CHECK int pipeline_start(struct pipeline *p, uv_loop_t *loop,
@@ -29,11 +33,16 @@ struct ingest *pipeline_ingest(struct pipeline *p);
 /* Triggers change while events flow. The change is made durable with `operation` (packed, kept
  * under operation_id) and takes effect when it is: `done` comes then, 0 or the engine's error with
  * nothing changed. What the trigger had gathered under its old rule is sent first; no event is lost
- * or sent twice by any of it. One change of a trigger at a time is the caller's business. */
+ * or sent twice by any of it. One change of a trigger at a time is the caller's business.
+ *
+ * An event answered before the change was asked for goes by the old rule, one that comes after
+ * `done` by the new, one between by either, whole. -EAGAIN: overload, or the process ends; -EIO: as
+ * for webhooks; -ENOENT: there is none to delete. Maybe before this returns. */
 struct pipeline_change {
-    const struct trigger_spec *spec; /* the trigger as it is from then on, by its id; copied */
+    const struct trigger_spec *spec; /* as it is from then on, by its id; copied, paused_seq is
+                                        this file's to set */
     bool deleted;                    /* it goes; of `spec` only the id counts */
-    const char *operation_id;
+    const char *operation_id;        /* NULL: none. Ids sort by their age */
     struct slice operation;
     void (*done)(void *arg, int err);
     void *arg;
@@ -42,7 +51,7 @@ void pipeline_change(struct pipeline *p, const struct pipeline_change *c);
 /* The triggers there are, in the order they were made; borrowed until the next change. */
 size_t pipeline_n_triggers(const struct pipeline *p);
 const struct trigger_spec *pipeline_trigger(const struct pipeline *p, size_t i);
-/* Operations kept from earlier runs, oldest first; during pipeline_start() or later. */
+/* Operations kept from earlier runs, oldest first; once, after pipeline_new(). */
 void pipeline_load_operations(struct pipeline *p, void (*one)(void *, const char *id, struct slice),
                               void *ctx);
 struct history *pipeline_history(struct pipeline *p); /* NULL: there is none */

@@ -233,6 +233,28 @@ int recovery_load(struct recovery *r, struct catalog *catalog, struct seen *seen
     return recovery_failed(r, err);
 }
 
+struct records {
+    void (*one)(void *, const struct engine_record *);
+    void *ctx;
+};
+
+static void load_record(void *ctx, const struct store_record *rec)
+{
+    const struct records *to = ctx;
+    to->one(to->ctx, &(struct engine_record){.kind = (enum engine_record_kind) rec->kind,
+                                             .id = rec->id,
+                                             .value = rec->value});
+}
+
+int recovery_load_records(struct recovery *r, void (*one)(void *, const struct engine_record *),
+                          void *ctx)
+{
+    struct records to = {one, ctx};
+    int err = store_load_records(r->store, load_record, &to);
+    CRASH_POINT("recovery.records");
+    return recovery_failed(r, err);
+}
+
 /* --- events without a batch --- */
 
 struct gathering {

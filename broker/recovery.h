@@ -32,6 +32,10 @@ void recovery_fini(struct recovery *r); /* closes what it still has; fine for a 
 MUST_CHECK int recovery_load(struct recovery *r, struct catalog *catalog, struct seen *seen,
                              struct id_gen *ids);
 
+/* All records kept, by kind and then id. */
+MUST_CHECK int recovery_load_records(struct recovery *r,
+                                     void (*one)(void *, const struct engine_record *), void *ctx);
+
 /* Events with numbers above `after`, in order, references the caller's; those that ended the
  * process too often go to `poison` instead (borrowed). */
 struct backlog {

@@ -30,11 +30,11 @@ enum status_code { /* google.rpc.Code */
                    STATUS_UNAUTHENTICATED = 16
 };
 
-#define STATUS_MAX_VIOLATIONS 16 /* more are counted, not kept */
+#define STATUS_MAX_VIOLATIONS 16 /* more are not kept */
 #define STATUS_TEXT           256
 
 struct status_violation { /* google.rpc.BadRequest.FieldViolation */
-    char field[64];       /* the API's path: "rule.container_registry.registry_id" */
+    char field[80];       /* the API's path: "rule.container_registry.registry_id" */
     char description[STATUS_TEXT];
 };
 
@@ -43,6 +43,7 @@ struct status_quota { /* yandex.cloud.quota.QuotaFailure.Violation; name NULL: n
     uint64_t limit, usage, required;
 };
 
+/* All zero is STATUS_OK. Texts are valid UTF-8 without control characters, whatever went in. */
 struct status {
     enum status_code code;
     char message[STATUS_TEXT];
@@ -53,7 +54,8 @@ struct status {
 
 void status_set(struct status *s, enum status_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Adds a violation; the first one sets code and message ("field: description"). */
+/* Adds a violation; the first one sets code and message ("field: description"). A status that has
+ * another code already keeps it, and no violation is added. */
 void status_violate(struct status *s, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 unsigned status_http(enum status_code code);      /* 400, 404, ...: the API's mapping */

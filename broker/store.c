@@ -47,6 +47,12 @@ static const char *const SQL[SQL_N] = {
     [SQL_LETTER_DELETE] = "DELETE FROM dead_letters WHERE id = ?1",
     [SQL_LETTERS_TRIM] = "DELETE FROM dead_letters WHERE id IN"
                          " (SELECT id FROM dead_letters ORDER BY id LIMIT ?1)",
+    [SQL_RECORD_PUT] = "INSERT INTO records(kind, id, at, value, sum) VALUES(?1, ?2, ?3, ?4, ?5)"
+                       " ON CONFLICT(kind, id) DO UPDATE SET at = ?3, value = ?4, sum = ?5",
+    [SQL_RECORD_DELETE] = "DELETE FROM records WHERE kind = ?1 AND id = ?2",
+    [SQL_RECORD_HAS] = "SELECT 1 FROM records WHERE kind = ?1 AND id = ?2",
+    [SQL_RECORD_WALK] = "SELECT id, at FROM records WHERE kind = ?1 ORDER BY id",
+    [SQL_RECORDS_TRIM] = "DELETE FROM records WHERE kind = ?1 AND id <= ?2",
 };
 
 /* --- helpers of all store*.c --- */
@@ -229,9 +235,10 @@ static int put_batch(struct store *s, struct store_path *p, const struct store_b
     p->now = live;
     s->now.positions += positions;
     struct store_trigger *t = store_trigger_find(s, b->trigger_id);
-    if (t == NULL)
-        t = store_trigger_add(s, b->trigger_id, 0);
-    store_trigger_set(s, t, b->last_seq);
+    if (t != NULL)
+        store_trigger_set(s, t, b->last_seq);
+    else
+        s->numbers_dirty = true; /* it was deleted meanwhile: no mark tells the event's number */
     store_note_event(s, b->last_seq, live.high_id);
     *ret_position = position;
     return 0;
@@ -262,25 +269,6 @@ static int write_paths(struct store *s)
     return 0;
 }
 
-static int write_triggers(struct store *s)
-{
-    int r = 0;
-    sqlite3_stmt *st = s->triggers_dirty ? store_sql(s, SQL_TRIGGER_PUT, &r) : NULL;
-    if (st == NULL)
-        return r;
-    for (size_t i = 0; i < s->n_triggers && r == 0; i++) {
-        const struct store_trigger *t = &s->triggers[i];
-        if (!t->dirty)
-            continue;
-        CRASH_POINT("store.trigger");
-        store_bind_text(st, 1, t->id);
-        store_bind(st, 2, t->now);
-        store_bind(st, 3, record_checksum(t->now, 0, slice_str(t->id)));
-        r = store_run(st);
-    }
-    return r;
-}
-
 /* What webhooks' rows say as long as there are some. */
 static int write_numbers(struct store *s)
 {
@@ -296,7 +284,7 @@ static int finish(struct store *s)
 {
     int r = write_paths(s);
     if (r == 0)
-        r = write_triggers(s);
+        r = store_triggers_write(s);
     if (r == 0)
         r = write_numbers(s);
     /* Not for their own sake: a commit of nothing writes and syncs nothing. */
@@ -326,11 +314,7 @@ static void settle_memory(struct store *s)
         free(p);
         s->paths[i] = s->paths[--s->n_paths];
     }
-    for (size_t i = 0; s->triggers_dirty && i < s->n_triggers; i++) {
-        s->triggers[i].dirty = false;
-        s->triggers[i].saved = s->triggers[i].now;
-    }
-    s->triggers_dirty = false;
+    store_triggers_settle(s);
     s->numbers_dirty = false;
     s->clock_written_ms = s->clock_writing_ms;
 }
@@ -372,7 +356,6 @@ void store_rollback(struct store *s)
         p->dirty = false;
         p->forgotten = false;
     }
-    for (size_t i = 0; s->triggers_dirty && i < s->n_triggers; i++)
-        s->triggers[i].now = s->triggers[i].saved; /* still dirty: it may have no row yet */
+    store_triggers_return(s);
     s->numbers_dirty = false;
 }

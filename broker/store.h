@@ -1,7 +1,8 @@
 /* store.h - the SQLite file of the embedded engine: events, batches per path (history), the
- * catalog, senders' event ids, dead letters. Synchronous and without threads of its own: a `struct
- * store` (the only connection that writes and checkpoints) belongs to the thread that opened it
- * until it is handed to the journal thread; a `struct store_reader` to the history thread.
+ * catalog, senders' event ids, dead letters, triggers and operations. Synchronous and without
+ * threads of its own: a `struct store` (the only connection that writes and checkpoints) belongs to
+ * the thread that opened it until it is handed to the journal thread; a `struct store_reader` to
+ * the history thread.
  *
  * Errors: -ENOSPC (disk full: rolled back, works again after space), -EBUSY (another process holds
  * the lock longer than the busy time), -EIO (a failed write or sync: nothing may be acknowledged
@@ -101,10 +102,19 @@ MUST_CHECK int store_load_catalog(struct store *s,
 MUST_CHECK int store_load_sender_ids(struct store *s,
                                      void (*ids)(void *, uint64_t at_ms, struct slice ids),
                                      void *ctx);
-/* The number of the last event that the trigger's batches cover; UINT64_MAX: it is new here. */
-MUST_CHECK int store_trigger(struct store *s, const char *trigger_id, uint64_t *ret_last_seq);
-/* The same for all triggers of the configuration at once, durably: new ones are entered as if their
- * batches covered everything so far, those that are not named are forgotten. */
+/* What is kept by name, small: its meaning is its owner's. Ids of operations sort by their age. */
+enum store_record_kind { STORE_TRIGGER = 1, STORE_OPERATION = 2 };
+struct store_record {
+    enum store_record_kind kind;
+    const char *id;
+    struct slice value; /* never empty */
+};
+/* By kind, and then by id. */
+MUST_CHECK int store_load_records(struct store *s, void (*one)(void *, const struct store_record *),
+                                  void *ctx);
+/* All triggers there are: of each the number of the last event that its batches cover, durably. New
+ * ones are entered as if their batches covered everything so far, those that are not named are
+ * forgotten. */
 MUST_CHECK int store_triggers(struct store *s, const char *const *ids, size_t n,
                               uint64_t *ret_last_seq);
 /* Stored events with numbers above `after`, by webhook: `events` as record.h packs them, the first
@@ -142,21 +152,34 @@ struct store_webhook {
 MUST_CHECK int store_put_webhook(struct store *s, const struct store_webhook *w);
 
 struct store_batch {
-    uint32_t path; /* index */
-    const char *trigger_id;
-    uint64_t last_seq;   /* the trigger's events up to this number are in batches now */
-    struct slice ids;    /* of its events in order, ID_PACKED_SIZE bytes each */
-    struct slice frames; /* the encoded message */
+    uint32_t path;          /* index */
+    const char *trigger_id; /* one without a mark was deleted */
+    uint64_t last_seq;      /* the trigger's events up to this number are in batches now */
+    struct slice ids;       /* of its events in order, ID_PACKED_SIZE bytes each */
+    struct slice frames;    /* the encoded message */
 };
 /* Places the batch on its path; *ret_position as segment_place() reckons. */
 MUST_CHECK int store_put_batch(struct store *s, const struct store_batch *b,
                                uint64_t *ret_position);
 
+#define STORE_MAX_OPERATIONS   10000 /* newer ones let the oldest go */
+#define STORE_OPERATION_AGE_MS (UINT64_C(30) * 24 * 3600 * 1000)
+
+struct store_change {
+    const struct store_record *records; /* with an empty value: it goes, a trigger's mark with it */
+    size_t n;
+    const char *trigger_id; /* NULL, or whose batches cover the events up to batched_seq from now */
+    uint64_t batched_seq;   /* it has no mark: it gets one. Its mark is higher: that stays */
+    uint64_t next_seq;      /* events numbered below it may have been numbered */
+};
+MUST_CHECK int store_put_change(struct store *s, const struct store_change *c);
+
 /* No trigger needs events up to `seq` any more: each trigger's mark is moved there, and the events
  * go. */
 MUST_CHECK int store_settle_events(struct store *s, uint64_t seq);
-/* Deletes history over its limits and sender ids older than `window_ms`; at most a few thousand
- * rows a call. *ret_more: call again soon. In a transaction it is part of it, else one itself. */
+/* Deletes history over its limits, sender ids older than `window_ms`, and old operations; at most a
+ * few thousand rows a call. *ret_more: call again soon. In a transaction it is part of it, else one
+ * itself. */
 MUST_CHECK int store_retire(struct store *s, uint64_t window_ms, bool *ret_more);
 /* Outside a transaction: writes the WAL back when it is long. Errors as above; -EBUSY is none. */
 MUST_CHECK int store_checkpoint(struct store *s);

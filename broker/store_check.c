@@ -48,7 +48,7 @@ static int check_file(struct check *c, bool small)
     /* The walk through one table cannot be interrupted, so the big one is left out. */
     static const char *const TABLES[] = {"meta",     "paths",        "gone",   "triggers",
                                          "attempts", "dead_letters", "images", "tags",
-                                         "webhooks", "sender_ids"};
+                                         "webhooks", "sender_ids",   "records"};
     for (size_t i = 0; i < ARRAY_LEN(TABLES) && !out_of_time(c); i++) {
         char sql[64];
         (void) snprintf(sql, sizeof(sql), "PRAGMA quick_check(%s)", TABLES[i]);
@@ -205,6 +205,12 @@ static int no_letter(void *ctx, const struct store_letter *l)
     return 0;
 }
 
+static void no_record(void *ctx, const struct store_record *r)
+{
+    (void) ctx;
+    (void) r;
+}
+
 static int check_rows(struct store *s)
 {
     int r = store_load_catalog(s, no_image, no_tag, NULL);
@@ -212,6 +218,8 @@ static int check_rows(struct store *s)
         r = store_load_sender_ids(s, no_ids, NULL);
     if (r == 0)
         r = store_load_events(s, 0, no_webhook, NULL);
+    if (r == 0)
+        r = store_load_records(s, no_record, NULL);
     return r < 0 ? r : store_load_letters(s, no_letter, NULL);
 }
 

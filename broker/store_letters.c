@@ -132,7 +132,7 @@ static int read_version(sqlite3 *db)
     int r = store_version(db, &version);
     if (r < 0)
         return r;
-    return version > STORE_VERSION ? -ENOTSUP : version == STORE_VERSION ? 0 : -ENOENT;
+    return version > STORE_VERSION ? -ENOTSUP : version > 0 ? 0 : -ENOENT;
 }
 
 int store_read_letters(const char *dir, int (*one)(void *, const struct store_letter *), void *ctx)

@@ -1,5 +1,4 @@
-/* store_load.c - what a start reads of the store: numbers, triggers, sender ids, events, attempts.
- */
+/* store_load.c - what a start reads of the store: numbers, sender ids, events, attempts. */
 #include "crash.h"
 #include "mem.h"
 #include "record.h"
@@ -107,6 +106,9 @@ int store_counters_load(struct store *s)
         r = number_of(s, "SELECT coalesce(max(id), 0) + 1 FROM dead_letters", &s->now.next_letter);
     if (r == 0)
         r = number_of(s, "SELECT count(*) FROM dead_letters", &s->now.n_letters);
+    if (r == 0)
+        r = number_of(s, "SELECT count(*) FROM records WHERE kind = 2", /* STORE_OPERATION */
+                      &s->now.n_operations);
     learn_from_batches(s);
     s->saved = s->now;
     return r;
@@ -120,139 +122,6 @@ uint64_t store_next_seq(const struct store *s)
 void store_last_event_id(const struct store *s, char ret[ID_SIZE])
 {
     memcpy(ret, s->now.last_event_id, ID_SIZE);
-}
-
-/* --- triggers: all in memory, sorted by id --- */
-
-static size_t trigger_place(const struct store *s, const char *id)
-{
-    size_t low = 0, high = s->n_triggers;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (strcmp(s->triggers[mid].id, id) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
-struct store_trigger *store_trigger_find(struct store *s, const char *id)
-{
-    size_t i = trigger_place(s, id);
-    return i < s->n_triggers && strcmp(s->triggers[i].id, id) == 0 ? &s->triggers[i] : NULL;
-}
-
-struct store_trigger *store_trigger_add(struct store *s, const char *id, uint64_t last_seq)
-{
-    size_t i = trigger_place(s, id);
-    s->triggers = xrealloc(s->triggers, (s->n_triggers + 1) * sizeof(struct store_trigger));
-    struct store_trigger *t = &s->triggers[i];
-    memmove(t + 1, t, (s->n_triggers - i) * sizeof(*t));
-    s->n_triggers++;
-    *t = (struct store_trigger){
-        .id = xstrdup(id), .dirty = true, .now = last_seq, .saved = last_seq};
-    s->triggers_dirty = true;
-    return t;
-}
-
-void store_trigger_set(struct store *s, struct store_trigger *t, uint64_t last_seq)
-{
-    if (last_seq <= t->now)
-        return;
-    t->now = last_seq;
-    t->dirty = true;
-    s->triggers_dirty = true;
-}
-
-int store_triggers_load(struct store *s)
-{
-    sqlite3_stmt *st;
-    int r = store_prepare(s->db, "SELECT id, last_seq, sum FROM triggers ORDER BY id", &st);
-    if (r < 0)
-        return r;
-    while ((r = store_step(st)) == 1) {
-        const char *id = store_column_text(st, 0);
-        uint64_t last_seq = store_column(st, 1);
-        if (store_column(st, 2) != record_checksum(last_seq, 0, slice_str(id)) ||
-            store_trigger_find(s, id) != NULL) {
-            r = -EBADMSG;
-            break;
-        }
-        store_trigger_add(s, id, last_seq)->dirty = false;
-    }
-    s->triggers_dirty = false;
-    (void) sqlite3_finalize(st);
-    return r;
-}
-
-void store_triggers_free(struct store *s)
-{
-    for (size_t i = 0; i < s->n_triggers; i++)
-        free(s->triggers[i].id);
-    free(s->triggers);
-    s->triggers = NULL;
-    s->n_triggers = 0;
-}
-
-static bool is_named(const char *id, const char *const *ids, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(ids[i], id) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* In a transaction. The rows of others would hold back events for ever, and a trigger that comes
- * back after a long time would get what was meant for it then. */
-static int forget_others(struct store *s, const char *const *ids, size_t n)
-{
-    int r = 0;
-    for (size_t i = s->n_triggers; r == 0 && i-- > 0;) {
-        struct store_trigger *t = &s->triggers[i];
-        if (is_named(t->id, ids, n))
-            continue;
-        sqlite3_stmt *st = store_sql(s, SQL_TRIGGER_DELETE, &r);
-        if (st == NULL)
-            break;
-        store_bind_text(st, 1, t->id);
-        r = store_run(st);
-        free(t->id);
-        memmove(t, t + 1, (s->n_triggers - i - 1) * sizeof(*t));
-        s->n_triggers--;
-    }
-    return r;
-}
-
-int store_triggers(struct store *s, const char *const *ids, size_t n, uint64_t *ret_last_seq)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct store_trigger *t = store_trigger_find(s, ids[i]);
-        if (t == NULL)
-            t = store_trigger_add(s, ids[i], s->now.next_seq - 1);
-        ret_last_seq[i] = t->now;
-    }
-    if (!s->triggers_dirty && s->n_triggers == n)
-        return 0;
-    int r = store_begin(s);
-    if (r < 0)
-        return r;
-    (void) store_spoil(s, forget_others(s, ids, n)); /* the commit says it */
-    CRASH_POINT("store.triggers");
-    return store_commit(s);
-}
-
-int store_trigger(struct store *s, const char *trigger_id, uint64_t *ret_last_seq)
-{
-    const struct store_trigger *t = store_trigger_find(s, trigger_id);
-    *ret_last_seq = t == NULL ? UINT64_MAX : t->now;
-    /* Its row goes to disk with the first commit, so with the first event that it may be about:
-     * were it written with its first batch only, a kill before that would make it new again, and
-     * the events before it nobody's. */
-    if (t == NULL)
-        (void) store_trigger_add(s, trigger_id, s->now.next_seq - 1);
-    return 0;
 }
 
 /* --- sender ids --- */

@@ -7,6 +7,8 @@
  *   store_epoch.c    noticing that the end of the journal is lost
  *   store_path.c     paths: registering, numbers, positions
  *   store_load.c     what a start reads
+ *   store_triggers.c how far each trigger's events are in batches
+ *   store_records.c  what is kept by name: triggers, operations
  *   store_retire.c   what is deleted, and the checkpoint
  *   store_catalog.c  images and tags
  *   store_letters.c  dead letters
@@ -50,6 +52,11 @@ enum store_statement {
     SQL_LETTER_PUT,
     SQL_LETTER_DELETE,
     SQL_LETTERS_TRIM,
+    SQL_RECORD_PUT,
+    SQL_RECORD_DELETE,
+    SQL_RECORD_HAS,
+    SQL_RECORD_WALK,
+    SQL_RECORDS_TRIM,
     SQL_N
 };
 
@@ -76,12 +83,13 @@ struct store_path {
 struct store_trigger {
     char *id;
     bool dirty;          /* to be written by the next commit */
+    bool made, gone;     /* in this transaction */
     uint64_t now, saved; /* the number of the last event covered */
 };
 
 /* Numbers that only go up. */
 struct store_counters {
-    uint64_t next_seq, next_sender_key, next_entry, next_letter, n_letters;
+    uint64_t next_seq, next_sender_key, next_entry, next_letter, n_letters, n_operations;
     uint64_t commits;   /* that wrote something */
     uint64_t positions; /* that batches of all paths have taken, with those left out between */
     char last_event_id[ID_SIZE];
@@ -171,14 +179,22 @@ MUST_CHECK int store_path_forget(struct store *s, struct store_path *p); /* its 
 
 /* --- store_load.c --- */
 
-MUST_CHECK int store_triggers_load(struct store *s);
 MUST_CHECK int store_counters_load(struct store *s); /* after paths and triggers */
 /* An event with this number and id is stored: later ones are above both. */
 void store_note_event(struct store *s, uint64_t seq, const uint8_t id[ID_PACKED_SIZE]);
-struct store_trigger *store_trigger_find(struct store *s, const char *id); /* NULL: none */
-struct store_trigger *store_trigger_add(struct store *s, const char *id, uint64_t last_seq);
-void store_trigger_set(struct store *s, struct store_trigger *t, uint64_t last_seq);
+
+/* --- store_triggers.c --- */
+
+MUST_CHECK int store_triggers_load(struct store *s);
 void store_triggers_free(struct store *s);
+struct store_trigger *store_trigger_find(struct store *s, const char *id); /* NULL: none */
+/* There is none. It goes to disk with the transaction, or is forgotten with it. */
+void store_trigger_add(struct store *s, const char *id, uint64_t last_seq);
+void store_trigger_set(struct store *s, struct store_trigger *t, uint64_t last_seq);
+MUST_CHECK int store_trigger_delete(struct store *s, const char *id); /* in a transaction */
+MUST_CHECK int store_triggers_write(struct store *s);                 /* by a commit */
+void store_triggers_settle(struct store *s); /* after it: what is in memory is on disk */
+void store_triggers_return(struct store *s); /* after a rollback */
 
 /* --- store_check.c --- */
 
@@ -191,9 +207,11 @@ MUST_CHECK int store_check(struct store *s, bool whole);
 MUST_CHECK int store_retire_through(struct store *s, struct store_path *p, int64_t last_key);
 void store_checkpoint_start(struct store *s);
 
-/* --- store_catalog.c, store_letters.c --- */
+/* --- store_catalog.c, store_letters.c, store_records.c --- */
 
 MUST_CHECK int store_put_notes(struct store *s, struct slice notes);
 MUST_CHECK int store_put_letters(struct store *s, struct slice letters);
+/* Operations over their number or age go, at most `*budget` of them. */
+MUST_CHECK int store_retire_operations(struct store *s, uint64_t *budget);
 
 #endif

@@ -1,5 +1,5 @@
 /* store_retire.c - what the store gives up: events that no trigger needs, history over its limits,
- * old sender ids; and the WAL once it has been written back. */
+ * old sender ids and operations; and the WAL once it has been written back. */
 #include "clock.h"
 #include "crash.h"
 #include "mem.h"
@@ -227,6 +227,8 @@ static int retire(struct store *s, uint64_t window_ms, bool *ret_more)
     int r = retire_paths(s, &budget);
     if (r == 0 && budget > 0)
         r = retire_sender_ids(s, window_ms, &budget);
+    if (r == 0 && budget > 0)
+        r = store_retire_operations(s, &budget);
     if (r < 0)
         return r;
     CRASH_POINT("store.retire.end");

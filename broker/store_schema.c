@@ -51,7 +51,13 @@ static const char SCHEMA_1[] = "PRAGMA application_id = " TEXT_OF(
                     " reason TEXT NOT NULL, event_seq INTEGER NOT NULL, body BLOB NOT NULL,"
                     " sum INTEGER NOT NULL) STRICT;";
 
-const struct store_migration STORE_MIGRATIONS[STORE_VERSION] = {{SCHEMA_1}};
+/* Triggers and operations. The rows are small, and read in the order of their keys. */
+static const char SCHEMA_2[] =
+    "CREATE TABLE records("
+    "kind INTEGER NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, value BLOB NOT NULL,"
+    " sum INTEGER NOT NULL, PRIMARY KEY(kind, id)) STRICT, WITHOUT ROWID;";
+
+const struct store_migration STORE_MIGRATIONS[STORE_VERSION] = {{SCHEMA_1}, {SCHEMA_2}};
 
 /* --- errors --- */
 

@@ -3,63 +3,50 @@
 
 #include "mem.h"
 
-#include <mbedtls/md.h>
 #include <stdlib.h>
 
-#define ROLE_BROADCAST "api-gateway.websocketBroadcaster"
-
 struct trigger_set {
-    struct trigger *at;           /* in the order of the configuration */
+    struct trigger **at;          /* in the order of making */
     struct trigger **by_registry; /* the same, sorted by registry id and then by that order */
     size_t n;
 };
 
-/* A trigger of the configuration has no id of its own; one made from its name stays the same over
- * restarts and edits of other triggers. */
-static void id_of_name(const char *name, char ret[ID_SIZE])
-{
-    uint8_t hash[32];
-    int r = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), (const uint8_t *) name,
-                       strlen(name), hash);
-    ASSERT(r == 0);
-    uint64_t hi = 0, lo = 0;
-    for (size_t i = 0; i < 3; i++)
-        hi = hi << 8 | hash[i];
-    for (size_t i = 3; i < 11; i++)
-        lo = lo << 8 | hash[i];
-    id_encode("a1s", hi >> 3, lo, ret); /* 21 + 64 bits */
-}
+/* --- the set --- */
 
 static int compare_registry(const void *a, const void *b)
 {
     const struct trigger *x = *(struct trigger *const *) a, *y = *(struct trigger *const *) b;
-    int r = strcmp(x->rule->registry_id, y->rule->registry_id);
-    return r != 0 ? r : (x > y) - (x < y); /* one array, so its order is the addresses' */
+    int r = strcmp(x->spec.registry_id, y->spec.registry_id);
+    return r != 0 ? r : (x->place > y->place) - (x->place < y->place);
 }
 
-struct trigger_set *trigger_set_new(const struct config *cfg)
+static void make_index(struct trigger_set *set)
 {
-    struct trigger_set *set = xcalloc(1, sizeof(*set));
-    set->n = cfg->n_triggers;
-    set->at = xcalloc(set->n, sizeof(set->at[0]));
-    set->by_registry = xcalloc(set->n, sizeof(struct trigger *));
     for (size_t i = 0; i < set->n; i++) {
-        const struct config_trigger *rule = &cfg->triggers[i];
-        struct trigger *t = &set->at[i];
-        t->rule = rule;
-        id_of_name(rule->name, t->id);
-        t->allowed = config_account_has_role(cfg, rule->service_account_id, ROLE_BROADCAST);
-        set->by_registry[i] = t;
+        set->at[i]->place = i;
+        set->by_registry[i] = set->at[i];
     }
     if (set->n > 0)
         qsort(set->by_registry, set->n, sizeof(struct trigger *), compare_registry);
-    return set;
+}
+
+struct trigger_set *trigger_set_new(void)
+{
+    return xcalloc(1, sizeof(struct trigger_set));
+}
+
+static void trigger_free(struct trigger *t)
+{
+    trigger_spec_fini(&t->spec);
+    free(t);
 }
 
 void trigger_set_free(struct trigger_set *set)
 {
     if (set == NULL)
         return;
+    for (size_t i = 0; i < set->n; i++)
+        trigger_free(set->at[i]);
     free(set->by_registry);
     free(set->at);
     free(set);
@@ -70,16 +57,52 @@ size_t trigger_set_size(const struct trigger_set *set)
     return set->n;
 }
 
-struct trigger *trigger_set_at(struct trigger_set *set, size_t i)
+struct trigger *trigger_set_at(const struct trigger_set *set, size_t i)
 {
     ASSERT(i < set->n);
-    return &set->at[i];
+    return set->at[i];
 }
 
-static bool any(const char *filter)
+struct trigger *trigger_set_find(const struct trigger_set *set, const char *id)
 {
-    return filter == NULL || filter[0] == '\0';
+    for (size_t i = 0; i < set->n; i++) {
+        if (strcmp(set->at[i]->spec.id, id) == 0)
+            return set->at[i];
+    }
+    return NULL;
 }
+
+struct trigger *trigger_set_add(struct trigger_set *set, const struct trigger_spec *spec)
+{
+    struct trigger *t = xcalloc(1, sizeof(*t));
+    size_t size = (set->n + 1) * sizeof(struct trigger *);
+    trigger_spec_copy(spec, &t->spec);
+    set->at = xrealloc(set->at, size);
+    set->by_registry = xrealloc(set->by_registry, size);
+    set->at[set->n++] = t;
+    make_index(set);
+    return t;
+}
+
+void trigger_set_replace(struct trigger_set *set, struct trigger *t,
+                         const struct trigger_spec *spec)
+{
+    trigger_spec_fini(&t->spec);
+    trigger_spec_copy(spec, &t->spec);
+    make_index(set);
+}
+
+void trigger_set_remove(struct trigger_set *set, struct trigger *t)
+{
+    ASSERT(t->place < set->n && set->at[t->place] == t);
+    for (size_t i = t->place + 1; i < set->n; i++)
+        set->at[i - 1] = set->at[i];
+    set->n--;
+    make_index(set);
+    trigger_free(t);
+}
+
+/* --- matching --- */
 
 /* `name` is "<repository>", or "<registry id>/<repository>" as the original's listings print it. */
 static bool names_image(const char *name, const struct event *e)
@@ -91,13 +114,11 @@ static bool names_image(const char *name, const struct event *e)
            strcmp(name + n + 1, e->repository) == 0;
 }
 
-bool trigger_matches(const struct trigger *t, const struct event *e)
+bool trigger_matches(const struct trigger_spec *t, const struct event *e)
 {
-    const struct config_trigger *rule = t->rule;
-    return strcmp(rule->registry_id, e->registry_id) == 0 &&
-           (rule->event_types & (1u << e->type)) != 0 &&
-           (any(rule->image_name) || names_image(rule->image_name, e)) &&
-           (any(rule->tag) || strcmp(rule->tag, e->tag) == 0);
+    return strcmp(t->registry_id, e->registry_id) == 0 && (t->event_types & (1u << e->type)) != 0 &&
+           (t->image_name[0] == '\0' || names_image(t->image_name, e)) &&
+           (t->tag[0] == '\0' || strcmp(t->tag, e->tag) == 0);
 }
 
 /* Index in by_registry of the first trigger of this registry, or of where it would be. */
@@ -106,7 +127,7 @@ static size_t first_of(const struct trigger_set *set, const char *registry_id)
     size_t low = 0, high = set->n;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (strcmp(set->by_registry[mid]->rule->registry_id, registry_id) < 0)
+        if (strcmp(set->by_registry[mid]->spec.registry_id, registry_id) < 0)
             low = mid + 1;
         else
             high = mid;
@@ -114,18 +135,14 @@ static size_t first_of(const struct trigger_set *set, const char *registry_id)
     return low;
 }
 
-size_t trigger_set_match(struct trigger_set *set, struct event *e,
-                         void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx)
+void trigger_set_match(const struct trigger_set *set, struct event *e,
+                       void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx)
 {
-    size_t hits = 0;
     for (size_t i = first_of(set, e->registry_id); i < set->n; i++) {
         struct trigger *t = set->by_registry[i];
-        if (strcmp(t->rule->registry_id, e->registry_id) != 0)
+        if (strcmp(t->spec.registry_id, e->registry_id) != 0)
             break;
-        if (trigger_matches(t, e)) {
-            hits++;
+        if (trigger_matches(&t->spec, e))
             hit(ctx, t, e);
-        }
     }
-    return hits;
 }

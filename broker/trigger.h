@@ -2,29 +2,37 @@
 #ifndef BROKER_TRIGGER_H
 #define BROKER_TRIGGER_H
 
-#include "config.h"
 #include "event.h"
+#include "trigger_spec.h"
 
 struct trigger {
-    char id[ID_SIZE];                  /* a1s... */
-    const struct config_trigger *rule; /* borrowed from the configuration */
-    bool allowed; /* its service account has api-gateway.websocketBroadcaster */
-    void *action; /* the pipeline's: batch and path */
+    struct trigger_spec spec; /* its own; changed by trigger_set_replace() only */
+    bool allowed;             /* its service account may broadcast; the owner's to set */
+    void *action;             /* the pipeline's: batch and path */
+    size_t place;             /* private: in the order of making */
 };
 
-struct trigger_set; /* an index registry id > triggers, in the order of the configuration */
+struct trigger_set; /* in the order of making, with an index registry id > triggers */
 
-struct trigger_set *trigger_set_new(const struct config *cfg); /* never NULL; borrows cfg */
+struct trigger_set *trigger_set_new(void); /* empty; never NULL */
 void trigger_set_free(struct trigger_set *set);
 size_t trigger_set_size(const struct trigger_set *set);
-struct trigger *trigger_set_at(struct trigger_set *set, size_t i);
+struct trigger *trigger_set_at(const struct trigger_set *set, size_t i);
+struct trigger *trigger_set_find(const struct trigger_set *set, const char *id); /* NULL: none */
+
+/* None of these in the middle of trigger_set_match(). A trigger stays where it is in memory until
+ * it is removed; specs are copied. */
+struct trigger *trigger_set_add(struct trigger_set *set, const struct trigger_spec *spec);
+void trigger_set_replace(struct trigger_set *set, struct trigger *t,
+                         const struct trigger_spec *spec);
+void trigger_set_remove(struct trigger_set *set, struct trigger *t);
 
 /* Event type AND image name AND tag, exact; an empty filter is any. image_name matches both
- * "<registry id>/<repository>" and "<repository>". */
-bool trigger_matches(const struct trigger *t, const struct event *e);
+ * "<registry id>/<repository>" and "<repository>". Whether it is paused is not looked at. */
+bool trigger_matches(const struct trigger_spec *t, const struct event *e);
 
-/* Calls `hit` for each matching trigger in order, allowed or not; returns how many. */
-size_t trigger_set_match(struct trigger_set *set, struct event *e,
-                         void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx);
+/* Calls `hit` for each matching trigger in order, allowed or not, paused or not. */
+void trigger_set_match(const struct trigger_set *set, struct event *e,
+                       void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx);
 
 #endif

@@ -41,17 +41,23 @@ struct trigger_spec {
 
 void trigger_spec_init(struct trigger_spec *t); /* empty, ACTIVE, default batch */
 void trigger_spec_fini(struct trigger_spec *t); /* twice is fine */
-void trigger_spec_copy(const struct trigger_spec *from,
-                       struct trigger_spec *ret); /* `ret` is
-                                                     empty memory */
+/* `ret` is empty memory. */
+void trigger_spec_copy(const struct trigger_spec *from, struct trigger_spec *ret);
 /* Replaces one of its strings by a copy. */
 void trigger_spec_set(char **member, struct slice value);
+/* Replaces all labels by copies of another's. */
+void trigger_spec_set_labels(struct trigger_spec *t, const struct trigger_spec *from);
 /* Adds or replaces a label; keeps the order. False: there are TRIGGER_MAX_LABELS already. */
 bool trigger_spec_label(struct trigger_spec *t, struct slice key, struct slice value);
-/* One of the configuration: its id is made from its name, so it is the same after a restart. */
+/* A trigger of the configuration has no id of its own; one made from its name stays the same over
+ * restarts and edits of other triggers. */
+void trigger_spec_id_of_name(const char *name, char ret[ID_SIZE]);
+/* One of the configuration, with that id. It is not made yet: created_ns is 0. Version 1. */
 void trigger_spec_from_config(const struct config *cfg, const struct config_trigger *from,
                               struct trigger_spec *ret);
-/* The stored form, self-describing enough that a later version reads an earlier one's. -ENOMEM. */
+/* The stored form, self-describing enough that a later version reads an earlier one's, and an
+ * earlier one skips what a later one adds. -ENOMEM, -EMSGSIZE (the buffer's limit): nothing was
+ * appended. */
 MUST_CHECK int trigger_spec_pack(const struct trigger_spec *t, struct buf *out);
 /* `ret` is empty memory; -EBADMSG leaves nothing in it. */
 MUST_CHECK int trigger_spec_unpack(struct slice packed, struct trigger_spec *ret);

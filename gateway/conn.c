@@ -30,7 +30,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
 static void on_closed(uv_handle_t *handle);
 
-/* States: what may follow, and the longest stay (of the gateway's and of the webhooks listener). */
+/* States: what may follow, and the longest stay by listener. */
 #define TO(s)  (1u << (s))
 #define CFG(m) (offsetof(struct config, m) + 1) /* 0: no limit here */
 static const struct {
@@ -41,16 +41,19 @@ static const struct {
     [CONN_REQUEST] = {"request",
                       TO(CONN_BODY) | TO(CONN_HANDLING) | TO(CONN_KEEPALIVE) | TO(CONN_OPEN) |
                           TO(CONN_CLOSING) | TO(CONN_CLOSED),
-                      {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms)}},
+                      {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms),
+                       CFG(management.header_timeout_ms)}},
     [CONN_BODY] = {"body",
                    TO(CONN_HANDLING) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
-                   {0, CFG(webhooks.body_timeout_ms)}},
+                   {0, CFG(webhooks.body_timeout_ms), CFG(management.body_timeout_ms)}},
     [CONN_HANDLING] = {"handling",
                        TO(CONN_KEEPALIVE) | TO(CONN_OPEN) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
-                       {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms)}},
+                       {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms),
+                        CFG(management.header_timeout_ms)}},
     [CONN_KEEPALIVE] = {"keepalive",
                         TO(CONN_REQUEST) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
-                        {0, CFG(webhooks.keepalive_timeout_ms)}},
+                        {0, CFG(webhooks.keepalive_timeout_ms),
+                         CFG(management.keepalive_timeout_ms)}},
     [CONN_OPEN] = {"open", TO(CONN_CLOSING) | TO(CONN_CLOSED), {0, 0}}, /* session_deadline() */
     [CONN_CLOSING] = {"closing", TO(CONN_CLOSED), {0, 0}},              /* close_ms */
     [CONN_CLOSED] = {"closed", 0, {0, 0}},
@@ -60,19 +63,18 @@ static const char *const END_NAMES[] = {
     [END_NONE] = "none", [END_PEER] = "peer",         [END_LOST] = "lost",
     [END_IDLE] = "idle", [END_LIFETIME] = "lifetime", [END_PONG] = "pong",
     [END_SLOW] = "slow", [END_REFUSED] = "refused",   [END_DRAIN] = "drain",
-    [END_DONE] = "done",
+    [END_DONE] = "done", [END_API] = "api",
 };
 static const enum metric END_METRICS[] = {
     [END_NONE] = M_CLOSED_LOST, [END_PEER] = M_CLOSED_PEER,         [END_LOST] = M_CLOSED_LOST,
     [END_IDLE] = M_CLOSED_IDLE, [END_LIFETIME] = M_CLOSED_LIFETIME, [END_PONG] = M_CLOSED_PONG,
     [END_SLOW] = M_CLOSED_SLOW, [END_REFUSED] = M_CLOSED_REFUSED,   [END_DRAIN] = M_CLOSED_DRAIN,
-    [END_DONE] = M_CLOSED_PEER,
+    [END_DONE] = M_CLOSED_PEER, [END_API] = M_CLOSED_API,
 };
 
 static struct caps *caps_of(const struct conn *c)
 {
-    struct shared *s = c->worker->shared;
-    return c->worker->role == LISTENER_GATEWAY ? &s->gateway_caps : &s->webhook_caps;
+    return &c->worker->shared->caps[c->role];
 }
 
 static uint64_t now_of(const struct conn *c)
@@ -101,7 +103,7 @@ static bool answer_under_way(const struct conn *c)
 static void arm(struct conn *c)
 {
     uint64_t due = UINT64_MAX;
-    size_t limit = STATES[c->state].limit[c->worker->role];
+    size_t limit = STATES[c->state].limit[c->role];
     if (c->state == CONN_OPEN)
         due = session_deadline(c);
     else if (c->state == CONN_CLOSING)
@@ -175,10 +177,11 @@ uint64_t conn_silent_ms(const struct conn *c)
     return info.tcpi_last_ack_recv;
 }
 
-static struct conn *conn_new(struct worker *w)
+static struct conn *conn_new(struct worker *w, enum metrics_listener role)
 {
     struct conn *c = xcalloc(1, sizeof(*c));
     c->worker = w;
+    c->role = (uint8_t) role;
     c->transport = &TRANSPORT_TCP;
     c->state = CONN_REQUEST;
     c->since_ms = uv_now(&w->loop);
@@ -208,15 +211,20 @@ static int open_socket(struct conn *c, int fd)
     if (cfg->gateway.ping_interval_ms == 0) /* else nothing would ever find a peer that is gone */
         (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only slower without */
-    if (size > 0 && c->worker->role == LISTENER_GATEWAY)
+    if (size > 0 && c->role == LISTENER_GATEWAY)
         (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     return uv_read_start((uv_stream_t *) &c->tcp, on_alloc, on_read);
 }
 
-/* Who has waited longest without a request; the newest is always there. */
-static struct conn *oldest_half_open(struct worker *w)
+/* Who has waited longest without a request on the listener of `newest`, which is there itself. */
+static struct conn *oldest_half_open(struct conn *newest)
 {
-    return LIST_ENTRY(w->by_state[CONN_REQUEST].next, struct conn, in_state);
+    LIST_FOREACH (it, &newest->worker->by_state[CONN_REQUEST]) {
+        struct conn *c = LIST_ENTRY(it, struct conn, in_state);
+        if (c->role == newest->role)
+            return c;
+    }
+    return newest;
 }
 
 static void evict(struct conn *c)
@@ -226,19 +234,19 @@ static void evict(struct conn *c)
 }
 
 /* At the cap, who came and said nothing gives way to `c`. */
-static bool make_room(struct worker *w, const struct conn *c)
+static bool make_room(struct conn *c)
 {
-    struct conn *oldest = oldest_half_open(w);
+    struct conn *oldest = oldest_half_open(c);
     if (oldest == c || now_of(c) - oldest->since_ms < HALF_OPEN_GRACE_MS)
         return false;
     evict(oldest);
     return true;
 }
 
-void conn_accept(struct worker *w, int fd)
+void conn_accept(struct worker *w, enum metrics_listener role, int fd)
 {
     CRASH_POINT("conn.accept");
-    struct conn *c = conn_new(w);
+    struct conn *c = conn_new(w, role);
     struct caps *caps = caps_of(c);
     bool room = caps_enter(&caps->connections, caps->max_connections, 1);
     c->half_open = true;
@@ -250,12 +258,12 @@ void conn_accept(struct worker *w, int fd)
     }
     metrics_add(&w->metrics, M_CONNECTIONS_ACCEPTED, 1);
     arm(c);
-    if (!room && !make_room(w, c)) {
+    if (!room && !make_room(c)) {
         request_refuse(c, REFUSE_CONN_CAP, NULL);
         return;
     }
     if (!half_room)
-        evict(oldest_half_open(w));
+        evict(oldest_half_open(c));
 }
 
 /* --- reading --- */
@@ -381,6 +389,11 @@ void conn_send_pong(struct conn *c, struct slice frame)
     struct out *out = out_of(c);
     memcpy(out->pong, frame.data, frame.len);
     out->pong_len = (uint8_t) frame.len;
+}
+
+bool conn_has_room(const struct conn *c, size_t len)
+{
+    return c->rest == NULL || len + (c->out == NULL ? 0 : c->out->bytes.len) <= OUT_LIMIT;
 }
 
 static void flush_out(struct conn *c)
@@ -519,6 +532,7 @@ static void on_closed(uv_handle_t *handle)
     if (c->unread != NULL)
         buf_fini(c->unread);
     free(c->unread);
+    free(c->user_agent);
     free(c);
     worker_conn_gone(w);
 }
@@ -527,7 +541,7 @@ void conn_log_refusal(struct conn *c, enum refuse why)
 {
     struct worker *w = c->worker;
     c->why = (uint8_t) why;
-    metrics_refuse(&w->metrics, w->role, why);
+    metrics_refuse(&w->metrics, c->role, why);
     uint64_t suppressed;
     if (!caps_log(&w->shared->refusals[why], clock_mono_ms(), LOG_REFUSALS_PER_SECOND,
                   &suppressed)) {
@@ -539,7 +553,7 @@ void conn_log_refusal(struct conn *c, enum refuse why)
     conn_peer_name(c, peer);
     struct log_line l;
     log_open(&l, LOG_WARN, "conn", "reject");
-    log_str(&l, "listener", w->role == LISTENER_GATEWAY ? "gateway" : "webhooks");
+    log_str(&l, "listener", LISTENERS[c->role]);
     log_str(&l, "reason", refuse_info(why)->name);
     log_str(&l, "stage", refuse_info(why)->stage);
     log_u64(&l, "answer", refuse_info(why)->answer);

@@ -1,9 +1,9 @@
 /* conn.h - the life of a connection: states and their limits, what it holds, how it is closed.
  *
- *   accepted > REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks (request.c)
- *                      > [HANDLING >] OPEN                            WebSocket (session.c); it is
- *                        handled while history is asked where to go on (resume.c)
- *                      > CLOSING (lingering: our last bytes leave) > CLOSED
+ *   accepted > REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks, management
+ * (request.c) > [HANDLING >] OPEN                            WebSocket (session.c); it is handled
+ * while history is asked where to go on (resume.c) > CLOSING (lingering: our last bytes leave) >
+ * CLOSED
  *
  * A connection belongs to one worker and never leaves its thread. What only some connections need
  * (a parser, a request, a half-received message, bytes that wait) hangs on pointers that are NULL
@@ -26,6 +26,7 @@
 struct worker;
 struct group;
 struct exchange;
+struct rest_call;
 struct resume;
 struct replay;
 
@@ -51,7 +52,8 @@ enum conn_end {
     END_SLOW,
     END_REFUSED,
     END_DRAIN,
-    END_DONE
+    END_DONE,
+    END_API
 };
 
 /* Bytes of our own that wait for a frame boundary or for room: control frames, HTTP answers,
@@ -61,6 +63,8 @@ struct out {
     uint8_t pong_len; /* only the newest pong waits (RFC 6455 section 5.5.3) */
     uint8_t pong[FRAME_MAX_CONTROL];
 };
+
+#define CONN_USER_AGENT_MAX 256
 
 struct conn {
     uv_tcp_t tcp;
@@ -76,6 +80,7 @@ struct conn {
     uint16_t peer_port;
     uint8_t state;      /* enum conn_state; written by conn_set_state() only */
     uint8_t end;        /* enum conn_end */
+    uint8_t role;       /* enum metrics_listener: where it came in */
     uint8_t why;        /* enum refuse, with END_REFUSED */
     bool half_open : 1; /* counted in caps.half_open */
     bool paused : 1;    /* not reading */
@@ -86,14 +91,15 @@ struct conn {
     bool peer_done : 1; /* has sent its FIN */
     bool v1 : 1;        /* speaks subprotocol regcast.v1: gets the messages of notice.h */
 
-    struct http *http;         /* until the upgrade */
-    struct exchange *exchange; /* the webhook request in progress */
-    struct resume *resume;     /* its place in the history is being looked for */
-    struct replay *replay;     /* it is sent messages from the store */
-    struct out *out;           /* while bytes wait */
-    struct rest *rest;         /* while libuv holds the rest of a cut write */
-    struct buf *unread;        /* received while a request is being answered */
-    uint64_t close_ms;         /* CLOSING: when the peer's time is over; loop time */
+    struct http *http;           /* until the upgrade */
+    struct exchange *exchange;   /* the webhook request in progress */
+    struct rest_call *rest_call; /* the management request in progress */
+    struct resume *resume;       /* its place in the history is being looked for */
+    struct replay *replay;       /* it is sent messages from the store */
+    struct out *out;             /* while bytes wait */
+    struct rest *rest;           /* while libuv holds the rest of a cut write */
+    struct buf *unread;          /* received while a request is being answered */
+    uint64_t close_ms;           /* CLOSING: when the peer's time is over; loop time */
 
     /* an open WebSocket (session.c) */
     struct ws *ws; /* a half-received message */
@@ -104,10 +110,12 @@ struct conn {
     uint64_t opened_ms, active_ms, ping_ms, pong_ms, lifetime_ms, drain_ms,
         message_ms;       /* loop time */
     uint64_t idle_cursor; /* the cursor when idleness was last looked at */
+    uint64_t opened_wall_ms;
+    char *user_agent; /* NULL: it named none; at most CONN_USER_AGENT_MAX bytes of UTF-8 */
 };
 
 /* The accepted socket, which is the connection's from here on, becomes one or is refused (caps). */
-void conn_accept(struct worker *w, int fd);
+void conn_accept(struct worker *w, enum metrics_listener role, int fd);
 
 void conn_set_state(struct conn *c, enum conn_state next);
 const char *conn_state_name(enum conn_state s);
@@ -116,14 +124,17 @@ const char *conn_state_name(enum conn_state s);
  * the worker in it is not `w` or the connection is gone. */
 void conn_id(const struct conn *c, char ret[ID_SIZE]);
 struct conn *conn_find(struct worker *w, struct slice id);
-void conn_draw_id(struct conn *c);    /* its random part, when it is made */
-void conn_learn_peer(struct conn *c); /* from its socket, once it is open */
+bool conn_id_worker(struct slice id, unsigned *ret); /* the index in it; false: it is no id */
+void conn_draw_id(struct conn *c);                   /* its random part, when it is made */
+void conn_learn_peer(struct conn *c);                /* from its socket, once it is open */
+void conn_learn_agent(struct conn *c, struct slice user_agent); /* a header; what fits of it */
 
 /* Sends bytes of our own: at once when nothing is queued, else after it. What does not fit waits in
  * c->out (limit OUT_LIMIT; over it the connection ends). A queued connection that closes drops
  * them. */
 #define OUT_LIMIT (1u << 20)
 void conn_send(struct conn *c, struct slice bytes);
+bool conn_has_room(const struct conn *c, size_t len); /* conn_send() of so many would not end it */
 /* The same for a pong: while something is queued only the newest one waits. */
 void conn_send_pong(struct conn *c, struct slice frame);
 /* Hands the cut rest to libuv: bytes of `seg` (takes over the reference), or a copy when seg is

@@ -1,5 +1,7 @@
 /* conn_id.c - who a connection is: its id, and the peer's name. See conn.h. */
 #include "conn.h"
+#include "mem.h"
+#include "utf8.h"
 #include "worker.h"
 
 #include <arpa/inet.h>
@@ -44,6 +46,25 @@ void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8])
     if (inet_ntop(v4 ? AF_INET : AF_INET6, at, text, sizeof(text)) == NULL)
         text[0] = '\0';
     (void) snprintf(ret, INET6_ADDRSTRLEN + 8, v4 ? "%s:%u" : "[%s]:%u", text, c->peer_port);
+}
+
+bool conn_id_worker(struct slice id, unsigned *ret)
+{
+    uint64_t hi, lo;
+    if (!id_decode(ID_PREFIX, id, &hi, &lo))
+        return false;
+    *ret = (unsigned) (lo >> SLOT_BITS & ((1u << WORKER_BITS) - 1));
+    return true;
+}
+
+void conn_learn_agent(struct conn *c, struct slice user_agent)
+{
+    size_t len = user_agent.len < CONN_USER_AGENT_MAX ? user_agent.len : CONN_USER_AGENT_MAX;
+    while (len > 0 && len < user_agent.len && (user_agent.data[len] & 0xc0) == 0x80)
+        len--; /* not in the middle of a character */
+    struct slice kept = slice_sub(user_agent, 0, len);
+    if (len > 0 && utf8_valid(kept))
+        c->user_agent = xslicedup(kept);
 }
 
 void conn_learn_peer(struct conn *c)

@@ -100,7 +100,7 @@ static void log_no_accept(struct listener *l, int err)
 {
     struct worker *w = l->worker;
     uint64_t suppressed;
-    metrics_refuse(&w->metrics, w->role, REFUSE_NO_FD);
+    metrics_refuse(&w->metrics, l->role, REFUSE_NO_FD);
     if (caps_log(&w->shared->refusals[REFUSE_NO_FD], clock_mono_ms(), 1, &suppressed))
         log_error("accept", "no connection can be accepted for now", err);
     else
@@ -125,7 +125,7 @@ static void on_readable(uv_poll_t *readable, int status, int events)
     for (unsigned n = 0; l->open && n < ACCEPT_BURST; n++) {
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            conn_accept(l->worker, fd);
+            conn_accept(l->worker, l->role, fd);
             continue;
         }
         int err = errno;
@@ -140,9 +140,9 @@ static void on_readable(uv_poll_t *readable, int status, int events)
     }
 }
 
-int listener_init(struct listener *l, struct worker *w, int fd)
+int listener_init(struct listener *l, struct worker *w, enum metrics_listener role, int fd)
 {
-    *l = (struct listener){.worker = w, .fd = fd};
+    *l = (struct listener){.worker = w, .role = role, .fd = fd};
     l->readable.data = l->retry.data = l;
     int r = listen(fd, BACKLOG) < 0 ? -errno : 0;
     if (r == 0)

@@ -3,7 +3,7 @@
 #ifndef GATEWAY_LISTENER_H
 #define GATEWAY_LISTENER_H
 
-#include "err.h"
+#include "metrics.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +19,7 @@ struct listener {
     uv_poll_t readable;
     uv_timer_t retry; /* runs while it does not accept for want of descriptors */
     struct worker *worker;
+    enum metrics_listener role; /* of the connections it accepts */
     int fd;
     bool open;
 };
@@ -31,7 +32,8 @@ MUST_CHECK int listener_bind(const char *address, bool first, int *ret_fd,
                              char ret_name[LISTENER_NAME_SIZE]);
 
 /* Listens on the bound socket, which belongs to the listener from here on, also on failure. */
-MUST_CHECK int listener_init(struct listener *l, struct worker *w, int fd);
+MUST_CHECK int listener_init(struct listener *l, struct worker *w, enum metrics_listener role,
+                             int fd);
 void listener_fini(struct listener *l); /* closes the handle; twice is fine */
 
 #endif

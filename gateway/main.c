@@ -4,6 +4,7 @@
 #include "deadline.h"
 #include "letters.h"
 #include "log.h"
+#include "manage.h"
 #include "mem.h"
 #include "options.h"
 #include "path.h"
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define MANAGEMENT_BODIES 16   /* of the longest kind held at once */
 #define RESERVED_FILES    64   /* for what is not a connection: listeners, logs, the journal */
 #define LOOP_FILES        4    /* epoll, wake-ups, libuv's spare */
 #define QUICK_SPREAD_MS   1000 /* SIGINT: an operator waits at the terminal */
@@ -31,9 +33,16 @@
 #define EXIT_NEWER        76
 #define EXIT_CONFIG       78
 
+/* The sockets of each listener, and what they are called once they are bound. */
+struct addresses {
+    int *fds[LISTENER_N];
+    char (*names[LISTENER_N])[LISTENER_NAME_SIZE];
+};
+
 struct daemon {
     struct shared shared;
     struct worker front;
+    struct addresses addresses;
     struct pipeline *pipeline;
     uv_signal_t term, interrupt;
     uv_timer_t settle,
@@ -125,10 +134,19 @@ static void print_names(FILE *to, const char *key, char (*names)[LISTENER_NAME_S
     (void) fputs("]", to);
 }
 
+static int bind_listeners(const struct config *cfg, struct addresses *ret)
+{
+    const struct config_strings *const LISTEN[LISTENER_N] = {
+        &cfg->gateway.listen, &cfg->webhooks.listen, &cfg->management.listen};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
+        r = bind_all(LISTEN[i], i == LISTENER_GATEWAY ? cfg->gateway.workers : 1, &ret->fds[i],
+                     &ret->names[i]);
+    return r;
+}
+
 /* Written beside and renamed, so that whoever waits for the file never reads a half of it. */
-static int write_ready_file(const char *file, const struct config *cfg,
-                            char (*gateway)[LISTENER_NAME_SIZE],
-                            char (*webhooks)[LISTENER_NAME_SIZE])
+static int write_ready_file(const char *file, const struct config *cfg, const struct addresses *at)
 {
     char tmp[4096];
     if (snprintf(tmp, sizeof(tmp), "%s.%d", file, (int) getpid()) >= (int) sizeof(tmp))
@@ -137,8 +155,9 @@ static int write_ready_file(const char *file, const struct config *cfg,
     if (to == NULL)
         return -errno;
     (void) fprintf(to, "{\"pid\":%d", (int) getpid());
-    print_names(to, "gateway", gateway, cfg->gateway.listen.n);
-    print_names(to, "webhooks", webhooks, cfg->webhooks.listen.n);
+    print_names(to, "gateway", at->names[LISTENER_GATEWAY], cfg->gateway.listen.n);
+    print_names(to, "webhooks", at->names[LISTENER_WEBHOOKS], cfg->webhooks.listen.n);
+    print_names(to, "management", at->names[LISTENER_MANAGEMENT], cfg->management.listen.n);
     (void) fputs("}\n", to);
     if (fclose(to) != 0 || rename(tmp, file) != 0)
         return -errno;
@@ -160,7 +179,7 @@ static void log_reserved(void)
 {
     struct log_line l;
     log_open(&l, LOG_WARN, "main",
-             "the management listeners are not part of this version and stay closed");
+             "management.grpc_listen is not part of this version and stays closed");
     log_close(&l);
 }
 
@@ -171,6 +190,15 @@ static void wake_workers(void *ctx, struct path *p)
     struct shared *s = ctx;
     for (size_t i = 0; i < s->n_workers; i++)
         group_wake(s->workers[i].groups[p->index]);
+}
+
+static uint64_t count_present(void *ctx, const struct path *p)
+{
+    const struct shared *s = ctx;
+    uint64_t n = 0;
+    for (size_t i = 0; i < s->n_workers; i++)
+        n += atomic_load_explicit(&s->workers[i].groups[p->index]->present, memory_order_relaxed);
+    return n;
 }
 
 /* --- signals and the end --- */
@@ -318,7 +346,7 @@ static void on_front_stopped(struct worker *w)
 static uint64_t reserved_files(const struct config *cfg)
 {
     return RESERVED_FILES + (cfg->gateway.workers + 1) * (LOOP_FILES + cfg->gateway.listen.n) +
-           cfg->webhooks.listen.n;
+           cfg->webhooks.listen.n + cfg->management.listen.n;
 }
 
 static void log_fewer(const char *listener, uint64_t configured, uint64_t possible)
@@ -344,29 +372,40 @@ static void set_caps(struct shared *s, const struct config *cfg)
     uint64_t files = caps_raise_files(), reserved = reserved_files(cfg);
     uint64_t most = files > 2 * reserved ? files - reserved : files / 2;
     uint64_t webhooks = least(cfg->webhooks.max_connections, most / 4 + 1);
-    uint64_t gateway = least(cfg->gateway.max_connections, most - webhooks);
-    s->gateway_caps =
+    uint64_t management = least(cfg->management.max_connections, most / 8 + 1);
+    uint64_t gateway = least(cfg->gateway.max_connections, most - webhooks - management);
+    s->caps[LISTENER_GATEWAY] =
         (struct caps){.max_connections = gateway, .max_half_open = cfg->gateway.max_half_open};
-    s->webhook_caps = (struct caps){.max_connections = webhooks,
-                                    .max_half_open = webhooks,
-                                    .max_inflight_bytes = cfg->webhooks.max_inflight_bytes};
+    s->caps[LISTENER_WEBHOOKS] =
+        (struct caps){.max_connections = webhooks,
+                      .max_half_open = webhooks,
+                      .max_inflight_bytes = cfg->webhooks.max_inflight_bytes};
+    s->caps[LISTENER_MANAGEMENT] =
+        (struct caps){.max_connections = management,
+                      .max_half_open = management,
+                      .max_inflight_bytes = MANAGEMENT_BODIES * cfg->management.max_body_bytes};
     log_fewer("gateway", cfg->gateway.max_connections, gateway);
     log_fewer("webhooks", cfg->webhooks.max_connections, webhooks);
+    log_fewer("management", cfg->management.max_connections, management);
 }
 
-static int make_workers(struct daemon *d, const int *gateway_fds, const int *webhook_fds)
+static int make_workers(struct daemon *d, const struct addresses *at)
 {
     struct shared *s = &d->shared;
     const struct config *cfg = s->cfg;
     s->n_workers = cfg->gateway.workers;
     s->workers = xcalloc(s->n_workers, sizeof(*s->workers));
     s->front = &d->front;
-    int r = worker_init(&d->front, s, (unsigned) s->n_workers, LISTENER_WEBHOOKS, webhook_fds,
-                        cfg->webhooks.listen.n);
+    const struct worker_sockets front[] = {
+        {LISTENER_WEBHOOKS, at->fds[LISTENER_WEBHOOKS], cfg->webhooks.listen.n},
+        {LISTENER_MANAGEMENT, at->fds[LISTENER_MANAGEMENT], cfg->management.listen.n}};
+    int r = worker_init(&d->front, s, (unsigned) s->n_workers, front, ARRAY_LEN(front));
     for (size_t i = 0; r == 0 && i < s->n_workers; i++) {
         s->workers[i].on_stopped = tell_front;
-        r = worker_init(&s->workers[i], s, (unsigned) i, LISTENER_GATEWAY,
-                        gateway_fds + i * cfg->gateway.listen.n, cfg->gateway.listen.n);
+        const struct worker_sockets sockets = {
+            LISTENER_GATEWAY, at->fds[LISTENER_GATEWAY] + i * cfg->gateway.listen.n,
+            cfg->gateway.listen.n};
+        r = worker_init(&s->workers[i], s, (unsigned) i, &sockets, 1);
     }
     d->front.on_stopped = on_front_stopped;
     d->workers_left = s->n_workers;
@@ -403,9 +442,11 @@ static int open_pipeline(struct daemon *d)
     s->pipeline = d->pipeline;
     s->ingest = pipeline_ingest(d->pipeline);
     s->history = pipeline_history(d->pipeline);
+    s->manage = manage_new(s->cfg, d->pipeline, &d->front.metrics);
     for (size_t i = 0; i < path_table_size(s->paths); i++) {
         path_table_at(s->paths, i)->wake = wake_workers;
         path_table_at(s->paths, i)->wake_ctx = s;
+        path_table_at(s->paths, i)->present = count_present;
     }
     return 0;
 }
@@ -413,19 +454,17 @@ static int open_pipeline(struct daemon *d)
 static int wire(struct daemon *d, const struct options *options)
 {
     const struct config *cfg = d->shared.cfg;
-    int *gateway_fds, *webhook_fds;
-    char(*gateway)[LISTENER_NAME_SIZE], (*webhooks)[LISTENER_NAME_SIZE];
+    struct addresses *at = &d->addresses;
     set_caps(&d->shared, cfg);
     int r = open_pipeline(d); /* first: it takes data_dir, or says who has it */
     if (r < 0)
         return r;
-    r = bind_all(&cfg->gateway.listen, cfg->gateway.workers, &gateway_fds, &gateway);
+    r = bind_listeners(cfg, at);
     if (r < 0)
         return r;
-    r = bind_all(&cfg->webhooks.listen, 1, &webhook_fds, &webhooks);
-    if (r < 0)
-        return r;
-    r = make_workers(d, gateway_fds, webhook_fds);
+    d->shared.manage->rest = at->names[LISTENER_MANAGEMENT];
+    d->shared.manage->n_rest = cfg->management.listen.n;
+    r = make_workers(d, at);
     if (r == 0)
         r = watch_signals(d);
     if (r == 0)
@@ -439,19 +478,16 @@ static int wire(struct daemon *d, const struct options *options)
         log_error("main", "cannot start the workers", r);
         return r;
     }
-    log_listening("gateway", gateway, cfg->gateway.listen.n);
-    log_listening("webhooks", webhooks, cfg->webhooks.listen.n);
-    if (cfg->management.listen.n + cfg->management.grpc_listen.n > 0)
+    log_listening("gateway", at->names[LISTENER_GATEWAY], cfg->gateway.listen.n);
+    log_listening("webhooks", at->names[LISTENER_WEBHOOKS], cfg->webhooks.listen.n);
+    log_listening("management", at->names[LISTENER_MANAGEMENT], cfg->management.listen.n);
+    if (cfg->management.grpc_listen.n > 0)
         log_reserved();
     atomic_store(&d->shared.ready, true);
     if (options->ready_file != NULL)
-        r = write_ready_file(options->ready_file, cfg, gateway, webhooks);
+        r = write_ready_file(options->ready_file, cfg, at);
     if (r < 0)
         log_error("main", "cannot write the ready file", r);
-    free(gateway_fds);
-    free(webhook_fds);
-    free(gateway);
-    free(webhooks);
     return r;
 }
 
@@ -462,7 +498,12 @@ static void unwire(struct daemon *d)
         (void) uv_thread_join(&s->workers[i].thread);
     /* Ends the last thread that posts mail: it may be about to wake a loop whose worker has found
      * the mail already, and a wake needs the loop's descriptors. */
+    manage_free(s->manage);
     pipeline_free(d->pipeline);
+    for (size_t i = 0; i < LISTENER_N; i++) {
+        free(d->addresses.fds[i]);
+        free(d->addresses.names[i]);
+    }
     for (size_t i = 0; i < s->n_workers; i++)
         worker_fini(&s->workers[i]);
     worker_fini(&d->front);

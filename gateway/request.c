@@ -7,6 +7,7 @@
 #include "mem.h"
 #include "notice.h"
 #include "path.h"
+#include "rest.h"
 #include "resume.h"
 #include "route.h"
 #include "scrape.h"
@@ -19,7 +20,6 @@
 #define LINGER_MS    1000 /* for the peer to read our last answer */
 #define EARLY_MAX    4096 /* bytes a client may send after its handshake before it has our 101 */
 #define UNREAD_MAX   (WORKER_READ_BYTES * 2)
-#define ANSWER_MAX   (64u << 20) /* /metrics with very many paths */
 #define HEADER_MAX   128
 #define BODY_AT_ONCE 65536 /* longer bodies get their memory as they come */
 
@@ -37,18 +37,17 @@ static void on_answered(struct ingest_call *call, const struct ingest_answer *an
 
 /* --- answers --- */
 
-/* A whole answer to the current request; with `close` it is the connection's last. */
-static void answer(struct conn *c, unsigned status, const char *extra, struct slice body,
-                   bool close)
+void request_answer(struct conn *c, unsigned status, const char *extra, struct slice body,
+                    bool close)
 {
     struct worker *w = c->worker;
     const struct http_head *head = http_get_head(c->http);
     bool draining = atomic_load_explicit(&w->shared->draining, memory_order_relaxed);
     close = close || !head->keep_alive || c->peer_done || draining;
     struct buf out;
-    buf_init(&out, ANSWER_MAX);
+    buf_init(&out, REQUEST_ANSWER_MAX);
     int r = http_response(&out, status, extra, body, close, head->method == HTTP_M_HEAD);
-    metrics_answer(&w->metrics, w->role, status);
+    metrics_answer(&w->metrics, c->role, status);
     if (CRASH_NEXT("request.answer.half"))
         conn_send(c, slice_sub(buf_slice(&out), 0, out.len / 2));
     CRASH_POINT("request.answer.half");
@@ -77,11 +76,11 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
         return;
     }
     struct buf out;
-    buf_init(&out, ANSWER_MAX);
+    buf_init(&out, REQUEST_ANSWER_MAX);
     if (http_refuse(&out, why, allow) == 0)
         conn_send(c, buf_slice(&out));
     buf_fini(&out);
-    metrics_answer(&w->metrics, w->role, status);
+    metrics_answer(&w->metrics, c->role, status);
     conn_linger(c, END_REFUSED, LINGER_MS);
 }
 
@@ -112,7 +111,7 @@ static void answer_ingest(struct conn *c, const struct ingest_answer *a)
     }
     if (a->why != REFUSE_NONE)
         conn_log_refusal(c, a->why);
-    answer(c, a->status, extra, slice_str(a->body), a->why != REFUSE_NONE);
+    request_answer(c, a->status, extra, slice_str(a->body), a->why != REFUSE_NONE);
 }
 
 static void exchange_free(struct exchange *ex)
@@ -123,11 +122,12 @@ static void exchange_free(struct exchange *ex)
 
 void request_drop(struct conn *c)
 {
+    rest_drop(c);
     struct exchange *ex = c->exchange;
     if (ex == NULL)
         return;
     c->exchange = NULL;
-    caps_leave(&c->worker->shared->webhook_caps.inflight_bytes, ex->body.len);
+    caps_leave(&c->worker->shared->caps[LISTENER_WEBHOOKS].inflight_bytes, ex->body.len);
     ex->c = NULL;
     if (ex->submitted)
         buf_fini(&ex->body); /* used up, and not accounted for; on_answered() frees the rest */
@@ -176,11 +176,10 @@ static void on_events_head(struct conn *c, struct slice param)
 
 static void on_body(struct conn *c, struct slice piece)
 {
-    struct exchange *ex = c->exchange;
-    struct caps *caps = &c->worker->shared->webhook_caps;
-    if (ex == NULL)
+    if (c->exchange == NULL && c->rest_call == NULL)
         return; /* of a request that takes no body: read and dropped */
-    int r = buf_append(&ex->body, piece);
+    struct caps *caps = &c->worker->shared->caps[c->role];
+    int r = buf_append(c->exchange == NULL ? rest_body(c) : &c->exchange->body, piece);
     if (r < 0) {
         request_refuse(c, r == -EMSGSIZE ? REFUSE_BODY : REFUSE_OVERLOAD, NULL);
         return;
@@ -201,6 +200,11 @@ static void on_answered(struct ingest_call *call, const struct ingest_answer *a)
     }
     request_drop(c);
     answer_ingest(c, a);
+    request_go_on(c);
+}
+
+void request_go_on(struct conn *c)
+{
     if (c->state == CONN_KEEPALIVE && c->unread != NULL)
         request_writable(c);
 }
@@ -225,18 +229,18 @@ static void on_operations(struct conn *c, enum route_handler handler)
     struct shared *s = c->worker->shared;
     conn_set_state(c, CONN_HANDLING);
     if (handler == ROUTE_HEALTH) {
-        answer(c, 200, NULL, SLICE_LIT("ok\n"), false);
+        request_answer(c, 200, NULL, SLICE_LIT("ok\n"), false);
     } else if (handler == ROUTE_READY) {
         bool ready = atomic_load(&s->ready) && !atomic_load(&s->draining);
-        answer(c, ready ? 200 : 503, NULL, ready ? SLICE_LIT("ready\n") : SLICE_LIT("draining\n"),
-               false);
+        request_answer(c, ready ? 200 : 503, NULL,
+                       ready ? SLICE_LIT("ready\n") : SLICE_LIT("draining\n"), false);
     } else {
         struct buf text;
-        buf_init(&text, ANSWER_MAX);
+        buf_init(&text, REQUEST_ANSWER_MAX);
         if (scrape_print(s, &text) == 0)
-            answer(c, 200, NULL, buf_slice(&text), false);
+            request_answer(c, 200, NULL, buf_slice(&text), false);
         else
-            answer(c, 500, NULL, SLICE_LIT("out of memory\n"), false);
+            request_answer(c, 500, NULL, SLICE_LIT("out of memory\n"), false);
         buf_fini(&text);
     }
 }
@@ -268,6 +272,7 @@ static void on_upgrade(struct conn *c, size_t early)
         request_refuse(c, why, why == REFUSE_METHOD ? "GET" : NULL);
         return;
     }
+    conn_learn_agent(c, http_header(head, "user-agent", NULL));
     http_free(c->http); /* `wish` and `up` are copies */
     c->http = NULL;
     resume_open(c, path, &up, &wish);
@@ -278,7 +283,9 @@ static void on_upgrade(struct conn *c, size_t early)
 static void on_done(struct conn *c)
 {
     const struct http_head *head = http_get_head(c->http);
-    if (c->exchange != NULL)
+    if (c->rest_call != NULL)
+        rest_received(c);
+    else if (c->exchange != NULL)
         on_events_done(c);
     else
         on_operations(c, route_find(LISTENER_WEBHOOKS, head).handler);
@@ -287,8 +294,12 @@ static void on_done(struct conn *c)
 static void on_head(struct conn *c, size_t early)
 {
     const struct http_head *head = http_get_head(c->http);
-    if (c->worker->role == LISTENER_GATEWAY) {
+    if (c->role == LISTENER_GATEWAY) {
         on_upgrade(c, early);
+        return;
+    }
+    if (c->role == LISTENER_MANAGEMENT) {
+        rest_begin(c);
         return;
     }
     struct route route = route_find(LISTENER_WEBHOOKS, head);
@@ -350,7 +361,8 @@ void request_received(struct conn *c, struct slice in)
 
 void request_writable(struct conn *c)
 {
-    if (c->state == CONN_HANDLING && c->exchange == NULL && !conn_blocked(c))
+    bool answered = c->exchange == NULL && c->rest_call == NULL;
+    if (c->state == CONN_HANDLING && answered && !conn_blocked(c))
         conn_set_state(c, CONN_KEEPALIVE);
     if (c->state != CONN_KEEPALIVE)
         return;

@@ -5,6 +5,8 @@
 
 #include "conn.h"
 
+#define REQUEST_ANSWER_MAX (64u << 20) /* /metrics with very many paths */
+
 /* Feeds received bytes to the parser and acts on what comes out. */
 void request_received(struct conn *c, struct slice in);
 /* The connection may go on: something blocked has left (the next pipelined request may be read). */
@@ -14,6 +16,12 @@ void request_timeout(struct conn *c);
 /* The connection ends: gives back what the request holds. An answer that comes later finds nobody.
  */
 void request_drop(struct conn *c);
+/* A whole answer to the current request, which is in state HANDLING or not read to its end; with
+ * `close` it is the connection's last. `extra`: whole header lines, or NULL. */
+void request_answer(struct conn *c, unsigned status, const char *extra, struct slice body,
+                    bool close);
+/* The answer came later than its request: what was pipelined behind it may be read now. */
+void request_go_on(struct conn *c);
 /* Answers with the fixed refusal and ends the connection. `allow` for 405, else NULL. */
 void request_refuse(struct conn *c, enum refuse why, const char *allow);
 

@@ -119,7 +119,7 @@ static void open_session(struct conn *c, struct path *path, const struct upgrade
         conn_close(c, END_LOST);
     buf_fini(&out);
     if (c->state == CONN_OPEN)
-        metrics_answer(&w->metrics, w->role, 101);
+        metrics_answer(&w->metrics, c->role, 101);
 }
 
 static void count(struct conn *c, enum metric outcome)

@@ -208,15 +208,13 @@ static int print_history(const struct history *history, struct buf *out)
 static int print_process(struct shared *s, struct buf *out)
 {
     int r = head(out, "regcast_open_sockets", "gauge", "Connections of any state, by listener.");
-    if (r == 0)
-        r = buf_printf(out,
-                       "regcast_open_sockets{listener=\"gateway\"} "
-                       "%llu\nregcast_open_sockets{listener=\"webhooks\"} %llu\n",
-                       (unsigned long long) load(&s->gateway_caps.connections),
-                       (unsigned long long) load(&s->webhook_caps.connections));
+    for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
+        r = buf_printf(out, "regcast_open_sockets{listener=\"%s\"} %llu\n", LISTENERS[i],
+                       (unsigned long long) load(&s->caps[i].connections));
     if (r == 0)
         r = number(out, "regcast_webhook_inflight_bytes", "gauge",
-                   "Webhook body bytes held in memory.", load(&s->webhook_caps.inflight_bytes));
+                   "Webhook body bytes held in memory.",
+                   load(&s->caps[LISTENER_WEBHOOKS].inflight_bytes));
     if (r == 0)
         r = number(out, "regcast_log_dropped_total", "counter",
                    "Log lines lost because nobody read them.", log_dropped());

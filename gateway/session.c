@@ -1,6 +1,7 @@
 /* session.c - see session.h. */
 #include "session.h"
 
+#include "clock.h"
 #include "fanout.h"
 #include "frame.h"
 #include "log.h"
@@ -185,6 +186,7 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
         return;
     c->was_open = true;
     c->opened_ms = c->active_ms = now;
+    c->opened_wall_ms = clock_wall_ms();
     c->message_ms = UINT64_MAX;
     c->idle_cursor = g->members[c->member].cursor;
     c->ping_ms = in(now, jitter(c, cfg->gateway.ping_interval_ms));

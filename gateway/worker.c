@@ -144,9 +144,9 @@ static void on_drain(struct mail *m)
     for (size_t i = 0; i < w->n_listeners; i++)
         listener_fini(&w->listeners[i]);
     drain_connections(w, now);
-    uint64_t left = w->role == LISTENER_GATEWAY
-                        ? w->shared->drain_spread_ms + w->shared->cfg->gateway.close_timeout_ms
-                        : DRAIN_GRACE_MS;
+    uint64_t left = w->is_front
+                        ? DRAIN_GRACE_MS
+                        : w->shared->drain_spread_ms + w->shared->cfg->gateway.close_timeout_ms;
     (void) uv_timer_start(&w->drain_end, on_drain_end, left, 0);
     stop_if_done(w);
 }
@@ -193,7 +193,7 @@ static int init_handles(struct worker *w)
 static int init_groups(struct worker *w)
 {
     struct path_table *paths = w->shared->paths;
-    w->n_groups = w->role == LISTENER_GATEWAY ? path_table_size(paths) : 0;
+    w->n_groups = w->is_front ? 0 : path_table_size(paths);
     w->groups = xcalloc(w->n_groups + 1, sizeof(struct group *));
     for (size_t i = 0; i < w->n_groups; i++) {
         int r = group_new(w, path_table_at(paths, i), &w->groups[i]);
@@ -203,27 +203,37 @@ static int init_groups(struct worker *w)
     return 0;
 }
 
-static int init_listeners(struct worker *w, const int *fds, size_t n_fds)
+static int init_listeners(struct worker *w, const struct worker_sockets *sockets)
 {
-    w->listeners = xcalloc(n_fds + 1, sizeof(*w->listeners));
     int r = 0;
-    for (size_t i = 0; i < n_fds; i++) {
+    for (size_t i = 0; i < sockets->n; i++) {
         if (r < 0) { /* the sockets are ours, also when we fail */
-            (void) close(fds[i]);
+            (void) close(sockets->fds[i]);
             continue;
         }
-        r = listener_init(&w->listeners[i], w, fds[i]);
-        w->n_listeners++;
+        r = listener_init(&w->listeners[w->n_listeners++], w, sockets->role, sockets->fds[i]);
     }
     return r;
 }
 
-int worker_init(struct worker *w, struct shared *s, unsigned index, enum metrics_listener role,
-                const int *fds, size_t n_fds)
+static int init_all_listeners(struct worker *w, const struct worker_sockets *sockets, size_t n)
+{
+    size_t n_fds = 0;
+    int r = 0;
+    for (size_t i = 0; i < n; i++)
+        n_fds += sockets[i].n;
+    w->listeners = xcalloc(n_fds + 1, sizeof(*w->listeners)); /* their handles may not move */
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = init_listeners(w, &sockets[i]);
+    return r;
+}
+
+int worker_init(struct worker *w, struct shared *s, unsigned index,
+                const struct worker_sockets *sockets, size_t n_sockets)
 {
     w->shared = s;
     w->index = index;
-    w->role = role;
+    w->is_front = index >= s->n_workers;
     w->drain_mail.run = on_drain;
     list_init(&w->active);
     list_init(&w->replaying);
@@ -237,7 +247,7 @@ int worker_init(struct worker *w, struct shared *s, unsigned index, enum metrics
     if (r == 0)
         r = init_groups(w);
     if (r == 0)
-        r = init_listeners(w, fds, n_fds);
+        r = init_all_listeners(w, sockets, n_sockets);
     return r; /* a half-made worker is never undone: the process ends */
 }
 

@@ -1,7 +1,7 @@
 /* worker.h - one loop, one thread: its listeners, connections by state, timer wheel and scratch
- * memory. The workers of the gateway serve WebSocket clients; one more, on the broker's thread,
- * serves the webhooks listener with the same connection code. What workers share is in `struct
- * shared`: immutable after start, or atomic. */
+ * memory. The workers of the gateway serve WebSocket clients; one more, the front, on the broker's
+ * thread, serves the webhooks and management listeners with the same connection code. What workers
+ * share is in `struct shared`: immutable after start, or atomic. */
 #ifndef GATEWAY_WORKER_H
 #define GATEWAY_WORKER_H
 
@@ -17,17 +17,20 @@
 
 #define WORKER_READ_BYTES 65536
 
+struct manage;
+
 struct shared {
     const struct config *cfg;
     struct path_table *paths;
-    struct caps gateway_caps, webhook_caps;
+    struct caps caps[LISTENER_N];
     struct log_cap refusals[REFUSE_N];
     struct worker *workers; /* of the gateway */
     size_t n_workers;
-    struct worker *front;    /* webhooks; the broker's thread */
+    struct worker *front;    /* webhooks and management; the broker's thread */
     struct history *history; /* NULL: the engine keeps none beyond the path logs */
     struct ingest *ingest;   /* front's thread only, as the next */
     struct pipeline *pipeline;
+    struct manage *manage; /* the same; NULL: nothing is managed (tests) */
     _Atomic bool ready, draining;
     uint64_t drain_spread_ms; /* set before `draining` */
     uint16_t drain_code;      /* 1001 or 1012; set before `draining` */
@@ -37,7 +40,7 @@ struct worker {
     uv_loop_t loop;
     struct shared *shared;
     unsigned index;
-    enum metrics_listener role;
+    bool is_front;
     struct mailbox mailbox;
     struct wheel wheel;
     uv_async_t dirty_wake;
@@ -70,9 +73,16 @@ struct worker {
     uint8_t rbuf[WORKER_READ_BYTES]; /* one read; a connection keeps nothing of it */
 };
 
-/* On any thread before the loop runs. The listening sockets belong to the worker from here on. */
+/* Bound sockets of one listener. */
+struct worker_sockets {
+    enum metrics_listener role;
+    const int *fds;
+    size_t n;
+};
+/* On any thread before the loop runs. The sockets belong to the worker from here on, also when this
+ * fails. A worker with an index of `s->n_workers` or above is the front. */
 MUST_CHECK int worker_init(struct worker *w, struct shared *s, unsigned index,
-                           enum metrics_listener role, const int *fds, size_t n_fds);
+                           const struct worker_sockets *sockets, size_t n_sockets);
 void worker_fini(struct worker *w); /* the loop has ended; frees everything */
 
 /* Runs the loop until the worker has drained. */

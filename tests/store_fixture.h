@@ -5,7 +5,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "record.h"
-#include "store.h"
+#include "store_private.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -112,6 +112,15 @@ static inline int fixture_webhook(struct store *s, uint64_t seq)
     return store_put_webhook(s, &w);
 }
 
+/* The trigger's mark; UINT64_MAX: it has none. */
+static inline uint64_t fixture_mark(struct store *s, const char *trigger_id)
+{
+    const struct store_trigger *t = store_trigger_find(s, trigger_id);
+    return t == NULL ? UINT64_MAX : t->now;
+}
+
+#define FIXTURE_TRIGGER "a1s00000000000000001"
+
 /* A batch of one event, with `len` bytes of frames. */
 static inline int fixture_batch(struct store *s, uint32_t path, uint64_t seq, size_t len,
                                 uint64_t *ret_position)
@@ -120,8 +129,10 @@ static inline int fixture_batch(struct store *s, uint32_t path, uint64_t seq, si
     assert_non_null(frames);
     fixture_packed_id(seq, ids);
     fixture_bytes(seq, frames, len);
+    if (store_trigger_find(s, FIXTURE_TRIGGER) == NULL)
+        store_trigger_add(s, FIXTURE_TRIGGER, 0);
     struct store_batch b = {.path = path,
-                            .trigger_id = "a1s00000000000000001",
+                            .trigger_id = FIXTURE_TRIGGER,
                             .last_seq = seq,
                             .ids = slice_of(ids, sizeof(ids)),
                             .frames = slice_of(frames, len)};

@@ -107,7 +107,9 @@ struct config {
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
     } webhooks;
     struct {
-        struct config_strings listen, grpc_listen; /* read and checked; served by a later version */
+        struct config_strings listen, grpc_listen; /* the second: served by a later version */
+        uint64_t max_triggers, max_connections, max_body_bytes;
+        uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
     } management;
     struct {
         uint64_t busy_timeout_ms, ballast_bytes, max_dead_letters;

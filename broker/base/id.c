@@ -48,7 +48,7 @@ bool id_decode(const char prefix[3], struct slice s, uint64_t *ret_hi, uint64_t 
     return true;
 }
 
-void id_event(struct id_gen *gen, uint64_t wall_ms, char ret[ID_SIZE])
+void id_next(struct id_gen *gen, const char prefix[3], uint64_t wall_ms, char ret[ID_SIZE])
 {
     if (wall_ms > gen->last_ms) {
         gen->last_ms = wall_ms;
@@ -58,8 +58,13 @@ void id_event(struct id_gen *gen, uint64_t wall_ms, char ret[ID_SIZE])
         gen->sequence = 0;
     }
     ASSERT(gen->last_ms >> MS_BITS == 0); /* the year 10889 */
-    id_encode(EVENT_ID_PREFIX, gen->last_ms >> (64 - SEQUENCE_BITS),
+    id_encode(prefix, gen->last_ms >> (64 - SEQUENCE_BITS),
               gen->last_ms << SEQUENCE_BITS | gen->sequence, ret);
+}
+
+void id_event(struct id_gen *gen, uint64_t wall_ms, char ret[ID_SIZE])
+{
+    id_next(gen, EVENT_ID_PREFIX, wall_ms, ret);
 }
 
 bool id_pack(const char prefix[3], struct slice s, uint8_t ret[ID_PACKED_SIZE])
@@ -85,14 +90,19 @@ void id_unpack(const char prefix[3], const uint8_t packed[ID_PACKED_SIZE], char 
     id_encode(prefix, hi & ((1u << HI_BITS) - 1), lo, ret);
 }
 
-bool id_gen_resume(struct id_gen *gen, struct slice last_event_id)
+bool id_gen_resume_as(struct id_gen *gen, const char prefix[3], struct slice last_id)
 {
     uint64_t hi, lo;
-    if (!id_decode(EVENT_ID_PREFIX, last_event_id, &hi, &lo))
+    if (!id_decode(prefix, last_id, &hi, &lo))
         return false;
     gen->last_ms = hi << (64 - SEQUENCE_BITS) | lo >> SEQUENCE_BITS;
     gen->sequence = lo & ((1ull << SEQUENCE_BITS) - 1);
     return true;
+}
+
+bool id_gen_resume(struct id_gen *gen, struct slice last_event_id)
+{
+    return id_gen_resume_as(gen, EVENT_ID_PREFIX, last_event_id);
 }
 
 void id_image(const char *registry_id, const char *digest, char ret[ID_SIZE])

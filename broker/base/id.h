@@ -17,6 +17,8 @@ struct id_gen {
     uint64_t last_ms, sequence;
 };
 void id_event(struct id_gen *gen, uint64_t wall_ms, char ret[ID_SIZE]);
+/* The same with another prefix. */
+void id_next(struct id_gen *gen, const char prefix[3], uint64_t wall_ms, char ret[ID_SIZE]);
 
 /* The stable image id: `crt` + the first 85 bits of SHA-256(registry id, NUL, digest). */
 void id_image(const char *registry_id, const char *digest, char ret[ID_SIZE]);
@@ -33,5 +35,6 @@ bool id_pack(const char prefix[3], struct slice s, uint8_t ret[ID_PACKED_SIZE]);
 void id_unpack(const char prefix[3], const uint8_t packed[ID_PACKED_SIZE], char ret[ID_SIZE]);
 /* Goes on after an event id made earlier, of whatever wall clock. False when it is none. */
 bool id_gen_resume(struct id_gen *gen, struct slice last_event_id);
+bool id_gen_resume_as(struct id_gen *gen, const char prefix[3], struct slice last_id);
 
 #endif

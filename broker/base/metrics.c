@@ -43,15 +43,16 @@ static const struct {
                  COUNTS},
 };
 
-/* Every status the two listeners answer with; the cell after them counts any other. */
+/* Every status the listeners answer with; the cell after them counts any other. */
 static const uint16_t STATUSES[METRICS_STATUSES - 1] = {
     101, 200, 202, 204, 400, 401, 403, 404, 405, 408, 409, 410,
-    413, 414, 415, 417, 426, 429, 431, 500, 501, 503, 505,
+    413, 414, 415, 417, 421, 426, 429, 431, 500, 501, 503, 504, 505,
 };
 
-static const char *const LISTENERS[LISTENER_N] = {
+const char *const LISTENERS[LISTENER_N] = {
     [LISTENER_GATEWAY] = "gateway",
     [LISTENER_WEBHOOKS] = "webhooks",
+    [LISTENER_MANAGEMENT] = "management",
 };
 
 /* The cell's thread is its only writer, so nothing can come between load and store. */

@@ -11,7 +11,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum metrics_listener { LISTENER_GATEWAY, LISTENER_WEBHOOKS, LISTENER_N };
+enum metrics_listener { LISTENER_GATEWAY, LISTENER_WEBHOOKS, LISTENER_MANAGEMENT, LISTENER_N };
+extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "management" */
 
 /* X(id, family, labels, help). Lines of one family stand together; the first has the help. */
 // clang-format off
@@ -28,6 +29,7 @@ enum metrics_listener { LISTENER_GATEWAY, LISTENER_WEBHOOKS, LISTENER_N };
     X(M_CLOSED_SLOW,     "regcast_closes_total", "by=\"slow\"",     "")                           \
     X(M_CLOSED_REFUSED,  "regcast_closes_total", "by=\"refused\"",  "")                           \
     X(M_CLOSED_DRAIN,    "regcast_closes_total", "by=\"drain\"",    "")                           \
+    X(M_CLOSED_API,      "regcast_closes_total", "by=\"api\"",      "")                           \
     X(M_INBOUND_MESSAGES, "regcast_inbound_messages_total", "",                                   \
       "Complete data messages received from WebSocket clients.")                                  \
     X(M_INBOUND_BYTES, "regcast_inbound_bytes_total", "", "Payload bytes of those messages.")     \
@@ -77,6 +79,14 @@ enum metrics_listener { LISTENER_GATEWAY, LISTENER_WEBHOOKS, LISTENER_N };
       "Batches that could not be put on their path (logged as errors).")                          \
     X(M_TRIGGER_DENIED, "regcast_trigger_denied_total", "",                                       \
       "Events a trigger matched but may not send: its service account lacks the role.")           \
+    X(M_MANAGEMENT_DENIED, "regcast_management_denied_total", "",                                 \
+      "Management requests refused because the caller lacks a role.")                             \
+    X(M_MANAGEMENT_REQUESTS, "regcast_management_requests_total", "",                             \
+      "Management requests that an operation was found for.")                                     \
+    X(M_MANAGEMENT_UNAUTHENTICATED, "regcast_management_unauthenticated_total", "",               \
+      "Management requests without a valid token or API key.")                                    \
+    X(M_API_SENT, "regcast_api_sent_messages_total", "",                                          \
+      "Messages sent to one connection by ConnectionService.")                                    \
     X(M_RESUME_FOUND, "regcast_resumes_total", "outcome=\"found\"",                              \
       "Clients that asked to go on from an event, by what became of it.")                         \
     X(M_RESUME_GONE,   "regcast_resumes_total", "outcome=\"gone\"",   "")                         \
@@ -112,7 +122,7 @@ struct histogram {
 };
 
 /* HTTP statuses that are counted one by one; the last cell counts all others. */
-#define METRICS_STATUSES 24
+#define METRICS_STATUSES 26
 
 struct metrics {
     _Atomic uint64_t counter[METRIC_N];

@@ -31,6 +31,7 @@ enum refuse_stage {
     X(REFUSE_URI_LONG,         "uri_long",         STAGE_HEAD,       414) \
     X(REFUSE_HEADERS,          "headers",          STAGE_HEAD,       431) \
     X(REFUSE_METHOD,           "method",           STAGE_HEAD,       405) \
+    X(REFUSE_MISDIRECTED,      "misdirected",      STAGE_HEAD,       421) \
     X(REFUSE_EXPECT,           "expect",           STAGE_HEAD,       417) \
     X(REFUSE_PATH,             "path",             STAGE_HEAD,       400) \
     X(REFUSE_NOT_FOUND,        "not_found",        STAGE_HEAD,       404) \

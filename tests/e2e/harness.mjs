@@ -174,6 +174,7 @@ export function makeConfig(over = {}) {
             ...gateway,
         },
         webhooks: { listen: ['127.0.0.1:0'], ...webhooks },
+        management: { listen: ['127.0.0.1:0'] },
         registries: [{ id: REGISTRY, kind: 'distribution' }],
         service_accounts: [{ id: BROADCASTER, roles: ['api-gateway.websocketBroadcaster'] }],
         triggers: [trigger('everything')],
@@ -244,6 +245,7 @@ export class Daemon {
         assert.equal(d.ready.pid, d.pid);
         d.port = Number(d.ready.gateway[0].split(':').at(-1));
         d.webhookPort = Number(d.ready.webhooks[0].split(':').at(-1));
+        d.managementPort = Number(d.ready.management?.[0]?.split(':').at(-1));
         return d;
     }
 
@@ -294,6 +296,20 @@ export class Daemon {
             req.setTimeout(15000, () => req.destroy(new Error(`${method} ${path}: no answer`)));
             req.on('error', fail);
             req.end(body);
+        });
+    }
+
+    // One call of the management API; an object is sent as JSON.
+    manage(method, path, { body, token, headers = {} } = {}) {
+        const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+        return this.request(method, path, {
+            body: text,
+            headers: {
+                ...(text === undefined ? {} : { 'Content-Length': Buffer.byteLength(text) }),
+                ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+                ...headers,
+            },
+            port: this.managementPort,
         });
     }
 

@@ -35,6 +35,7 @@ const FAMILIES = {
     regcast_sweep_seconds: 'histogram',
     regcast_webhook_seconds: 'histogram',
     regcast_trigger_denied_total: 'counter',
+    regcast_management_denied_total: 'counter',
 };
 
 test('the parser of these tests takes no nonsense', () => {

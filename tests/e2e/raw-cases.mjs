@@ -601,7 +601,6 @@ export const garbage = [
 
 // Rows of the security list that this version has nothing to show for.
 export const SKIPPED = [
-    ['HP-08', 'other name on the admin listener (421): no management listener yet'],
     ['HP-16', 'comparison with nginx: done with Node alone where nginx is not installed'],
     ['WS-08', 'tokens on the handshake: no authorisation of clients yet'],
     ['WS-09', 'per-address limits: none yet; the half-open cap is covered by LM-01'],

@@ -79,7 +79,7 @@ static void work(const char *dir, _Atomic uint64_t *acknowledged)
     for (uint64_t n = 1; n <= TRANSACTIONS;) {
         struct store *s = fixture_open_with(&options, NULL);
         uint64_t last_seq;
-        const char *trigger = "a1s00000000000000001";
+        const char *trigger = FIXTURE_TRIGGER;
         assert_int_equal(store_triggers(s, &trigger, 1, &last_seq), 0);
         assert_int_equal(store_path(s, 0, "/a", span_of(n), &LEDGER_LIMITS), 0);
         do {

@@ -40,7 +40,8 @@ struct fixture {
     struct config_registry registry;
     struct shared shared;
     struct worker *gateway, *front; /* one of each, after fixture_start() */
-    char gateway_name[LISTENER_NAME_SIZE], front_name[LISTENER_NAME_SIZE];
+    char gateway_name[LISTENER_NAME_SIZE], front_name[LISTENER_NAME_SIZE],
+        manage_name[LISTENER_NAME_SIZE];
     void (*on_step)(void *ctx); /* NULL, or called with each step: another thread's part */
     void *step_ctx;
 };
@@ -88,6 +89,10 @@ static inline struct fixture *fixture_new(void)
     cfg->webhooks.max_connections = 1000;
     cfg->webhooks.header_timeout_ms = cfg->webhooks.body_timeout_ms = 60000;
     cfg->webhooks.keepalive_timeout_ms = 60000;
+    cfg->management.max_body_bytes = 1 << 20;
+    cfg->management.header_timeout_ms = cfg->management.body_timeout_ms = 60000;
+    cfg->management.keepalive_timeout_ms = 60000;
+    cfg->management.max_triggers = 100;
     cfg->catalog.max_images = cfg->catalog.max_tags = 1000;
     cfg->registries = &f->registry;
     cfg->n_registries = 1;
@@ -104,20 +109,28 @@ static inline void fixture_start(struct fixture *f)
 {
     struct shared *s = &f->shared;
     s->cfg = &f->cfg;
-    s->gateway_caps = (struct caps){.max_connections = f->cfg.gateway.max_connections,
+    s->caps[LISTENER_GATEWAY] = (struct caps){.max_connections = f->cfg.gateway.max_connections,
                                     .max_half_open = f->cfg.gateway.max_half_open};
-    s->webhook_caps = (struct caps){.max_connections = f->cfg.webhooks.max_connections,
+    s->caps[LISTENER_WEBHOOKS] = (struct caps){.max_connections = f->cfg.webhooks.max_connections,
                                     .max_half_open = f->cfg.webhooks.max_connections,
                                     .max_inflight_bytes = f->cfg.webhooks.max_inflight_bytes};
+    s->caps[LISTENER_MANAGEMENT] = (struct caps){.max_connections = 100,
+                                                 .max_half_open = 100,
+                                                 .max_inflight_bytes = 1 << 20};
     assert_int_equal(path_table_new(&f->cfg, &s->paths), 0);
     s->workers = f->gateway = xcalloc(1, sizeof(*f->gateway));
     s->n_workers = 1;
     s->front = f->front = xcalloc(1, sizeof(*f->front));
     int fd;
     assert_int_equal(listener_bind("127.0.0.1:0", true, &fd, f->gateway_name), 0);
-    assert_int_equal(worker_init(f->gateway, s, 0, LISTENER_GATEWAY, &fd, 1), 0);
+    struct worker_sockets sockets = {LISTENER_GATEWAY, &fd, 1};
+    assert_int_equal(worker_init(f->gateway, s, 0, &sockets, 1), 0);
     assert_int_equal(listener_bind("127.0.0.1:0", true, &fd, f->front_name), 0);
-    assert_int_equal(worker_init(f->front, s, 1, LISTENER_WEBHOOKS, &fd, 1), 0);
+    struct worker_sockets front_sockets[2] = {{LISTENER_WEBHOOKS, &fd, 1}};
+    int manage_fd;
+    assert_int_equal(listener_bind("127.0.0.1:0", true, &manage_fd, f->manage_name), 0);
+    front_sockets[1] = (struct worker_sockets){LISTENER_MANAGEMENT, &manage_fd, 1};
+    assert_int_equal(worker_init(f->front, s, 1, front_sockets, 2), 0);
     for (size_t i = 0; i < path_table_size(s->paths); i++) {
         path_table_at(s->paths, i)->wake = fixture_wake;
         path_table_at(s->paths, i)->wake_ctx = f;
@@ -175,11 +188,13 @@ static inline void fixture_free(struct fixture *f)
         FIXTURE_UNTIL(f, !uv_loop_alive(&f->gateway->loop) && !uv_loop_alive(&f->front->loop));
         worker_fini(f->gateway);
         worker_fini(f->front);
-        assert_int_equal(s->gateway_caps.connections, 0);
-        assert_int_equal(s->gateway_caps.half_open, 0);
-        assert_int_equal(s->webhook_caps.connections, 0);
-        assert_int_equal(s->webhook_caps.half_open, 0);
-        assert_int_equal(s->webhook_caps.inflight_bytes, 0);
+        assert_int_equal(s->caps[LISTENER_GATEWAY].connections, 0);
+        assert_int_equal(s->caps[LISTENER_GATEWAY].half_open, 0);
+        assert_int_equal(s->caps[LISTENER_MANAGEMENT].connections, 0);
+        assert_int_equal(s->caps[LISTENER_MANAGEMENT].inflight_bytes, 0);
+        assert_int_equal(s->caps[LISTENER_WEBHOOKS].connections, 0);
+        assert_int_equal(s->caps[LISTENER_WEBHOOKS].half_open, 0);
+        assert_int_equal(s->caps[LISTENER_WEBHOOKS].inflight_bytes, 0);
     }
     path_table_free(s->paths);
     free(f->gateway);
@@ -197,7 +212,8 @@ static inline uint64_t fixture_metric(const struct worker *w, enum metric id)
 
 static inline uint64_t fixture_refused(const struct worker *w, enum refuse why)
 {
-    return w->metrics.reject[w->role][why];
+    return w->metrics.reject[LISTENER_GATEWAY][why] + w->metrics.reject[LISTENER_WEBHOOKS][why] +
+           w->metrics.reject[LISTENER_MANAGEMENT][why];
 }
 
 static inline struct path *fixture_path(struct fixture *f, size_t i)

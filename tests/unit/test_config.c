@@ -74,7 +74,7 @@ static void test_the_default_file(void **state)
     assert_string_equal(cfg->gateway.paths[1].path, "/builds");
     assert_string_equal(cfg->gateway.paths[2].path, "/teams/{team}");
     assert_string_equal(cfg->webhooks.listen.at[0], "127.0.0.1:8081");
-    assert_int_equal(cfg->management.listen.n, 0);
+    assert_string_equal(cfg->management.listen.at[0], "127.0.0.1:8082");
     assert_int_equal(cfg->management.grpc_listen.n, 0);
     assert_int_equal(cfg->n_registries, 1);
     assert_string_equal(cfg->registries[0].id, "crtregistry000000001");
@@ -141,7 +141,12 @@ static void test_defaults(void **state)
         {cfg->webhooks.header_timeout_ms, 10000},
         {cfg->webhooks.body_timeout_ms, 30000},
         {cfg->webhooks.keepalive_timeout_ms, 15000},
-        {cfg->management.listen.n, 0},
+        {cfg->management.listen.n, 1},
+        {cfg->management.max_connections, 256},
+        {cfg->management.max_body_bytes, 1048576},
+        {cfg->management.header_timeout_ms, 10000},
+        {cfg->management.body_timeout_ms, 30000},
+        {cfg->management.keepalive_timeout_ms, 15000},
         {cfg->management.grpc_listen.n, 0},
         {cfg->catalog.max_images, 100000},
         {cfg->catalog.max_tags, 400000},

@@ -118,7 +118,7 @@ static void test_connection_cap(void **state)
         client_expect(f, &in[i], FRAME_TEXT, "still here");
     client_free(&out);
     client_free(&in[0]);
-    FIXTURE_UNTIL(f, f->shared.gateway_caps.connections == 2);
+    FIXTURE_UNTIL(f, f->shared.caps[LISTENER_GATEWAY].connections == 2);
     in[0] = client_ws(f, "/"); /* there is room again */
     for (size_t i = 0; i < ARRAY_LEN(in); i++)
         client_free(&in[i]);
@@ -141,11 +141,11 @@ static void test_half_open_cap(void **state)
     client_until_eof(f, &c[1]);
     assert_int_equal(c[0].in.len, 0); /* a reset without a word */
     assert_int_equal(c[0].error, ECONNRESET);
-    assert_int_equal(f->shared.gateway_caps.half_open, 3);
+    assert_int_equal(f->shared.caps[LISTENER_GATEWAY].half_open, 3);
     assert_int_equal(fixture_refused(f->gateway, REFUSE_HALF_OPEN_CAP), 2);
     for (size_t i = 2; i < ARRAY_LEN(c); i++)
         client_upgrade(f, &c[i], "/");
-    assert_int_equal(f->shared.gateway_caps.half_open, 0); /* open ones do not count */
+    assert_int_equal(f->shared.caps[LISTENER_GATEWAY].half_open, 0); /* open ones do not count */
     struct client d = client_ws(f, "/");
     for (size_t i = 2; i < ARRAY_LEN(c); i++) {
         assert_false(client_read(&c[i]) && c[i].eof);
@@ -355,7 +355,7 @@ static void test_peer_goes_anywhere(void **state)
     }
     FIXTURE_UNTIL(f, f->gateway->n_conns == 0 &&
                          fixture_metric(f->gateway, M_CONNECTIONS_ACCEPTED) > 10);
-    assert_int_equal(f->shared.gateway_caps.half_open, 0);
+    assert_int_equal(f->shared.caps[LISTENER_GATEWAY].half_open, 0);
     assert_int_equal(f->gateway->groups[0]->n, 0);
     struct client c = client_ws(f, "/"); /* it still serves */
     client_free(&c);

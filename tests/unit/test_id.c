@@ -202,12 +202,31 @@ static void test_resume(void **state)
     }
 }
 
+/* Generators of another prefix make ids alike in everything else. */
+static void test_other_prefix(void **state)
+{
+    (void) state;
+    struct id_gen events = {0, 0}, others = {0, 0}, resumed = {0, 0};
+    char event[ID_SIZE], other[ID_SIZE];
+    for (int i = 0; i < 3; i++) {
+        id_event(&events, 1599477000000, event);
+        id_next(&others, "a1s", 1599477000000, other);
+        assert_memory_equal(other, "a1s", 3);
+        assert_string_equal(other + 3, event + 3);
+    }
+    assert_false(id_gen_resume_as(&resumed, "a1s", slice_str(event)));
+    assert_false(id_gen_resume(&resumed, slice_str(other)));
+    assert_true(id_gen_resume_as(&resumed, "a1s", slice_str(other)));
+    assert_true(resumed.last_ms == others.last_ms && resumed.sequence == others.sequence);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_encode_and_decode),
         cmocka_unit_test(test_decode_refuses),
         cmocka_unit_test(test_event_ids_rise),
+        cmocka_unit_test(test_other_prefix),
         cmocka_unit_test(test_event_id_layout),
         cmocka_unit_test(test_event_sequence_overflows_into_the_time),
         cmocka_unit_test(test_image_id),

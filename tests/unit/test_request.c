@@ -248,12 +248,12 @@ static void test_answered_later(void **state)
     FIXTURE_UNTIL(f, engine.n_pending == 2);
     fixture_idle(f, 20);
     assert_int_equal(a.in.len + b.in.len, 0);
-    assert_true(f->shared.webhook_caps.inflight_bytes > 200);
+    assert_true(f->shared.caps[LISTENER_WEBHOOKS].inflight_bytes > 200);
     engine_answers(0);
     assert_string_equal(client_response(f, &a).body, ACCEPTED);
     engine_answers(-EIO); /* not safe: 503, and the sender keeps it */
     assert_int_equal(client_response(f, &b).status, 503);
-    assert_int_equal(f->shared.webhook_caps.inflight_bytes, 0);
+    assert_int_equal(f->shared.caps[LISTENER_WEBHOOKS].inflight_bytes, 0);
     client_say(f, &a, post(3));
     FIXTURE_UNTIL(f, engine.n_pending == 1);
     engine_answers(0);
@@ -277,7 +277,7 @@ static void test_client_gone(void **state)
         else
             worker_close_all(f->front); /* we go: the end of a drain */
         FIXTURE_UNTIL(f, f->front->n_conns == 0);
-        assert_int_equal(f->shared.webhook_caps.inflight_bytes, 0);
+        assert_int_equal(f->shared.caps[LISTENER_WEBHOOKS].inflight_bytes, 0);
         engine_answers(how == 1 ? -EIO : 0);
         client_free(&c);
     }
@@ -442,7 +442,7 @@ static void test_body_limit(void **state)
             fail_msg("case %zu: %u", i, r.status);
         client_free(&c);
     }
-    FIXTURE_UNTIL(f, f->shared.webhook_caps.inflight_bytes == 0);
+    FIXTURE_UNTIL(f, f->shared.caps[LISTENER_WEBHOOKS].inflight_bytes == 0);
     finish(f);
 }
 
@@ -456,13 +456,13 @@ static void test_inflight_limit(void **state)
     static char body[900];
     client_say(f, &first, POST "Content-Length: 1000\r\n\r\n");
     client_send(f, &first, slice_of(body, sizeof(body)));
-    FIXTURE_UNTIL(f, f->shared.webhook_caps.inflight_bytes == 900);
+    FIXTURE_UNTIL(f, f->shared.caps[LISTENER_WEBHOOKS].inflight_bytes == 900);
     client_say(f, &second, post(1));
     assert_int_equal(client_response(f, &second).status, 503);
     client_until_eof(f, &second);
-    assert_int_equal(f->shared.webhook_caps.inflight_bytes, 900);
+    assert_int_equal(f->shared.caps[LISTENER_WEBHOOKS].inflight_bytes, 900);
     client_free(&first); /* goes in the middle of its body */
-    FIXTURE_UNTIL(f, f->shared.webhook_caps.inflight_bytes == 0);
+    FIXTURE_UNTIL(f, f->shared.caps[LISTENER_WEBHOOKS].inflight_bytes == 0);
     client_free(&second);
     second = client_new(f->front_name);
     engine.at_once = true;

@@ -78,11 +78,10 @@ static void test_what_is_written_is_read_after_a_restart(void **state)
     struct seen_events seen = {.expected = 8};
     assert_int_equal(store_load_events(s, 7, see_event, &seen), 0);
     assert_int_equal(seen.n, 13);
-    uint64_t n = 0, last_seq = 0;
+    uint64_t n = 0;
     assert_int_equal(store_load_sender_ids(s, see_sender_ids, &n), 0);
     assert_int_equal(n, 20);
-    assert_int_equal(store_trigger(s, "a1s00000000000000001", &last_seq), 0);
-    assert_int_equal(last_seq, 20);
+    assert_int_equal(fixture_mark(s, FIXTURE_TRIGGER), 20);
     assert_int_equal(store_path(s, 0, "/a", FIXTURE_SPAN, &FIXTURE_LIMITS), 0);
     struct store_path_state ps;
     store_path_state(s, 0, &ps);
@@ -122,9 +121,8 @@ static void test_rollback_takes_everything_back(void **state)
     fixture_dir(dir);
     struct store *s = fixture_open(dir);
     assert_int_equal(store_path(s, 0, "/a", FIXTURE_SPAN, &FIXTURE_LIMITS), 0);
-    uint64_t last_seq, first, again;
-    assert_int_equal(store_trigger(s, "a1s00000000000000001", &last_seq), 0);
-    assert_true(last_seq == UINT64_MAX);
+    uint64_t first, again, mark;
+    assert_int_equal(store_triggers(s, (const char *[]){FIXTURE_TRIGGER}, 1, &mark), 0);
     store_last_event_id(s, before);
     assert_int_equal(store_begin(s), 0);
     assert_int_equal(fixture_webhook(s, 1), 0);
@@ -138,8 +136,7 @@ static void test_rollback_takes_everything_back(void **state)
     struct store_path_state ps;
     store_path_state(s, 0, &ps);
     assert_true(ps.count == 0 && ps.bytes == 0 && ps.tail == 0);
-    assert_int_equal(store_trigger(s, "a1s00000000000000001", &last_seq), 0);
-    assert_int_equal(last_seq, 0);
+    assert_int_equal(fixture_mark(s, FIXTURE_TRIGGER), 0);
 
     assert_int_equal(store_begin(s), 0);
     assert_int_equal(fixture_batch(s, 0, 1, 100, &again), 0);
@@ -148,30 +145,6 @@ static void test_rollback_takes_everything_back(void **state)
     store_rollback(s); /* nothing to roll back: fine */
     assert_int_equal(number(s, "SELECT count(*) FROM webhooks"), 0);
     assert_int_equal(number(s, "SELECT count(*) FROM batches"), 1);
-    store_close(s);
-    fixture_remove(dir);
-}
-
-/* A new trigger's row is on disk with the first events that may be its. */
-static void test_new_trigger_is_known_after_a_kill(void **state)
-{
-    (void) state;
-    char dir[64];
-    fixture_dir(dir);
-    struct store *s = fixture_open(dir);
-    uint64_t last_seq;
-    assert_int_equal(store_trigger(s, "new", &last_seq), 0);
-    assert_true(last_seq == UINT64_MAX);
-    assert_int_equal(store_begin(s), 0);
-    assert_int_equal(fixture_webhook(s, 1), 0);
-    store_rollback(s); /* which does not make it forget the trigger */
-    assert_int_equal(store_begin(s), 0);
-    assert_int_equal(fixture_webhook(s, 1), 0);
-    assert_int_equal(store_commit(s), 0);
-    store_close(s);
-    s = fixture_open(dir);
-    assert_int_equal(store_trigger(s, "new", &last_seq), 0);
-    assert_int_equal(last_seq, 0);
     store_close(s);
     fixture_remove(dir);
 }
@@ -279,7 +252,6 @@ int main(void)
         cmocka_unit_test(test_what_is_written_is_read_after_a_restart),
         cmocka_unit_test(test_webhook_without_events),
         cmocka_unit_test(test_rollback_takes_everything_back),
-        cmocka_unit_test(test_new_trigger_is_known_after_a_kill),
         cmocka_unit_test(test_failed_put_spoils_the_transaction),
         cmocka_unit_test(test_full_is_rolled_back_and_works_again),
         cmocka_unit_test(test_another_process_has_the_write_lock),

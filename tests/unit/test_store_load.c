@@ -90,75 +90,6 @@ static void test_damaged_events_are_not_given(void **state)
     fixture_remove(dir);
 }
 
-/* --- triggers --- */
-
-static void test_triggers(void **state)
-{
-    (void) state;
-    char dir[64];
-    fixture_dir(dir);
-    struct store *s = fixture_open(dir);
-    uint64_t last[3];
-    commit_webhooks(s, 1, 7);
-    assert_int_equal(store_triggers(s, (const char *[]){"b", "a"}, 2, last), 0);
-    assert_true(last[0] == 7 && last[1] == 7); /* new: what was before is not for them */
-    commit_webhooks(s, 8, 2);
-    store_mark_failed(s); /* a kill */
-    store_close(s);
-    s = fixture_open(dir);
-    assert_int_equal(store_triggers(s, (const char *[]){"a", "b", "c"}, 3, last), 0);
-    assert_true(last[0] == 7 && last[1] == 7 && last[2] == 9);
-    assert_int_equal(store_triggers(s, (const char *[]){"c", "a"}, 2, last), 0);
-    assert_true(last[0] == 9 && last[1] == 7);
-    store_mark_failed(s);
-    store_close(s);
-    s = fixture_open(dir);
-    uint64_t seq;
-    assert_int_equal(store_trigger(s, "c", &seq), 0);
-    assert_int_equal(seq, 9);
-    assert_int_equal(store_trigger(s, "b", &seq), 0); /* was forgotten */
-    assert_true(seq == UINT64_MAX);
-    store_close(s);
-    fixture_remove(dir);
-}
-
-/* Many, so that the place of each in memory is looked for. */
-static void test_many_triggers(void **state)
-{
-    (void) state;
-    char dir[64], id[ID_SIZE];
-    fixture_dir(dir);
-    struct store *s = fixture_open(dir);
-    uint64_t seq, position;
-    assert_int_equal(store_path(s, 0, "/a", FIXTURE_SPAN, &FIXTURE_LIMITS), 0);
-    for (unsigned i = 0; i < 200; i++) {
-        (void) snprintf(id, sizeof(id), "t%u", i * 7919 % 200);
-        assert_int_equal(store_trigger(s, id, &seq), 0);
-        assert_true(seq == UINT64_MAX);
-    }
-    assert_int_equal(store_begin(s), 0);
-    for (unsigned i = 0; i < 200; i++) {
-        uint8_t packed[ID_PACKED_SIZE];
-        fixture_packed_id(i + 1, packed);
-        (void) snprintf(id, sizeof(id), "t%u", i);
-        struct store_batch b = {.trigger_id = id,
-                                .last_seq = i + 1,
-                                .ids = slice_of(packed, sizeof(packed)),
-                                .frames = SLICE_LIT("frame")};
-        assert_int_equal(store_put_batch(s, &b, &position), 0);
-    }
-    assert_int_equal(store_commit(s), 0);
-    store_close(s);
-    s = fixture_open(dir);
-    for (unsigned i = 0; i < 200; i++) {
-        (void) snprintf(id, sizeof(id), "t%u", i);
-        assert_int_equal(store_trigger(s, id, &seq), 0);
-        assert_int_equal(seq, i + 1);
-    }
-    store_close(s);
-    fixture_remove(dir);
-}
-
 /* --- attempts --- */
 
 static void sum_attempts(void *ctx, uint64_t key, unsigned attempts)
@@ -249,7 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events_after), cmocka_unit_test(test_damaged_events_are_not_given),
-        cmocka_unit_test(test_triggers),     cmocka_unit_test(test_many_triggers),
+
         cmocka_unit_test(test_attempts),     cmocka_unit_test(test_attempts_are_bounded),
         cmocka_unit_test(test_sender_ids),
     };

@@ -224,9 +224,8 @@ static void test_settle(void **state)
     char dir[64], id[ID_SIZE], last[ID_SIZE];
     fixture_dir(dir);
     struct store *s = fixture_open(dir);
-    uint64_t one, two;
-    assert_int_equal(store_trigger(s, "one", &one), 0);
-    assert_int_equal(store_trigger(s, "two", &two), 0);
+    uint64_t marks[2];
+    assert_int_equal(store_triggers(s, (const char *[]){"one", "two"}, 2, marks), 0);
     put_webhooks(s, 1, 10);
     char last_id[ID_SIZE];
     fixture_event_id(15, last_id);
@@ -273,9 +272,7 @@ static void test_settle(void **state)
     store_last_event_id(s, last);
     fixture_event_id(15, id);
     assert_string_equal(last, id);
-    assert_int_equal(store_trigger(s, "one", &one), 0);
-    assert_int_equal(store_trigger(s, "two", &two), 0);
-    assert_true(one == 15 && two == 15);
+    assert_true(fixture_mark(s, "one") == 15 && fixture_mark(s, "two") == 15);
     store_close(s);
     fixture_remove(dir);
 }
@@ -292,9 +289,7 @@ static void test_settle_goes_never_back(void **state)
     assert_int_equal(store_begin(s), 0);
     assert_int_equal(store_settle_events(s, 5), 0);
     assert_int_equal(store_commit(s), 0);
-    uint64_t last_seq;
-    assert_int_equal(store_trigger(s, "a1s00000000000000001", &last_seq), 0);
-    assert_int_equal(last_seq, 9);
+    assert_int_equal(fixture_mark(s, FIXTURE_TRIGGER), 9);
     store_close(s);
     fixture_remove(dir);
 }

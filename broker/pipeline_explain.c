@@ -1,0 +1,185 @@
+/* pipeline_explain.c - see pipeline_explain.h. */
+#include "pipeline_explain.h"
+
+#include "clock.h"
+#include "pipeline_private.h"
+
+#define CONTENT_TYPE "application/vnd.docker.distribution.events.v2+json"
+
+const struct deliveries *pipeline_deliveries(const struct pipeline *p)
+{
+    return p->deliveries;
+}
+
+/* --- a sample --- */
+
+/* Without "REGISTRY_ID/" in front, as events have it. */
+static const char *repository_of(const struct trigger_spec *t)
+{
+    size_t n = strlen(t->registry_id);
+    if (t->image_name[0] == '\0')
+        return PIPELINE_SAMPLE_REPOSITORY;
+    bool full = strncmp(t->image_name, t->registry_id, n) == 0 && t->image_name[n] == '/';
+    return full ? t->image_name + n + 1 : t->image_name;
+}
+
+static struct event *sample_of(const struct pipeline *p, const struct trigger_spec *t,
+                               const char *id)
+{
+    char now[CLOCK_RFC3339_SIZE];
+    unsigned type = 0;
+    while (type + 1 < EVENT_N_TYPES && (t->event_types & 1u << type) == 0)
+        type++;
+    clock_rfc3339(clock_wall_ms(), now);
+    return event_new(&(struct event_parts){.type = (enum event_type) type,
+                                           .id = id,
+                                           .created_at = now,
+                                           .cloud_id = p->cfg->cloud_id,
+                                           .folder_id = p->cfg->folder_id,
+                                           .registry_id = t->registry_id,
+                                           .repository = repository_of(t),
+                                           .digest = PIPELINE_SAMPLE_DIGEST,
+                                           .tag = PIPELINE_SAMPLE_TAG});
+}
+
+static int check(struct pipeline *p, const struct trigger *t)
+{
+    if (t == NULL)
+        return -ENOENT;
+    const struct action *a = t->action;
+    if (t->spec.status == TRIGGER_PAUSED)
+        return -EBUSY;
+    if (a->path == NULL)
+        return -ENOTCONN;
+    if (!t->allowed) {
+        metrics_add(p->metrics, M_TRIGGER_DENIED, 1);
+        pipeline_log_denied(p, t);
+        return -EACCES;
+    }
+    return p->draining ? -EAGAIN : p->ops->can_submit(p->engine);
+}
+
+int pipeline_test(struct pipeline *p, const char *trigger_id, char ret_event_id[ID_SIZE])
+{
+    struct trigger *t = trigger_set_find(p->triggers, trigger_id);
+    int r = check(p, t);
+    if (r < 0)
+        return r;
+    struct action *a = t->action;
+    struct ingest_parts parts;
+    ingest_borrow(p->ingest, &parts);
+    id_event(parts.ids, clock_wall_ms(), ret_event_id);
+    struct event *e = sample_of(p, &t->spec, ret_event_id);
+    struct batch one; /* not the open one: this event has no number to mark what is batched */
+    batch_init(&one, 1, 0, a->batch.max_bytes, pipeline_on_flush, a);
+    r = batch_add(&one, e, 0);
+    batch_fini(&one);
+    event_unref(e);
+    p->ops->flush(p->engine);
+    return r == 0 && p->broken ? -EIO : r;
+}
+
+/* --- a dry run --- */
+
+struct dry {
+    struct pipeline *p;
+    const struct config_registry *registry;
+    const struct trigger *only; /* NULL: all */
+    struct catalog *catalog;
+    const struct pipeline_dry_sink *sink;
+};
+
+/* The first reason, in the order in which the rule is written. */
+static const char *why_not(const struct trigger *t, const struct event *e)
+{
+    struct trigger_spec loose = t->spec; /* borrows the strings */
+    static char any[] = "";
+    const struct action *a = t->action;
+    if (strcmp(t->spec.registry_id, e->registry_id) != 0)
+        return "it is for another registry";
+    if ((t->spec.event_types & 1u << e->type) == 0)
+        return "its event types do not have this one";
+    loose.tag = any;
+    if (!trigger_matches(&loose, e))
+        return "its image_name is another";
+    if (!trigger_matches(&t->spec, e))
+        return "its tag is another";
+    if (t->spec.status == TRIGGER_PAUSED)
+        return "it is paused";
+    if (a->path == NULL)
+        return "its path is not configured";
+    return t->allowed ? NULL : "its service account lacks the role " ROLE_BROADCAST;
+}
+
+static void on_derived(void *ctx, const struct catalog_event *found)
+{
+    const struct dry *d = ctx;
+    const struct event probe = {
+        .type = found->type,
+        .registry_id = d->registry->id,
+        .repository = (char *) (uintptr_t) found->repository,
+        .digest = (char *) (uintptr_t) found->digest,
+        .tag = (char *) (uintptr_t) found->tag,
+    };
+    d->sink->event(d->sink->ctx, &probe);
+    for (size_t i = 0; i < trigger_set_size(d->p->triggers); i++) {
+        const struct trigger *t = trigger_set_at(d->p->triggers, i);
+        if (d->only == NULL || d->only == t)
+            d->sink->trigger(d->sink->ctx, &t->spec, why_not(t, &probe));
+    }
+}
+
+static void on_change(void *ctx, const struct change *change)
+{
+    struct dry *d = ctx;
+    if (catalog_apply(d->catalog, d->registry->id, change, on_derived, d) == 0)
+        d->sink->ignored(d->sink->ctx, "nothing is new");
+}
+
+static void on_ignored(void *ctx, const char *why)
+{
+    const struct dry *d = ctx;
+    d->sink->ignored(d->sink->ctx, why);
+}
+
+static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
+{
+    const struct dry *d = ctx;
+    (void) excerpt;
+    d->sink->set_aside(d->sink->ctx, why);
+}
+
+static const struct config_registry *registry_of(const struct config *cfg, struct slice id)
+{
+    for (size_t i = 0; i < cfg->n_registries; i++)
+        if (slice_eq_str(id, cfg->registries[i].id))
+            return &cfg->registries[i];
+    return NULL;
+}
+
+int pipeline_dry_run(struct pipeline *p, struct slice registry_id, struct slice body,
+                     const char *trigger_id, const struct pipeline_dry_sink *sink,
+                     const char **ret_why)
+{
+    struct dry d = {.p = p, .sink = sink, .registry = registry_of(p->cfg, registry_id)};
+    const struct source_request req = {.content_type = SLICE_LIT(CONTENT_TYPE), .body = body};
+    const struct source_sink to = {&d, on_change, on_ignored, on_set_aside};
+    if (trigger_id != NULL) {
+        d.only = trigger_set_find(p->triggers, trigger_id);
+        if (d.only == NULL)
+            return -ENOENT;
+    }
+    if (d.registry == NULL)
+        return -ENXIO;
+    const struct source *source =
+        d.registry->kind != NULL ? source_by_kind(d.registry->kind) : source_detect(&req);
+    *ret_why = "no registry that is known posts such a thing";
+    if (source == NULL)
+        return -EBADMSG;
+    struct ingest_parts parts;
+    ingest_borrow(p->ingest, &parts);
+    d.catalog = parts.catalog;
+    int r = source->adapt(&req, &to, ret_why);
+    catalog_rollback_to(parts.catalog, parts.mark);
+    return r;
+}

@@ -1,0 +1,41 @@
+/* pipeline_explain.h - what an operator asks of triggers: which would take what a webhook says, a
+ * sample through one of them, and what became of an event. Broker thread. */
+#ifndef BROKER_PIPELINE_EXPLAIN_H
+#define BROKER_PIPELINE_EXPLAIN_H
+
+#include "deliveries.h"
+#include "pipeline.h"
+
+/* The marks of a sample event, whatever the trigger's filters are. */
+#define PIPELINE_SAMPLE_TAG        "regcast-test"
+#define PIPELINE_SAMPLE_REPOSITORY "regcast-test" /* where the trigger has no image_name */
+#define PIPELINE_SAMPLE_DIGEST                                                                     \
+    "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+/* Makes one event of the trigger's first type, which this trigger alone takes, and sends it as a
+ * batch of its own the way of all batches: made safe, put on the path's log, kept in its history.
+ * 0 when it is on its way. -ENOENT: no such trigger; -EBUSY: it is paused; -EACCES: its account
+ * lacks the role; -ENOTCONN: its path is not configured; -EAGAIN, -EIO: as for webhooks; -EMSGSIZE:
+ * longer than the path's messages. */
+MUST_CHECK int pipeline_test(struct pipeline *p, const char *trigger_id,
+                             char ret_event_id[ID_SIZE]);
+
+/* What a dry run finds, in the order of the envelope. */
+struct pipeline_dry_sink {
+    void *ctx;
+    void (*event)(void *ctx, const struct event *probe); /* it would be derived; no id, no JSON */
+    /* Of the event before: `why` it would not be taken (a literal), NULL: it would. */
+    void (*trigger)(void *ctx, const struct trigger_spec *t, const char *why);
+    void (*ignored)(void *ctx, const char *why);
+    void (*set_aside)(void *ctx, const char *why);
+};
+/* Reads the webhook body as if the registry had posted it, but for the de-duplication, and changes
+ * nothing. `trigger_id` NULL: of all triggers. -ENOENT: no such trigger; -ENXIO: no such registry;
+ * -EBADMSG: nobody understands the body, *ret_why says why; -ENOMEM. */
+MUST_CHECK int pipeline_dry_run(struct pipeline *p, struct slice registry_id, struct slice body,
+                                const char *trigger_id, const struct pipeline_dry_sink *sink,
+                                const char **ret_why);
+
+const struct deliveries *pipeline_deliveries(const struct pipeline *p);
+
+#endif

@@ -1,0 +1,64 @@
+/* pipeline_private.h - the parts of the pipeline, shared by its files:
+ *   pipeline.c           the way of an event, timers, making and ending
+ *   pipeline_triggers.c  the triggers: loaded at a start, changed while events flow */
+#ifndef BROKER_PIPELINE_PRIVATE_H
+#define BROKER_PIPELINE_PRIVATE_H
+
+#include "action.h"
+#include "deliveries.h"
+#include "pipeline.h"
+
+#define ROLE_BROADCAST "api-gateway.websocketBroadcaster"
+
+/* One kept by an earlier run, until it is asked for. */
+struct kept_operation {
+    char id[ID_SIZE];
+    struct buf value;
+};
+
+struct pipeline {
+    const struct config *cfg;
+    struct path_table *paths;
+    struct metrics *metrics;
+    struct trigger_set *triggers; /* each with its action */
+    pipeline_allowed *allowed;
+    void *allowed_ctx;
+    const struct engine_ops *ops;
+    struct engine *engine;
+    struct ingest *ingest;
+    struct deliveries *deliveries;
+    uv_timer_t cutoff, expire;
+    uv_prepare_t turn; /* runs before the loop waits */
+    struct buf frame;  /* scratch for encoding */
+    bool *touched;     /* by path index: appended to, readers not yet woken */
+    size_t n_touched, unseen_bytes;
+    uint64_t denied_logged_ms;
+    uint64_t settled_seq;   /* what the engine was told last, between the seconds */
+    uint64_t newest_seq;    /* events up to it were matched against all triggers, or are gone */
+    uint64_t wall_ahead_ms; /* of the wall clock before the monotonic one, when last looked */
+    bool provisional;       /* what is batched now is of events not yet safe */
+    bool draining, broken;  /* broken: nothing can be made safe any more */
+    void (*failed)(void *ctx, int err);
+    void *failed_ctx;
+    size_t n_stored; /* triggers, at the start; those behind them are new in this run */
+    struct kept_operation *operations;
+    size_t n_operations;
+};
+
+/* --- pipeline.c --- */
+
+void pipeline_fail(struct pipeline *p, int err);
+void pipeline_on_flush(void *ctx, const struct batch_message *m); /* of an action */
+
+/* --- pipeline_triggers.c --- */
+
+/* After the engine's load(). On an error pipeline_free_triggers() is still due. */
+MUST_CHECK int pipeline_load_triggers(struct pipeline *p);
+/* Starts the engine, which may bring events. */
+MUST_CHECK int pipeline_start_triggers(struct pipeline *p);
+void pipeline_free_triggers(struct pipeline *p);
+void pipeline_log_denied(struct pipeline *p, const struct trigger *t); /* now and then */
+/* Events have come back: when it was the last under way, batches may be formed early again. */
+void pipeline_watch_quiet(struct pipeline *p);
+
+#endif

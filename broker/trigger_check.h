@@ -1,0 +1,52 @@
+/* trigger_check.h - what the API asks of a trigger before it is made or changed. Three steps: the
+ * transport fills a spec through trigger_read_*(), which report what a spec cannot hold; then the
+ * request is checked by itself; then what it refers to. Each violation names the field by its path
+ * in the API. (pure) Any thread. */
+#ifndef BROKER_TRIGGER_CHECK_H
+#define BROKER_TRIGGER_CHECK_H
+
+#include "iam.h"
+#include "status.h"
+#include "trigger_spec.h"
+
+/* Paths of fields. */
+#define FIELD_REGISTRY  "rule.container_registry."
+#define FIELD_BATCH     FIELD_REGISTRY "batch_settings."
+#define FIELD_BROADCAST FIELD_REGISTRY "gateway_websocket_broadcast."
+
+/* --- while a request is read: they take the spec's member and add to `found` --- */
+
+/* Sets a text. Not UTF-8, or a NUL in it: a violation of `field`. */
+void trigger_read_text(char **member, const char *field, struct slice value, struct status *found);
+void trigger_read_label(struct trigger_spec *t, struct slice key, struct slice value,
+                        struct status *found);
+/* The API's number; one that is there already is no error. */
+void trigger_read_event_type(struct trigger_spec *t, int64_t number, struct status *found);
+struct trigger_cutoff { /* google.protobuf.Duration */
+    int64_t seconds;
+    int32_t nanos;
+};
+/* Of a batch_settings that is present; cutoff NULL: it has none. Parts of a millisecond are cut
+ * off. */
+void trigger_read_batch(struct trigger_spec *t, int64_t size, const struct trigger_cutoff *cutoff,
+                        struct status *found);
+
+/* --- then --- */
+
+/* Fields of the Trigger message that a request gives. */
+enum {
+    TRIGGER_FIELD_NAME = 1,
+    TRIGGER_FIELD_DESCRIPTION = 2,
+    TRIGGER_FIELD_LABELS = 4,
+    TRIGGER_FIELD_RULE = 8,
+    TRIGGER_FIELD_FOLDER = 16
+};
+/* Adds to `found` what is wrong with those fields, whatever the installation has. */
+void trigger_check_fields(const struct trigger_spec *t, unsigned fields, bool has_rule,
+                          struct status *found);
+/* What the folder and the rule refer to must be here: NOT_FOUND, and a violation for the path. */
+void trigger_check_folder(const struct config *cfg, const char *folder_id, struct status *found);
+void trigger_check_references(const struct config *cfg, const struct iam *iam,
+                              const struct trigger_spec *t, struct status *found);
+
+#endif

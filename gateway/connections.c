@@ -1,0 +1,153 @@
+/* connections.c - see connections.h. In the order things happen:
+ *   connections_ask > (the worker's thread) on_asked > (front's thread) on_answered > done */
+#include "connections.h"
+
+#include "session.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+/* --- on the worker's thread --- */
+
+static uint64_t wall_of(const struct conn *c, uint64_t loop_ms)
+{
+    return c->opened_wall_ms + (loop_ms - c->opened_ms);
+}
+
+/* Counting is a step per segment: a reader's window is a few of them. */
+static void measure_lag(struct conn *c, struct connection_info *ret)
+{
+    struct group *g = c->group;
+    uint64_t cursor = g->members[c->member].cursor, tail = pathlog_tail(g->path->log), since;
+    uint64_t now = uv_now(&c->worker->loop);
+    struct segment_span span;
+    if (cursor >= tail)
+        return;
+    ret->lag_bytes = tail - cursor;
+    pathlog_enter(g->reader);
+    if (pathlog_appended_ms(g->reader, cursor, &since) == 0 && since < now)
+        ret->lag_ms = now - since;
+    while (pathlog_read(g->reader, cursor, &span) == 0 && span.bytes.len > 0 && span.start < tail) {
+        ret->lag_messages += span.n_messages;
+        cursor = span.start + span.bytes.len;
+    }
+    pathlog_leave(g->reader);
+}
+
+static void describe(struct conn *c, struct connection_info *ret)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&c->peer);
+    uint64_t cursor = c->group->members[c->member].cursor;
+    *ret = (struct connection_info){.path = c->group->path->cfg->path,
+                                    .port = c->peer_port,
+                                    .connected_ms = c->opened_wall_ms,
+                                    .v1 = c->v1};
+    conn_id(c, ret->id);
+    if (inet_ntop(v4 ? AF_INET : AF_INET6,
+                  v4 ? (const void *) &c->peer.s6_addr[12] : (const void *) &c->peer, ret->address,
+                  sizeof(ret->address)) == NULL)
+        ret->address[0] = '\0';
+    if (c->user_agent != NULL)
+        (void) snprintf(ret->user_agent, sizeof(ret->user_agent), "%s", c->user_agent);
+    if (cursor != c->idle_cursor) { /* was sent something since somebody looked */
+        c->idle_cursor = cursor;
+        c->active_ms = uv_now(&c->worker->loop);
+    }
+    ret->active_ms = wall_of(c, c->active_ms);
+    measure_lag(c, ret);
+}
+
+static int send_message(struct conn *c, const struct connections_ask *ask)
+{
+    const struct config_path *path = c->group->path->cfg;
+    if (ask->data.len > path->max_message_bytes)
+        return -EMSGSIZE;
+    size_t size = frame_message_size(ask->data.len, path->max_frame_bytes);
+    if (!conn_has_room(c, size))
+        return -ENOBUFS;
+    struct buf frames;
+    buf_init(&frames, size);
+    int r = frame_message(&frames, ask->opcode, ask->data, path->max_frame_bytes);
+    if (r == 0) {
+        c->active_ms = uv_now(&c->worker->loop);
+        metrics_add(&c->worker->metrics, M_API_SENT, 1);
+        conn_send(c, buf_slice(&frames));
+        r = c->state == CONN_OPEN ? 0 : -ENOENT;
+    }
+    buf_fini(&frames);
+    return r;
+}
+
+/* In the order of slots: a connection keeps its own, so that paging neither skips nor repeats one
+ * that stays, whoever comes and goes. */
+static void list(struct worker *w, struct connections_ask *ask)
+{
+    uint32_t slot = ask->from;
+    for (; slot < w->n_slots && ask->n < ask->most; slot++) {
+        struct conn *c = w->slots[slot];
+        if (c != NULL && c->state == CONN_OPEN &&
+            (ask->path == NULL || c->group->path->cfg->path == ask->path))
+            describe(c, &ask->at[ask->n++]);
+    }
+    ask->next = slot < w->n_slots ? slot : 0;
+}
+
+static int act(struct worker *w, struct connections_ask *ask)
+{
+    if (ask->kind == CONNECTIONS_LIST) {
+        list(w, ask);
+        return 0;
+    }
+    struct conn *c = conn_find(w, slice_str(ask->id));
+    if (c == NULL)
+        return -ENOENT;
+    if (ask->kind == CONNECTIONS_GET)
+        describe(c, ask->at);
+    else if (ask->kind == CONNECTIONS_SEND)
+        return send_message(c, ask);
+    else
+        session_close(c, END_API, 1000, "");
+    return 0;
+}
+
+static void on_answered(struct mail *m)
+{
+    struct connections_ask *ask = LIST_ENTRY(m, struct connections_ask, mail);
+    struct worker *front = ask->shared->front;
+    ask->done(ask);
+    worker_answered(front);
+}
+
+static void on_asked(struct mail *m)
+{
+    struct connections_ask *ask = LIST_ENTRY(m, struct connections_ask, mail);
+    ask->err = act(ask->asked, ask);
+    ask->mail.run = on_answered;
+    mailbox_post(&ask->shared->front->mailbox, &ask->mail);
+}
+
+/* --- on the front's --- */
+
+void connections_ask(struct shared *s, struct connections_ask *ask)
+{
+    unsigned index = ask->worker;
+    ask->shared = s;
+    ask->n = 0;
+    ask->next = 0;
+    ask->err = 0;
+    if (ask->kind != CONNECTIONS_LIST && !conn_id_worker(slice_str(ask->id), &index))
+        ask->err = -ENOENT;
+    else if (index >= s->n_workers)
+        ask->err = -ENOENT;
+    else if (atomic_load(&s->draining)) /* set on this thread before a worker is told to end: so
+                                           what was posted before finds its mailbox open */
+        ask->err = -EAGAIN;
+    if (ask->err < 0) {
+        ask->done(ask);
+        return;
+    }
+    ask->asked = &s->workers[index];
+    ask->mail.run = on_asked;
+    s->front->n_asked++;
+    mailbox_post(&ask->asked->mailbox, &ask->mail);
+}

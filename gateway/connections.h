@@ -1,0 +1,57 @@
+/* connections.h - asks the workers about their connections and acts on them: by mail to the worker
+ * that an id names, and back. No lock, nothing on the way of broadcasts. */
+#ifndef GATEWAY_CONNECTIONS_H
+#define GATEWAY_CONNECTIONS_H
+
+#include "conn.h"
+#include "frame.h"
+#include "worker.h"
+
+struct connection_info {
+    char id[ID_SIZE];
+    const char *path; /* lives as long as the configuration */
+    char address[INET6_ADDRSTRLEN];
+    uint16_t port;
+    char user_agent[CONN_USER_AGENT_MAX + 1];
+    uint64_t connected_ms, active_ms;         /* Unix time */
+    uint64_t lag_bytes, lag_messages, lag_ms; /* what it has not been sent yet; of what is older
+                                                 than the path log holds, only the bytes */
+    bool v1;                                  /* subprotocol regcast.v1 */
+};
+
+enum connections_kind {
+    CONNECTIONS_GET,
+    CONNECTIONS_SEND,
+    CONNECTIONS_DISCONNECT,
+    CONNECTIONS_LIST
+};
+
+/* A question; the asker's until connections_ask(), and again from `done` on. */
+struct connections_ask {
+    enum connections_kind kind;
+    char id[ID_SIZE];                          /* GET, SEND, DISCONNECT */
+    enum frame_opcode opcode;                  /* SEND */
+    struct slice data;                         /* SEND; stays until `done`. Text is valid UTF-8 */
+    const char *path;                          /* LIST: only this one, by address; NULL: all */
+    unsigned worker;                           /* LIST */
+    uint32_t from;                             /* LIST: the first slot */
+    size_t most;                               /* LIST: room in `at` */
+    void (*done)(struct connections_ask *ask); /* front's thread, once */
+
+    /* The answer: 0; -ENOENT: there is no such open connection; -EAGAIN: we are going down;
+     * -EMSGSIZE: longer than the path's messages; -ENOBUFS: too much waits for it already. */
+    int err;
+    struct connection_info *at; /* GET: one; LIST: `most`. The asker's memory */
+    size_t n;                   /* LIST */
+    uint32_t next;              /* LIST: the slot to go on from; 0: that was the last one */
+
+    /* private */
+    struct mail mail;
+    struct shared *shared;
+    struct worker *asked;
+};
+
+/* Front's thread. `done` may come before this returns. The front's loop goes on until it came. */
+void connections_ask(struct shared *s, struct connections_ask *ask);
+
+#endif

@@ -1,0 +1,28 @@
+/* manage.h - what the management listener needs besides the requests: the operations, who may call
+ * them, and where the services are. Front's thread. */
+#ifndef GATEWAY_MANAGE_H
+#define GATEWAY_MANAGE_H
+
+#include "admin.h"
+#include "auth_limit.h"
+#include "listener.h"
+
+struct manage {
+    const struct config *cfg;
+    struct iam *iam;
+    struct admin *admin;
+    struct auth_limit *limit;
+    /* Where we listen, for discovery; borrowed. gRPC is preferred where it is served. */
+    char (*rest)[LISTENER_NAME_SIZE];
+    size_t n_rest;
+    char (*grpc)[LISTENER_NAME_SIZE];
+    size_t n_grpc;
+};
+
+/* From here on triggers fire when the iam says that their accounts may. Borrows cfg and pipeline,
+ * which is not started yet. Never NULL. */
+struct manage *manage_new(const struct config *cfg, struct pipeline *pipeline,
+                          struct metrics *metrics);
+void manage_free(struct manage *m); /* the pipeline is still there, but stopped; NULL is fine */
+
+#endif

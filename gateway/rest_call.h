@@ -1,0 +1,74 @@
+/* rest_call.h - one management request while it is being served, and the operations that the route
+ * table names. Each of them calls rest_reply() or rest_fail() once, now or later; the call is gone
+ * then. Front's thread. */
+#ifndef GATEWAY_REST_CALL_H
+#define GATEWAY_REST_CALL_H
+
+#include "conn.h"
+#include "manage.h"
+#include "rest_route.h"
+
+#define REST_MAX_ID     50 /* the API's limit for ids */
+#define REST_NAME_SIZE  65 /* of request ids and trace ids */
+#define REST_MAX_ANSWER (64u << 20)
+#define REST_PATH_MAX   256
+
+struct rest_call {
+    struct conn *c; /* NULL: gone */
+    struct shared *shared;
+    struct manage *manage;
+    const struct rest_route *route; /* NULL: none was found */
+    char id[REST_MAX_ID + 1];       /* the path's parameter, decoded */
+    char *query, *host;             /* as sent */
+    struct buf body;
+    struct admin_call admin;
+    char request_id[REST_NAME_SIZE], trace_id[REST_NAME_SIZE];
+    char idempotency_key[OPERATION_KEY_SIZE + 1]; /* one too many, so that a long one is seen */
+    char peer[INET6_ADDRSTRLEN + 8];
+    uint64_t start_us;
+    bool submitted;
+    struct status error; /* what is wrong already; OK: run it */
+    struct status found; /* what is wrong with the request's contents: admin_call.found */
+    unsigned http_status, retry_after_s; /* with `error`; 0: the code's, none */
+    char allow[64];                      /* with 405 */
+};
+
+/* `json` is the whole body. */
+void rest_reply(struct rest_call *call, struct slice json);
+void rest_fail(struct rest_call *call, const struct status *error);
+/* The transport's findings, to be answered after the caller's rights were looked at. */
+static inline const struct admin_call *rest_admin_call(struct rest_call *call)
+{
+    call->admin.found = call->found.code == STATUS_OK ? NULL : &call->found;
+    return &call->admin;
+}
+
+/* rest_trigger.c */
+void rest_trigger_list(struct rest_call *call);
+void rest_trigger_create(struct rest_call *call);
+void rest_trigger_get(struct rest_call *call);
+void rest_trigger_update(struct rest_call *call);
+void rest_trigger_delete(struct rest_call *call);
+void rest_trigger_pause(struct rest_call *call);
+void rest_trigger_resume(struct rest_call *call);
+void rest_trigger_operations(struct rest_call *call);
+void rest_operation_get(struct rest_call *call);
+void rest_operation_cancel(struct rest_call *call);
+/* rest_connection.c */
+void rest_connection_get(struct rest_call *call);
+void rest_connection_disconnect(struct rest_call *call);
+void rest_connection_send(struct rest_call *call);
+/* rest_gateway.c */
+void rest_gateway_paths(struct rest_call *call);
+void rest_gateway_connections(struct rest_call *call);
+/* rest_trial.c */
+void rest_trigger_test(struct rest_call *call);
+void rest_trigger_dry_run(struct rest_call *call); /* with an id: of this trigger alone */
+void rest_gateway_event(struct rest_call *call);
+/* rest_discovery.c */
+void rest_endpoint_list(struct rest_call *call);
+void rest_endpoint_get(struct rest_call *call);
+void rest_openapi(struct rest_call *call);
+void rest_health(struct rest_call *call);
+
+#endif

@@ -1,0 +1,224 @@
+/* rest_gateway.c - beyond the original: what there is on the paths, and who listens. */
+#include "connections.h"
+#include "mem.h"
+#include "notice.h"
+#include "rest_call.h"
+#include "rest_json.h"
+#include "rest_query.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NS_PER_MS    ((uint64_t) 1000000)
+#define DEFAULT_PAGE 100
+#define MAX_PAGE     1000
+
+/* False: the call has been answered. */
+static bool may_view(struct rest_call *call)
+{
+    struct status error = {.code = STATUS_OK};
+    if (!admin_may_connections(call->manage->admin, &call->admin, IAM_CONNECTION_VIEW, &error))
+        rest_fail(call, &error);
+    else if (call->found.code != STATUS_OK)
+        rest_fail(call, &call->found);
+    else
+        return true;
+    return false;
+}
+
+static void reply(struct rest_call *call, const struct buf *json, int err)
+{
+    struct status error;
+    if (err == 0) {
+        rest_reply(call, buf_slice(json));
+        return;
+    }
+    status_set(&error, STATUS_RESOURCE_EXHAUSTED, "No memory for the answer");
+    rest_fail(call, &error);
+}
+
+/* --- paths --- */
+
+static size_t count_triggers(const struct shared *s, const char *path)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < pipeline_n_triggers(s->pipeline); i++)
+        n += strcmp(pipeline_trigger(s->pipeline, i)->path, path) == 0;
+    return n;
+}
+
+static void put_path(struct rest_json *j, const struct shared *s, const struct path *p,
+                     uint64_t messages, uint64_t bytes)
+{
+    uint64_t present = 0, frames = 0, sent = 0, slow = 0;
+    for (size_t w = 0; w < s->n_workers; w++) {
+        const struct group *g = s->workers[w].groups[p->index];
+        present += atomic_load_explicit(&g->present, memory_order_relaxed);
+        frames += atomic_load_explicit(&g->frames, memory_order_relaxed);
+        sent += atomic_load_explicit(&g->bytes, memory_order_relaxed);
+        slow += atomic_load_explicit(&g->slow, memory_order_relaxed);
+    }
+    rest_json_open(j, NULL, '{');
+    rest_json_text(j, "path", p->cfg->path);
+    rest_json_int64(j, "connections", present);
+    rest_json_int64(j, "triggers", count_triggers(s, p->cfg->path));
+    rest_json_int64(j, "sentFrames", frames);
+    rest_json_int64(j, "sentBytes", sent);
+    rest_json_int64(j, "slowConsumers", slow);
+    rest_json_int64(j, "memoryMessages", pathlog_messages(p->log));
+    rest_json_int64(j, "memoryBytes", pathlog_bytes(p->log));
+    rest_json_int64(j, "historyMessages", messages);
+    rest_json_int64(j, "historyBytes", bytes);
+    rest_json_duration(j, "historyAge", p->cfg->history_ms);
+    rest_json_close(j, '}');
+}
+
+void rest_gateway_paths(struct rest_call *call)
+{
+    struct shared *s = call->shared;
+    size_t n = path_table_size(s->paths);
+    rest_query_read(call->query, NULL, 0, &call->found);
+    if (!may_view(call))
+        return;
+    uint64_t *messages = xcalloc(n + 1, sizeof(*messages)), *bytes = xcalloc(n + 1, sizeof(*bytes));
+    struct engine_stats stats = {.history_messages = messages, .history_bytes = bytes};
+    pipeline_stats(s->pipeline, &stats);
+    struct buf json;
+    buf_init(&json, REST_MAX_ANSWER);
+    struct rest_json j = rest_json_begin(&json);
+    rest_json_open(&j, NULL, '{');
+    rest_json_open(&j, "paths", '[');
+    for (size_t i = 0; i < n; i++)
+        put_path(&j, s, path_table_at(s->paths, i), messages[i], bytes[i]);
+    rest_json_close(&j, ']');
+    rest_json_close(&j, '}');
+    reply(call, &json, j.err);
+    buf_fini(&json);
+    free(messages);
+    free(bytes);
+}
+
+/* --- connections --- */
+
+/* A page goes from worker to worker until it is full. */
+struct listing {
+    struct connections_ask ask;
+    struct rest_call *call;
+    struct connection_info *at; /* `size` of them */
+    size_t n, size;
+};
+
+static void put_connection(struct rest_json *j, const struct connection_info *info)
+{
+    rest_json_open(j, NULL, '{');
+    rest_json_text(j, "id", info->id);
+    rest_json_text(j, "path", info->path);
+    rest_json_text(j, "address", info->address);
+    rest_json_number(j, "port", info->port);
+    rest_json_text(j, "userAgent", info->user_agent);
+    rest_json_time(j, "connectedAt", info->connected_ms * NS_PER_MS);
+    rest_json_time(j, "lastActiveAt", info->active_ms * NS_PER_MS);
+    rest_json_int64(j, "lagBytes", info->lag_bytes);
+    rest_json_int64(j, "lagMessages", info->lag_messages);
+    rest_json_int64(j, "lagMs", info->lag_ms);
+    rest_json_text(j, "subprotocol", info->v1 ? NOTICE_PROTOCOL : "");
+    rest_json_bool(j, "deflate", false);
+    rest_json_close(j, '}');
+}
+
+static void end_listing(struct listing *l, const char *token)
+{
+    struct buf json;
+    buf_init(&json, REST_MAX_ANSWER);
+    struct rest_json j = rest_json_begin(&json);
+    rest_json_open(&j, NULL, '{');
+    if (l->n > 0) {
+        rest_json_open(&j, "connections", '[');
+        for (size_t i = 0; i < l->n; i++)
+            put_connection(&j, &l->at[i]);
+        rest_json_close(&j, ']');
+    }
+    rest_json_text(&j, "nextPageToken", token);
+    rest_json_close(&j, '}');
+    reply(l->call, &json, j.err);
+    buf_fini(&json);
+    free(l->at);
+    free(l);
+}
+
+#define TOKEN_SIZE 40
+
+static void on_listed(struct connections_ask *ask)
+{
+    struct listing *l = LIST_ENTRY(ask, struct listing, ask);
+    char token[TOKEN_SIZE] = "";
+    if (ask->err == -EAGAIN) {
+        struct status error;
+        status_set(&error, STATUS_UNAVAILABLE, "The server is going down");
+        rest_fail(l->call, &error);
+        free(l->at);
+        free(l);
+        return;
+    }
+    l->n += ask->n;
+    ask->from = ask->next;
+    ask->worker += ask->next == 0;
+    if (ask->worker >= l->call->shared->n_workers) {
+        end_listing(l, "");
+    } else if (l->n == l->size) {
+        (void) snprintf(token, sizeof(token), "w%us%" PRIu32, ask->worker, ask->from);
+        end_listing(l, token);
+    } else {
+        ask->at = l->at + l->n;
+        ask->most = l->size - l->n;
+        connections_ask(l->call->shared, ask);
+    }
+}
+
+/* A worker and a slot; what was never given out shows a page that begins elsewhere, or none. */
+static bool read_token(const char *token, unsigned *worker, uint32_t *slot)
+{
+    char again[TOKEN_SIZE];
+    if (token[0] == '\0')
+        return true;
+    if (token[0] != 'w')
+        return false;
+    char *end;
+    *worker = (unsigned) strtoul(token + 1, &end, 10);
+    if (*end != 's')
+        return false;
+    *slot = (uint32_t) strtoul(end + 1, NULL, 10);
+    (void) snprintf(again, sizeof(again), "w%us%" PRIu32, *worker, *slot);
+    return strcmp(again, token) == 0;
+}
+
+void rest_gateway_connections(struct rest_call *call)
+{
+    struct rest_parameter p[] = {{.camel = "path"},
+                                 {.camel = "pageSize", .snake = "page_size"},
+                                 {.camel = "pageToken", .snake = "page_token"}};
+    struct listing *l = xcalloc(1, sizeof(*l));
+    rest_query_read(call->query, p, ARRAY_LEN(p), &call->found);
+    int64_t size = rest_query_number(&p[1], &call->found);
+    const struct path *path = p[0].given ? path_by_name(call->shared->paths, p[0].value) : NULL;
+    if (size < 0 || size > MAX_PAGE)
+        status_violate(&call->found, "page_size", "must be from 0 to %d", MAX_PAGE);
+    if (p[0].given && path == NULL)
+        status_violate(&call->found, "path", "is not one of the gateway's paths");
+    if (!read_token(p[2].value, &l->ask.worker, &l->ask.from))
+        status_violate(&call->found, "page_token", "is not a token of this list");
+    if (!may_view(call)) {
+        free(l);
+        return;
+    }
+    l->call = call;
+    l->size = size == 0 ? DEFAULT_PAGE : (size_t) size;
+    l->at = xcalloc(l->size, sizeof(*l->at));
+    l->ask.kind = CONNECTIONS_LIST;
+    l->ask.path = path == NULL ? NULL : path->cfg->path;
+    l->ask.done = on_listed;
+    l->ask.at = l->at;
+    l->ask.most = l->size;
+    connections_ask(call->shared, &l->ask);
+}

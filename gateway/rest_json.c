@@ -1,0 +1,277 @@
+/* rest_json.c - see rest_json.h. */
+#include "rest_json.h"
+
+#include "json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#define NS_PER_S   ((uint64_t) 1000000000)
+#define TYPE_URL   "type.googleapis.com/"
+#define EVENT_TYPE "CONTAINER_REGISTRY_EVENT_TYPE_"
+
+/* --- the writer --- */
+
+struct rest_json rest_json_begin(struct buf *out)
+{
+    return (struct rest_json){.out = out, .first = true};
+}
+
+static void add(struct rest_json *j, int r)
+{
+    if (j->err == 0)
+        j->err = r;
+}
+
+static void add_text(struct rest_json *j, const char *text)
+{
+    if (j->err == 0)
+        j->err = buf_append_str(j->out, text);
+}
+
+static void add_key(struct rest_json *j, const char *key)
+{
+    if (!j->first)
+        add_text(j, ",");
+    j->first = false;
+    if (key == NULL || j->err < 0)
+        return;
+    add(j, json_append_string(j->out, slice_str(key)));
+    add_text(j, ":");
+}
+
+void rest_json_open(struct rest_json *j, const char *key, char bracket)
+{
+    const char text[2] = {bracket, '\0'};
+    add_key(j, key);
+    add_text(j, text);
+    j->first = true;
+}
+
+void rest_json_close(struct rest_json *j, char bracket)
+{
+    const char text[2] = {bracket, '\0'};
+    add_text(j, text);
+    j->first = false;
+}
+
+void rest_json_item(struct rest_json *j, const char *value)
+{
+    add_key(j, NULL);
+    if (j->err == 0)
+        j->err = json_append_string(j->out, slice_str(value));
+}
+
+void rest_json_text(struct rest_json *j, const char *key, const char *value)
+{
+    if (value[0] == '\0')
+        return;
+    add_key(j, key);
+    if (j->err == 0)
+        j->err = json_append_string(j->out, slice_str(value));
+}
+
+void rest_json_int64(struct rest_json *j, const char *key, uint64_t value)
+{
+    char text[24];
+    (void) snprintf(text, sizeof(text), "%" PRIu64, value);
+    rest_json_text(j, key, text);
+}
+
+void rest_json_number(struct rest_json *j, const char *key, uint64_t value)
+{
+    char text[24];
+    (void) snprintf(text, sizeof(text), "%" PRIu64, value);
+    add_key(j, key);
+    add_text(j, text);
+}
+
+void rest_json_bool(struct rest_json *j, const char *key, bool value)
+{
+    add_key(j, key);
+    add_text(j, value ? "true" : "false");
+}
+
+/* As many of nine digits as it takes, in threes. */
+static void print_fraction(uint64_t ns, char ret[11])
+{
+    int digits = ns == 0 ? 0 : ns % 1000000 == 0 ? 3 : ns % 1000 == 0 ? 6 : 9;
+    ret[0] = '\0';
+    if (digits == 0)
+        return;
+    (void) snprintf(ret, 11, ".%09u", (unsigned) ns);
+    ret[1 + digits] = '\0';
+}
+
+void rest_json_print_time(uint64_t unix_ns, char ret[REST_TIME_SIZE])
+{
+    time_t seconds = (time_t) (unix_ns / NS_PER_S);
+    struct tm tm = {0};
+    char fraction[11], date[20] = "";
+    (void) gmtime_r(&seconds, &tm); /* 64 bits of nanoseconds end in 2554 */
+    (void) strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+    print_fraction(unix_ns % NS_PER_S, fraction);
+    (void) snprintf(ret, REST_TIME_SIZE, "%s%sZ", date, fraction);
+}
+
+void rest_json_time(struct rest_json *j, const char *key, uint64_t unix_ns)
+{
+    char text[REST_TIME_SIZE];
+    rest_json_print_time(unix_ns, text);
+    rest_json_text(j, key, unix_ns == 0 ? "" : text);
+}
+
+void rest_json_duration(struct rest_json *j, const char *key, uint64_t ms)
+{
+    char text[40], fraction[11];
+    print_fraction(ms % 1000 * 1000000, fraction);
+    (void) snprintf(text, sizeof(text), "%" PRIu64 "%ss", ms / 1000, fraction);
+    rest_json_text(j, key, text);
+}
+
+/* --- messages --- */
+
+static void put_rule(struct rest_json *j, const struct trigger_spec *t)
+{
+    static const char *const TYPES[] = {EVENT_TYPE "CREATE_IMAGE", EVENT_TYPE "DELETE_IMAGE",
+                                        EVENT_TYPE "CREATE_IMAGE_TAG",
+                                        EVENT_TYPE "DELETE_IMAGE_TAG"};
+    rest_json_open(j, "rule", '{');
+    rest_json_open(j, "containerRegistry", '{');
+    rest_json_open(j, "eventType", '[');
+    for (size_t i = 0; i < ARRAY_LEN(TYPES); i++)
+        if ((t->event_types & 1u << i) != 0)
+            rest_json_item(j, TYPES[i]);
+    rest_json_close(j, ']');
+    rest_json_text(j, "registryId", t->registry_id);
+    rest_json_text(j, "imageName", t->image_name);
+    rest_json_text(j, "tag", t->tag);
+    rest_json_open(j, "batchSettings", '{');
+    rest_json_int64(j, "size", t->batch_size);
+    rest_json_duration(j, "cutoff", t->batch_cutoff_ms);
+    rest_json_close(j, '}');
+    rest_json_open(j, "gatewayWebsocketBroadcast", '{');
+    rest_json_text(j, "gatewayId", t->gateway_id);
+    rest_json_text(j, "path", t->path);
+    rest_json_text(j, "serviceAccountId", t->service_account_id);
+    rest_json_close(j, '}');
+    rest_json_close(j, '}');
+    rest_json_close(j, '}');
+}
+
+static void put_trigger(struct rest_json *j, const struct trigger_spec *t)
+{
+    rest_json_text(j, "id", t->id);
+    rest_json_text(j, "folderId", t->folder_id);
+    rest_json_time(j, "createdAt", t->created_ns);
+    rest_json_text(j, "name", t->name);
+    rest_json_text(j, "description", t->description);
+    if (t->n_labels > 0) {
+        rest_json_open(j, "labels", '{');
+        for (size_t i = 0; i < t->n_labels; i++) {
+            add_key(j, t->labels[i].key); /* a value may be empty */
+            if (j->err == 0)
+                j->err = json_append_string(j->out, slice_str(t->labels[i].value));
+        }
+        rest_json_close(j, '}');
+    }
+    put_rule(j, t);
+    rest_json_text(j, "status", t->status == TRIGGER_PAUSED ? "PAUSED" : "ACTIVE");
+}
+
+void rest_json_trigger(struct rest_json *j, const char *key, const struct trigger_spec *t)
+{
+    rest_json_open(j, key, '{');
+    put_trigger(j, t);
+    rest_json_close(j, '}');
+}
+
+static void put_response(struct rest_json *j, const struct operation *o)
+{
+    struct trigger_spec t;
+    rest_json_open(j, "response", '{');
+    if (o->response.len == 0) {
+        rest_json_text(j, "@type", TYPE_URL "google.protobuf.Empty");
+        rest_json_open(j, "value", '{');
+        rest_json_close(j, '}');
+    } else {
+        rest_json_text(j, "@type", TYPE_URL "yandex.cloud.serverless.triggers.v1.Trigger");
+        int r = trigger_spec_unpack(buf_slice(&o->response), &t);
+        add(j, r);
+        if (r == 0) {
+            put_trigger(j, &t);
+            trigger_spec_fini(&t);
+        }
+    }
+    rest_json_close(j, '}');
+}
+
+void rest_json_operation(struct rest_json *j, const char *key, const struct operation *o)
+{
+    char type[128];
+    (void) snprintf(type, sizeof(type), TYPE_URL "%s", operation_metadata_type(o->kind));
+    rest_json_open(j, key, '{');
+    rest_json_text(j, "id", o->id);
+    rest_json_text(j, "description", operation_description(o->kind));
+    rest_json_time(j, "createdAt", o->created_ns);
+    rest_json_text(j, "createdBy", o->created_by);
+    rest_json_time(j, "modifiedAt", o->modified_ns);
+    rest_json_bool(j, "done", true);
+    rest_json_open(j, "metadata", '{');
+    rest_json_text(j, "@type", type);
+    rest_json_text(j, "triggerId", o->trigger_id);
+    rest_json_close(j, '}');
+    put_response(j, o);
+    rest_json_close(j, '}');
+}
+
+static void put_violations(struct rest_json *j, const struct status *s)
+{
+    rest_json_open(j, NULL, '{');
+    rest_json_text(j, "@type", TYPE_URL "google.rpc.BadRequest");
+    rest_json_open(j, "fieldViolations", '[');
+    for (size_t i = 0; i < s->n_violations; i++) {
+        rest_json_open(j, NULL, '{');
+        rest_json_text(j, "field", s->violations[i].field);
+        rest_json_text(j, "description", s->violations[i].description);
+        rest_json_close(j, '}');
+    }
+    rest_json_close(j, ']');
+    rest_json_close(j, '}');
+}
+
+static void put_quota(struct rest_json *j, const struct status_quota *q)
+{
+    rest_json_open(j, NULL, '{');
+    rest_json_text(j, "@type", TYPE_URL "yandex.cloud.quota.QuotaFailure");
+    rest_json_open(j, "violations", '[');
+    rest_json_open(j, NULL, '{');
+    rest_json_open(j, "metric", '{');
+    rest_json_text(j, "name", q->name);
+    rest_json_int64(j, "limit", q->limit);
+    rest_json_number(j, "usage", q->usage); /* a double in the original */
+    rest_json_close(j, '}');
+    rest_json_int64(j, "required", q->required);
+    rest_json_close(j, '}');
+    rest_json_close(j, ']');
+    rest_json_close(j, '}');
+}
+
+void rest_json_status(struct rest_json *j, const struct status *s, const char *request_id)
+{
+    rest_json_open(j, NULL, '{');
+    rest_json_number(j, "code", (uint64_t) s->code);
+    rest_json_text(j, "message", s->message);
+    rest_json_open(j, "details", '[');
+    if (s->n_violations > 0)
+        put_violations(j, s);
+    if (s->quota.name != NULL)
+        put_quota(j, &s->quota);
+    rest_json_open(j, NULL, '{');
+    rest_json_text(j, "@type", TYPE_URL "google.rpc.RequestInfo");
+    rest_json_text(j, "requestId", request_id);
+    rest_json_close(j, '}');
+    rest_json_close(j, ']');
+    rest_json_close(j, '}');
+}
