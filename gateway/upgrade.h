@@ -5,10 +5,11 @@
 #include "config.h"
 #include "http.h"
 #include "id.h"
+#include "ws_accept.h"
 
 struct upgrade {
-    char accept[29];       /* Sec-WebSocket-Accept: 28 base64 characters */
-    struct slice protocol; /* the chosen subprotocol, points into `supported`; empty: none */
+    char accept[WS_ACCEPT_SIZE]; /* Sec-WebSocket-Accept */
+    struct slice protocol;       /* the chosen subprotocol, points into `supported`; empty: none */
 };
 
 /* Checks the head of a request on a WebSocket path and fills *ret. REFUSE_NONE, or:
