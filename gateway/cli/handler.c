@@ -109,7 +109,7 @@ static int watch(struct handler *h, pid_t pid, int in)
 int handler_start(struct handler *h, const char *command, const struct event_view *event,
                   bool batch, struct slice input)
 {
-    int ends[2];
+    int ends[2] = {-1, -1};
     pid_t pid = 0;
     buf_clear(&h->input);
     int r = buf_append(&h->input, input);

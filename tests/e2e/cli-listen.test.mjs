@@ -83,6 +83,22 @@ describe('every event once and in order', () => {
         assert.deepEqual(await l.end(), { code: 0, signal: null });
     });
 
+    test('over a shutdown in order, which is told once', limits, async (t) => {
+        const s = await service(t);
+        const l = listen(t, [`${s.url}/`, '--since', 'earliest']);
+        await s.daemon.accept(images(0, 3));
+        await until('three', () => l.out.length === 3);
+        await s.daemon.stop();
+        await until('a word', () => l.err.length > 0);
+        assert.match(l.err[0], /the connection was closed, 1012.*; again in/);
+        await s.start();
+        await s.daemon.accept(images(3, 3));
+        await until('six', () => l.out.length === 6, 30000);
+        assert.deepEqual(l.out.map((line) => JSON.parse(line).details.repository_name), names(0, 6));
+        assert.equal(l.err.length, 1);
+        await l.end();
+    });
+
     for (const signal of ['SIGKILL', 'SIGTERM'])
         test(`though the listener is ended by ${signal} in the middle of batches`, limits, async (t) => {
             const s = await service(t, { triggers: [trigger('all', { size: 10, cutoff: '1s' })] });
