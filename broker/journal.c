@@ -323,8 +323,8 @@ static bool retire(struct journal *j)
         r = store_commit(j->store);
     if (r < 0)
         store_rollback(j->store);
-    if (r == 0 && atomic_load(&j->state) == JOURNAL_FULL)
-        set_state(j, 0); /* there was room for this */
+    if (r == 0 && atomic_load(&j->state) == JOURNAL_FULL && store_has_room(j->store))
+        set_state(j, 0); /* there was room for this, and is for more */
     fail_upkeep(j, r);
     return r == 0 && more;
 }

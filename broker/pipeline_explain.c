@@ -121,7 +121,8 @@ static void on_derived(void *ctx, const struct catalog_event *found)
         .digest = (char *) (uintptr_t) found->digest,
         .tag = (char *) (uintptr_t) found->tag,
     };
-    d->sink->event(d->sink->ctx, &probe);
+    if (!d->sink->event(d->sink->ctx, &probe))
+        return;
     for (size_t i = 0; i < trigger_set_size(d->p->triggers); i++) {
         const struct trigger *t = trigger_set_at(d->p->triggers, i);
         if (d->only == NULL || d->only == t)

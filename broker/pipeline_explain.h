@@ -23,7 +23,8 @@ MUST_CHECK int pipeline_test(struct pipeline *p, const char *trigger_id,
 /* What a dry run finds, in the order of the envelope. */
 struct pipeline_dry_sink {
     void *ctx;
-    void (*event)(void *ctx, const struct event *probe); /* it would be derived; no id, no JSON */
+    /* It would be derived; no id, no JSON. False: nobody wants to know which triggers take it. */
+    bool (*event)(void *ctx, const struct event *probe);
     /* Of the event before: `why` it would not be taken (a literal), NULL: it would. */
     void (*trigger)(void *ctx, const struct trigger_spec *t, const char *why);
     void (*ignored)(void *ctx, const char *why);

@@ -188,6 +188,9 @@ MUST_CHECK int store_checkpoint_now(struct store *s);
 /* The disk is full: gives up the ballast. It is made again by store_checkpoint() once there is
  * room. */
 void store_drop_ballast(struct store *s);
+/* Whether the disk has room for a usual transaction. A small one may still find some where a larger
+ * one has failed: that a commit went well does not tell. */
+bool store_has_room(const struct store *s);
 
 /* Replaces the catalog of one registry, in one transaction of its own. */
 struct store_catalog_source {

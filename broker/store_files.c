@@ -229,6 +229,15 @@ void store_ballast_make(struct store *s)
     s->has_ballast = has_room(s, 2 * bytes) && allocate(s);
 }
 
+bool store_has_room(const struct store *s)
+{
+    enum { ROOM = 32 * STORE_PAGE };
+    struct statvfs v;
+    if (fstatvfs(s->dir_fd, &v) < 0)
+        return true; /* not known: what is tried next will tell */
+    return (uint64_t) v.f_bavail * v.f_frsize >= ROOM;
+}
+
 void store_drop_ballast(struct store *s)
 {
     if (s->options.ballast_bytes == 0)

@@ -153,7 +153,8 @@ static int give(sqlite3_stmt *st, void (*one)(void *, const struct store_record 
         .value = store_column_blob(st, 3),
     };
     bool known = rec.kind == STORE_TRIGGER || rec.kind == STORE_OPERATION;
-    if (!known || strlen(rec.id) >= ID_SIZE || store_column(st, 4) != sum_of(&rec, store_column(st, 2)))
+    if (!known || strlen(rec.id) >= ID_SIZE ||
+        store_column(st, 4) != sum_of(&rec, store_column(st, 2)))
         return -EBADMSG;
     one(ctx, &rec);
     return 0;

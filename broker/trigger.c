@@ -9,6 +9,7 @@ struct trigger_set {
     struct trigger **at;          /* in the order of making */
     struct trigger **by_registry; /* the same, sorted by registry id and then by that order */
     size_t n;
+    bool stale; /* by_registry: a start adds thousands before it looks for the first time */
 };
 
 /* --- the set --- */
@@ -22,10 +23,9 @@ static int compare_registry(const void *a, const void *b)
 
 static void make_index(struct trigger_set *set)
 {
-    for (size_t i = 0; i < set->n; i++) {
-        set->at[i]->place = i;
+    set->stale = false;
+    for (size_t i = 0; i < set->n; i++)
         set->by_registry[i] = set->at[i];
-    }
     if (set->n > 0)
         qsort(set->by_registry, set->n, sizeof(struct trigger *), compare_registry);
 }
@@ -79,8 +79,9 @@ struct trigger *trigger_set_add(struct trigger_set *set, const struct trigger_sp
     trigger_spec_copy(spec, &t->spec);
     set->at = xrealloc(set->at, size);
     set->by_registry = xrealloc(set->by_registry, size);
+    t->place = set->n;
     set->at[set->n++] = t;
-    make_index(set);
+    set->stale = true;
     return t;
 }
 
@@ -89,16 +90,18 @@ void trigger_set_replace(struct trigger_set *set, struct trigger *t,
 {
     trigger_spec_fini(&t->spec);
     trigger_spec_copy(spec, &t->spec);
-    make_index(set);
+    set->stale = true;
 }
 
 void trigger_set_remove(struct trigger_set *set, struct trigger *t)
 {
     ASSERT(t->place < set->n && set->at[t->place] == t);
-    for (size_t i = t->place + 1; i < set->n; i++)
-        set->at[i - 1] = set->at[i];
     set->n--;
-    make_index(set);
+    for (size_t i = t->place; i < set->n; i++) {
+        set->at[i] = set->at[i + 1];
+        set->at[i]->place = i;
+    }
+    set->stale = true;
     trigger_free(t);
 }
 
@@ -135,9 +138,11 @@ static size_t first_of(const struct trigger_set *set, const char *registry_id)
     return low;
 }
 
-void trigger_set_match(const struct trigger_set *set, struct event *e,
+void trigger_set_match(struct trigger_set *set, struct event *e,
                        void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx)
 {
+    if (set->stale)
+        make_index(set);
     for (size_t i = first_of(set, e->registry_id); i < set->n; i++) {
         struct trigger *t = set->by_registry[i];
         if (strcmp(t->spec.registry_id, e->registry_id) != 0)

@@ -32,7 +32,7 @@ void trigger_set_remove(struct trigger_set *set, struct trigger *t);
 bool trigger_matches(const struct trigger_spec *t, const struct event *e);
 
 /* Calls `hit` for each matching trigger in order, allowed or not, paused or not. */
-void trigger_set_match(const struct trigger_set *set, struct event *e,
+void trigger_set_match(struct trigger_set *set, struct event *e,
                        void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx);
 
 #endif

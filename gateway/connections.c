@@ -135,9 +135,8 @@ void connections_ask(struct shared *s, struct connections_ask *ask)
     ask->n = 0;
     ask->next = 0;
     ask->err = 0;
-    if (ask->kind != CONNECTIONS_LIST && !conn_id_worker(slice_str(ask->id), &index))
-        ask->err = -ENOENT;
-    else if (index >= s->n_workers)
+    bool known = ask->kind == CONNECTIONS_LIST || conn_id_worker(slice_str(ask->id), &index);
+    if (!known || index >= s->n_workers)
         ask->err = -ENOENT;
     else if (atomic_load(&s->draining)) /* set on this thread before a worker is told to end: so
                                            what was posted before finds its mailbox open */

@@ -216,7 +216,7 @@ static enum refuse check_browser(const struct http_head *head)
     if (!is_address(name) && !slice_eq_nocase(name, SLICE_LIT("localhost")))
         return REFUSE_MISDIRECTED;
     struct slice scheme = SLICE_LIT("http://");
-    if (origin.len > 0 &&
+    if (origin.data != NULL && origin.len > 0 &&
         (origin.len <= scheme.len || !slice_eq_nocase(slice_from(origin, scheme.len), head->host)))
         return REFUSE_ORIGIN;
     return REFUSE_NONE;

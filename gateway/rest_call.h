@@ -11,7 +11,6 @@
 #define REST_MAX_ID     50 /* the API's limit for ids */
 #define REST_NAME_SIZE  65 /* of request ids and trace ids */
 #define REST_MAX_ANSWER (64u << 20)
-#define REST_PATH_MAX   256
 
 struct rest_call {
     struct conn *c; /* NULL: gone */

@@ -40,16 +40,29 @@ static void reply(struct rest_call *call, const struct buf *json, int err)
 
 /* --- paths --- */
 
-static size_t count_triggers(const struct shared *s, const char *path)
+struct path_numbers {
+    uint64_t triggers, messages, bytes; /* the last two: kept in the history */
+};
+
+static void count(const struct shared *s, struct path_numbers *ret)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < pipeline_n_triggers(s->pipeline); i++)
-        n += strcmp(pipeline_trigger(s->pipeline, i)->path, path) == 0;
-    return n;
+    size_t n = path_table_size(s->paths);
+    uint64_t *messages = xcalloc(n + 1, sizeof(*messages)), *bytes = xcalloc(n + 1, sizeof(*bytes));
+    struct engine_stats stats = {.history_messages = messages, .history_bytes = bytes};
+    pipeline_stats(s->pipeline, &stats);
+    for (size_t i = 0; i < n; i++)
+        ret[i] = (struct path_numbers){.messages = messages[i], .bytes = bytes[i]};
+    for (size_t i = 0; i < pipeline_n_triggers(s->pipeline); i++) {
+        const struct path *p = path_by_name(s->paths, pipeline_trigger(s->pipeline, i)->path);
+        if (p != NULL)
+            ret[p->index].triggers++;
+    }
+    free(messages);
+    free(bytes);
 }
 
 static void put_path(struct rest_json *j, const struct shared *s, const struct path *p,
-                     uint64_t messages, uint64_t bytes)
+                     const struct path_numbers *numbers)
 {
     uint64_t present = 0, frames = 0, sent = 0, slow = 0;
     for (size_t w = 0; w < s->n_workers; w++) {
@@ -62,14 +75,14 @@ static void put_path(struct rest_json *j, const struct shared *s, const struct p
     rest_json_open(j, NULL, '{');
     rest_json_text(j, "path", p->cfg->path);
     rest_json_int64(j, "connections", present);
-    rest_json_int64(j, "triggers", count_triggers(s, p->cfg->path));
+    rest_json_int64(j, "triggers", numbers->triggers);
     rest_json_int64(j, "sentFrames", frames);
     rest_json_int64(j, "sentBytes", sent);
     rest_json_int64(j, "slowConsumers", slow);
     rest_json_int64(j, "memoryMessages", pathlog_messages(p->log));
     rest_json_int64(j, "memoryBytes", pathlog_bytes(p->log));
-    rest_json_int64(j, "historyMessages", messages);
-    rest_json_int64(j, "historyBytes", bytes);
+    rest_json_int64(j, "historyMessages", numbers->messages);
+    rest_json_int64(j, "historyBytes", numbers->bytes);
     rest_json_duration(j, "historyAge", p->cfg->history_ms);
     rest_json_close(j, '}');
 }
@@ -93,16 +106,15 @@ void rest_gateway_paths(struct rest_call *call)
     rest_query_read(call->query, NULL, 0, &call->found);
     if (!may_view(call))
         return;
-    uint64_t *messages = xcalloc(n + 1, sizeof(*messages)), *bytes = xcalloc(n + 1, sizeof(*bytes));
-    struct engine_stats stats = {.history_messages = messages, .history_bytes = bytes};
-    pipeline_stats(s->pipeline, &stats);
+    struct path_numbers *numbers = xcalloc(n + 1, sizeof(*numbers));
+    count(s, numbers);
     struct buf json;
     buf_init(&json, REST_MAX_ANSWER);
     struct rest_json j = rest_json_begin(&json);
     rest_json_open(&j, NULL, '{');
     rest_json_open(&j, "paths", '[');
     for (size_t i = 0; i < n; i++)
-        put_path(&j, s, path_table_at(s->paths, i), messages[i], bytes[i]);
+        put_path(&j, s, path_table_at(s->paths, i), &numbers[i]);
     rest_json_close(&j, ']');
     const struct manage *m = call->manage;
     put_addresses(&j, call, "gatewayAddresses", m->gateway, m->n_gateway);
@@ -110,8 +122,7 @@ void rest_gateway_paths(struct rest_call *call)
     rest_json_close(&j, '}');
     reply(call, &json, j.err);
     buf_fini(&json);
-    free(messages);
-    free(bytes);
+    free(numbers);
 }
 
 /* --- connections --- */

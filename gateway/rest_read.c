@@ -2,6 +2,7 @@
 #include "rest_read.h"
 
 #include "admin.h"
+#include "mem.h"
 #include "rest_object.h"
 
 #include <mbedtls/base64.h>
@@ -283,23 +284,20 @@ struct reading_send {
 /* Both alphabets, with or without padding, as proto3 JSON says. */
 static bool decode_base64(struct slice in, struct buf *out)
 {
-    struct buf plain;
     uint8_t *room;
-    size_t n = 0;
-    buf_init(&plain, in.len + 4);
-    bool ok = true;
-    for (size_t i = 0; ok && i < in.len; i++) {
-        char one[2] = {(char) in.data[i], '\0'};
-        one[0] = one[0] == '-' ? '+' : one[0] == '_' ? '/' : one[0];
-        ok = buf_append_str(&plain, one) == 0;
-    }
-    while (ok && plain.len % 4 != 0)
-        ok = buf_append_str(&plain, "=") == 0;
-    ok = ok && buf_reserve(out, plain.len, &room) == 0 &&
-         (plain.len == 0 || mbedtls_base64_decode(room, plain.len, &n, plain.data, plain.len) == 0);
+    size_t n = 0, len = 0;
+    uint8_t *plain = try_malloc(in.len + 4);
+    if (plain == NULL)
+        return false;
+    for (; len < in.len; len++)
+        plain[len] = in.data[len] == '-' ? '+' : in.data[len] == '_' ? '/' : in.data[len];
+    while (len % 4 != 0)
+        plain[len++] = '=';
+    bool ok = buf_reserve(out, len, &room) == 0 &&
+              (len == 0 || mbedtls_base64_decode(room, len, &n, plain, len) == 0);
     if (ok)
         buf_grew(out, n);
-    buf_fini(&plain);
+    free(plain);
     return ok;
 }
 

@@ -100,14 +100,14 @@ static void end_event(struct dry *d)
     d->in_event = false;
 }
 
-static void on_event(void *ctx, const struct event *probe)
+static bool on_event(void *ctx, const struct event *probe)
 {
     struct dry *d = ctx;
     end_event(d);
     d->events++;
     d->full = d->full || d->rows >= MAX_ROWS;
     if (d->full)
-        return;
+        return false;
     d->rows++;
     d->in_event = true;
     rest_json_open(d->j, NULL, '{');
@@ -116,14 +116,14 @@ static void on_event(void *ctx, const struct event *probe)
     rest_json_text(d->j, "digest", probe->digest);
     rest_json_text(d->j, "tag", probe->tag);
     rest_json_open(d->j, "triggers", '[');
+    return true;
 }
 
 static void on_trigger(void *ctx, const struct trigger_spec *t, const char *why)
 {
     struct dry *d = ctx;
     d->matched += why == NULL;
-    if (!d->in_event || d->rows >= MAX_ROWS)
-        d->full = true;
+    d->full = d->full || d->rows >= MAX_ROWS;
     if (d->full)
         return;
     d->rows++;

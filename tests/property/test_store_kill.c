@@ -11,15 +11,26 @@
 enum { TRANSACTIONS = 70, PER_START = 20 };
 
 static const char *const POINTS[] = {
-    "store.attempt",          "store.batch",          "store.begin.after",  "store.begin.before",
-    "store.checkpoint.begin", "store.checkpoint.end", "store.close.after",  "store.close.before",
-    "store.commit.after",     "store.commit.before",  "store.letter",       "store.letter.delete",
-    "store.migrate.begin",    "store.migrate.commit", "store.migrate.end",  "store.migrate.step",
-    "store.note.gone",        "store.note.image",     "store.note.tag",     "store.open.birth",
-    "store.open.create",      "store.open.lock",      "store.open.ready",   "store.path",
-    "store.path.new",         "store.renumber.begin", "store.renumber.mid", "store.replace_catalog",
-    "store.retire.begin",     "store.retire.end",     "store.retire.mid",   "store.sender_ids",
-    "store.settle",           "store.trigger",        "store.triggers",     "store.webhook",
+    "store.attempt",          "store.batch",
+    "store.begin.after",      "store.begin.before",
+    "store.checkpoint.begin", "store.checkpoint.end",
+    "store.close.after",      "store.close.before",
+    "store.commit.after",     "store.commit.before",
+    "store.letter",           "store.letter.delete",
+    "store.migrate.begin",    "store.migrate.commit",
+    "store.migrate.end",      "store.migrate.step",
+    "store.note.gone",        "store.note.image",
+    "store.note.tag",         "store.open.birth",
+    "store.open.create",      "store.open.lock",
+    "store.open.ready",       "store.path",
+    "store.path.new",         "store.record",
+    "store.record.delete",    "store.records.trim",
+    "store.renumber.begin",   "store.renumber.mid",
+    "store.replace_catalog",  "store.retire.begin",
+    "store.retire.end",       "store.retire.mid",
+    "store.sender_ids",       "store.settle",
+    "store.trigger",          "store.trigger.delete",
+    "store.triggers",         "store.webhook",
 };
 static const unsigned PASSES[] = {1, 2, 10};
 
@@ -40,6 +51,29 @@ static int one_image(void *ctx, const char **ret_repository, const char **ret_di
     *ret_tags = TAGS;
     *ret_n_tags = ARRAY_LEN(TAGS);
     return (*left)-- > 0 ? 1 : 0;
+}
+
+/* A trigger is made or goes, and the oldest operation goes. */
+static void change(struct store *s, uint64_t n)
+{
+    char id[ID_SIZE];
+    (void) snprintf(id, sizeof(id), "operation-%03u", (unsigned) n);
+    const bool made = n / 5 % 2 == 0;
+    const struct store_record records[] = {
+        {STORE_TRIGGER, "a1sother", made ? SLICE_LIT("spec") : (struct slice){NULL, 0}},
+        {STORE_OPERATION, id, SLICE_LIT("done")},
+    };
+    assert_int_equal(store_begin(s), 0);
+    s->now.n_operations += STORE_MAX_OPERATIONS - 1; /* it would wait for more */
+    assert_int_equal(
+        store_put_change(s, &(struct store_change){.records = records,
+                                                   .n = ARRAY_LEN(records),
+                                                   .trigger_id = made ? "a1sother" : NULL,
+                                                   .batched_seq = n,
+                                                   .next_seq = n + 1}),
+        0);
+    s->now.n_operations -= STORE_MAX_OPERATIONS - 1;
+    assert_int_equal(store_commit(s), 0);
 }
 
 /* Of the parts of a store that the ledger is not about. */
@@ -68,6 +102,7 @@ static void others(struct store *s, uint64_t n)
     int left = 2;
     struct store_catalog_source source = {&left, one_image};
     assert_int_equal(store_replace_catalog(s, "q", &source), 0);
+    change(s, n);
     s->checkpoint_at = 0; /* it would wait for more */
     assert_int_equal(store_checkpoint(s), 0);
 }

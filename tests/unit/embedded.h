@@ -116,7 +116,8 @@ static inline struct embedded *embedded_new(void)
 }
 
 /* Opens the engine, as a start of the program does. `trigger_ids` of n triggers, at most 2. */
-static inline void embedded_open_(struct embedded *m, const char *const *trigger_ids, size_t n)
+static inline void embedded_open_with(struct embedded *m, const char *const *trigger_ids, size_t n,
+                                      void (*record)(void *, const struct engine_record *))
 {
     assert_int_equal(uv_loop_init(&m->loop), 0);
     assert_int_equal(mailbox_init(&m->mailbox, &m->loop), 0);
@@ -136,8 +137,15 @@ static inline void embedded_open_(struct embedded *m, const char *const *trigger
     m->known = seen_new(1000, 3600000);
     m->ids = (struct id_gen){0};
     assert_int_equal(ENGINE_EMBEDDED.load(m->engine, m->catalog, m->known, &m->ids), 0);
+    if (record != NULL)
+        assert_int_equal(ENGINE_EMBEDDED.load_records(m->engine, record, m), 0);
     assert_int_equal(ENGINE_EMBEDDED.load_triggers(m->engine, trigger_ids, n, m->old_seq), 0);
     assert_int_equal(ENGINE_EMBEDDED.start(m->engine), 0);
+}
+
+static inline void embedded_open_(struct embedded *m, const char *const *trigger_ids, size_t n)
+{
+    embedded_open_with(m, trigger_ids, n, NULL);
 }
 
 static inline void embedded_shut(struct embedded *m)

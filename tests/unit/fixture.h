@@ -110,13 +110,13 @@ static inline void fixture_start(struct fixture *f)
     struct shared *s = &f->shared;
     s->cfg = &f->cfg;
     s->caps[LISTENER_GATEWAY] = (struct caps){.max_connections = f->cfg.gateway.max_connections,
-                                    .max_half_open = f->cfg.gateway.max_half_open};
-    s->caps[LISTENER_WEBHOOKS] = (struct caps){.max_connections = f->cfg.webhooks.max_connections,
-                                    .max_half_open = f->cfg.webhooks.max_connections,
-                                    .max_inflight_bytes = f->cfg.webhooks.max_inflight_bytes};
-    s->caps[LISTENER_MANAGEMENT] = (struct caps){.max_connections = 100,
-                                                 .max_half_open = 100,
-                                                 .max_inflight_bytes = 1 << 20};
+                                              .max_half_open = f->cfg.gateway.max_half_open};
+    s->caps[LISTENER_WEBHOOKS] =
+        (struct caps){.max_connections = f->cfg.webhooks.max_connections,
+                      .max_half_open = f->cfg.webhooks.max_connections,
+                      .max_inflight_bytes = f->cfg.webhooks.max_inflight_bytes};
+    s->caps[LISTENER_MANAGEMENT] =
+        (struct caps){.max_connections = 100, .max_half_open = 100, .max_inflight_bytes = 1 << 20};
     assert_int_equal(path_table_new(&f->cfg, &s->paths), 0);
     s->workers = f->gateway = xcalloc(1, sizeof(*f->gateway));
     s->n_workers = 1;

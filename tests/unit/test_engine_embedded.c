@@ -254,6 +254,104 @@ static void test_damage_found_by_reader(void **state)
     assert_int_equal(access(file, F_OK), 0);
 }
 
+/* --- changes --- */
+
+static void on_record(void *ctx, const struct engine_record *rec)
+{
+    embedded_say(ctx, "%d %s=%.*s ", (int) rec->kind, rec->id, (int) rec->value.len,
+                 (const char *) rec->value.data);
+}
+
+static void on_change(void *arg, int err)
+{
+    embedded_say(arg, "change=%d ", err);
+    ((struct embedded *) arg)->n_settled++;
+}
+
+/* The caller's memory is gone when it returns. */
+static void change(struct embedded *m, const char *id, const char *value, const char *trigger_id,
+                   uint64_t batched_seq)
+{
+    char *name = xstrdup(id), *text = xstrdup(value), *trigger = xstrdup(trigger_id);
+    const struct engine_record records[] = {{ENGINE_TRIGGER, name, slice_str(text)},
+                                            {ENGINE_OPERATION, "o1", SLICE_LIT("done")}};
+    OPS->change(m->engine, &(struct engine_change){.records = records,
+                                                   .n = 2,
+                                                   .trigger_id = trigger,
+                                                   .batched_seq = batched_seq,
+                                                   .done = on_change,
+                                                   .arg = m});
+    memset(name, 'x', strlen(name));
+    if (text != NULL)
+        memset(text, 'x', strlen(text));
+    if (trigger != NULL)
+        memset(trigger, 'x', strlen(trigger));
+    free(name);
+    free(text);
+    free(trigger);
+}
+
+/* In order with webhooks and batches, and kept. */
+static void test_change(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 1);
+    assert_int_equal(OPS->submitted_seq(m->engine), 0);
+    struct event *first = submit(m, (struct slice){0});
+    broadcast(m, first, 0, true);
+    change(m, TRIGGERS[1], "spec", TRIGGERS[1], 1);
+    struct event *second = submit(m, (struct slice){0});
+    assert_int_equal(OPS->submitted_seq(m->engine), 2);
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_done == 2);
+    assert_string_equal(m->said, "done=0 event 1 deliver / change=0 done=0 event 2 ");
+    event_unref(first);
+    event_unref(second);
+    embedded_shut(m);
+
+    embedded_open_with(m, TRIGGERS, 2, on_record);
+    assert_string_equal(m->said, "1 a1strigger0000000002=spec 2 o1=done again 2 ");
+    assert_int_equal(m->old_seq[1], 1);
+    change(m, TRIGGERS[1], NULL, NULL, 0); /* it goes, and its mark */
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_settled == 2);
+    embedded_shut(m);
+    embedded_open_with(m, TRIGGERS, 2, on_record);
+    assert_int_equal(OPS->submitted_seq(m->engine), 2);
+    assert_int_equal(m->old_seq[1], 2); /* new again */
+}
+
+static void test_change_without_memory(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 1);
+    for (unsigned i = 0; i < 300; i++) /* no buffer is at hand any more */
+        change(m, TRIGGERS[0], "spec", NULL, 0);
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_settled == 300);
+    m->said[0] = '\0';
+    static char long_spec[16384];
+    memset(long_spec, 's', sizeof(long_spec) - 1);
+    const struct engine_record rec = {ENGINE_TRIGGER, TRIGGERS[0], slice_str(long_spec)};
+    mem_fail_at(1);
+    OPS->change(m->engine,
+                &(struct engine_change){.records = &rec, .n = 1, .done = on_change, .arg = m});
+    mem_fail_at(0);
+    assert_string_equal(m->said, "change=-12 ");
+}
+
+static void test_change_after_the_end(void **state)
+{
+    struct embedded *m = *state;
+    embedded_open_(m, TRIGGERS, 1);
+    change(m, TRIGGERS[0], "spec", NULL, 0);
+    OPS->stop(m->engine); /* it is committed, and said when the mailbox runs */
+    change(m, TRIGGERS[0], "late", NULL, 0);
+    assert_string_equal(m->said, "change=-5 ");
+    EMBEDDED_UNTIL(m, m->n_settled == 2);
+    assert_string_equal(m->said, "change=-5 change=0 ");
+}
+
 /* A trigger that is new sees nothing old; one that was away has forgotten where it was. */
 static void test_triggers_change(void **state)
 {
@@ -349,6 +447,9 @@ int main(void)
         WITH(test_settle),
         WITH(test_empty_submission),
         WITH(test_backlog),
+        WITH(test_change),
+        WITH(test_change_without_memory),
+        WITH(test_change_after_the_end),
         WITH(test_triggers_change),
         WITH(test_load),
         WITH(test_submit_without_memory),

@@ -88,6 +88,11 @@ static void test_passes_on(void **state)
     ops->settle(e, on_settled, &w);
     assert_int_equal(w.done, 2);
 
+    ops->change(e, &(struct engine_change){.done = on_done, .arg = &w});
+    assert_int_equal(w.done, 3);
+    assert_int_equal(ops->submitted_seq(e), 2);
+    assert_int_equal(ops->load_records(e, NULL, NULL), 0); /* there are none */
+
     struct engine_stats stats = {0};
     ops->stats(e, &stats);
     assert_int_equal(stats.state, 1);

@@ -24,18 +24,21 @@ struct store {
     bool held; /* commits wait */
     int fail[16];
     size_t n_fail; /* results of the next commits; then 0 */
-    int retire_err;
+    _Atomic int retire_err;
     char log[65536]; /* what was done: "w1 b1 c " ... */
     char pending[65536];
     unsigned begun, ballasts, marked;
     bool closed;
+    _Atomic bool narrow;
 };
 
 static void note(struct store *s, char kind, uint64_t n)
 {
+    uv_mutex_lock(&s->lock); /* a test may be looking */
     size_t len = strlen(s->pending);
     (void) snprintf(s->pending + len, sizeof(s->pending) - len, "%c%llu ", kind,
                     (unsigned long long) n);
+    uv_mutex_unlock(&s->lock);
 }
 
 int store_begin(struct store *s)
@@ -91,6 +94,12 @@ int store_put_letter(struct store *s, const struct store_letter *l)
     return 0;
 }
 
+int store_put_change(struct store *s, const struct store_change *c)
+{
+    note(s, 'x', c->batched_seq);
+    return 0;
+}
+
 int store_settle_events(struct store *s, uint64_t seq)
 {
     note(s, 's', seq);
@@ -119,6 +128,11 @@ int store_checkpoint(struct store *s)
 {
     (void) s;
     return 0;
+}
+
+bool store_has_room(const struct store *s)
+{
+    return !s->narrow;
 }
 
 void store_drop_ballast(struct store *s)
@@ -167,17 +181,16 @@ struct world {
     bool mailbox_open;
 };
 
-static const char KINDS[] = {[JOURNAL_WEBHOOK] = 'w',
-                             [JOURNAL_BATCH] = 'b',
-                             [JOURNAL_LETTER] = 'l',
-                             [JOURNAL_SETTLE] = 's',
-                             [JOURNAL_BARRIER] = '|'};
+static const char KINDS[] = {
+    [JOURNAL_WEBHOOK] = 'w', [JOURNAL_BATCH] = 'b',  [JOURNAL_LETTER] = 'l',
+    [JOURNAL_SETTLE] = 's',  [JOURNAL_CHANGE] = 'x', [JOURNAL_BARRIER] = '|'};
 
 static uint64_t number_of(const struct journal_item *i)
 {
     return i->kind == JOURNAL_WEBHOOK  ? i->webhook.first_seq
            : i->kind == JOURNAL_BATCH  ? i->batch.last_seq
            : i->kind == JOURNAL_LETTER ? i->letter.event_seq
+           : i->kind == JOURNAL_CHANGE ? i->change.batched_seq
                                        : i->seq;
 }
 
@@ -276,6 +289,8 @@ static struct journal_item *item(enum journal_kind kind, uint64_t n)
         i->batch.last_seq = n;
     } else if (kind == JOURNAL_LETTER) {
         i->letter.event_seq = n;
+    } else if (kind == JOURNAL_CHANGE) {
+        i->change.batched_seq = n;
     } else {
         i->seq = n;
     }
@@ -411,6 +426,26 @@ static void test_passing_errors(void **state)
     assert_int_equal(w->store.marked, 0);
 }
 
+/* A change is refused alone: at once, whatever else waits, and what comes later is not its. */
+static void test_changes(void **state)
+{
+    struct world *w = *state;
+    put2(w, item(JOURNAL_WEBHOOK, 1), item(JOURNAL_CHANGE, 1));
+    wait_back(w, 2);
+    assert_string_equal(w->store.log, "w1 x1 | ");
+    fail_next(w, 1, -ENOSPC);
+    put2(w, item(JOURNAL_BATCH, 1), item(JOURNAL_CHANGE, 2));
+    wait_back(w, 4); /* the batch by itself, when it works again */
+    assert_string_equal(w->store.log, "w1 x1 | b1 | ");
+    put2(w, in_epoch(item(JOURNAL_WEBHOOK, 2), 1), item(JOURNAL_CHANGE, 3));
+    wait_back(w, 6);
+    assert_string_equal(w->back, "w1=0 x1=0 x2=full b1=0 w2=0 x3=0 ");
+    fail_next(w, 1, -EIO);
+    put2(w, item(JOURNAL_CHANGE, 4), item(JOURNAL_CHANGE, 5));
+    wait_back(w, 8);
+    assert_non_null(strstr(w->back, "x4=io x5=io "));
+}
+
 /* A batch that came in the group after its webhook's is of safe events by then, and is kept. */
 static void test_late_batch_is_kept(void **state)
 {
@@ -453,10 +488,8 @@ static void test_failed_is_quiet(void **state)
 }
 
 /* What needs no room says nothing about whether there is some. */
-static void test_full_until_something_fits(void **state)
+static void full_until_something_fits(struct world *w)
 {
-    struct world *w = *state;
-    w->store.retire_err = -ENOSPC; /* so does the upkeep */
     fail_next(w, 1, -ENOSPC);
     put(w, with_events(item(JOURNAL_WEBHOOK, 1)));
     wait_back(w, 1);
@@ -468,6 +501,21 @@ static void test_full_until_something_fits(void **state)
     put(w, with_events(in_epoch(item(JOURNAL_WEBHOOK, 3), 2)));
     wait_back(w, 4);
     assert_int_equal(w->last.state, JOURNAL_WORKS);
+}
+
+static void test_full_until_something_fits(void **state)
+{
+    struct world *w = *state;
+    w->store.retire_err = -ENOSPC; /* so does the upkeep */
+    full_until_something_fits(w);
+}
+
+/* The upkeep's own commit may be small enough. */
+static void test_full_until_there_is_room(void **state)
+{
+    struct world *w = *state;
+    w->store.narrow = true;
+    full_until_something_fits(w);
 }
 
 /* The upkeep fails the same way, without an item to tell it by. */
@@ -517,9 +565,19 @@ int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH(test_groups),      WITH(test_passing_errors),  WITH(test_late_batch_is_kept),
-        WITH(test_fatal_error), WITH(test_upkeep_fails),    WITH(test_end_while_full),
-        WITH(test_stats),       WITH(test_failed_is_quiet), WITH(test_full_until_something_fits),
+        WITH(test_groups),
+        WITH(test_passing_errors),
+        WITH(test_late_batch_is_kept),
+        WITH(test_groups),
+        WITH(test_changes),
+        WITH(test_late_batch_is_kept),
+        WITH(test_fatal_error),
+        WITH(test_upkeep_fails),
+        WITH(test_end_while_full),
+        WITH(test_stats),
+        WITH(test_failed_is_quiet),
+        WITH(test_full_until_something_fits),
+        WITH(test_full_until_there_is_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

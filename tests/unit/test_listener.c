@@ -144,7 +144,7 @@ static void test_bad_socket(void **state)
     struct listener l;
     int fds[2];
     assert_int_equal(pipe(fds), 0);
-    assert_true(listener_init(&l, f->gateway, fds[0]) < 0);
+    assert_true(listener_init(&l, f->gateway, LISTENER_GATEWAY, fds[0]) < 0);
     listener_fini(&l);
     fixture_step(f);
     assert_int_equal(fcntl(fds[0], F_GETFD), -1);

@@ -433,7 +433,8 @@ static void test_a_thousand(void **state)
         skip();
     struct history *h;
     struct fixture *f = start(&h, 60000);
-    f->shared.caps[LISTENER_GATEWAY].max_connections = f->shared.caps[LISTENER_GATEWAY].max_half_open = 2 * MANY;
+    f->shared.caps[LISTENER_GATEWAY].max_connections =
+        f->shared.caps[LISTENER_GATEWAY].max_half_open = 2 * MANY;
     double_append_run(h, LEN, STORED);
     assert_true(oldest(f) >= DOUBLE_SPAN / 2);
     h->budget = 32 * DOUBLE_SPAN; /* of the 1000 they would take */

@@ -137,12 +137,16 @@ static void test_read_beside_the_writer(void **state)
     assert_int_equal(store_read_letters(dir, see, &e), 0);
     assert_int_equal(e.n, 3);
     s = fixture_open(dir);
+    assert_int_equal(store_exec(s->db, "PRAGMA user_version = 1"), 0); /* the table is the same */
+    e = (struct expected){.first = 1};
+    assert_int_equal(store_read_letters(dir, see, &e), 0);
+    assert_int_equal(e.n, 3);
     assert_int_equal(store_exec(s->db, "UPDATE dead_letters SET reason = 'x' WHERE id = 2"), 0);
     e = (struct expected){.first = 1};
     assert_int_equal(store_load_letters(s, see, &e), -EBADMSG);
     e = (struct expected){.first = 1};
     assert_int_equal(store_read_letters(dir, see, &e), -EBADMSG);
-    assert_int_equal(store_exec(s->db, "PRAGMA user_version = 2"), 0);
+    assert_int_equal(store_exec(s->db, "PRAGMA user_version = 99"), 0);
     assert_int_equal(store_read_letters(dir, see, &e), -ENOTSUP);
     store_mark_failed(s);
     store_close(s);

@@ -1,8 +1,9 @@
-/* Triggers: the filters as a table, order, the role of the service account. */
+/* Triggers: the filters as a table, order, what changes. */
 #include "trigger.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -24,6 +25,17 @@ static struct event *event_of(enum event_type type, const char *registry, const 
         .digest = "sha256:0",
         .tag = tag,
     });
+}
+
+/* For trigger_spec_fini(). The id is the name with something before it. */
+static void spec_of(struct trigger_spec *ret, const char *name, unsigned types,
+                    const char *registry)
+{
+    trigger_spec_init(ret);
+    (void) snprintf(ret->id, sizeof(ret->id), "id-%s", name);
+    trigger_spec_set(&ret->name, slice_str(name));
+    trigger_spec_set(&ret->registry_id, slice_str(registry));
+    ret->event_types = types;
 }
 
 static void test_filters(void **state)
@@ -59,25 +71,24 @@ static void test_filters(void **state)
     struct event *e = event_of(EVENT_CREATE_IMAGE_TAG, "crt1", "team/app", "v1");
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         print_message("  %s\n", CASES[i].name);
-        struct config_trigger rule = {.name = (char *) (uintptr_t) "t",
-                                      .event_types = CASES[i].types,
-                                      .registry_id = (char *) (uintptr_t) CASES[i].registry,
-                                      .image_name = (char *) (uintptr_t) CASES[i].image_name,
-                                      .tag = (char *) (uintptr_t) CASES[i].tag};
-        const struct trigger t = {.rule = &rule};
-        assert_int_equal(trigger_matches(&t, e), CASES[i].hit);
+        struct trigger_spec rule;
+        spec_of(&rule, "t", CASES[i].types, CASES[i].registry);
+        trigger_spec_set(&rule.image_name, slice_str(CASES[i].image_name));
+        trigger_spec_set(&rule.tag, slice_str(CASES[i].tag));
+        assert_int_equal(trigger_matches(&rule, e), CASES[i].hit);
+        trigger_spec_fini(&rule);
     }
     event_unref(e);
 
     for (int type = 0; type < EVENT_N_TYPES; type++) { /* the bits' order is the enum's */
-        struct config_trigger rule = {.event_types = 1u << type,
-                                      .registry_id = (char *) (uintptr_t) "crt1"};
-        const struct trigger t = {.rule = &rule};
+        struct trigger_spec rule;
+        spec_of(&rule, "t", 1u << type, "crt1");
         for (int other = 0; other < EVENT_N_TYPES; other++) {
             e = event_of((enum event_type) other, "crt1", "a", "");
-            assert_int_equal(trigger_matches(&t, e), type == other);
+            assert_int_equal(trigger_matches(&rule, e), type == other);
             event_unref(e);
         }
+        trigger_spec_fini(&rule);
     }
     assert_int_equal(CONFIG_DELETE_IMAGE, 1u << EVENT_DELETE_IMAGE);
     assert_int_equal(CONFIG_CREATE_IMAGE_TAG, 1u << EVENT_CREATE_IMAGE_TAG);
@@ -92,71 +103,83 @@ static void on_hit(void *ctx, struct trigger *t, struct event *e)
 {
     struct hits *h = ctx;
     assert_non_null(e);
-    h->names[h->n++] = t->rule->name;
+    h->names[h->n++] = t->spec.name;
+}
+
+/* Names of one letter, in the order of the hits. */
+static void expect_hits(struct trigger_set *set, const char *registry, const char *tag,
+                        const char *want)
+{
+    struct hits h = {.n = 0};
+    struct event *e = event_of(EVENT_CREATE_IMAGE_TAG, registry, "app", tag);
+    trigger_set_match(set, e, on_hit, &h);
+    assert_int_equal(h.n, strlen(want));
+    for (size_t k = 0; k < h.n; k++)
+        assert_int_equal(h.names[k][0], want[k]);
+    event_unref(e);
+}
+
+static struct trigger *add(struct trigger_set *set, const char *name, const char *registry,
+                           const char *tag)
+{
+    struct trigger_spec spec;
+    spec_of(&spec, name, ALL, registry);
+    trigger_spec_set(&spec.tag, slice_str(tag));
+    struct trigger *t = trigger_set_add(set, &spec);
+    trigger_spec_fini(&spec); /* it has its own */
+    return t;
 }
 
 static void test_set(void **state)
 {
     (void) state;
-    char role[] = "api-gateway.websocketBroadcaster", other_role[] = "viewer";
-    char *roles[] = {other_role, role};
-    char sa1[] = "sa1", sa2[] = "sa2", sa9[] = "sa9", r1[] = "crt1", r2[] = "crt2", r3[] = "crt3",
-         v1[] = "v1";
-    char a[] = "a", b[] = "b", c[] = "c", d[] = "d", f[] = "f";
-    struct config_account accounts[] = {
-        {.id = sa1, .roles = {.at = roles, .n = 2}},
-        {.id = sa2, .roles = {.at = roles, .n = 1}},
-    };
-    struct config_trigger rules[] = {
-        {.name = a, .event_types = ALL, .registry_id = r2, .service_account_id = sa1},
-        {.name = b, .event_types = ALL, .registry_id = r1, .service_account_id = sa2},
-        {.name = c, .event_types = ALL, .registry_id = r1, .service_account_id = sa1, .tag = v1},
-        {.name = d, .event_types = ALL, .registry_id = r3, .service_account_id = sa9},
-        {.name = f, .event_types = ALL, .registry_id = r1, .service_account_id = sa1},
-    };
-    const struct config cfg = {.service_accounts = accounts,
-                               .n_service_accounts = ARRAY_LEN(accounts),
-                               .triggers = rules,
-                               .n_triggers = ARRAY_LEN(rules)};
-    static const struct {
-        const char *registry, *tag, *want; /* names of the hits, in order */
-    } CASES[] = {
-        {"crt1", "v1", "bcf"}, {"crt1", "v2", "bf"}, {"crt2", "v1", "a"}, {"crt3", "v1", "d"},
-        {"crt0", "v1", ""},    {"crt4", "v1", ""},   {"crt", "v1", ""},
-    };
-    struct trigger_set *set = trigger_set_new(&cfg), *again = trigger_set_new(&cfg);
+    struct trigger_set *set = trigger_set_new();
+    struct trigger *a = add(set, "a", "crt2", ""), *b = add(set, "b", "crt1", "");
+    struct trigger *c = add(set, "c", "crt1", "v1");
+    (void) add(set, "d", "crt3", "");
+    (void) add(set, "f", "crt1", "");
     assert_int_equal(trigger_set_size(set), 5);
-    for (size_t i = 0; i < 5; i++) {
-        struct trigger *t = trigger_set_at(set, i);
-        uint64_t hi, lo;
-        assert_ptr_equal(t->rule, &rules[i]);
-        assert_int_equal(t->allowed, i == 0 || i == 2 || i == 4);
-        assert_true(id_decode("a1s", slice_str(t->id), &hi, &lo));
-        assert_string_equal(t->id, trigger_set_at(again, i)->id);
-        for (size_t k = 0; k < i; k++)
-            assert_string_not_equal(t->id, trigger_set_at(set, k)->id);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-        struct hits h = {.n = 0};
-        struct event *e = event_of(EVENT_CREATE_IMAGE_TAG, CASES[i].registry, "app", CASES[i].tag);
-        assert_int_equal(trigger_set_match(set, e, on_hit, &h), strlen(CASES[i].want));
-        assert_int_equal(h.n, strlen(CASES[i].want));
-        for (size_t k = 0; k < h.n; k++)
-            assert_int_equal(h.names[k][0], CASES[i].want[k]);
-        event_unref(e);
-    }
-    trigger_set_free(again);
+    assert_ptr_equal(trigger_set_at(set, 2), c);
+    assert_ptr_equal(trigger_set_find(set, "id-b"), b);
+    assert_null(trigger_set_find(set, "id-x"));
+    expect_hits(set, "crt1", "v1", "bcf");
+    expect_hits(set, "crt1", "v2", "bf");
+    expect_hits(set, "crt2", "v1", "a");
+    expect_hits(set, "crt3", "v1", "d");
+    expect_hits(set, "crt0", "v1", "");
+    expect_hits(set, "crt4", "v1", "");
+    expect_hits(set, "crt", "v1", "");
+
+    /* A change keeps its place, a removal everybody else's; one that comes back is the newest. */
+    struct trigger_spec spec;
+    trigger_spec_copy(&a->spec, &spec);
+    trigger_spec_set(&spec.registry_id, SLICE_LIT("crt1"));
+    trigger_set_replace(set, a, &spec);
+    trigger_spec_fini(&spec);
+    assert_string_equal(a->spec.name, "a");
+    expect_hits(set, "crt2", "v1", "");
+    expect_hits(set, "crt1", "v1", "abcf");
+    trigger_set_remove(set, b);
+    assert_int_equal(trigger_set_size(set), 4);
+    assert_null(trigger_set_find(set, "id-b"));
+    expect_hits(set, "crt1", "v1", "acf");
+    (void) add(set, "b", "crt1", "");
+    expect_hits(set, "crt1", "v1", "acfb");
+    assert_ptr_equal(trigger_set_at(set, 0), a);
+    for (size_t n = 5; n-- > 0;)
+        trigger_set_remove(set, trigger_set_at(set, n));
+    expect_hits(set, "crt1", "v1", "");
+    (void) add(set, "g", "crt1", "");
+    expect_hits(set, "crt1", "v1", "g");
     trigger_set_free(set);
 }
 
 static void test_empty_set(void **state)
 {
     (void) state;
-    const struct config cfg = {.n_triggers = 0};
-    struct trigger_set *set = trigger_set_new(&cfg);
-    struct event *e = event_of(EVENT_CREATE_IMAGE, "crt1", "a", "");
-    assert_int_equal(trigger_set_match(set, e, on_hit, NULL), 0);
-    event_unref(e);
+    struct trigger_set *set = trigger_set_new();
+    assert_int_equal(trigger_set_size(set), 0);
+    expect_hits(set, "crt1", "v1", "");
     trigger_set_free(set);
     trigger_set_free(NULL);
 }
