@@ -470,6 +470,10 @@ static int wire(struct daemon *d, const struct options *options)
         return r;
     d->shared.manage->rest = at->names[LISTENER_MANAGEMENT];
     d->shared.manage->n_rest = cfg->management.listen.n;
+    d->shared.manage->gateway = at->names[LISTENER_GATEWAY];
+    d->shared.manage->n_gateway = cfg->gateway.listen.n;
+    d->shared.manage->webhooks = at->names[LISTENER_WEBHOOKS];
+    d->shared.manage->n_webhooks = cfg->webhooks.listen.n;
     r = make_workers(d, at);
     if (r == 0)
         r = watch_signals(d);

@@ -17,6 +17,10 @@ struct manage {
     size_t n_rest;
     char (*grpc)[LISTENER_NAME_SIZE];
     size_t n_grpc;
+    char (*gateway)[LISTENER_NAME_SIZE];
+    size_t n_gateway;
+    char (*webhooks)[LISTENER_NAME_SIZE];
+    size_t n_webhooks;
 };
 
 /* From here on triggers fire when the iam says that their accounts may. Borrows cfg and pipeline,

@@ -69,5 +69,8 @@ void rest_endpoint_list(struct rest_call *call);
 void rest_endpoint_get(struct rest_call *call);
 void rest_openapi(struct rest_call *call);
 void rest_health(struct rest_call *call);
+/* Where a listener is reached: a wildcard address by the name that the client has used. */
+#define REST_ADDRESS_SIZE (LISTENER_NAME_SIZE + 256)
+void rest_address_for(const struct rest_call *call, const char *bound, char *ret, size_t size);
 
 #endif

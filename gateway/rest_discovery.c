@@ -19,8 +19,7 @@ static const char *const SERVICES[] = {
     "serverless-triggers",
 };
 
-/* A wildcard address is reached by the name that the client has used. */
-static void address_for(const struct rest_call *call, const char *bound, char *ret, size_t size)
+void rest_address_for(const struct rest_call *call, const char *bound, char *ret, size_t size)
 {
     const char *port = strrchr(bound, ':');
     bool any = strncmp(bound, "0.0.0.0:", 8) == 0 || strncmp(bound, "[::]:", 5) == 0;
@@ -37,8 +36,8 @@ static void address_for(const struct rest_call *call, const char *bound, char *r
 static void put_endpoint(struct rest_json *j, const struct rest_call *call, const char *id)
 {
     const struct manage *m = call->manage;
-    char address[LISTENER_NAME_SIZE + 256];
-    address_for(call, m->n_grpc > 0 ? m->grpc[0] : m->rest[0], address, sizeof(address));
+    char address[REST_ADDRESS_SIZE];
+    rest_address_for(call, m->n_grpc > 0 ? m->grpc[0] : m->rest[0], address, sizeof(address));
     rest_json_open(j, NULL, '{');
     rest_json_text(j, "id", id);
     rest_json_text(j, "address", address);

@@ -87,6 +87,18 @@ static void put_path(struct rest_json *j, const struct shared *s, const struct p
     rest_json_close(j, '}');
 }
 
+static void put_addresses(struct rest_json *j, const struct rest_call *call, const char *name,
+                          char (*bound)[LISTENER_NAME_SIZE], size_t n)
+{
+    char address[REST_ADDRESS_SIZE];
+    rest_json_open(j, name, '[');
+    for (size_t i = 0; i < n; i++) {
+        rest_address_for(call, bound[i], address, sizeof(address));
+        rest_json_item(j, address);
+    }
+    rest_json_close(j, ']');
+}
+
 void rest_gateway_paths(struct rest_call *call)
 {
     struct shared *s = call->shared;
@@ -104,6 +116,9 @@ void rest_gateway_paths(struct rest_call *call)
     for (size_t i = 0; i < n; i++)
         put_path(&j, s, path_table_at(s->paths, i), &numbers[i]);
     rest_json_close(&j, ']');
+    const struct manage *m = call->manage;
+    put_addresses(&j, call, "gatewayAddresses", m->gateway, m->n_gateway);
+    put_addresses(&j, call, "webhooksAddresses", m->webhooks, m->n_webhooks);
     rest_json_close(&j, '}');
     reply(call, &json, j.err);
     buf_fini(&json);

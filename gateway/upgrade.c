@@ -3,12 +3,7 @@
 
 #include "http_head.h"
 
-#include <mbedtls/base64.h>
-#include <mbedtls/md.h>
 #include <stdlib.h>
-
-#define KEY_LEN 24 /* base64 of 16 bytes */
-#define GUID    "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 /* Entries of Sec-WebSocket-Protocol that are looked at; clients send a handful. It bounds the
  * memory and time of the search for duplicates. */
@@ -18,7 +13,7 @@
  * be 0: a key has one spelling only. */
 static bool valid_key(struct slice key)
 {
-    if (key.len != KEY_LEN || key.data[22] != '=' || key.data[23] != '=')
+    if (key.len != WS_KEY_LEN || key.data[22] != '=' || key.data[23] != '=')
         return false;
     for (size_t i = 0; i < 22; i++) {
         uint8_t c = key.data[i];
@@ -27,18 +22,6 @@ static bool valid_key(struct slice key)
             return false;
     }
     return memchr("AQgw", key.data[21], 4) != NULL;
-}
-
-static void make_accept(struct slice key, char ret[29])
-{
-    uint8_t text[KEY_LEN + sizeof(GUID) - 1], digest[20];
-    size_t len;
-    memcpy(text, key.data, KEY_LEN);
-    memcpy(text + KEY_LEN, GUID, sizeof(GUID) - 1);
-    int r = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA1), text, sizeof(text), digest);
-    ASSERT(r == 0); /* SHA-1 is part of every build of ours */
-    r = mbedtls_base64_encode((uint8_t *) ret, 29, &len, digest, sizeof(digest));
-    ASSERT(r == 0 && len == 28);
 }
 
 static int compare_slices(const void *left, const void *right)
@@ -128,7 +111,7 @@ enum refuse upgrade_check(const struct http_head *head, const struct config_stri
         return REFUSE_ORIGIN;
     if (deflate)
         u.deflate = deflate_offer_choose(head);
-    make_accept(key, u.accept);
+    ws_accept(key, u.accept);
     *ret = u;
     return REFUSE_NONE;
 }

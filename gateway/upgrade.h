@@ -6,10 +6,11 @@
 #include "deflate_offer.h"
 #include "http.h"
 #include "id.h"
+#include "ws_accept.h"
 
 struct upgrade {
-    char accept[29];       /* Sec-WebSocket-Accept: 28 base64 characters */
-    struct slice protocol; /* the chosen subprotocol, points into `supported`; empty: none */
+    char accept[WS_ACCEPT_SIZE]; /* Sec-WebSocket-Accept */
+    struct slice protocol;       /* the chosen subprotocol, points into `supported`; empty: none */
     struct deflate_terms deflate;
 };
 

@@ -226,15 +226,20 @@ int call_write(struct buf *text, int error)
     return code;
 }
 
-int call_print(const struct call *c, cJSON *message, const struct shape *shape)
+int call_print_as_is(const struct call *c, const cJSON *tree)
 {
     struct buf text;
     buf_init(&text, MAX_OUTPUT);
-    cJSON *shaped = shape_apply(message, shape, c->format != FORMAT_JSON_REST);
     bool json = c->format == FORMAT_JSON || c->format == FORMAT_JSON_REST;
-    int r = json ? print_json(shaped, &text) : print_yaml(shaped, &text);
+    return call_write(&text, json ? print_json(tree, &text) : print_yaml(tree, &text));
+}
+
+int call_print(const struct call *c, cJSON *message, const struct shape *shape)
+{
+    cJSON *shaped = shape_apply(message, shape, c->format != FORMAT_JSON_REST);
+    int code = call_print_as_is(c, shaped);
     cJSON_Delete(shaped);
-    return call_write(&text, r);
+    return code;
 }
 
 /* --- JSON --- */

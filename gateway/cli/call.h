@@ -50,6 +50,8 @@ void path_append(struct buf *path, const char *text);
 /* Prints a message, or a list of them, in the format that was asked for; text is YAML. Takes
  * `message`. An exit code. */
 int call_print(const struct call *c, cJSON *message, const struct shape *shape);
+/* The same of a tree that is not the API's: as it is. Does not take it. */
+int call_print_as_is(const struct call *c, const cJSON *tree);
 int call_write(struct buf *text, int error); /* to standard output; takes `text`. An exit code */
 
 /* A string member, or "". */

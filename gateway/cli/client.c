@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include "mem.h"
+#include "pause.h"
 #include "uuid.h"
 
 #include <ctype.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <time.h>
 
 #define ID_TEXT          128
 #define CONNECT_LIMIT_MS 10000
@@ -283,13 +283,6 @@ static int attempt(struct client *c, const char *method, const char *url, const 
     int code = set_answered_error(c, answer);
     cJSON_Delete(answer);
     return code == UNAVAILABLE ? -EAGAIN : -EIO;
-}
-
-static void pause_ms(uint64_t ms)
-{
-    struct timespec t = {(time_t) (ms / 1000), (long) (ms % 1000) * 1000000};
-    while (nanosleep(&t, &t) < 0 && errno == EINTR)
-        ;
 }
 
 /* Doubles from RETRY_FIRST_MS, and a random part of that, so that many callers spread. */

@@ -21,6 +21,8 @@ extern const struct command CMD_OPERATION_GET;
 extern const struct command CMD_CONFIG_SET, CMD_CONFIG_GET, CMD_CONFIG_UNSET, CMD_CONFIG_LIST,
     CMD_PROFILE_CREATE, CMD_PROFILE_ACTIVATE, CMD_PROFILE_LIST, CMD_PROFILE_GET, CMD_PROFILE_SET,
     CMD_PROFILE_DELETE;
+/* cmd_listen.c, cmd_tail.c, cmd_events.c, cmd_status.c, cmd_explain.c */
+extern const struct command CMD_LISTEN, CMD_TAIL, CMD_EVENTS_POST, CMD_STATUS, CMD_EXPLAIN;
 /* cmd_completion.c */
 extern const struct command CMD_COMPLETION;
 

@@ -85,20 +85,61 @@ static int choice_cases(const struct flag *flags, struct buf *out)
     return r;
 }
 
+/* Whether a command before the i-th has a flag of its own of that name. */
+static bool was_before(size_t i, const char *name)
+{
+    const struct flag *global = command_flag(NULL, name, strlen(name));
+    while (i-- > 0) {
+        const struct flag *flag = command_flag(COMMANDS[i], name, strlen(name));
+        if (flag != NULL && flag != global)
+            return true;
+    }
+    return false;
+}
+
+/* A global flag that a command has in a form of its own is offered the words of both. */
+static int global_choice_cases(struct buf *out)
+{
+    int r = 0;
+    for (const struct flag *f = GLOBAL_FLAGS; r == 0 && f->name != NULL; f++) {
+        if (f->choices == NULL)
+            continue;
+        r = buf_printf(out, "        --%s) echo \"%s", f->name, f->choices);
+        for (size_t i = 0; r == 0 && COMMANDS[i] != NULL; i++) {
+            const struct flag *own = command_flag(COMMANDS[i], f->name, strlen(f->name));
+            if (own != f && own->choices != NULL && !was_before(i, f->name))
+                r = buf_printf(out, " %s", own->choices);
+        }
+        if (r == 0)
+            r = buf_append_str(out, "\" ;;\n");
+    }
+    return r;
+}
+
+static int switch_names(const struct flag *flags, size_t i, struct buf *out)
+{
+    int r = 0;
+    for (; r == 0 && flags->name != NULL; flags++)
+        if (flags->type == FLAG_SWITCH && !was_before(i, flags->name))
+            r = buf_printf(out, "--%s|", flags->name);
+    return r;
+}
+
 /* What a flag's value may be: words, or nothing where it may be anything; fails for switches. */
 static int choices_function(struct buf *out)
 {
     int r = buf_append_str(out, "_regcast_choices() {\n    case \"$1\" in\n");
     if (r == 0)
-        r = choice_cases(GLOBAL_FLAGS, out);
+        r = global_choice_cases(out);
     for (size_t i = 0; r == 0 && COMMANDS[i] != NULL; i++)
         r = choice_cases(COMMANDS[i]->flags, out);
     if (r == 0)
-        r = buf_append_str(out, "        --async|--stdin");
-    for (const struct flag *f = GLOBAL_FLAGS; r == 0 && f->name != NULL; f++)
-        if (f->type == FLAG_SWITCH)
-            r = buf_printf(out, "|--%s", f->name);
-    return r == 0 ? buf_append_str(out, ") return 1 ;;\n        --*) ;;\n        *) return 1 ;;\n"
+        r = buf_append_str(out, "        ");
+    for (size_t i = 0; r == 0 && COMMANDS[i] != NULL; i++)
+        r = switch_names(COMMANDS[i]->flags, i, out);
+    if (r == 0)
+        r = switch_names(GLOBAL_FLAGS, 0, out);
+    return r == 0 ? buf_append_str(out, "-) return 1 ;;\n        --*) ;;\n        *) return 1 ;;\n"
                                         "    esac\n}\n\n")
                   : r;
 }

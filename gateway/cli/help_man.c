@@ -76,8 +76,12 @@ int help_man(struct buf *out)
                             ".SH DESCRIPTION\n"
                             "Creates, shows and changes triggers, and talks to WebSocket "
                             "connections, over regcastd's management port.\n"
-                            "Commands and flags are those of the cloud service's command line, "
-                            "so scripts only change the program's name.\n"
+                            "These commands and flags are those of the cloud service's command "
+                            "line, so scripts only change the program's name.\n"
+                            ".PP\n"
+                            "For operators it also follows paths and runs commands for their "
+                            "events (listen, tail), posts events, and says how the gateway is and "
+                            "what became of an event.\n"
                             ".SH COMMANDS\n");
     for (size_t i = 0; r == 0 && COMMANDS[i] != NULL; i++)
         r = man_command(COMMANDS[i], out);

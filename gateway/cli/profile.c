@@ -2,6 +2,7 @@
 #include "profile.h"
 
 #include "config_doc.h"
+#include "files.h"
 #include "mem.h"
 #include "print.h"
 
@@ -193,42 +194,15 @@ static int make_folders(const char *file)
     return 0;
 }
 
-static int write_whole(int fd, struct slice text)
-{
-    while (text.len > 0) {
-        ssize_t n = write(fd, text.data, text.len);
-        if (n < 0)
-            return -errno;
-        text = slice_from(text, (size_t) n);
-    }
-    return 0;
-}
-
 int profiles_save(const char *file, const struct profiles *p)
 {
-    char fresh[PATH_SIZE];
     struct buf text;
     buf_init(&text, 1 << 20);
     int r = print_profiles(p, &text);
     if (r == 0)
         r = make_folders(file);
-    int n = snprintf(fresh, sizeof(fresh), "%s.XXXXXX", file);
-    if (r == 0 && (n < 0 || (size_t) n >= sizeof(fresh)))
-        r = -ENAMETOOLONG;
-    int fd = r == 0 ? mkstemp(fresh) : -1; /* 0600: there are tokens in it */
-    if (r == 0 && fd < 0)
-        r = -errno;
-    if (fd >= 0) {
-        r = write_whole(fd, buf_slice(&text));
-        if (r == 0 && fsync(fd) < 0)
-            r = -errno;
-        if (close(fd) < 0 && r == 0)
-            r = -errno;
-        if (r == 0 && rename(fresh, file) < 0)
-            r = -errno;
-        if (r < 0)
-            (void) unlink(fresh);
-    }
+    if (r == 0)
+        r = files_replace(file, buf_slice(&text)); /* 0600: there are tokens in it */
     buf_fini(&text);
     return r;
 }

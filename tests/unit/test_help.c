@@ -75,11 +75,15 @@ static void test_completion(void **state)
         struct buf out;
         buf_init(&out, 1 << 20);
         const char *text = text_of(help_completion((enum help_shell) shell, &out), &out);
-        assert_non_null(strstr(text, "'') echo \" serverless operation iam config completion\""));
+        assert_non_null(strstr(text,
+                               "'') echo \" serverless operation listen tail events status explain "
+                               "iam config completion\""));
         assert_non_null(strstr(text, "'serverless trigger create') echo \" container-registry\""));
         assert_non_null(
             strstr(text, "'serverless trigger update') echo \" container-registry --id"));
         assert_non_null(strstr(text, "--type) echo \"TEXT BINARY\""));
+        assert_non_null(strstr(text, "--format) echo \"text yaml json json-rest pretty json\""));
+        assert_non_null(strstr(text, "--watch|"));
         assert_null(strstr(text, "--invoke-function-id"));
         buf_fini(&out);
     }
