@@ -52,11 +52,12 @@ static void test_group(void **state)
 static void test_man(void **state)
 {
     (void) state;
-    static const char *const MACROS[] = {".TH ", ".SH ", ".SS ", ".TP", ".PP", ".B "};
+    static const char *const MACROS[] = {".TH ", ".SH ", ".SS ", ".TP", ".PP", ".B ", ".nf", ".fi"};
     struct buf out;
     buf_init(&out, 1 << 20);
     char *text = text_of(help_man(&out), &out), *rest = NULL;
     assert_non_null(strstr(text, ".SS regcast serverless trigger list\\-operations\n"));
+    assert_non_null(strstr(text, " release\\-tags \\e\n    \\-\\-registry\\-id "));
     for (char *line = strtok_r(text, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
         bool known = line[0] != '.' && line[0] != '\'';
