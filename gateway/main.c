@@ -335,6 +335,7 @@ static void on_front_stopped(struct worker *w)
     struct daemon *d = LIST_ENTRY(w->shared, struct daemon, shared);
     uv_close((uv_handle_t *) &d->term, NULL);
     uv_close((uv_handle_t *) &d->interrupt, NULL);
+    manage_unwatch(d->shared.manage);
     uv_close((uv_handle_t *) &d->settle, NULL);
     uv_close((uv_handle_t *) &d->end, NULL);
     pipeline_close(d->pipeline);
@@ -477,6 +478,8 @@ static int wire(struct daemon *d, const struct options *options)
     r = make_workers(d, at);
     if (r == 0)
         r = watch_signals(d);
+    if (r == 0)
+        r = manage_watch(d->shared.manage, &d->front.loop, options->config);
     if (r == 0)
         r = pipeline_start(d->pipeline, &d->front.loop, on_failed, d);
     if (r < 0) {

@@ -27,6 +27,7 @@ static void call_free(struct rest_call *call)
     buf_fini(&call->body);
     free(call->query);
     free(call->host);
+    free(call->subject);
     free(call);
 }
 
@@ -249,6 +250,8 @@ static void authenticate(struct rest_call *call, const struct http_head *head)
     } else if (iam_authenticate(m->iam, authorization, clock_wall_ms() / 1000,
                                 &call->admin.subject) == 0) {
         auth_limit_succeeded(m->limit, (const struct sockaddr *) &peer);
+        call->subject = xslicedup(slice_str(call->admin.subject.id)); /* outlives a reload */
+        call->admin.subject.id = call->subject;
         return;
     } else {
         if (authorization.len > 0) /* who presents nothing guesses nothing */

@@ -19,6 +19,7 @@ struct rest_call {
     const struct rest_route *route; /* NULL: none was found */
     char id[REST_MAX_ID + 1];       /* the path's parameter, decoded */
     char *query, *host;             /* as sent */
+    char *subject;                  /* who calls, as admin.subject has it */
     struct buf body;
     struct admin_call admin;
     char request_id[REST_NAME_SIZE], trace_id[REST_NAME_SIZE];

@@ -2,7 +2,7 @@
 // any worker, what is beyond the original, errors, and who may do what.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
@@ -553,6 +553,30 @@ describe('who may', () => {
         assert.equal(got.json.code, 8);
         assert.ok(Number(got.headers['retry-after']) >= 1);
         assert.equal((await d.manage('GET', '/healthz')).status, 200);
+    });
+
+    test('SIGHUP reads the accounts anew, or leaves everything as it was', limits, async (t) => {
+        const config = makeConfig(secured());
+        const file = writeConfig(config);
+        const d = await Daemon.start(config, { file, errors: ['accounts not reloaded'] });
+        defer(t, () => d.stop());
+        const reload = async (change, msg) => {
+            const n = d.logged({ msg }).length;
+            writeFileSync(file, typeof change === 'string' ? change : JSON.stringify({ ...config, ...change }));
+            d.child.kill('SIGHUP');
+            await until(msg, () => d.logged({ msg }).length > n);
+            return d.logged({ msg }).at(-1).error;
+        };
+        const status = async (token) => (await d.manage('GET', `${TRIGGERS}?folderId=${FOLDER}`, { token })).status;
+        assert.deepEqual([await status('t1.bob'), await status('t1.carol')], [200, 401]);
+        const carol = { users: [{ id: 'carol', roles: ['functions.viewer'] }], api_keys: [],
+            tokens: [{ subject: 'carol', sha256: sha256('t1.carol') }] };
+        await reload(carol, 'accounts reloaded');
+        assert.deepEqual([await status('t1.bob'), await status('t1.carol')], [401, 200]);
+        assert.match(await reload('folder_id: [', 'accounts not reloaded'), /YAML/);
+        assert.match(await reload({ ...carol, folder_id: 'b1gother000000000000' }, 'accounts not reloaded'), /restart/);
+        assert.match(await reload({ users: [], tokens: [], api_keys: [] }, 'accounts not reloaded'), /restart/);
+        assert.deepEqual([await status('t1.bob'), await status('t1.carol'), await status()], [401, 200, 401]);
     });
 
     test('an unauthenticated body is not read', limits, async (t) => {
