@@ -2,7 +2,7 @@
 // daemon that is killed on the way: each change is done or not, and no event is lost or sent twice.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { BROADCASTER, FOLDER, GATEWAY, REGISTRY, makeConfig, pause, readMessage, until } from './harness.mjs';
+import { BROADCASTER, FOLDER, GATEWAY, REGISTRY, makeConfig, pause, readMessage } from './harness.mjs';
 import { LASTING, assertClean, below, keyOf, rowsOf, storedMessages } from './ledger.mjs';
 import { Short } from './scenarios.mjs';
 
@@ -12,7 +12,6 @@ const BOTH = ['CREATE_IMAGE', 'CREATE_IMAGE_TAG'];
 const PATHS = ['/a', '/b', '/c']; // an owner each, who has one trigger or none
 const REST_MS = 40; // between two changes, so that events come in which nothing changes
 const GONE = /ECONNREFUSED|ECONNRESET|EPIPE|socket hang up/; // the daemon was killed meanwhile
-const DAY_MS = 24 * 3600 * 1000;
 
 const config = () =>
     makeConfig({
@@ -275,54 +274,4 @@ export const whileTriggersChange = (given) =>
         await short.during('changes', changes.run(Math.ceil((1.5 * given.n) / PATHS.length) + 1));
         await short.stop();
         changes.judge();
-    });
-
-// ------------------------------------------------------------------------------- old operations
-
-// CRC-32 of numbers of 64 bits, and of bytes, as the store's rows have it.
-function checksum(...parts) {
-    let sum = 0xffffffff;
-    for (const part of parts) {
-        const bytes = typeof part === 'bigint' ? Buffer.alloc(8) : Buffer.from(part);
-        if (typeof part === 'bigint') bytes.writeBigUInt64LE(part);
-        for (const byte of bytes) {
-            sum ^= byte;
-            for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >>> 1) ^ 0xedb88320 : sum >>> 1;
-        }
-    }
-    return (sum ^ 0xffffffff) >>> 0;
-}
-
-// Lets time pass for a store that nobody has open: the first number of its clock is its own time.
-function passTime(dataDir, ms) {
-    const file = join(dataDir, 'journal.db');
-    const [{ value }] = rowsOf(file, "SELECT CAST(value AS TEXT) AS value FROM meta WHERE key = 'clock'");
-    const now = value.replace(/^\d+/, (at) => String(Number(at) + ms));
-    const first = BigInt(checksum(0n, 0n, 'clock'));
-    const sum = checksum((first << 32n) | BigInt('clock'.length), 0n, now);
-    rowsOf(file, `UPDATE meta SET value = '${now}', sum = ${sum} WHERE key = 'clock'`);
-}
-
-// Operations go when they are a month old, and the triggers they were of stay.
-export const withOldOperations = (given) =>
-    Short.run(given, config(), async (short) => {
-        const changes = new Changes(short);
-        await short.place.start();
-        await changes.run(1);
-        await short.stop();
-        assert.ok(countOperations(short.place.dataDir) > 10);
-        passTime(short.place.dataDir, 31 * DAY_MS);
-
-        await short.startArmed('start with old operations');
-        const { dataDir } = short.place;
-        await short.during('going', until('none in the store', () => countOperations(dataDir) === 0));
-        await short.stop();
-        await short.startArmed('start without them');
-        for (const { last, trigger } of changes.owners) {
-            const shown = await short.place.daemon.manage('GET', `${TRIGGERS}/${last.id}`);
-            assert.deepEqual(shown.status === 404 ? null : shown.json, trigger);
-            const { status, json } = await short.place.daemon.manage('GET', `${TRIGGERS}/${last.id}/operations`);
-            assert.deepEqual([status, json.operations ?? []], [trigger ? 200 : 404, []]);
-        }
-        await short.stop();
     });

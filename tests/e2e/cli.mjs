@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { REGCASTD, tempDir, within } from './harness.mjs';
 
-const REGCAST = process.env.REGCAST ?? join(dirname(REGCASTD), 'regcast');
+export const REGCAST = process.env.REGCAST ?? join(dirname(REGCASTD), 'regcast');
 const SANITIZERS = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => /^(ASAN|UBSAN|TSAN)_OPTIONS$/.test(name)),
 );
