@@ -9,6 +9,7 @@ import { Short } from './scenarios.mjs';
 const TRIGGERS = '/triggers/v1/triggers';
 const ENUM = 'CONTAINER_REGISTRY_EVENT_TYPE_';
 const BOTH = ['CREATE_IMAGE', 'CREATE_IMAGE_TAG'];
+const SIZES = [1, 4, 20, 100]; // of batches: some are open at any time
 const PATHS = ['/a', '/b', '/c']; // an owner each, who has one trigger or none
 const REST_MS = 40; // between two changes, so that events come in which nothing changes
 const GONE = /ECONNREFUSED|ECONNRESET|EPIPE|socket hang up/; // the daemon was killed meanwhile
@@ -74,7 +75,7 @@ class Owner {
         const types = [BOTH, BOTH.slice(0, 1), BOTH.slice(1)][below(this.rng, 3)];
         const n = ++this.changes;
         const name = `on${this.path.replace('/', '-')}-${n}`;
-        return { name, description: `change ${n}`, rule: ruleOf(this.path, types, 1 + below(this.rng, 4)) };
+        return { name, description: `change ${n}`, rule: ruleOf(this.path, types, SIZES[below(this.rng, SIZES.length)]) };
     }
 
     #create() {

@@ -103,7 +103,10 @@ describe('killed at the first pass of', { concurrency: WIDTH }, () => {
 describe('killed while triggers change', { concurrency: WIDTH }, () => {
     const strikes = (points, passes) =>
         POINTS.filter((point) => points.test(point)).flatMap((point) => passes.map((n) => [point, n]));
-    const sure = strikes(OF_MANAGEMENT, SWEEP ? LATER : LATER.slice(0, 3));
+    const sure = [
+        ...strikes(OF_MANAGEMENT, SWEEP ? LATER : LATER.slice(0, 3)),
+        ...strikes(/^pipeline\.changed$/, [4, 5, 7, 8]), // the first updates and pauses, batches being open
+    ];
     const others = shuffled(random(SEED), strikes(OF_A_CHANGE, LATER.slice(2)));
     for (const [point, n] of [...sure, ...others.slice(0, SWEEP ? Infinity : 2)])
         test(`at pass ${n} of ${point}`, limits, async () => {
