@@ -24,6 +24,7 @@ import {
     shuffled,
     storedMessages,
 } from './ledger.mjs';
+import * as changes from './changes.mjs';
 import * as scenarios from './scenarios.mjs';
 
 const WIDTH = 2; // daemons at a time
@@ -46,10 +47,15 @@ function pointsIn(...folders) {
     return [...points].sort();
 }
 
-// Only a request of management takes the daemon past these; tests/property kills there.
-const OF_MANAGEMENT = /^(pipeline\.changed?$|store\.(record\.delete|records\.trim|trigger\.delete)$)/;
+// It takes 10,000 operations to come by, or a month; tests/property/test_store_kill.c kills there.
+const FAR = 'store.records.trim';
 
-const POINTS = pointsIn('broker', 'gateway').filter((point) => !OF_MANAGEMENT.test(point));
+const POINTS = pointsIn('broker', 'gateway').filter((point) => point !== FAR);
+
+// Only a request of management takes the daemon past these,
+const OF_MANAGEMENT = /^(pipeline\.changed?|store\.(record|trigger)\.delete)$/;
+// and a change of a trigger also past these.
+const OF_A_CHANGE = /^(engine\.changed?|journal\.(change|commit|committed)|store\.(record|commit\.before|commit\.after))$/;
 
 // What takes the daemon past a point; the first line that its name fits counts.
 const SCENARIOS = [
@@ -61,11 +67,13 @@ const SCENARIOS = [
     [/^store\.quarantine\./, scenarios.withADamagedStore],
     [/^store\.epoch\./, scenarios.withALostEnd],
     [/^store\.replace_catalog$/, scenarios.withACatalogReadAnew],
+    [OF_MANAGEMENT, changes.whileTriggersChange],
     [/^/, scenarios.tour],
 ];
 
-async function strikeAt(point, n) {
-    const [, scenario] = SCENARIOS.find(([names]) => names.test(point));
+const usual = (point) => SCENARIOS.find(([names]) => names.test(point))[1];
+
+async function strikeAt(point, n, scenario = usual(point)) {
     const name = `${point}-${n}`;
     try {
         const rng = random(SEED + n);
@@ -92,8 +100,24 @@ describe('killed at the first pass of', { concurrency: WIDTH }, () => {
         });
 });
 
+describe('killed while triggers change', { concurrency: WIDTH }, () => {
+    const strikes = (points, passes) =>
+        POINTS.filter((point) => points.test(point)).flatMap((point) => passes.map((n) => [point, n]));
+    const sure = [
+        ...strikes(OF_MANAGEMENT, SWEEP ? LATER : LATER.slice(0, 3)),
+        ...strikes(/^pipeline\.changed$/, [4, 5, 7, 8]), // the first updates and pauses, batches being open
+    ];
+    const others = shuffled(random(SEED), strikes(OF_A_CHANGE, LATER.slice(2)));
+    for (const [point, n] of [...sure, ...others.slice(0, SWEEP ? Infinity : 2)])
+        test(`at pass ${n} of ${point}`, limits, async () => {
+            const { struck } = await strikeAt(point, n, changes.whileTriggersChange);
+            assert.ok(struck, 'too few changes');
+        });
+});
+
 describe('killed at later passes', () => {
     const missed = [];
+    const points = POINTS.filter((point) => !OF_MANAGEMENT.test(point));
 
     async function visit(point, n) {
         const { struck } = await strikeAt(point, n);
@@ -102,7 +126,7 @@ describe('killed at later passes', () => {
     }
 
     test('of a sample of points', { ...limits, skip: SWEEP && 'all of them follow' }, async (t) => {
-        const all = POINTS.flatMap((point) => LATER.map((n) => [point, n]));
+        const all = points.flatMap((point) => LATER.map((n) => [point, n]));
         const end = performance.now() + SAMPLE_MS;
         const done = await inParallel(
             WIDTH,
@@ -115,11 +139,11 @@ describe('killed at later passes', () => {
     });
 
     test('of all points', { timeout: 1500000, skip: !SWEEP && 'scripts/test --crash' }, async (t) => {
-        await inParallel(WIDTH, POINTS, async (point) => {
+        await inParallel(WIDTH, points, async (point) => {
             for (const n of LATER) if (!(await visit(point, n))) return;
         });
         t.diagnostic(`passed less often: ${missed.join(' ')}`);
-        assert.ok(missed.length < POINTS.length);
+        assert.ok(missed.length < points.length);
     });
 });
 

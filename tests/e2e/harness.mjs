@@ -245,7 +245,7 @@ export class Daemon {
         assert.equal(d.ready.pid, d.pid);
         d.port = Number(d.ready.gateway[0].split(':').at(-1));
         d.webhookPort = Number(d.ready.webhooks[0].split(':').at(-1));
-        d.managementPort = Number(d.ready.management?.[0]?.split(':').at(-1));
+        d.managementPort = Number(d.ready.management[0].split(':').at(-1));
         return d;
     }
 

@@ -83,7 +83,7 @@ const TYPES = {
 };
 const BRIEF_COUNT = 10;
 
-const LASTING = { history_count: 1000000, history_bytes: '512MiB', memory_bytes: '1MiB' };
+export const LASTING = { history_count: 1000000, history_bytes: '512MiB', memory_bytes: '1MiB' };
 const KEPT = {
     [ONE]: LASTING,
     [SEVEN]: LASTING,
@@ -172,11 +172,11 @@ export const underStrace = (bin, args) =>
 
 // ---------------------------------------------------------------------------------- the ledger
 
-const keyOf = (type, repo, digest, tag) => `${type} ${repo} ${digest} ${tag}`;
+export const keyOf = (type, repo, digest, tag) => `${type} ${repo} ${digest} ${tag}`;
 
 // What was sent, and what of it was acknowledged.
 export class Ledger {
-    entries = []; // {n, sender, event, keys, tries, acked}
+    entries = []; // {n, sender, event, keys, tries, acked, from, until}: when it was sent and answered
     byKey = new Map(); // what an event of a message must look like -> {entry, index}
     acked = 0;
     problems = []; // answers that should not be
@@ -187,7 +187,7 @@ export class Ledger {
     }
 
     #add(sender, event, expected) {
-        const entry = { n: this.entries.length, sender, event, tries: 0, acked: false };
+        const entry = { n: this.entries.length, sender, event, tries: 0, acked: false, from: null, until: null };
         entry.keys = expected.map((one) => ({ type: one[0], key: keyOf(...one) }));
         entry.keys.forEach(({ key }, index) => this.byKey.set(key, { entry, index }));
         this.entries.push(entry);
@@ -226,8 +226,10 @@ export class Ledger {
     }
 
     ack(entry) {
-        if (!entry.acked) this.acked++;
+        if (entry.acked) return;
+        this.acked++;
         entry.acked = true;
+        entry.until = performance.now();
     }
 
     // The numbers of events that `path` must have got of what was acknowledged.
@@ -326,7 +328,10 @@ export class Load {
         const fresh = entries.every(({ tries }) => tries === 0);
         const twice = this.rng() < this.twins;
         if (!fresh) this.sentTwice += entries.length;
-        for (const entry of entries) entry.tries++;
+        for (const entry of entries) {
+            entry.tries++;
+            entry.from ??= performance.now();
+        }
         const agents = [2 * k, ...(twice ? [2 * k + 1] : [])].map((i) => this.agents[i]);
         const answers = await Promise.all(agents.map((agent) => postOn(agent, daemon, body)));
         let accepted = 0;

@@ -1,11 +1,17 @@
 // The main job with a real registry: what it says becomes exactly these messages, for every client
 // on the path and for nobody else.
 import assert from 'node:assert/strict';
+import { dirname } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { REGCAST } from './cli.mjs';
+import { command } from './command.mjs';
 import {
+    ALL_TYPES,
     BROADCASTER,
     Client,
     Daemon,
+    FOLDER,
+    GATEWAY,
     OCI_INDEX,
     OCI_MANIFEST,
     REGISTRY,
@@ -14,6 +20,7 @@ import {
     makeConfig,
     newImage,
     readMessage,
+    tempDir,
     trigger,
     until,
 } from './harness.mjs';
@@ -229,6 +236,96 @@ describe('a real registry', { timeout: 120000 }, () => {
         assert.deepEqual(m.rejects(), {});
         const webhooks = daemon.logged({ component: 'webhook' });
         assert.ok(webhooks.length >= requests, `${webhooks.length} log lines, ${requests} requests`);
+    });
+});
+
+// The command that makes a trigger, as the original documents it, but for the program's name.
+const DOCUMENTED = `regcast serverless trigger create container-registry \\
+  --name registry-trigger --registry-id ${REGISTRY} \\
+  --events 'create-image','delete-image','create-image-tag','delete-image-tag' \\
+  --batch-size 3 --batch-cutoff 20s \\
+  --gateway-id ${GATEWAY} --gateway-websocket-broadcast-path / \\
+  --gateway-websocket-broadcast-service-account-id ${BROADCASTER}
+`;
+
+const PRINTED = `folder_id: ${FOLDER}
+created_at: "TIME"
+name: registry-trigger
+rule:
+  container_registry:
+    event_type:
+    - CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE
+    - CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE
+    - CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE_TAG
+    - CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE_TAG
+    registry_id: ${REGISTRY}
+    batch_settings:
+      size: "3"
+      cutoff: 20s
+    gateway_websocket_broadcast:
+      gateway_id: ${GATEWAY}
+      path: /
+      service_account_id: ${BROADCASTER}
+status: ACTIVE
+`;
+
+// Its type is in the answer to a creation and not in that to a GET.
+const plain = ({ '@type': type, ...rest }) => rest;
+
+describe('a trigger that fires for a real push', { timeout: 60000 }, () => {
+    async function scene(t) {
+        const daemon = await Daemon.start(makeConfig({ triggers: [] }));
+        defer(t, () => daemon.stop());
+        const registry = await Registry.start({ url: daemon.webhookUrl() });
+        defer(t, () => registry.stop());
+        const client = await Client.open(daemon.url());
+        defer(t, () => client.close());
+        await registry.push(makeImage('before'), 'team/app', 'old'); // nobody asked for it yet
+        await registry.recorded({ tag: 'old' });
+        await until('the webhook of it', () => daemon.logged({ component: 'webhook' }).length > 0);
+        return { daemon, registry, client };
+    }
+
+    // Two tags of one new image: three events, one full batch.
+    async function fires({ registry, client }) {
+        const image = makeImage('pushed');
+        await registry.push(image, 'team/app', 'v1');
+        await registry.push(image, 'team/app', 'stable');
+        const [text] = await client.first(1);
+        assert.deepEqual(
+            readMessage(text).map(({ type, repo, digest, tag }) => [type, repo, digest, tag]),
+            [
+                ['CreateImage', 'team/app', image.digest, 'v1'],
+                ['CreateImageTag', 'team/app', image.digest, 'v1'],
+                ['CreateImageTag', 'team/app', image.digest, 'stable'],
+            ],
+        );
+    }
+
+    test('is made by the documented command, which prints what is documented', async (t) => {
+        const stage = await scene(t);
+        const env = { REGCAST_ENDPOINT: stage.daemon.ready.management[0], PATH: `${dirname(REGCAST)}:${process.env.PATH}`, HOME: tempDir() };
+        const { code, out, err } = await command(['-c', DOCUMENTED], { bin: '/bin/sh', env });
+        assert.deepEqual([code, err], [0, []]);
+        assert.match(out[0], /^id: a1s[0-9a-v]{17}$/);
+        const rest = `${out.slice(1).join('\n')}\n`;
+        assert.equal(rest.replace(/"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z"/, '"TIME"'), PRINTED);
+        await fires(stage);
+    });
+
+    test('is made by REST with curl', async (t) => {
+        const stage = await scene(t);
+        const url = `http://${stage.daemon.ready.management[0]}/triggers/v1/triggers`;
+        const curl = async (...args) => {
+            const { code, out, err } = await command(['-sS', '--fail-with-body', ...args], { bin: 'curl' });
+            assert.equal(code, 0, [...out, ...err].join('\n'));
+            return JSON.parse(out.join('\n'));
+        };
+        const { name, rule } = trigger('by-curl', { size: 3, cutoff: '20s' });
+        rule.container_registry.event_type = ALL_TYPES.map((type) => `CONTAINER_REGISTRY_EVENT_TYPE_${type}`);
+        const made = await curl('-d', JSON.stringify({ folder_id: FOLDER, name, rule }), url);
+        assert.deepEqual(await curl(`${url}/${made.metadata.triggerId}`), plain(made.response));
+        await fires(stage);
     });
 });
 

@@ -65,7 +65,7 @@ export function withFailingSync(given) {
 // ------------------------------------------------------------------------- without a whole tour
 
 // A place, one load, and in the end one client that reads it all.
-class Short {
+export class Short {
     struck = null;
     followers = [];
 
