@@ -164,9 +164,7 @@ static void answer_operation(struct admin *a, const struct admin_call *call, enu
     struct admin_answer answer = {.error = NULL};
     if (admin_may_triggers(a, call, p, &error)) {
         answer.operation = operation_log_find(a->operations, operation_id);
-        if (call->found != NULL)
-            error = *call->found;
-        else if (operation_id[0] == '\0')
+        if (operation_id[0] == '\0')
             status_violate(&error, "operation_id", "is required");
         else if (answer.operation == NULL)
             status_set(&error, STATUS_NOT_FOUND, "Operation %.50s not found", operation_id);

@@ -108,10 +108,10 @@ void admin_operation_cancel(struct admin *a, const struct admin_call *call,
  * "invoke_function". */
 void admin_other_rule(const char *what, struct status *ret);
 
-/* Whether the caller may see or use connections of the gateway; the transport does the rest. */
 /* Whether the caller may see or change the folder's triggers, and what the transport found. */
 bool admin_may_triggers(struct admin *a, const struct admin_call *call, enum iam_permission p,
                         struct status *ret_error);
+/* Whether the caller may see or use connections of the gateway; the transport does the rest. */
 bool admin_may_connections(struct admin *a, const struct admin_call *call, enum iam_permission p,
                            struct status *ret_error);
 

@@ -15,7 +15,6 @@ struct deliveries {
     struct entry *entries; /* number n is at n % DELIVERIES_MAX */
     uint8_t (*ids)[ID_PACKED_SIZE];
     uint64_t n, n_ids;
-    uint64_t pending; /* what was formed before has been delivered, or never will be */
 };
 
 struct deliveries *deliveries_new(void)
@@ -45,8 +44,8 @@ static struct entry *entry_at(const struct deliveries *d, uint64_t n)
     return &d->entries[n % DELIVERIES_MAX];
 }
 
-void deliveries_formed(struct deliveries *d, const struct trigger_spec *t, const struct path *path,
-                       const struct batch_message *m, size_t bytes)
+uint64_t deliveries_formed(struct deliveries *d, const struct trigger_spec *t,
+                           const struct path *path, const struct batch_message *m, size_t bytes)
 {
     struct entry *e = entry_at(d, d->n++);
     *e = (struct entry){
@@ -59,34 +58,19 @@ void deliveries_formed(struct deliveries *d, const struct trigger_spec *t, const
     for (size_t i = 0; i < m->n_events; i++)
         memcpy(d->ids[d->n_ids++ % DELIVERIES_IDS], m->ids.data + i * ID_PACKED_SIZE,
                ID_PACKED_SIZE);
+    return d->n;
 }
 
-static bool is_of(const struct delivery_note *n, const struct engine_batch *b)
+void deliveries_arrived(struct deliveries *d, uint64_t note, uint64_t position,
+                        uint64_t connections, uint64_t wall_ms)
 {
-    return !n->delivered && n->path == b->path && n->n_events == b->n_events &&
-           strcmp(n->trigger_name, b->trigger_name) == 0 &&
-           strcmp(n->first_event_id, b->first_event_id) == 0 &&
-           strcmp(n->last_event_id, b->last_event_id) == 0;
-}
-
-/* They are delivered in the order they were formed, so that the first that is looked at is nearly
- * always the one; those skipped were given up. One of an earlier run is not there at all. */
-void deliveries_arrived(struct deliveries *d, const struct engine_batch *b, uint64_t connections,
-                        uint64_t wall_ms)
-{
-    if (d->pending < oldest(d))
-        d->pending = oldest(d);
-    for (uint64_t n = d->pending; n < d->n; n++) {
-        struct delivery_note *note = &entry_at(d, n)->note;
-        if (!is_of(note, b))
-            continue;
-        note->delivered = true;
-        note->position = b->position;
-        note->connections = connections;
-        note->delivered_ms = wall_ms;
-        d->pending = n + 1;
-        return;
-    }
+    if (note == 0 || note > d->n || note - 1 < oldest(d))
+        return; /* forgotten by now */
+    struct delivery_note *n = &entry_at(d, note - 1)->note;
+    n->delivered = true;
+    n->position = position;
+    n->connections = connections;
+    n->delivered_ms = wall_ms;
 }
 
 static bool has(const struct deliveries *d, const struct entry *e, const uint8_t id[ID_PACKED_SIZE])

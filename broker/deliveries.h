@@ -28,10 +28,12 @@ struct deliveries;
 struct deliveries *deliveries_new(void);    /* never NULL; 1.5 MB, touched as it fills */
 void deliveries_free(struct deliveries *d); /* NULL is fine */
 
-void deliveries_formed(struct deliveries *d, const struct trigger_spec *t, const struct path *path,
-                       const struct batch_message *m, size_t bytes);
-void deliveries_arrived(struct deliveries *d, const struct engine_batch *b, uint64_t connections,
-                        uint64_t wall_ms);
+/* The number of its note, never 0. */
+uint64_t deliveries_formed(struct deliveries *d, const struct trigger_spec *t,
+                           const struct path *path, const struct batch_message *m, size_t bytes);
+/* `note` may be forgotten, or 0. `position` as in struct engine_batch. */
+void deliveries_arrived(struct deliveries *d, uint64_t note, uint64_t position,
+                        uint64_t connections, uint64_t wall_ms);
 /* Calls `one` for each batch with that event, the oldest first; borrowed for the call. Returns how
  * many there were. */
 size_t deliveries_find(const struct deliveries *d, struct slice event_id,

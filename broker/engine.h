@@ -25,6 +25,7 @@ struct engine_batch {
     char first_event_id[ID_SIZE], last_event_id[ID_SIZE];
     struct slice frames; /* the encoded message */
     uint64_t position;   /* where the store placed it; ENGINE_ANYWHERE: the log reckons itself */
+    uint64_t note;       /* engine_broadcast.note */
 };
 #define ENGINE_ANYWHERE UINT64_MAX
 
@@ -70,6 +71,7 @@ struct engine_broadcast {
     const struct batch_message *message;
     struct slice frames;
     bool provisional; /* of events submitted just before: goes with them, or not at all */
+    uint64_t note;    /* whatever the broadcaster likes to find in the engine_batch */
 };
 
 /* What the engine keeps besides events: small records by kind and id, whose meaning is their

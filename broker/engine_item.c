@@ -151,6 +151,7 @@ int item_put_batch(struct item *it, const struct engine_broadcast *b)
         .why = b->message->why,
         .n_events = b->message->n_events,
         .frames = it->journal.batch.frames,
+        .note = b->note,
     };
     memcpy(it->batch.first_event_id, b->message->first_event_id, ID_SIZE);
     memcpy(it->batch.last_event_id, b->message->last_event_id, ID_SIZE);

@@ -83,6 +83,7 @@ static int memory_broadcast(struct engine *e, const struct engine_broadcast *b)
         .n_events = b->message->n_events,
         .frames = b->frames,
         .position = ENGINE_ANYWHERE,
+        .note = b->note,
     };
     memcpy(batch.first_event_id, b->message->first_event_id, ID_SIZE);
     memcpy(batch.last_event_id, b->message->last_event_id, ID_SIZE);

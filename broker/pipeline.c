@@ -69,8 +69,8 @@ void pipeline_on_flush(void *ctx, const struct batch_message *m)
             .message = m,
             .frames = buf_slice(&p->frame),
             .provisional = p->provisional,
+            .note = deliveries_formed(p->deliveries, &a->trigger->spec, a->path, m, p->frame.len),
         };
-        deliveries_formed(p->deliveries, &a->trigger->spec, a->path, m, p->frame.len);
         r = p->ops->broadcast(p->engine, &b);
     }
     if (r == 0)
@@ -115,7 +115,7 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
     log_batch(b);
     const uint64_t present =
         b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
-    deliveries_arrived(p->deliveries, b, present, clock_wall_ms());
+    deliveries_arrived(p->deliveries, b->note, b->position, present, clock_wall_ms());
     return 0;
 }
 

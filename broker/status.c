@@ -51,18 +51,19 @@ void status_set(struct status *s, enum status_code code, const char *format, ...
 void status_violate(struct status *s, const char *field, const char *format, ...)
 {
     struct status_violation v;
-    if (s->code != STATUS_OK && s->code != STATUS_INVALID_ARGUMENT)
-        return;
+    if ((s->code != STATUS_OK && s->code != STATUS_INVALID_ARGUMENT) ||
+        s->n_violations == STATUS_MAX_VIOLATIONS)
+        return; /* so that a request with very many mistakes costs no more than one with some */
     va_list args;
     va_start(args, format);
     (void) vsnprintf(v.description, sizeof(v.description), format, args);
     va_end(args);
     (void) snprintf(v.field, sizeof(v.field), "%s", field);
+    clean(v.field);
     clean(v.description);
     if (s->code == STATUS_OK)
         status_set(s, STATUS_INVALID_ARGUMENT, "%s: %s", v.field, v.description);
-    if (s->n_violations < STATUS_MAX_VIOLATIONS)
-        s->violations[s->n_violations++] = v;
+    s->violations[s->n_violations++] = v;
 }
 
 static size_t known(enum status_code code)

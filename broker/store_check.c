@@ -33,7 +33,7 @@ static int quick_check(struct check *c, const char *sql)
     sqlite3_stmt *st;
     int r = store_prepare(c->s->db, sql, &st);
     if (r < 0)
-        return r;
+        return r == -EINTR ? 0 : r;
     r = store_step(st);
     if (r == 1)
         r = strcmp(store_column_text(st, 0), "ok") == 0 ? 0 : -EBADMSG;
@@ -101,15 +101,17 @@ static int check_path(struct check *c, const struct store_path *p, sqlite3_stmt 
     struct history h = {.count = 0};
     store_bind(st, 1, (uint64_t) store_batch_key(p->id, 0));
     store_bind(st, 2, (uint64_t) store_batch_key(p->id, STORE_MAX_POSITION));
-    int r;
-    while ((r = store_step(st)) == 1) {
+    int r = 0;
+    bool late = false;
+    while (!late && (r = store_step(st)) == 1) {
         r = check_batch(p, &h, st);
-        if (r < 0 || out_of_time(c))
+        if (r < 0)
             break;
+        late = out_of_time(c);
     }
     (void) sqlite3_reset(st);
-    if (r != 0) /* damaged, or no time for the rest */
-        return r < 0 ? r : 0;
+    if (r < 0 || late) /* of a part the path's row says nothing */
+        return r;
     if (h.count != p->now.count || h.bytes != p->now.bytes || h.end > p->now.place.tail ||
         (h.count > 0 && memcmp(h.high_id, p->now.high_id, ID_PACKED_SIZE) != 0))
         return -EBADMSG;

@@ -80,11 +80,13 @@ static int send_message(struct conn *c, const struct connections_ask *ask)
 }
 
 /* In the order of slots: a connection keeps its own, so that paging neither skips nor repeats one
- * that stays, whoever comes and goes. */
+ * that stays, whoever comes and goes. Some at a time: broadcasts wait meanwhile. */
 static void list(struct worker *w, struct connections_ask *ask)
 {
     uint32_t slot = ask->from;
-    for (; slot < w->n_slots && ask->n < ask->most; slot++) {
+    size_t most = ask->most < CONNECTIONS_AT_ONCE ? ask->most : CONNECTIONS_AT_ONCE;
+    for (uint32_t looked = 0; slot < w->n_slots && looked < CONNECTIONS_LOOK && ask->n < most;
+         slot++, looked++) {
         struct conn *c = w->slots[slot];
         if (c != NULL && c->state == CONN_OPEN &&
             (ask->path == NULL || c->group->path->cfg->path == ask->path))

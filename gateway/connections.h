@@ -7,6 +7,9 @@
 #include "frame.h"
 #include "worker.h"
 
+#define CONNECTIONS_AT_ONCE 64   /* that a LIST describes, */
+#define CONNECTIONS_LOOK    4096 /* and slots it looks at, before the worker goes on with its work */
+
 struct connection_info {
     char id[ID_SIZE];
     const char *path; /* lives as long as the configuration */
@@ -42,7 +45,7 @@ struct connections_ask {
      * -EMSGSIZE: longer than the path's messages; -ENOBUFS: too much waits for it already. */
     int err;
     struct connection_info *at; /* GET: one; LIST: `most`. The asker's memory */
-    size_t n;                   /* LIST */
+    size_t n;                   /* LIST: maybe none, and there are more */
     uint32_t next;              /* LIST: the slot to go on from; 0: that was the last one */
 
     /* private */

@@ -17,8 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BODY_AT_ONCE 65536
-#define EXTRA_SIZE   512
+#define BODY_AT_ONCE             65536
+#define EXTRA_SIZE               512
+#define LOG_OUTSIDERS_PER_SECOND 10
 
 /* --- ending --- */
 
@@ -49,9 +50,24 @@ void rest_drop(struct conn *c)
         call_free(call);
 }
 
+/* Whom we do not know cannot fill the log, as with refusals. */
+static bool may_log(const struct rest_call *call, uint64_t *ret_suppressed)
+{
+    struct shared *s = call->shared;
+    *ret_suppressed = 0;
+    if (call->admin.subject.id != NULL || caps_log(&s->refusals[REFUSE_AUTH], clock_mono_ms(),
+                                                   LOG_OUTSIDERS_PER_SECOND, ret_suppressed))
+        return true;
+    metrics_add(&s->front->metrics, M_LOG_DROPPED, 1);
+    return false;
+}
+
 static void log_answered(const struct rest_call *call, unsigned status, const struct status *error)
 {
     struct log_line l;
+    uint64_t suppressed;
+    if (!may_log(call, &suppressed))
+        return;
     log_open(&l, LOG_INFO, "management", "answered");
     log_str(&l, "operation", call->route == NULL ? NULL : call->route->name);
     log_str(&l, "id", call->id[0] == '\0' ? NULL : call->id);
@@ -64,6 +80,8 @@ static void log_answered(const struct rest_call *call, unsigned status, const st
     }
     log_str(&l, "request_id", call->request_id);
     log_u64(&l, "duration_us", clock_mono_us() - call->start_us);
+    if (suppressed > 0)
+        log_u64(&l, "suppressed", suppressed);
     log_close(&l);
 }
 
@@ -112,6 +130,17 @@ static void fail(struct rest_call *call, const struct status *error, bool close)
 void rest_fail(struct rest_call *call, const struct status *error)
 {
     fail(call, error, false);
+}
+
+void rest_reply_json(struct rest_call *call, const struct rest_json *j)
+{
+    struct status error;
+    if (j->err == 0) {
+        rest_reply(call, buf_slice(j->out));
+        return;
+    }
+    status_set(&error, STATUS_RESOURCE_EXHAUSTED, "No memory for the answer");
+    rest_fail(call, &error);
 }
 
 /* --- the head --- */

@@ -6,6 +6,7 @@
 
 #include "conn.h"
 #include "manage.h"
+#include "rest_json.h"
 #include "rest_route.h"
 
 #define REST_MAX_ID     50 /* the API's limit for ids */
@@ -35,6 +36,8 @@ struct rest_call {
 
 /* `json` is the whole body. */
 void rest_reply(struct rest_call *call, struct slice json);
+/* What was printed, or that there was no memory for it. */
+void rest_reply_json(struct rest_call *call, const struct rest_json *j);
 void rest_fail(struct rest_call *call, const struct status *error);
 /* The transport's findings, to be answered after the caller's rights were looked at. */
 static inline const struct admin_call *rest_admin_call(struct rest_call *call)

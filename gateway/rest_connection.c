@@ -59,7 +59,7 @@ static void reply(struct asking *a)
         rest_json_time(&j, "lastActiveAt", a->info.active_ms * NS_PER_MS);
     }
     rest_json_close(&j, '}');
-    rest_reply(a->call, j.err == 0 ? buf_slice(&json) : SLICE_LIT("{}"));
+    rest_reply_json(a->call, &j);
     buf_fini(&json);
 }
 

@@ -55,7 +55,7 @@ void rest_endpoint_list(struct rest_call *call)
         put_endpoint(&j, call, SERVICES[i]);
     rest_json_close(&j, ']');
     rest_json_close(&j, '}');
-    rest_reply(call, j.err == 0 ? buf_slice(&json) : SLICE_LIT("{}"));
+    rest_reply_json(call, &j);
     buf_fini(&json);
 }
 
@@ -68,7 +68,7 @@ void rest_endpoint_get(struct rest_call *call)
         buf_init(&json, REST_MAX_ANSWER);
         struct rest_json j = rest_json_begin(&json);
         put_endpoint(&j, call, SERVICES[i]);
-        rest_reply(call, j.err == 0 ? buf_slice(&json) : SLICE_LIT("{}"));
+        rest_reply_json(call, &j);
         buf_fini(&json);
         return;
     }

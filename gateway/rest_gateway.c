@@ -27,17 +27,6 @@ static bool may_view(struct rest_call *call)
     return false;
 }
 
-static void reply(struct rest_call *call, const struct buf *json, int err)
-{
-    struct status error;
-    if (err == 0) {
-        rest_reply(call, buf_slice(json));
-        return;
-    }
-    status_set(&error, STATUS_RESOURCE_EXHAUSTED, "No memory for the answer");
-    rest_fail(call, &error);
-}
-
 /* --- paths --- */
 
 struct path_numbers {
@@ -120,7 +109,7 @@ void rest_gateway_paths(struct rest_call *call)
     put_addresses(&j, call, "gatewayAddresses", m->gateway, m->n_gateway);
     put_addresses(&j, call, "webhooksAddresses", m->webhooks, m->n_webhooks);
     rest_json_close(&j, '}');
-    reply(call, &json, j.err);
+    rest_reply_json(call, &j);
     buf_fini(&json);
     free(numbers);
 }
@@ -167,7 +156,7 @@ static void end_listing(struct listing *l, const char *token)
     }
     rest_json_text(&j, "nextPageToken", token);
     rest_json_close(&j, '}');
-    reply(l->call, &json, j.err);
+    rest_reply_json(l->call, &j);
     buf_fini(&json);
     free(l->at);
     free(l);

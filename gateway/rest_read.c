@@ -217,9 +217,11 @@ static void read_mask(void *ctx, const char *field, const cJSON *value, struct s
     while (*at != '\0') {
         size_t len = strcspn(at, ",");
         unsigned bit = mask_bit(slice_of(at, len));
-        if (bit == 0)
+        if (bit == 0) {
             status_violate(found, field, "%.*s is not one of name, description, labels, rule",
                            (int) (len < 60 ? len : 60), at);
+            return; /* one text may have as many as bytes */
+        }
         req->mask |= bit;
         at += len + (at[len] == ',');
     }

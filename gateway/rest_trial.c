@@ -17,15 +17,6 @@ static void fail(struct rest_call *call, enum status_code code, const char *text
     rest_fail(call, &error);
 }
 
-static void reply(struct rest_call *call, struct buf *json, int err)
-{
-    if (err == 0)
-        rest_reply(call, buf_slice(json));
-    else
-        fail(call, STATUS_RESOURCE_EXHAUSTED, "No memory for the answer");
-    buf_fini(json);
-}
-
 /* False: the call has been answered. */
 static bool may(struct rest_call *call, enum iam_permission p)
 {
@@ -48,7 +39,8 @@ static void answer_test(struct rest_call *call, const char *event_id)
     rest_json_text(&j, "triggerId", call->id);
     rest_json_text(&j, "tag", PIPELINE_SAMPLE_TAG);
     rest_json_close(&j, '}');
-    reply(call, &json, j.err);
+    rest_reply_json(call, &j);
+    buf_fini(&json);
 }
 
 void rest_trigger_test(struct rest_call *call)
@@ -192,11 +184,11 @@ void rest_trigger_dry_run(struct rest_call *call)
     buf_init(&json, REST_MAX_ANSWER);
     struct rest_json j = rest_json_begin(&json);
     int r = run(call, p[0].given ? p[0].value : registry_of_trigger(call), &j, &why);
-    if (r == 0) {
-        reply(call, &json, j.err);
-        return;
-    }
+    if (r == 0)
+        rest_reply_json(call, &j);
     buf_fini(&json);
+    if (r == 0)
+        return;
     if (r == -ENOENT)
         fail(call, STATUS_NOT_FOUND, "Trigger %.50s not found");
     else if (r == -ENXIO) {
@@ -250,10 +242,9 @@ void rest_gateway_event(struct rest_call *call)
                                put_delivery, &j);
     rest_json_close(&j, ']');
     rest_json_close(&j, '}');
-    if (n > 0) {
-        reply(call, &json, j.err);
-        return;
-    }
+    if (n > 0)
+        rest_reply_json(call, &j);
+    else
+        fail(call, STATUS_NOT_FOUND, "Event %.50s is in none of the batches that are remembered");
     buf_fini(&json);
-    fail(call, STATUS_NOT_FOUND, "Event %.50s is in none of the batches that are remembered");
 }

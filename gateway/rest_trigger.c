@@ -4,17 +4,6 @@
 #include "rest_query.h"
 #include "rest_read.h"
 
-static void answer(struct rest_call *call, const struct buf *json, int err)
-{
-    if (err == 0) {
-        rest_reply(call, buf_slice(json));
-        return;
-    }
-    struct status error;
-    status_set(&error, STATUS_RESOURCE_EXHAUSTED, "No memory for the answer");
-    rest_fail(call, &error);
-}
-
 /* What an answer of the admin becomes; `put` is not called with an error. */
 static void on_done(struct rest_call *call, const struct admin_answer *a,
                     void (*put)(struct rest_json *j, const struct admin_answer *a))
@@ -27,7 +16,7 @@ static void on_done(struct rest_call *call, const struct admin_answer *a,
     buf_init(&json, REST_MAX_ANSWER);
     struct rest_json j = rest_json_begin(&json);
     put(&j, a);
-    answer(call, &json, j.err);
+    rest_reply_json(call, &j);
     buf_fini(&json);
 }
 

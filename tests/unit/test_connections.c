@@ -159,10 +159,40 @@ static void test_list(void **state)
     assert_int_equal(ask(f, &a), 0);
     assert_int_equal(a.n, N / 2);
     assert_string_equal(at[0].path, "/echo");
+    a.path = NULL;
+    assert_int_equal(ask(f, &a), 0);
+    assert_int_equal(a.n, CONNECTIONS_AT_ONCE); /* the worker has other things to do */
+    assert_int_not_equal(a.next, 0);
     a.worker = 1;
     assert_int_equal(ask(f, &a), -ENOENT);
     for (size_t i = 0; i < N; i++)
         client_free(&all[i]);
+}
+
+/* Looking for somebody among very many does not hold the worker up. */
+static void test_list_of_many(void **state)
+{
+    struct fixture *f = *state;
+    struct worker *w = f->gateway;
+    struct connection_info at;
+    struct client c = client_ws(f, "/");
+    struct conn *found = conn_find(w, slice_str(c.id)), **slots = w->slots;
+    uint32_t n_slots = w->n_slots;
+    w->n_slots = CONNECTIONS_LOOK * 2;
+    w->slots = xcalloc(w->n_slots, sizeof(struct conn *));
+    w->slots[CONNECTIONS_LOOK] = found;
+    struct connections_ask a = {.kind = CONNECTIONS_LIST, .at = &at, .most = 1};
+    assert_int_equal(ask(f, &a), 0);
+    assert_int_equal(a.n, 0);
+    assert_int_equal(a.next, CONNECTIONS_LOOK);
+    a.from = a.next;
+    assert_int_equal(ask(f, &a), 0);
+    assert_int_equal(a.n, 1);
+    assert_string_equal(at.id, c.id);
+    free(w->slots);
+    w->slots = slots;
+    w->n_slots = n_slots;
+    client_free(&c);
 }
 
 static void test_draining(void **state)
@@ -179,8 +209,9 @@ int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_get),     TEST(test_nobody), TEST(test_send_and_disconnect),
-        TEST(test_no_room), TEST(test_list),   TEST(test_draining),
+        TEST(test_get),      TEST(test_nobody), TEST(test_send_and_disconnect),
+        TEST(test_no_room),  TEST(test_list),   TEST(test_list_of_many),
+        TEST(test_draining),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

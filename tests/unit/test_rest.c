@@ -2,6 +2,7 @@
  * pipelined, too large, given up; who asks. What the operations do is tests/e2e/rest.test.mjs's. */
 #include "fixture.h"
 
+#include "clock.h"
 #include "manage.h"
 #include "pipeline.h"
 #include "secret.h"
@@ -242,6 +243,24 @@ static void test_who(void **state)
     client_free(&c);
 }
 
+/* Whom we do not know cannot fill the log. */
+static void test_outsiders(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = client_new(f->manage_name);
+    clock_freeze(1000000, 1000000);
+    for (unsigned i = 0; i < 25; i++)
+        client_ask(f, &c, i % 2 == 0 ? GET("/gateway/v1/paths") : GET("/healthz"),
+                   i % 2 == 0 ? 401 : 200);
+    assert_int_equal(fixture_metric(f->front, M_LOG_DROPPED), 15);
+    for (unsigned i = 0; i < 5; i++)
+        client_ask(f, &c, "GET /gateway/v1/paths" HOST "Authorization: Bearer t1.alice\r\n\r\n",
+                   403);
+    assert_int_equal(fixture_metric(f->front, M_LOG_DROPPED), 15);
+    clock_unfreeze();
+    client_free(&c);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -252,6 +271,7 @@ int main(void)
         TEST(test_given_up),
         TEST(test_browsers),
         cmocka_unit_test_setup_teardown(test_who, setup_secured, teardown),
+        cmocka_unit_test_setup_teardown(test_outsiders, setup_secured, teardown),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,10 @@ static void test_mask(void **state)
         assert_int_equal(req.mask, CASES[i].mask);
         trigger_spec_fini(&req.spec);
     }
+    static const char MANY[] = "{\"updateMask\":\"name,a,b,c\"}"; /* a text may have 500,000 */
+    struct rest_trigger_request req;
+    assert_int_equal(parse(MANY, false, &req).n_violations, 1);
+    trigger_spec_fini(&req.spec);
 }
 
 static void test_refused(void **state)

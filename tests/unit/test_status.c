@@ -89,12 +89,28 @@ static void test_texts(void **state)
     assert_true(utf8_valid(slice_str(s.message)));
 }
 
+/* A field that is none is named as the client wrote it. */
+static void test_fields(void **state)
+{
+    (void) state;
+    struct status s = {.code = STATUS_OK};
+    char field[101] = "";
+    for (size_t i = 0; i + 1 < sizeof(field); i += 2)
+        memcpy(field + i, "\xc3\xbc", 2);
+    status_violate(&s, field, "is not a field of this request"); /* cut inside a character */
+    assert_int_equal(strlen(s.violations[0].field), sizeof(s.violations[0].field) - 1);
+    assert_true(utf8_valid(slice_str(s.violations[0].field)));
+    status_violate(&s, "a\nb\x7f", "is not a field of this request");
+    assert_string_equal(s.violations[1].field, "a?b?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mapping),
         cmocka_unit_test(test_violations),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* Tests of broker/store_check.c: what it finds, and how long it may take. */
+#include "clock.h"
 #include "store_fixture.h"
 #include "store_private.h"
 
@@ -78,11 +79,46 @@ static void test_a_large_one(void **state)
     fixture_remove(dir);
 }
 
+/* Ten seconds pass with the row that is counted down to. */
+static int on_row(unsigned trace, void *rows_left, void *st, void *unused)
+{
+    unsigned *left = rows_left;
+    (void) trace;
+    (void) st;
+    (void) unused;
+    if (*left > 0 && --*left == 0)
+        clock_freeze(clock_mono_ms() + 10000, clock_wall_ms());
+    return 0;
+}
+
+/* Who runs out of time in the middle has found no damage. */
+static void test_late(void **state)
+{
+    (void) state;
+    char dir[64];
+    fixture_dir(dir);
+    struct store *s = fixture_open(dir);
+    assert_int_equal(store_path(s, 0, "/a", FIXTURE_SPAN, &FIXTURE_LIMITS), 0);
+    fill(s, 1, 50, 700);
+    for (unsigned rows = 1; rows < 60; rows++) {
+        unsigned left = rows;
+        clock_freeze(1000000, 1000000);
+        assert_int_equal(sqlite3_trace_v2(s->db, SQLITE_TRACE_ROW, on_row, &left), 0);
+        assert_int_equal(store_check(s, false), 0);
+        assert_int_equal(left, 0);
+        clock_unfreeze();
+    }
+    assert_int_equal(sqlite3_trace_v2(s->db, 0, NULL, NULL), 0);
+    store_close(s);
+    fixture_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_a_large_one),
+        cmocka_unit_test(test_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
