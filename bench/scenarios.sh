@@ -54,7 +54,7 @@ readonly QUICK=(
     "workers-q    200     burst    0.5 regcast 1 workers=2 pin=no --warmup 0.2 --burst 200"
     "plain-q      200     one      0.4 regcast 7 --warmup 0.2"
     "deflate-q    200     one      0.4 regcast 7 --warmup 0.2 --deflate 1"
-    "rest-q0      200     rate     1   regcast 1 --warmup 0.2 --rate 50 --triggers 100"
+    "rest-q0      200     rate     1   memory,regcast 1 --warmup 0.2 --rate 50 --triggers 100"
     "rest-q       200     rate     1   memory,regcast 1 --warmup 0.2 --rate 50 --triggers 100 --lists 200"
     "overload-q   100     overload 1.5 regcast 1 --warmup 0.5 --quiet 2 --pinged 2"
     "ingest-q     100     ingest   0.5 durable,regcast 10 --warmup 0.2 --per-request 1"
