@@ -15,9 +15,10 @@
 # For --prefill (with and without --stalled): as little is kept for those behind as may be, so that it
 # is used up at once, and they skip instead of being closed, or nobody would be stalled any more when
 # it is measured; sockets are small, or the kernel would hold minutes of messages for each of them.
+# For --triggers: as many, of which one fires, and a management listener. Nobody has to say who he is.
 # For overload: so much that a run reaches the policy, which is to close.
 write_config() { # SERVER PATTERN BATCH WORKERS [OPTION]...
-    local server=$1 pattern=$2 batch=$3 workers=$4 engine=embedded defaults='' catalog='' more=''
+    local server=$1 pattern=$2 batch=$3 workers=$4 engine=embedded defaults='' catalog='' more='' manage=''
     local store=$data/store i n paths=('"/"')
     shift 4
     [ "$server" != memory ] || engine=memory
@@ -40,6 +41,7 @@ write_config() { # SERVER PATTERN BATCH WORKERS [OPTION]...
         paths=()
         for ((i = 0; i < n; i++)); do printf -v "paths[$i]" '"/%04d"' "$i"; done
     fi
+    [ -z "$(option_of --triggers "$@")" ] || manage='"127.0.0.1:0"'
     [ -z "$(option_of --quiet "$@")" ] || paths+=('"/quiet"')
     case $pattern$n in
         one | burst | rate | idle | accept | restart) ;;
@@ -58,7 +60,7 @@ gateway:
   paths: [$(IFS=, && printf '%s' "${paths[*]}")]
   $defaults
   $more
-management: { listen: [] }
+management: { listen: [$manage] }
 webhooks:
   listen: ["127.0.0.1:0"]
   max_body_bytes: 16MiB
@@ -75,8 +77,9 @@ END
 }
 
 write_triggers() { # BATCH [OPTION]...; uses write_config's pattern, paths and n
-    local batch=$1 i name
+    local batch=$1 i name listed
     shift
+    listed=$(option_of --triggers "$@")
     if [[ "${paths[*]}" == *ingest* ]]; then
         write_trigger clients bench/app 1 /
         write_trigger bench bench/ingest "$batch" /ingest
@@ -95,6 +98,7 @@ write_triggers() { # BATCH [OPTION]...; uses write_config's pattern, paths and n
     else
         write_trigger bench "" "$batch" /
     fi
+    for ((i = 1; i < ${listed:-1}; i++)); do write_trigger "listed-$i" "bench/listed-$i" 1 /; done
 }
 
 write_trigger() { # NAME REPOSITORY BATCH PATH

@@ -76,6 +76,17 @@ const PROBED = [
     column('client busy', (r) => r.client_busy, percent),
     column('others', others, percent),
 ];
+const REST = [
+    column('REST calls/s', (r) => r.probe?.list_us?.n / r.seconds, fixed(0)),
+    column('list p50', (r) => r.probe?.list_us?.p50, time),
+    column('list p99', (r) => r.probe?.list_us?.p99, time),
+    column('list max', (r) => r.probe?.list_us?.max, time),
+    column('list bytes', (r) => r.probe?.list_bytes, fixed(0)),
+    ...FANOUT.filter(({ name }) => ['frames/s', 'workers', 'p50', 'p99', 'p99.9'].includes(name)),
+    column('server busy', (r) => r.server?.cpu_seconds / r.seconds, percent),
+    column('client busy', (r) => r.client_busy, percent),
+    column('others', others, percent),
+];
 const STALLED = [
     column('stalled', (r) => r.stalled, fixed(0)),
     column('still there', (r) => r.stalled_left, fixed(0)),
@@ -116,9 +127,9 @@ const RESTART = [
     column('memory', (r) => r.rss_kb, (v) => `${(v / 1024).toFixed(0)} MiB`),
 ];
 const KINDS = {
-    quiet: PROBED, overload: PROBED, stalled: STALLED, idle: IDLE, accept: ACCEPT, ingest: INGEST, restart: RESTART,
+    quiet: PROBED, overload: PROBED, rest: REST, stalled: STALLED, idle: IDLE, accept: ACCEPT, ingest: INGEST, restart: RESTART,
 };
-export const ALL_KINDS = [FANOUT, PROBED, STALLED, IDLE, ACCEPT, INGEST, RESTART];
+export const ALL_KINDS = [FANOUT, PROBED, REST, STALLED, IDLE, ACCEPT, INGEST, RESTART];
 const kindOf = (run) => run.kind ?? run.pattern;
 export const columnsOf = (run) => KINDS[kindOf(run)] ?? FANOUT;
 
@@ -127,7 +138,7 @@ const MAIN = {
     one: ['CPU us/frame', 'last p50'], burst: ['CPU us/frame', 'frames/s'], rate: ['p50', 'p99', 'p99.9'],
     idle: ['bytes/connection', 'handshakes/s'], accept: ['handshakes/s'], quiet: ['quiet path p99'],
     overload: ['frames/s', 'pong p99', 'webhook p99'], stalled: ['stalled', 'p99'],
-    ingest: ['events/s', 'p99'], restart: ['ready in'],
+    rest: ['REST calls/s', 'list p99', 'p99'], ingest: ['events/s', 'p99'], restart: ['ready in'],
 };
 
 export const shown = (column, value) => Number.isFinite(value) ? column.show(value) : '';
@@ -159,6 +170,7 @@ function summarizeScenario(runs) {
         paths: runs[0].run.paths ?? 0,
         stalled: runs[0].run.stalled ?? 0,
         deflate: runs[0].run.deflate ?? false,
+        lists: runs[0].run.lists ?? 0,
         batch: runs[0].run.batch ?? 1,
         servers: [...new Set(runs.map((r) => r.server))],
         ratio: {},

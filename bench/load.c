@@ -39,6 +39,10 @@ static const struct {
     {"", "                     bench/quiet, 50 a second, the first 5 ms after the other path's"},
     {"--pinged", "N            connections more on each path that are pinged; handshakes and"},
     {"", "                     /healthz (at --publish) are timed, too. Needs --quiet"},
+    {"--triggers", "N          that the server has"},
+    {"--lists", "N             lists a second of all of them, at --manage. Needs --triggers"},
+    {"--manage", "HOST:PORT    the management listener"},
+    {"--folder", "ID           of the triggers (b1gfolder00000000001)"},
     {"--deflate", "1           insist on permessage-deflate, and check what is inflated"},
     {"--count-futex", "1       of the server's threads: who counts slows every call a little"},
     {"--warmup", "S            seconds before the measured part (1)"},
@@ -108,6 +112,14 @@ static void option_set(struct run *run, const char *name, const char *value)
         run->quiet = (unsigned) number_parse(name, value, 1, PROBE_ITEMS / 4);
     } else if (strcmp(name, "--pinged") == 0) {
         run->pinged = (unsigned) number_parse(name, value, 1, PROBE_ITEMS / 4);
+    } else if (strcmp(name, "--triggers") == 0) {
+        run->triggers = (unsigned) number_parse(name, value, 1, 1000);
+    } else if (strcmp(name, "--lists") == 0) {
+        run->lists = (unsigned) number_parse(name, value, 0, 100000);
+    } else if (strcmp(name, "--manage") == 0) {
+        run->manage = value;
+    } else if (strcmp(name, "--folder") == 0) {
+        run->folder = value;
     } else if (strcmp(name, "--deflate") == 0) {
         run->deflate = number_parse(name, value, 0, 1) == 1;
     } else if (strcmp(name, "--count-futex") == 0) {
@@ -157,6 +169,8 @@ static void options_read(struct run *run, int argc, char **argv)
         die("--paths: there are fewer connections than paths");
     if (run->pinged > 0 && run->quiet == 0)
         die("--pinged needs --quiet");
+    if (run->lists > 0 && (run->triggers == 0 || run->manage == NULL))
+        die("--lists needs --triggers and --manage");
     if (run->message.form != FORM_DISTRIBUTION && (run->paths > 0 || run->message.batch > 1))
         die("--paths and --batch need --form distribution");
     run->message.paths = run->to_each ? run->paths : 0;
@@ -275,7 +289,7 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
     }
     ret->opened_ns = now_ns() - start;
     ret->opened = proc_sample(run->pid, run->core);
-    if (run->quiet > 0)
+    if (run->quiet > 0 || run->lists > 0)
         probe_start(probe, run);
     if (!prefill(p, deadline))
         return false;
@@ -400,6 +414,8 @@ static const char *kind(const struct run *run)
 {
     if (run->pattern == PATTERN_RATE && run->quiet > 0)
         return "quiet";
+    if (run->pattern == PATTERN_RATE && run->triggers > 0)
+        return "rest";
     if (run->pattern == PATTERN_RATE && run->prefill > 0)
         return "stalled";
     return PATTERN_NAMES[run->pattern];
@@ -422,10 +438,11 @@ static bool report(struct run *run, struct receiver **receivers, const struct pu
                   (unsigned long long) (p->mode == PATTERN_RATE ? run->rate : 0), run->threads,
                   run->spin ? "true" : "false", run->core < 0 ? "false" : "true");
     (void) printf("\"paths\":%u,\"batch\":%u,\"stalled\":%u,\"stalled_left\":%u,\"deflate\":%s,"
-                  "\"inflated\":%llu,\"sustainable\":%.0f,",
+                  "\"inflated\":%llu,\"sustainable\":%.0f,\"lists\":%u,",
                   run->paths, run->message.batch > 0 ? run->message.batch : 1, run->stalled,
                   run->stalled_left, run->deflate ? "true" : "false",
-                  (unsigned long long) receivers[0]->inflater.inflated, run->sustainable);
+                  (unsigned long long) receivers[0]->inflater.inflated, run->sustainable,
+                  run->lists);
     (void) printf(
         "\"open_seconds\":%.4f,\"handshakes_per_second\":%.0f,", (double) r->opened_ns / 1e9,
         run->pattern == PATTERN_ACCEPT && seconds > 0 ? (double) r->n_handshakes / seconds
@@ -463,6 +480,7 @@ int main(int argc, char **argv)
         .burst = 1000,
         .rate = 10,
         .overload = 2,
+        .folder = "b1gfolder00000000001",
         .to_each = true,
         .first = 1,
         .warmup_ns = NS_PER_S,

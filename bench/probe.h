@@ -1,7 +1,7 @@
 /* probe.h - what everybody else notices while the server is busy: the clients of a quiet path, who
- * pings, who connects, who posts, who asks for health. Few connections on a thread of their own,
- * which goes before the load client's on the core that they share, so that what is measured is the
- * server's delay and not the load client's.
+ * pings, who connects, who posts, who asks for health, who lists triggers. Few connections on a
+ * thread of their own, which goes before the load client's on the core that they share, so that
+ * what is measured is the server's delay and not the load client's.
  *
  * Each item asks at a fixed pace, one request at a time; its latency counts from when the request
  * was due, so a server that is late once is late for all that had to wait. Those of a kind take
@@ -30,10 +30,22 @@
 #define PROBE_ACCEPT_NS  (PROBE_ACCEPTORS * NS_PER_S / 100)
 #define PROBE_OFFSET_NS  (NS_PER_S / 200) /* the quiet message after the big path's */
 #define PROBE_LAST_NS    (5 * NS_PER_S)   /* for the last answers */
+#define PROBE_LISTERS    8
+#define PROBE_LISTED     "\"createdAt\":" /* once for each trigger of a list */
 #define PROBE_QUIET_PATH "/quiet"
 #define PROBE_QUIET_REPO "bench/quiet"
 
-enum probe_kind { PROBE_POST, PROBE_HEALTH, PROBE_ACCEPT, PROBE_QUIET, PROBE_BUSY, PROBE_N_KINDS };
+enum probe_kind {
+    PROBE_POST,
+    PROBE_HEALTH,
+    PROBE_LIST,
+    PROBE_ACCEPT,
+    PROBE_QUIET,
+    PROBE_BUSY,
+    PROBE_N_KINDS
+};
+static const char *const PROBE_KIND_NAMES[PROBE_N_KINDS] = {
+    "a webhook", "/healthz", "a list of triggers", "a handshake", "a quiet client", "a client"};
 
 /* What is measured, in the order of the report. */
 enum probe_hist {
@@ -43,10 +55,11 @@ enum probe_hist {
     PROBE_LATENCY_ACCEPT,
     PROBE_LATENCY_POST,
     PROBE_LATENCY_HEALTH,
+    PROBE_LATENCY_LIST,
     PROBE_N_HISTS
 };
 static const char *const PROBE_HIST_NAMES[PROBE_N_HISTS] = {
-    "quiet_us", "ping_quiet_us", "ping_us", "accept_us", "webhook_us", "health_us"};
+    "quiet_us", "ping_quiet_us", "ping_us", "accept_us", "webhook_us", "health_us", "list_us"};
 
 struct probe_item {
     enum probe_kind kind;
@@ -70,6 +83,7 @@ struct probe {
     struct message_options message;
     uint64_t posted, received, refused_posts;
     uint64_t answered_503, lost, slow_closed, unanswered;
+    uint64_t list_bytes;   /* of a list: all of them are the same, 0 before the first */
     uint64_t counted_from; /* the first quiet message of the measured part */
     struct hist hists[PROBE_N_HISTS];
     struct probe_item items[PROBE_ITEMS];
@@ -95,6 +109,12 @@ static inline void probe_note(struct probe *p, enum probe_hist which, uint64_t s
         hist_add(&p->hists[which], now_ns() - since_ns);
 }
 
+/* Asked with HTTP, on a connection that stays. */
+static inline bool item_is_http(const struct probe_item *i)
+{
+    return i->kind == PROBE_POST || i->kind == PROBE_HEALTH || i->kind == PROBE_LIST;
+}
+
 static inline void item_close(struct probe_item *i)
 {
     if (i->fd >= 0)
@@ -109,8 +129,8 @@ static inline void item_connect(struct probe *p, struct probe_item *i)
     const struct run *run = p->run;
     struct sockaddr_storage address = run->address;
     socklen_t len = run->address_len;
-    if (i->kind == PROBE_POST || i->kind == PROBE_HEALTH)
-        len = address_parse(run->publish, &address);
+    if (item_is_http(i))
+        len = address_parse(i->kind == PROBE_LIST ? run->manage : run->publish, &address);
     i->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = i};
     if (i->fd < 0 || epoll_ctl(p->epoll, EPOLL_CTL_ADD, i->fd, &e) < 0)
@@ -179,6 +199,14 @@ static inline void item_ask(struct probe *p, struct probe_item *i)
         int n = snprintf(text, sizeof(text), "GET /healthz HTTP/1.1\r\nHost: %s\r\n\r\n",
                          p->run->publish);
         item_send(p, i, text, (size_t) n);
+    } else if (i->kind == PROBE_LIST) {
+        int n = snprintf(text, sizeof(text),
+                         "GET /triggers/v1/triggers?folderId=%s&pageSize=%u HTTP/1.1\r\n"
+                         "Host: %s\r\n\r\n",
+                         p->run->folder, p->run->triggers, p->run->manage);
+        if (n < 0 || (size_t) n >= sizeof(text))
+            die("the folder is too long");
+        item_send(p, i, text, (size_t) n);
     } else if (i->kind == PROBE_ACCEPT) {
         item_upgrade(p, i);
     } else {
@@ -187,30 +215,51 @@ static inline void item_ask(struct probe *p, struct probe_item *i)
     }
 }
 
+/* Each list must have all triggers. They are counted in the first; the others are as long. */
+static inline void on_list(struct probe *p, const char *body, size_t n)
+{
+    unsigned listed = 0;
+    if (p->list_bytes == n)
+        return;
+    for (const char *at = strstr(body, PROBE_LISTED); at != NULL; at = strstr(at + 1, PROBE_LISTED))
+        listed++;
+    if (p->list_bytes != 0 || listed != p->run->triggers)
+        probe_fail(p, "a list has %u triggers, %zu bytes", listed, n);
+    p->list_bytes = n;
+}
+
 static inline void on_http(struct probe *p, struct probe_item *i)
 {
     *bytes_room(&i->in, 1) = '\0';
-    const char *text = (const char *) i->in.data, *end = strstr(text, "\r\n\r\n");
-    const char *length = strcasestr(text, "\r\nContent-Length:");
+    char *text = (char *) i->in.data, *end = strstr(text, "\r\n\r\n");
     if (end == NULL)
         return;
-    size_t n = length == NULL || length > end ? 0 : strtoul(length + 17, NULL, 10);
+    *end = '\0'; /* what is looked for is in the head */
+    const char *length = strcasestr(text, "\r\nContent-Length:");
+    bool closes = strcasestr(text, "\r\nConnection: close") != NULL;
+    *end = '\r';
+    size_t n = length == NULL ? 0 : strtoul(length + 17, NULL, 10);
     if (i->in.len < (size_t) (end + 4 - text) + n)
         return;
     int status = atoi(text + 9);
-    if (status != 503 && (status < 200 || status > 299))
-        probe_fail(p, "%s was answered with %d", i->kind == PROBE_POST ? "a webhook" : "/healthz",
-                   status);
+    bool may_refuse = i->kind != PROBE_LIST && status == 503;
+    if (!may_refuse && (status < 200 || status > 299))
+        probe_fail(p, "%s was answered with %d", PROBE_KIND_NAMES[i->kind], status);
+    else if (i->kind == PROBE_LIST)
+        on_list(p, end + 4, n);
     if (status == 503) {
         p->answered_503++;
         p->refused_posts +=
             i->kind == PROBE_POST && p->counted_from != 0 && i->due_ns >= p->start_ns;
     }
-    probe_note(p, i->kind == PROBE_POST ? PROBE_LATENCY_POST : PROBE_LATENCY_HEALTH, i->due_ns);
-    const char *closes = strcasestr(text, "\r\nConnection: close");
+    probe_note(p,
+               i->kind == PROBE_POST   ? PROBE_LATENCY_POST
+               : i->kind == PROBE_LIST ? PROBE_LATENCY_LIST
+                                       : PROBE_LATENCY_HEALTH,
+               i->due_ns);
     i->waiting = false;
     i->in.len = 0;
-    if (closes != NULL && closes < end)
+    if (closes)
         item_close(i);
 }
 
@@ -295,18 +344,18 @@ static inline void item_ready(struct probe *p, struct probe_item *i)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        bool idle = !i->waiting && (i->kind == PROBE_POST || i->kind == PROBE_HEALTH);
+        bool idle = !i->waiting && item_is_http(i);
         if (i->kind == PROBE_BUSY && p->run->loose) {
             p->slow_closed++;
             i->again_ns = 0;
         } else if (!idle) {
-            probe_fail(p, "the server dropped a connection of kind %d", (int) i->kind);
+            probe_fail(p, "the server dropped the connection of %s", PROBE_KIND_NAMES[i->kind]);
         }
         item_close(i);
         return;
     }
     bytes_add(&i->in, p->buffer, (size_t) n);
-    if (i->kind == PROBE_POST || i->kind == PROBE_HEALTH)
+    if (item_is_http(i))
         on_http(p, i);
     else if (!i->open)
         on_upgrade(p, i);
@@ -408,7 +457,10 @@ static inline void probe_start(struct probe *p, struct run *run)
     p->message.run++;
     p->epoll = epoll_create1(EPOLL_CLOEXEC);
     p->start_ns = p->paced_from = 0;
-    probe_add(p, PROBE_POST, PROBE_POST_NS, PROBE_POSTERS);
+    if (run->quiet > 0)
+        probe_add(p, PROBE_POST, PROBE_POST_NS, PROBE_POSTERS);
+    if (run->lists > 0)
+        probe_add(p, PROBE_LIST, PROBE_LISTERS * NS_PER_S / run->lists, PROBE_LISTERS);
     probe_add(p, PROBE_QUIET, run->pinged > 0 ? PROBE_PING_NS : 0, run->quiet);
     probe_add(p, PROBE_BUSY, PROBE_PING_NS, run->pinged);
     if (run->pinged > 0) {
@@ -451,6 +503,7 @@ static inline bool probe_report(struct probe *p)
     for (unsigned k = 0; k < PROBE_N_HISTS; k++)
         if (p->hists[k].total > 0)
             print_latency(PROBE_HIST_NAMES[k], &p->hists[k]);
+    (void) printf("\"list_bytes\":%llu,", (unsigned long long) p->list_bytes);
     (void) printf("\"answered_503\":%llu,\"lost\":%llu,\"missing\":%lld,\"slow_closed\":%llu,"
                   "\"unanswered\":%llu,\"ok\":%s},",
                   (unsigned long long) p->answered_503, (unsigned long long) p->lost,

@@ -35,8 +35,10 @@ struct run {
     struct message_options message;
     enum pattern pattern;
     unsigned threads, connections, sources, burst;
-    unsigned stalled, prefill; /* connections that never read, beside the others; messages */
-    unsigned quiet, pinged;    /* connections of the probe (probe.h) */
+    unsigned stalled, prefill;   /* connections that never read, beside the others; messages */
+    unsigned quiet, pinged;      /* connections of the probe (probe.h) */
+    const char *manage, *folder; /* where triggers are listed; whose */
+    unsigned triggers, lists;    /* that are configured; lists a second of all of them */
     double overload;
     bool deflate, count_futex, to_each;
     unsigned paths; /* that the connections are spread over; 0: one, without a number */

@@ -1,4 +1,4 @@
-// targets.mjs - what issues 3 and 4 ask for, and whether a run's figures meet it.
+// targets.mjs - what issues 3, 4 and 5 ask for, and whether a run's figures meet it.
 import { count, fixed, time } from './figures.mjs';
 
 const UWS_OF_THE_ISSUE = 1.9; // us a frame of a burst
@@ -65,6 +65,10 @@ const TARGETS = [
         (one, many) => fanoutCost(many) / fanoutCost(one), '<=', 1.1, fixed(2)),
     across('deflate-4k', 'CPU per frame, deflated / plain', (e, name) => /^(deflate|plain)-4k/.test(name), (e) => Number(e.deflate),
         (plain, deflated) => cost(deflated, 'regcast') / cost(plain, 'regcast'), '<=', 1.15, fixed(2)),
+    about('rest-1k', 'REST calls/s', (e) => of(e, 'REST calls/s'), '>=', 1000, fixed(0)),
+    about('rest-1k', 'p99 of a list of 100 triggers', (e) => of(e, 'list p99'), '<=', 5000, time),
+    across('rest-1k', "clients' p99, with / without REST calls", (e, name) => /^rest-(none|1k)$/.test(name), (e) => e.lists,
+        (none, some) => of(some, 'p99', 'memory') / of(none, 'p99', 'memory'), '<=', 1.1, fixed(2)),
     ...['pong', 'quiet pong', 'accept', 'webhook', 'healthz'].map((what) =>
         about('overload', `${what} p99`, (e) => of(e, `${what} p99`), '<=', 50000, time)),
 ];

@@ -211,11 +211,11 @@ static bool page_start(const struct admin_page *page, const char *list, struct p
 }
 
 /* In the order of creation; ids settle what the configuration made at once. */
-static int compare_place(const struct trigger_spec *t, const struct page_place *place)
+static int compare(const struct trigger_spec *t, uint64_t created_ns, const char *id)
 {
-    if (t->created_ns != place->created_ns)
-        return t->created_ns < place->created_ns ? -1 : 1;
-    return strcmp(t->id, place->id);
+    if (t->created_ns != created_ns)
+        return t->created_ns < created_ns ? -1 : 1;
+    return strcmp(t->id, id);
 }
 
 static struct page_place place_of(const struct trigger_spec *t)
@@ -228,8 +228,8 @@ static struct page_place place_of(const struct trigger_spec *t)
 static int compare_triggers(const void *a, const void *b)
 {
     const struct trigger_spec *x = *(const struct trigger_spec *const *) a;
-    const struct page_place y = place_of(*(const struct trigger_spec *const *) b);
-    return compare_place(x, &y);
+    const struct trigger_spec *y = *(const struct trigger_spec *const *) b;
+    return compare(x, y->created_ns, y->id);
 }
 
 /* What the filter names (NULL: all), from behind `start` (NULL: from the first) on, in order. The
@@ -242,7 +242,7 @@ static const struct trigger_spec **collect(struct admin *a, const char *name,
     for (size_t i = 0; i < all; i++) {
         const struct trigger_spec *t = pipeline_trigger(a->pipeline, i);
         if ((name[0] == '\0' || strcmp(t->name, name) == 0) &&
-            (start == NULL || compare_place(t, start) > 0))
+            (start == NULL || compare(t, start->created_ns, start->id) > 0))
             at[n++] = t;
     }
     qsort(at, n, sizeof(const struct trigger_spec *), compare_triggers);

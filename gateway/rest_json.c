@@ -1,9 +1,10 @@
 /* rest_json.c - see rest_json.h. */
 #include "rest_json.h"
 
+#include "digits.h"
 #include "json.h"
+#include "json_string.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -30,89 +31,128 @@ static void add_text(struct rest_json *j, const char *text)
         j->err = buf_append_str(j->out, text);
 }
 
-static void add_key(struct rest_json *j, const char *key)
+static uint8_t *put(uint8_t *at, struct slice s)
 {
-    if (!j->first)
-        add_text(j, ",");
-    j->first = false;
-    if (key == NULL || j->err < 0)
+    if (s.len > 0)
+        memcpy(at, s.data, s.len);
+    return at + s.len;
+}
+
+/* A member, or with key NULL an item: a list has thousands of them, so there is room for the whole
+ * at once. Neither the key, which is ours, nor the value needs escapes; `quote` may be "". */
+static void add_plain(struct rest_json *j, const char *key, struct slice value, const char *quote)
+{
+    struct slice name = slice_str(key == NULL ? "" : key), mark = slice_str(quote);
+    uint8_t *at;
+    size_t most = name.len + value.len + sizeof(",\"\":\"\"");
+    int r = j->err < 0 ? j->err : buf_reserve(j->out, most, &at);
+    add(j, r);
+    if (r < 0)
         return;
-    add(j, json_append_string(j->out, slice_str(key)));
-    add_text(j, ":");
+    const uint8_t *start = at;
+    if (!j->first)
+        *at++ = ',';
+    j->first = false;
+    if (key != NULL) {
+        *at++ = '"';
+        at = put(at, name);
+        *at++ = '"';
+        *at++ = ':';
+    }
+    at = put(put(put(at, mark), value), mark);
+    buf_grew(j->out, (size_t) (at - start));
+}
+
+static void add_string(struct rest_json *j, const char *key, struct slice value)
+{
+    if (json_plain_prefix(value) == value.len) {
+        add_plain(j, key, value, "\"");
+        return;
+    }
+    add_plain(j, key, (struct slice){0}, "");
+    if (j->err == 0)
+        j->err = json_append_string(j->out, value);
 }
 
 void rest_json_open(struct rest_json *j, const char *key, char bracket)
 {
-    const char text[2] = {bracket, '\0'};
-    add_key(j, key);
-    add_text(j, text);
+    add_plain(j, key, slice_of(&bracket, 1), "");
     j->first = true;
 }
 
 void rest_json_close(struct rest_json *j, char bracket)
 {
-    const char text[2] = {bracket, '\0'};
-    add_text(j, text);
-    j->first = false;
+    j->first = true; /* nothing comes before it */
+    add_plain(j, NULL, slice_of(&bracket, 1), "");
 }
 
 void rest_json_item(struct rest_json *j, const char *value)
 {
-    add_key(j, NULL);
-    if (j->err == 0)
-        j->err = json_append_string(j->out, slice_str(value));
+    add_string(j, NULL, slice_str(value));
 }
 
 void rest_json_text(struct rest_json *j, const char *key, const char *value)
 {
-    if (value[0] == '\0')
-        return;
-    add_key(j, key);
-    if (j->err == 0)
-        j->err = json_append_string(j->out, slice_str(value));
+    if (value[0] != '\0')
+        add_string(j, key, slice_str(value));
 }
 
 void rest_json_int64(struct rest_json *j, const char *key, uint64_t value)
 {
-    char text[24];
-    (void) snprintf(text, sizeof(text), "%" PRIu64, value);
-    rest_json_text(j, key, text);
+    char text[DIGITS_MAX];
+    add_plain(j, key, slice_of(text, digits_of(value, text)), "\"");
 }
 
 void rest_json_number(struct rest_json *j, const char *key, uint64_t value)
 {
-    char text[24];
-    (void) snprintf(text, sizeof(text), "%" PRIu64, value);
-    add_key(j, key);
-    add_text(j, text);
+    char text[DIGITS_MAX];
+    add_plain(j, key, slice_of(text, digits_of(value, text)), "");
 }
 
 void rest_json_bool(struct rest_json *j, const char *key, bool value)
 {
-    add_key(j, key);
-    add_text(j, value ? "true" : "false");
+    add_plain(j, key, slice_str(value ? "true" : "false"), "");
+}
+
+/* So many digits of it, with zeros in front. */
+static char *print_padded(char *at, uint64_t value, size_t digits)
+{
+    for (size_t i = digits; i-- > 0; value /= 10)
+        at[i] = (char) ('0' + value % 10);
+    return at + digits;
 }
 
 /* As many of nine digits as it takes, in threes. */
-static void print_fraction(uint64_t ns, char ret[11])
+static char *print_fraction(char *at, uint64_t ns)
 {
-    int digits = ns == 0 ? 0 : ns % 1000000 == 0 ? 3 : ns % 1000 == 0 ? 6 : 9;
-    ret[0] = '\0';
-    if (digits == 0)
-        return;
-    (void) snprintf(ret, 11, ".%09u", (unsigned) ns);
-    ret[1 + digits] = '\0';
+    if (ns == 0)
+        return at;
+    *at++ = '.';
+    size_t digits = ns % 1000000 == 0 ? 3 : ns % 1000 == 0 ? 6 : 9;
+    (void) print_padded(at, ns, 9);
+    return at + digits;
 }
 
 void rest_json_print_time(uint64_t unix_ns, char ret[REST_TIME_SIZE])
 {
     time_t seconds = (time_t) (unix_ns / NS_PER_S);
     struct tm tm = {0};
-    char fraction[11], date[20] = "";
     (void) gmtime_r(&seconds, &tm); /* 64 bits of nanoseconds end in 2554 */
-    (void) strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-    print_fraction(unix_ns % NS_PER_S, fraction);
-    (void) snprintf(ret, REST_TIME_SIZE, "%s%sZ", date, fraction);
+    const struct {
+        int value;
+        char before;
+    } parts[] = {{tm.tm_mon + 1, '-'},
+                 {tm.tm_mday, '-'},
+                 {tm.tm_hour, 'T'},
+                 {tm.tm_min, ':'},
+                 {tm.tm_sec, ':'}};
+    char *at = print_padded(ret, (uint64_t) tm.tm_year + 1900, 4);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        *at++ = parts[i].before;
+        at = print_padded(at, (uint64_t) parts[i].value, 2);
+    }
+    at = print_fraction(at, unix_ns % NS_PER_S);
+    memcpy(at, "Z", 2);
 }
 
 void rest_json_time(struct rest_json *j, const char *key, uint64_t unix_ns)
@@ -124,10 +164,10 @@ void rest_json_time(struct rest_json *j, const char *key, uint64_t unix_ns)
 
 void rest_json_duration(struct rest_json *j, const char *key, uint64_t ms)
 {
-    char text[40], fraction[11];
-    print_fraction(ms % 1000 * 1000000, fraction);
-    (void) snprintf(text, sizeof(text), "%" PRIu64 "%ss", ms / 1000, fraction);
-    rest_json_text(j, key, text);
+    char text[DIGITS_MAX + sizeof(".123456789s")];
+    char *at = print_fraction(text + digits_of(ms / 1000, text), ms % 1000 * 1000000);
+    *at++ = 's';
+    add_plain(j, key, slice_of(text, (size_t) (at - text)), "\"");
 }
 
 /* --- messages --- */
@@ -170,9 +210,10 @@ static void put_trigger(struct rest_json *j, const struct trigger_spec *t)
     if (t->n_labels > 0) {
         rest_json_open(j, "labels", '{');
         for (size_t i = 0; i < t->n_labels; i++) {
-            add_key(j, t->labels[i].key); /* a value may be empty */
-            if (j->err == 0)
-                j->err = json_append_string(j->out, slice_str(t->labels[i].value));
+            add_string(j, NULL, slice_str(t->labels[i].key));
+            add_text(j, ":");
+            j->first = true; /* of what comes behind the colon; it may be empty */
+            add_string(j, NULL, slice_str(t->labels[i].value));
         }
         rest_json_close(j, '}');
     }

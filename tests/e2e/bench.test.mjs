@@ -107,6 +107,27 @@ test('scenarios are paired by what they did', () => {
     assert.equal(target(paths, 'paths').shown.value, '1.50');
 });
 
+test('REST calls are judged by their pace, by their latency, and by what clients notice', () => {
+    const rest = (scenario, lists, cpu, list, server = 'regcast') => run(scenario, server, 1, cpu,
+        { pattern: 'rate', kind: 'rest', lists, probe: list && { list_us: { n: list.n, p50: 400, p99: list.p99, max: 9000 }, list_bytes: 46256 } });
+    const none = rest('rest-none', 0, 4, undefined, 'memory');
+    // what clients notice is judged without the journal
+    const runs = (list, cpu) => [none, rest('rest-1k', 1010, cpu, list, 'memory'), rest('rest-1k', 1010, 9, list)];
+    const good = runs({ n: 1010, p99: 4900 }, 4.3);
+    assert.equal(target(good, 'REST calls/s').met, true);
+    assert.equal(target(good, 'list of 100').met, true);
+    assert.equal(target(good, 'with / without REST').shown.value, '1.07');
+    assert.equal(target(good, 'with / without REST').met, true);
+    const bad = runs({ n: 990, p99: 5100 }, 4.5);
+    for (const what of ['REST calls/s', 'list of 100', 'with / without REST'])
+        assert.equal(target(bad, what).met, false, what);
+    assert.equal(target([none], 'with / without REST'), undefined, 'one of the two is nothing to compare');
+    assert.equal(target([none], 'REST calls/s'), undefined, 'there were no calls');
+    const text = markdown(results(good));
+    assert.match(text, /\| scenario \|.*\| REST calls\/s \| list p50 \| list p99 \|/);
+    assert.match(mainFigures(good[1].run), /REST calls\/s 1010, list p99 4\.90 ms, p99 /);
+});
+
 test('a failed run is named in the table, and counts in nothing else', () => {
     const half = summarize([run('one-1k', 'naked', 1, 4), run('one-1k', 'regcast', 1, 5),
         run('one-1k', 'naked', 2, 4), run('one-1k', 'regcast', 2, 0.001, { ok: false })])['one-1k'];
