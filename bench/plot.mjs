@@ -235,10 +235,10 @@ function burst(summary, under) {
 export function plots({ machine, rounds, summary }) {
     const under = (spread) => [
         'messages of 570 bytes, server on one core, its clients on another, loopback; '
-            + (rounds > 1 ? `median of ${rounds} rounds${spread}` : 'one round'),
+            + (rounds !== 1 ? `median of ${rounds} rounds${spread}` : 'one round'),
         `${machine.cpu}, ${machine.kernel}; ${machine.date.slice(0, 10)}, commit ${machine.commit}`,
     ];
-    const between = under(', thin lines from least to most');
+    const between = under(', lines: least to most');
     return [
         { name: 'growth', svg: growth(summary, between) },
         { name: 'latency', svg: latency(summary, between) },

@@ -78,6 +78,14 @@ function referenceList(references) {
         `- ${name}: ${skipped ? `**skipped**, ${skipped}` : version}`).join('\n');
 }
 
+// How many runs each median is of: a number, or "2 to 5" where a bench was run in pieces.
+export function roundsOf(runs) {
+    const counts = new Map();
+    for (const { scenario, server } of runs) counts.set(`${scenario} ${server}`, (counts.get(`${scenario} ${server}`) ?? 0) + 1);
+    const least = Math.min(...counts.values()), most = Math.max(...counts.values());
+    return least === most ? most : `${least} to ${most}`;
+}
+
 // results: {machine, rounds, references, runs}. The Markdown of them, without a title.
 export function markdown({ machine, rounds, references = [], runs }) {
     const summary = summarize(runs);
@@ -86,7 +94,7 @@ export function markdown({ machine, rounds, references = [], runs }) {
     return [
         `${machine.date}, ${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB, ${machine.kernel}, `
             + `TCP ${machine.congestion_control}, data on ${machine.data_on}, commit ${machine.commit}; `
-            + `medians of ${rounds} interleaved round${rounds > 1 ? 's' : ''}, ratios round by round`,
+            + `medians of ${rounds} interleaved round${rounds === 1 ? '' : 's'}, ratios round by round`,
         ...references.length > 0 ? [referenceList(references)] : [],
         ...ALL_KINDS.map((columns) => [columns, names.filter((scenario) =>
             columnsOf(runs.find((r) => r.scenario === scenario).run) === columns)])
@@ -111,7 +119,7 @@ function readLines(file) {
 function report(runsFile, referencesFile, stem) {
     const runs = readLines(runsFile);
     const references = readLines(referencesFile);
-    const results = { machine: thisMachine(), rounds: Math.max(...runs.map((r) => r.round)), references, runs };
+    const results = { machine: thisMachine(), rounds: roundsOf(runs), references, runs };
     const body = markdown(results);
     console.log(`\n${body}\n`);
     if (stem === undefined)

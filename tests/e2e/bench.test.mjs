@@ -9,7 +9,7 @@ import WebSocket from 'ws';
 import { mainFigures, median, summarize } from '../../bench/figures.mjs';
 import { plots } from '../../bench/plot.mjs';
 import { messagesOf } from '../../bench/reference.mjs';
-import { markdown } from '../../bench/report.mjs';
+import { markdown, roundsOf } from '../../bench/report.mjs';
 import { judge } from '../../bench/targets.mjs';
 import { ROOT, until, within } from './harness.mjs';
 
@@ -83,6 +83,12 @@ test('bursts are compared with the uWebSockets that ran, and with the one of the
     assert.equal(here.met, false);
     assert.equal(here.shown.value, '3.0');
     assert.equal(target([runs[1]], 'as run here'), undefined);
+});
+
+test('a report says of how many runs its medians are', () => {
+    const runs = [run('a', 'naked', 1, 5), run('a', 'naked', 2, 5), run('a', 'regcast', 1, 5), run('a', 'regcast', 2, 5)];
+    assert.equal(roundsOf(runs), 2);
+    assert.equal(roundsOf([...runs, run('b', 'regcast', 1, 5)]), '1 to 2');
 });
 
 test('growth is compared with that of the bare loop', () => {
