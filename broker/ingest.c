@@ -14,16 +14,13 @@
 #include "log.h"
 #include "mem.h"
 #include "record.h"
-#include "sha256.h"
+#include "sender.h"
 
 #include <inttypes.h>
-#include <mbedtls/base64.h>
-#include <mbedtls/constant_time.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BASIC_MAX_BYTES     6144 /* decoded credentials; request heads are not much longer */
-#define SET_ASIDE_LOG_LINES 10   /* per webhook; the rest is only counted */
+#define SET_ASIDE_LOG_LINES 10 /* per webhook; the rest is only counted */
 #define SET_ASIDE_LOG_BYTES 256
 #define RETRY_OVERLOAD_S    1
 #define RETRY_FAILED_S      5   /* the engine could not make the events safe */
@@ -31,17 +28,11 @@
 #define LETTER_BYTES        ((size_t) 64 << 10)
 #define PACKED_MAX          ((size_t) 1 << 30)
 
-struct registry {
-    const struct config_registry *cfg;
-    uint8_t token_hash[SHA256_SIZE];
-};
-
 struct ingest {
     const struct config *cfg;
     struct metrics *metrics;
     struct ingest_target target;
-    struct registry *registries; /* sorted by id */
-    size_t n_registries;
+    struct sender_set *senders;
     struct catalog *catalog;
     struct seen *seen;
     struct id_gen ids;
@@ -68,7 +59,7 @@ struct delivery {
 /* What is known only while the envelope is read. */
 struct reading {
     struct delivery *d;
-    const struct registry *registry;
+    const struct config_registry *registry;
     const struct change *change;
     struct event_trace trace;
     char received_at[CLOCK_RFC3339_SIZE];
@@ -81,82 +72,18 @@ struct reading {
 
 /* --- who may post --- */
 
-static int compare_registry(const void *a, const void *b)
-{
-    const struct registry *x = a, *y = b;
-    return strcmp(x->cfg->id, y->cfg->id);
-}
-
-static const struct registry *find_registry(const struct ingest *in, struct slice id)
-{
-    size_t low = 0, high = in->n_registries;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        struct slice at = slice_str(in->registries[mid].cfg->id);
-        size_t shared = at.len < id.len ? at.len : id.len;
-        int r = shared == 0 ? 0 : memcmp(at.data, id.data, shared);
-        if (r == 0 && at.len == id.len)
-            return &in->registries[mid];
-        if (r < 0 || (r == 0 && at.len < id.len))
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NULL;
-}
-
-/* Cuts "scheme credentials" (RFC 9110 section 11.4) when the scheme is this one. */
-static bool credentials_of(struct slice authorization, struct slice scheme, struct slice *ret)
-{
-    if (authorization.len <= scheme.len || authorization.data[scheme.len] != ' ' ||
-        !slice_eq_nocase(slice_sub(authorization, 0, scheme.len), scheme))
-        return false;
-    struct slice s = slice_from(authorization, scheme.len);
-    while (s.len > 0 && s.data[0] == ' ')
-        s = slice_from(s, 1);
-    while (s.len > 0 && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-        s.len--;
-    *ret = s;
-    return true;
-}
-
-/* The two are compared as hashes, in constant time: neither the length nor a shared prefix of the
- * token shows in how long the answer takes. */
-static bool token_fits(const struct registry *registry, struct slice authorization)
-{
-    uint8_t plain[BASIC_MAX_BYTES], hash[SHA256_SIZE];
-    struct slice given = {0}, encoded;
-    bool there = false;
-
-    if (credentials_of(authorization, SLICE_LIT("Bearer"), &given)) {
-        there = true;
-    } else if (credentials_of(authorization, SLICE_LIT("Basic"), &encoded)) {
-        size_t n = 0;
-        if (mbedtls_base64_decode(plain, sizeof(plain), &n, encoded.data, encoded.len) == 0) {
-            const uint8_t *colon = n == 0 ? NULL : memchr(plain, ':', n);
-            there = colon != NULL;
-            if (there) {
-                size_t user = (size_t) (colon - plain) + 1;
-                given = slice_of(plain + user, n - user);
-            }
-        }
-    }
-    sha256(given, slice_str(NULL), hash);
-    return mbedtls_ct_memcmp(hash, registry->token_hash, SHA256_SIZE) == 0 && there;
-}
-
 static enum refuse check(const struct ingest *in, const struct ingest_request *req,
-                         const struct registry **ret)
+                         const struct config_registry **ret)
 {
-    const struct registry *registry = find_registry(in, req->registry_id);
-    if (registry == NULL)
+    const struct sender *sender = sender_find(in->senders, req->registry_id);
+    if (sender == NULL)
         return REFUSE_REGISTRY;
-    if (registry->cfg->token != NULL && !token_fits(registry, req->authorization))
+    if (!sender_may_post(sender, req->authorization))
         return REFUSE_AUTH;
     if (req->content_encoding.len > 0 &&
         !slice_eq_nocase(req->content_encoding, SLICE_LIT("identity")))
         return REFUSE_ENCODING;
-    *ret = registry;
+    *ret = sender->cfg;
     return REFUSE_NONE;
 }
 
@@ -175,7 +102,7 @@ static void fill_refused(struct ingest_answer *answer, enum refuse why, unsigned
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer)
 {
-    const struct registry *registry;
+    const struct config_registry *registry;
     enum refuse why = check(in, req, &registry);
     if (why != REFUSE_NONE)
         fill_refused(answer, why, 0);
@@ -333,7 +260,7 @@ static void on_event(void *ctx, const struct catalog_event *found)
     struct ingest *in = rd->d->in;
     struct event probe = {
         .type = found->type,
-        .registry_id = rd->registry->cfg->id,
+        .registry_id = rd->registry->id,
         .repository = (char *) (uintptr_t) found->repository,
         .digest = (char *) (uintptr_t) found->digest,
         .tag = (char *) (uintptr_t) found->tag,
@@ -359,7 +286,7 @@ static void on_event(void *ctx, const struct catalog_event *found)
         .created_at = sent_at[0] != '\0' ? sent_at : rd->received_at,
         .cloud_id = in->cfg->cloud_id,
         .folder_id = in->cfg->folder_id,
-        .registry_id = rd->registry->cfg->id,
+        .registry_id = rd->registry->id,
         .repository = found->repository,
         .digest = found->digest,
         .tag = found->tag,
@@ -373,7 +300,7 @@ static bool is_duplicate(struct reading *rd, const struct change *change)
     struct delivery *d = rd->d;
     if (change->sender_id[0] == '\0')
         return false;
-    struct seen_key key = seen_key(rd->registry->cfg->id, change->sender_id);
+    struct seen_key key = seen_key(rd->registry->id, change->sender_id);
     if (!seen_add(d->in->seen, &key, rd->now_ms))
         return true;
     if (buf_append(&d->keys, slice_of(key.bytes, sizeof(key.bytes))) < 0) {
@@ -395,7 +322,7 @@ static void on_change(void *ctx, const struct change *change)
         d->duplicates++;
         return;
     }
-    if (catalog_apply(d->in->catalog, rd->registry->cfg->id, change, on_event, rd) > 0) {
+    if (catalog_apply(d->in->catalog, rd->registry->id, change, on_event, rd) > 0) {
         d->accepted++;
         return;
     }
@@ -414,7 +341,7 @@ static void keep_letter(struct reading *rd, const char *why, struct slice body)
 {
     const struct record_letter letter = {
         .wall_ms = clock_wall_ms(),
-        .registry_id = rd->registry->cfg->id,
+        .registry_id = rd->registry->id,
         .reason = why,
         .body = slice_sub(body, 0, body.len < LETTER_BYTES ? body.len : LETTER_BYTES),
     };
@@ -450,7 +377,7 @@ static int read_body(struct reading *rd, const struct ingest_request *req)
     const struct source_request body = {.content_type = req->content_type, .body = req->body};
     const struct source_sink sink = {
         .ctx = rd, .change = on_change, .ignored = on_ignored, .set_aside = on_set_aside};
-    const char *kind = rd->registry->cfg->kind, *why = "unknown_source";
+    const char *kind = rd->registry->kind, *why = "unknown_source";
     const struct source *source = kind != NULL ? source_by_kind(kind) : source_detect(&body);
 
     int r = source == NULL ? -EBADMSG : source->adapt(&body, &sink, &why);
@@ -466,7 +393,7 @@ static int read_body(struct reading *rd, const struct ingest_request *req)
 static int read_events(struct reading *rd, const struct ingest_request *req)
 {
     const struct ingest_target *target = &rd->d->in->target;
-    uint64_t hash = trial_hash(rd->registry->cfg->id, req->body);
+    uint64_t hash = trial_hash(rd->registry->id, req->body);
     if (target->suspect(target->ctx, hash)) {
         on_set_aside(rd, "ended the process too often", req->body);
         return rd->no_memory ? -ENOMEM : 0;
@@ -563,14 +490,7 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     list_init(&in->under_way);
     in->catalog = catalog_new(cfg->catalog.max_images, cfg->catalog.max_tags);
     in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
-    in->n_registries = cfg->n_registries;
-    in->registries = xcalloc(in->n_registries, sizeof(in->registries[0]));
-    for (size_t i = 0; i < in->n_registries; i++) {
-        in->registries[i].cfg = &cfg->registries[i];
-        sha256(slice_str(cfg->registries[i].token), slice_str(NULL), in->registries[i].token_hash);
-    }
-    if (in->n_registries > 0)
-        qsort(in->registries, in->n_registries, sizeof(in->registries[0]), compare_registry);
+    in->senders = sender_set_new(cfg);
     return in;
 }
 
@@ -600,6 +520,6 @@ void ingest_free(struct ingest *in)
         return;
     catalog_free(in->catalog);
     seen_free(in->seen);
-    free(in->registries);
+    sender_set_free(in->senders);
     free(in);
 }
