@@ -150,6 +150,20 @@ static ssize_t slow_send(struct conn *c, struct slice bytes)
     return TRANSPORT_TCP.send(c, bytes);
 }
 
+/* From here on every open connection has it. */
+static void slow_down(struct fixture *f)
+{
+    static struct transport slow;
+    slow = TRANSPORT_TCP;
+    slow.send = slow_send;
+    n_sent = 0;
+    LIST_FOREACH (it, &f->gateway->by_state[CONN_OPEN]) {
+        struct conn *c = LIST_ENTRY(it, struct conn, in_state);
+        c->transport = &slow;
+        c->group->members[c->member].fd = -1; /* not a plain one */
+    }
+}
+
 /* A turn ends after its time with work left, and a small group does not wait for a big one. */
 static void test_groups_take_turns(void **state)
 {
@@ -158,16 +172,10 @@ static void test_groups_take_turns(void **state)
     fixture_start(f);
     enum { N = 3 * FANOUT_SLICE };
     static struct client clients[N];
-    struct transport slow = TRANSPORT_TCP;
-    slow.send = slow_send;
     for (int i = 0; i < N; i++)
         clients[i] = client_ws(f, "/");
     struct client other = client_ws(f, "/teams/x");
-    LIST_FOREACH (it, &f->gateway->by_state[CONN_OPEN]) {
-        struct conn *c = LIST_ENTRY(it, struct conn, in_state);
-        c->transport = &slow;
-        c->group->members[c->member].fd = -1; /* not a plain one */
-    }
+    slow_down(f);
     fixture_append(f, 0, SLICE_LIT("big"));
     fixture_append(f, 3, SLICE_LIT("small"));
     struct group *big = f->gateway->groups[0], *small = f->gateway->groups[3];
@@ -201,17 +209,10 @@ static void test_slices_have_a_limit_of_bytes(void **state)
     enum { N = 20, MESSAGE = 131000, FIRST = FANOUT_SLICE_BYTES / MESSAGE + 1 };
     static struct client clients[N];
     static uint8_t room[MESSAGE];
-    struct transport slow = TRANSPORT_TCP;
-    slow.send = slow_send;
     for (int i = 0; i < N; i++)
         clients[i] = client_ws(f, "/");
     struct client other = client_ws(f, "/teams/x");
-    LIST_FOREACH (it, &f->gateway->by_state[CONN_OPEN]) {
-        struct conn *c = LIST_ENTRY(it, struct conn, in_state);
-        c->transport = &slow;
-        c->group->members[c->member].fd = -1; /* not a plain one */
-    }
-    n_sent = 0;
+    slow_down(f);
     fixture_append(f, 0, fixture_payload(room, sizeof(room), 1));
     fixture_append(f, 3, SLICE_LIT("small"));
     fanout_start(f->gateway->groups[0]);
