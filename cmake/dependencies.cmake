@@ -51,3 +51,13 @@ endif()
 add_library(deps_llhttp INTERFACE)
 target_include_directories(deps_llhttp SYSTEM INTERFACE ${LLHTTP_INCLUDE_DIR})
 target_link_libraries(deps_llhttp INTERFACE ${LLHTTP_LIBRARY})
+
+pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2>=1.52)
+add_library(deps_nghttp2 INTERFACE)
+target_link_libraries(deps_nghttp2 INTERFACE PkgConfig::NGHTTP2)
+
+pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c>=1.4)
+add_library(deps_protobuf_c INTERFACE)
+target_link_libraries(deps_protobuf_c INTERFACE PkgConfig::PROTOBUF_C)
+find_program(PROTOC protoc REQUIRED)
+find_program(PROTOC_C protoc-gen-c REQUIRED) # protoc's plug-in for C
