@@ -131,13 +131,11 @@ int h2_receive(struct h2 *h, struct slice in, uint64_t now_ms)
 {
     h->now_ms = now_ms;
     while (in.len > 0 && h->refusal == REFUSE_NONE) {
-        bool preface = !h->wall.greeted;
         bool ended;
-        size_t len = h2_wall_next(&h->wall, in, &ended);
+        struct slice piece = h2_wall_next(&h->wall, &in, &ended);
         judge_frame(h);
-        if (h->refusal == REFUSE_NONE)
-            feed(h, slice_sub(in, 0, len), ended && !preface);
-        in = slice_from(in, len);
+        if (h->refusal == REFUSE_NONE && piece.len > 0)
+            feed(h, piece, ended);
     }
     if (h->refusal != REFUSE_NONE)
         pump(h, true); /* found in the middle of a frame */
