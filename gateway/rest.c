@@ -189,9 +189,9 @@ static void take_key(struct rest_call *call, const struct http_head *head)
 
 static void take_id(struct rest_call *call, struct slice param)
 {
-    int len = http_percent_decode(param, call->id, REST_MAX_ID);
+    int len = http_percent_decode(param, call->id, API_ID_MAX);
     if (len == -EMSGSIZE)
-        status_violate(&call->error, "id", "must be at most %d characters", REST_MAX_ID);
+        status_violate(&call->error, "id", "must be at most %d characters", API_ID_MAX);
     else if (len < 0 || !is_visible(slice_of(call->id, (size_t) len)))
         status_violate(&call->error, "id", "is malformed");
     call->id[len < 0 ? 0 : len] = '\0';

@@ -4,12 +4,12 @@
 #ifndef GATEWAY_REST_CALL_H
 #define GATEWAY_REST_CALL_H
 
+#include "api_id.h"
 #include "conn.h"
 #include "manage.h"
 #include "rest_json.h"
 #include "rest_route.h"
 
-#define REST_MAX_ID     50 /* the API's limit for ids */
 #define REST_NAME_SIZE  65 /* of request ids and trace ids */
 #define REST_MAX_ANSWER (64u << 20)
 
@@ -18,7 +18,7 @@ struct rest_call {
     struct shared *shared;
     struct manage *manage;
     const struct rest_route *route; /* NULL: none was found */
-    char id[REST_MAX_ID + 1];       /* the path's parameter, decoded */
+    char id[API_ID_MAX + 1];        /* the path's parameter, decoded */
     char *query, *host;             /* as sent */
     char *subject;                  /* who calls, as admin.subject has it */
     struct buf body;
@@ -73,8 +73,5 @@ void rest_endpoint_list(struct rest_call *call);
 void rest_endpoint_get(struct rest_call *call);
 void rest_openapi(struct rest_call *call);
 void rest_health(struct rest_call *call);
-/* Where a listener is reached: a wildcard address by the name that the client has used. */
-#define REST_ADDRESS_SIZE (LISTENER_NAME_SIZE + 256)
-void rest_address_for(const struct rest_call *call, const char *bound, char *ret, size_t size);
 
 #endif
