@@ -52,7 +52,7 @@ static void on_done(struct connection_call *connection)
 static struct asking *begin(struct rest_call *call, enum connections_kind kind)
 {
     struct status error = {.code = STATUS_OK};
-    if (!connection_call_may(call->manage, &call->admin, &error)) {
+    if (!connection_call_may(call->manage, &call->who.admin, &error)) {
         rest_fail(call, &error);
         return NULL;
     }

@@ -57,4 +57,13 @@ static inline bool slice_eq_str(struct slice a, const char *s)
     return slice_eq(a, slice_str(s));
 }
 
+/* Not empty, and nothing but ASCII that can be seen. */
+static inline bool slice_is_visible(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.data[i] <= ' ' || s.data[i] > '~')
+            return false;
+    return s.len > 0;
+}
+
 #endif
