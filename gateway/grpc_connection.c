@@ -67,7 +67,7 @@ static void on_done(struct connection_call *connection)
 static struct asking *begin(struct grpc_call *call, enum connections_kind kind, const char *id)
 {
     struct status error = {.code = STATUS_OK};
-    if (!connection_call_may(call->manage, &call->admin, &error)) {
+    if (!connection_call_may(call->manage, grpc_admin_call(call), &error)) {
         grpc_fail(call, &error);
         return NULL;
     }
