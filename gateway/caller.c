@@ -128,7 +128,7 @@ enum refuse caller_check_browser(struct slice host, struct slice origin)
     struct slice name = without_port(host), scheme = SLICE_LIT("http://");
     if (!is_address(name) && !slice_eq_nocase(name, SLICE_LIT("localhost")))
         return REFUSE_MISDIRECTED;
-    if (origin.data != NULL && origin.len > 0 &&
+    if (origin.len > 0 &&
         (origin.len <= scheme.len || !slice_eq_nocase(slice_from(origin, scheme.len), host)))
         return REFUSE_ORIGIN;
     return REFUSE_NONE;

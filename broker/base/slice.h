@@ -49,7 +49,8 @@ static inline bool slice_eq(struct slice a, struct slice b)
 static inline bool slice_eq_nocase(struct slice a, struct slice b)
 {
     return a.len == b.len &&
-           (a.len == 0 || strncasecmp((const char *) a.data, (const char *) b.data, a.len) == 0);
+           (a.len == 0 || (a.data != NULL && b.data != NULL &&
+                           strncasecmp((const char *) a.data, (const char *) b.data, a.len) == 0));
 }
 
 static inline bool slice_eq_str(struct slice a, const char *s)
