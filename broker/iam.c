@@ -47,7 +47,7 @@ struct secrets {
 struct iam {
     const struct config *cfg;
     const struct iam_secret *secret; /* NULL: of none */
-    struct grant *grants; /* sorted by subject */
+    struct grant *grants;            /* sorted by subject */
     size_t n_grants;
     struct secrets tokens, api_keys;
 };

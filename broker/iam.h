@@ -38,8 +38,8 @@ struct iam_subject {
 /* Never NULL; borrows cfg and the secret of our own tokens. secret NULL: none of them counts. */
 struct iam *iam_new(const struct config *cfg, const struct iam_secret *secret);
 void iam_free(struct iam *iam); /* NULL is fine */
-/* No user, token, API key or key of an account is configured (config_is_open()): everybody on the listener, which is
- * loopback only then, may do everything. */
+/* No user, token, API key or key of an account is configured (config_is_open()): everybody on the
+ * listener, which is loopback only then, may do everything. */
 bool iam_is_open(const struct iam *iam);
 /* Of an Authorization header: "Bearer T", T configured or one of our own (iam_token.h), or "Api-Key
  * K". Time does not depend on how much of a secret is right. 0; -EACCES: missing, malformed,

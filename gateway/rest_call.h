@@ -61,6 +61,10 @@ void rest_gateway_connections(struct rest_call *call);
 void rest_trigger_test(struct rest_call *call);
 void rest_trigger_dry_run(struct rest_call *call); /* with an id: of this trigger alone */
 void rest_gateway_event(struct rest_call *call);
+/* rest_iam.c */
+void rest_iam_create_token(struct rest_call *call);
+void rest_iam_create_for_account(struct rest_call *call);
+void rest_iam_revoke(struct rest_call *call);
 /* rest_discovery.c */
 void rest_endpoint_list(struct rest_call *call);
 void rest_endpoint_get(struct rest_call *call);

@@ -6,7 +6,7 @@
 #include "err.h"
 #include "slice.h"
 
-#define BASE64URL_SIZE(n) (((n) *4 + 2) / 3)     /* characters of n bytes */
+#define BASE64URL_SIZE(n)  (((n) *4 + 2) / 3)      /* characters of n bytes */
 #define BASE64URL_BYTES(n) ((n) / 4 * 3 + (n) % 4) /* of n characters at most */
 
 /* Writes BASE64URL_SIZE(bytes.len) characters, and a NUL behind them. */

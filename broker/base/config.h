@@ -154,8 +154,8 @@ void config_free(struct config *cfg); /* NULL is fine */
 /* conf/reference.md, from the table. */
 MUST_CHECK int config_print_reference(struct buf *out);
 
-/* Nobody could log in: there is no user, token, API key or key of a service account. The management listeners then serve
- * whoever reaches them, so they are refused any address but loopback. */
+/* Nobody could log in: there is no user, token, API key or key of a service account. The management
+ * listeners then serve whoever reaches them, so they are refused any address but loopback. */
 bool config_is_open(const struct config *cfg);
 
 /* True when the account exists and has the role. */

@@ -261,7 +261,8 @@ static void check_loopback(struct loader *l, const struct scope *root, const cha
         if (!value_is_loopback(listen->at[i]))
             note(l, root, key,
                  "expected a loopback address, such as 127.0.0.1:8082, because no accounts are "
-                 "configured (users, tokens, api_keys or keys of service_accounts) and anybody could manage, got %s",
+                 "configured (users, tokens, api_keys or keys of service_accounts) and anybody "
+                 "could manage, got %s",
                  doc_quote(listen->at[i], quoted));
 }
 
