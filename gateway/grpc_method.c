@@ -2,7 +2,10 @@
 #include "grpc_call.h"
 
 static const struct grpc_methods *const ALL[] = {
+    &GRPC_CONNECTION,
+    &GRPC_ENDPOINT,
     &GRPC_HEALTH,
+    &GRPC_IAM,
 };
 
 const struct grpc_method *grpc_method_find(struct slice path, bool *ret_service)
