@@ -1,10 +1,13 @@
 // The SDK of the original, unchanged but for the address, on the real daemon.
 import assert from 'node:assert/strict';
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { waitForOperation } from '@yandex-cloud/nodejs-sdk';
-import { BROADCASTER, Client, FOLDER, GATEWAY, defer, newImage, readMessage } from './harness.mjs';
-import { CODE, Metadata, Status, clientsOf, plainSession, refused, request, resultOf, rule, startGrpc } from './sdk.mjs';
+import { Session, waitForOperation } from '@yandex-cloud/nodejs-sdk';
+import { BROADCASTER, Client, FOLDER, GATEWAY, ROOT, defer, newImage, readMessage, start as spawn } from './harness.mjs';
+import {
+    CODE, Metadata, Status, clientsOf, makeCertificate, plainSession, refused, request, resultOf, rule, startGrpc, tokenOf,
+} from './sdk.mjs';
 
 const limits = { timeout: 60000 };
 
@@ -18,6 +21,8 @@ async function connect(t, d, path = '/', options = {}) {
     defer(t, () => c.socket.terminate());
     return c;
 }
+
+const tlsOf = ({ certificate_file, private_key_file }) => ({ certificates: [{ certificate_file, private_key_file }] });
 
 async function start(t, over) {
     const d = await startGrpc(t, over);
@@ -358,4 +363,70 @@ test('services are found by the ids that SDKs look up', limits, async (t) => {
     });
     assert.equal(headers.got.get('x-request-id'), 'my-own.id');
     assert.match(headers.got.get('x-server-trace-id'), /^[0-9a-f]{32}$/);
+});
+
+describe('a service account with a key', () => {
+    const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+        modulusLength: 2048,
+        publicKeyEncoding: { type: 'spki', format: 'pem' },
+        privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    });
+    const account = { serviceAccountId: 'ajeaccount0000000001', accessKeyId: 'ajkkey00000000000001', privateKey };
+    const withKey = {
+        service_accounts: [
+            { id: BROADCASTER, roles: ['api-gateway.websocketBroadcaster'] },
+            { id: account.serviceAccountId, roles: ['editor'], keys: [{ id: account.accessKeyId, public_key: publicKey }] },
+        ],
+    };
+
+    test('gets a token by the JWT that the SDK makes, and manages with it', limits, async (t) => {
+        const d = await startGrpc(t, withKey);
+        const token = await tokenOf(account, d.grpc);
+        const { triggers } = clientsOf(plainSession(token), d.grpc);
+        assert.equal((await triggers.create(request('by-key'))).createdBy, account.serviceAccountId);
+        const { tokens } = clientsOf(plainSession(), d.grpc);
+        for (const [fields, code] of [
+            [{ jwt: 'a.b.c' }, CODE.UNAUTHENTICATED],
+            [{ yandexPassportOauthToken: 'y0_nobody' }, CODE.UNAUTHENTICATED],
+            [{}, CODE.INVALID_ARGUMENT],
+        ])
+            await refused((options) => tokens.create(fields, options), code, /./);
+        const stranger = { ...account, serviceAccountId: BROADCASTER };
+        await assert.rejects(tokenOf(stranger, d.grpc), { code: CODE.UNAUTHENTICATED });
+    });
+
+    // The SDK as it is: its trust comes from the environment, where it asks for tokens from a file of
+    // its own. So it is another process.
+    test('is all that the unchanged SDK needs, with TLS', limits, async (t) => {
+        const certificate = makeCertificate();
+        const d = await startGrpc(t, { ...withKey, management: { tls: tlsOf(certificate) } });
+        const said = [];
+        const script = join(ROOT, 'tests/e2e/sdk-account.mjs');
+        const { exited } = spawn(process.execPath, [script, d.grpc, JSON.stringify(account)], {
+            env: { GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: certificate.certificate_file },
+            onLine: (line) => said.push(line),
+        });
+        assert.deepEqual(await exited, { code: 0, signal: null }, said.join('\n'));
+        assert.deepEqual(said, [`made by ${account.serviceAccountId}`]);
+    });
+});
+
+describe('the unchanged SDK, with TLS', () => {
+    const session = (certificate) =>
+        new Session({ iamToken: 'unused', pollInterval: 20, ssl: { rootCerts: certificate.text } });
+
+    test('lives through the same', limits, async (t) => {
+        const certificate = makeCertificate();
+        const d = await startGrpc(t, { management: { tls: tlsOf(certificate) } });
+        await life(t, d, session(certificate));
+    });
+
+    test('gets numeric codes too, and trusts nobody else', limits, async (t) => {
+        const certificate = makeCertificate();
+        const d = await startGrpc(t, { management: { tls: tlsOf(certificate) } });
+        const { triggers } = clientsOf(session(certificate), d.grpc);
+        await refused((options) => triggers.create({ ...request('X') }, options), CODE.INVALID_ARGUMENT, /name/);
+        const other = clientsOf(session(makeCertificate()), d.grpc);
+        await assert.rejects(other.triggers.list({ folderId: FOLDER }), { code: CODE.UNAVAILABLE });
+    });
 });
