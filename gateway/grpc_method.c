@@ -3,6 +3,7 @@
 
 static const struct grpc_methods *const ALL[] = {
     &GRPC_HEALTH,
+    &GRPC_REFLECTION,
 };
 
 const struct grpc_method *grpc_method_find(struct slice path, bool *ret_service)
