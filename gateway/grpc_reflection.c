@@ -5,6 +5,7 @@
 #include "descriptors.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "grpc_call.h"
+#include "worker.h"
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest request_t;
 typedef Grpc__Reflection__V1__ServerReflectionResponse response_t;
@@ -130,11 +131,22 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message)
         grpc_finish(call);
 }
 
+/* A client may keep its stream for as long as it lives, and we would wait for it. */
+static void on_tick(struct grpc_call *call)
+{
+    struct status error = {0};
+    if (!call->shared->front->draining)
+        return;
+    status_set(&error, STATUS_UNAVAILABLE, "The server is going down");
+    grpc_fail(call, &error);
+}
+
 #define REFLECTION(package)                                                                        \
     {                                                                                              \
         .service = package ".ServerReflection", .name = "ServerReflectionInfo",                    \
         .request = &grpc__reflection__v1__server_reflection_request__descriptor,                   \
-        .run = on_message, .open = true, .client_streams = true, .server_streams = true,           \
+        .run = on_message, .tick = on_tick, .open = true, .client_streams = true,                  \
+        .server_streams = true,                                                                    \
     }
 static const struct grpc_method METHODS[] = {
     REFLECTION("grpc.reflection.v1"),

@@ -130,7 +130,7 @@ export function resultOf(done, kind) {
 
 const DETAILS = loader.loadSync(
     ['google/rpc/status.proto', 'google/rpc/error_details.proto', 'yandex/cloud/quota/quota.proto'],
-    { includeDirs: [join(ROOT, 'gateway/proto')], longs: Number, defaults: true },
+    { includeDirs: [join(ROOT, 'gateway/proto')], keepCase: true, longs: Number, defaults: true },
 );
 
 // The details of grpc-status-details-bin, each with its "@type".

@@ -4,6 +4,7 @@
 #include "grpc_call.h"
 
 #include "mem.h"
+#include "worker.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -188,6 +189,20 @@ static void test_ends(void **state)
     assert_int_equal(seen.failed.code, STATUS_OK);
 }
 
+static void test_drain(void **state)
+{
+    (void) state;
+    static struct worker front;
+    static struct shared shared = {.front = &front};
+    call.shared = &shared;
+    seen.failed = (struct status){0};
+    GRPC_REFLECTION.at[0].tick(&call);
+    assert_int_equal(seen.failed.code, STATUS_OK);
+    front.draining = true;
+    GRPC_REFLECTION.at[0].tick(&call);
+    assert_int_equal(seen.failed.code, STATUS_UNAVAILABLE);
+}
+
 static int drop_answer(void **state)
 {
     (void) state;
@@ -202,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_methods),    cmocka_unit_test(test_services),
         cmocka_unit_test(test_files),      cmocka_unit_test(test_symbols),
         cmocka_unit_test(test_extensions), cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_drain),
     };
     return cmocka_run_group_tests(tests, NULL, drop_answer);
 }
