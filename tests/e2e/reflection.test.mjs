@@ -122,11 +122,12 @@ for (const version of ['v1', 'v1alpha'])
                     gateway_websocket_broadcast: { gateway_id: GATEWAY, path: '/', service_account_id: BROADCASTER },
                 },
             };
-            const { error, answer: made } = await call(triggers, 'Create', { folder_id: FOLDER, name: 'learnt', labels: { a: 'b' }, rule });
+            const labels = [{ key: 'a', value: 'b' }]; // as on the wire: protobufjs makes no map of a descriptor
+            const { error, answer: made } = await call(triggers, 'Create', { folder_id: FOLDER, name: 'learnt', labels, rule });
             assert.equal(error, null);
             assert.equal(made.done, true);
             const { answer: { triggers: [one] } } = await call(triggers, 'List', { folder_id: FOLDER });
-            assert.deepEqual([one.name, one.labels, one.status], ['learnt', { a: 'b' }, 'ACTIVE']);
+            assert.deepEqual([one.name, one.labels, one.status], ['learnt', labels, 'ACTIVE']);
             const { container_registry: got } = one.rule;
             assert.deepEqual([got.event_type, got.batch_settings], [rule.container_registry.event_type, rule.container_registry.batch_settings]);
             assert.deepEqual(got.gateway_websocket_broadcast, rule.container_registry.gateway_websocket_broadcast);
