@@ -46,7 +46,7 @@ reference_version() { # NAME
         uws) echo "uWebSockets.js $(package_version $UWS_DIR/node_modules/@btc-vision/uwebsockets.js), Node $(node --version)" ;;
     esac
 }
-package_version() { sed -nE 's/^ *"version": "(.*)",?$/\1/p' "$1/package.json"; }
+package_version() { sed -nE 's/^ *"version": "([^"]*)".*/\1/p' "$1/package.json"; }
 nginx_program() { PATH=$PATH:/usr/sbin command -v nginx || true; }
 
 # Sets `node` to what starts Node for uWebSockets.js: with the C library beside it, if there is one.
