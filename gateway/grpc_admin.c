@@ -2,8 +2,19 @@
 #include "grpc_admin.h"
 
 #include "pb_operation.h"
+#include "pb_trigger_v2.h"
 
-static void fail(struct grpc_call *call)
+static void refuse(struct grpc_call *call, const struct status *error)
+{
+    struct status renamed;
+    if (call->admin.api == OPERATION_V2) {
+        pb_trigger_v2_status(error, &renamed);
+        error = &renamed;
+    }
+    grpc_fail(call, error);
+}
+
+static void no_memory(struct grpc_call *call)
 {
     struct status error;
     status_set(&error, STATUS_RESOURCE_EXHAUSTED, "No memory for the answer");
@@ -14,7 +25,7 @@ void grpc_admin_answer(struct grpc_call *call, const struct admin_answer *answer
                        grpc_admin_make *make)
 {
     if (answer->error != NULL) {
-        grpc_fail(call, answer->error);
+        refuse(call, answer->error);
         return;
     }
     struct pb_arena arena;
@@ -23,7 +34,7 @@ void grpc_admin_answer(struct grpc_call *call, const struct admin_answer *answer
     if (message != NULL)
         grpc_reply(call, message);
     else
-        fail(call);
+        no_memory(call);
     pb_arena_fini(&arena);
 }
 

@@ -3,6 +3,7 @@
 #include "grpc_double.h"
 
 #include "grpc_admin.h"
+#include "log.h"
 #include "pb_operation.h"
 #include "pb_trigger.h"
 
@@ -248,5 +249,6 @@ int main(void)
         TEST(test_denied), TEST(test_idempotent), TEST(test_damaged),
     };
 #undef TEST
+    log_set_level(LOG_N_LEVELS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
