@@ -3,6 +3,9 @@
 
 static const struct grpc_methods *const ALL[] = {
     &GRPC_HEALTH,
+    &GRPC_OPERATION,
+    &GRPC_TRIGGER,
+    &GRPC_TRIGGER_V2,
 };
 
 const struct grpc_method *grpc_method_find(struct slice path, bool *ret_service)
