@@ -1,5 +1,5 @@
 /* Tests of gateway/grpc_trigger_v2.c: each method on the real admin, beside v1's. */
-#include "grpc_double.h"
+#include "grpc_bed.h"
 
 #include "log.h"
 #include "pb_operation.h"
@@ -22,7 +22,7 @@ typedef Yandex__Cloud__Serverless__Triggers__V2__CreateTriggerMetadata v2_metada
 
 static int teardown(void **state)
 {
-    grpc_double_fini();
+    grpc_bed_fini();
     return bed_teardown(state);
 }
 
@@ -151,6 +151,7 @@ static void test_refused(void **state)
     } CASES[] = {
         {"Get", "", STATUS_INVALID_ARGUMENT, "trigger_id"},
         {"Get", "1:'a1snone'", STATUS_NOT_FOUND, NULL},
+        {"Get", "1:'a b'", STATUS_INVALID_ARGUMENT, "trigger_id"},
         {"List", "", STATUS_INVALID_ARGUMENT, "folder_id"},
         {"List", "1:'" FOLDER "' 2:1001", STATUS_INVALID_ARGUMENT, "page_size"},
         {"Create", "1:'" FOLDER "'", STATUS_INVALID_ARGUMENT, "source"},
