@@ -6,18 +6,13 @@
 
 #include "buf.h"
 #include "status.h"
-#include "trigger_spec.h"
+#include "trigger_request.h"
 
-/* CreateTriggerRequest and UpdateTriggerRequest. */
-struct rest_trigger_request {
-    struct trigger_spec spec; /* for trigger_spec_fini() */
-    bool has_rule;
-    unsigned mask; /* ADMIN_* bits; 0: none was given, or it was empty */
-};
-/* What is wrong is added to `found`; the request is to be freed either way. `create`: with a folder
- * and without a mask. `id` is the one of the path: the body may repeat it. */
-void rest_read_trigger(struct slice body, bool create, const char *id,
-                       struct rest_trigger_request *ret, struct status *found);
+/* CreateTriggerRequest and UpdateTriggerRequest. What is wrong is added to `found`; the request is
+ * to be freed either way. `create`: with a folder and without a mask. `id` is the one of the path:
+ * the body may repeat it. */
+void rest_read_trigger(struct slice body, bool create, const char *id, struct trigger_request *ret,
+                       struct status *found);
 /* A request that has nothing but its id, which may be there as `camel` or `snake`; empty is fine.
  */
 void rest_read_id_only(struct slice body, const char *camel, const char *snake, const char *id,

@@ -1,15 +1,15 @@
 /* Tests of gateway/grpc_connection.c: ConnectionService's messages on live connections. */
 #include "fixture.h"
 
-#include "grpc_stub.h"
+#include "reply_double.h"
 
-static bool stub_may(const struct manage *m, const struct admin_call *call, struct status *error);
-#define connection_call_may stub_may
+static bool double_may(const struct manage *m, const struct admin_call *call, struct status *error);
+#define connection_call_may double_may
 #include "../../gateway/grpc_connection.c"
 
 static bool denied;
 
-static bool stub_may(const struct manage *m, const struct admin_call *call, struct status *error)
+static bool double_may(const struct manage *m, const struct admin_call *call, struct status *error)
 {
     (void) m;
     (void) call;
@@ -31,19 +31,19 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    stub_begin();
+    double_begin();
     fixture_free(*state);
     return 0;
 }
 
 static void call(struct fixture *f, const char *name, const ProtobufCMessage *request)
 {
-    const struct grpc_method *m = stub_method(&GRPC_CONNECTION, name);
+    const struct grpc_method *m = double_method(&GRPC_CONNECTION, name);
     struct manage manage = {.cfg = &f->cfg};
     struct grpc_call c = {.shared = &f->shared, .manage = &manage, .method = m};
     assert_false(m->open);
     assert_ptr_equal(m->request, request->descriptor);
-    stub_begin();
+    double_begin();
     m->run(&c, request);
     FIXTURE_UNTIL(f, answered.n > 0);
     assert_int_equal(answered.n, 1);

@@ -1,5 +1,5 @@
 /* Tests of gateway/grpc_endpoint.c: discovery's messages. */
-#include "grpc_stub.h"
+#include "reply_double.h"
 
 #include "../../gateway/grpc_endpoint.c"
 
@@ -9,9 +9,9 @@ static char authority[] = "regcast.example:443";
 
 static void call(const char *name, const ProtobufCMessage *request)
 {
-    const struct grpc_method *m = stub_method(&GRPC_ENDPOINT, name);
+    const struct grpc_method *m = double_method(&GRPC_ENDPOINT, name);
     struct grpc_call c = {.manage = &manage, .method = m, .authority = authority};
-    stub_begin();
+    double_begin();
     assert_true(m->open);
     assert_ptr_equal(m->request, request->descriptor);
     m->run(&c, request);
@@ -31,7 +31,7 @@ static void test_list(void **state)
         assert_string_equal(all->endpoints[i]->address, "regcast.example:50051");
     }
     assert_string_equal(all->next_page_token, "");
-    stub_begin();
+    double_begin();
 }
 
 static void test_get(void **state)
@@ -48,7 +48,7 @@ static void test_get(void **state)
     request.api_endpoint_id = other;
     call("Get", &request.base);
     assert_int_equal(answered.status.code, STATUS_NOT_FOUND);
-    stub_begin();
+    double_begin();
 }
 
 int main(void)

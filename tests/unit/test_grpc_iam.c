@@ -1,8 +1,8 @@
 /* Tests of gateway/grpc_iam.c: IamTokenService's messages. What a token is given for is
  * test_iam_exchange.c's. */
-#include "grpc_stub.h"
+#include "reply_double.h"
 
-#define token_call_create stub_create
+#define token_call_create double_create
 #include "../../gateway/grpc_iam.c"
 
 static char asked_jwt[64], asked_token[64]; /* "-": not given */
@@ -13,7 +13,7 @@ static void note(struct slice text, char ret[64])
                     text.data == NULL ? "-" : (const char *) text.data);
 }
 
-void stub_create(struct token_call *t, struct caller *who, struct shared *s)
+void double_create(struct token_call *t, struct caller *who, struct shared *s)
 {
     (void) who;
     (void) s;
@@ -27,11 +27,11 @@ void stub_create(struct token_call *t, struct caller *who, struct shared *s)
 
 static void call(const char *name, const ProtobufCMessage *request)
 {
-    const struct grpc_method *m = stub_method(&GRPC_IAM, name);
+    const struct grpc_method *m = double_method(&GRPC_IAM, name);
     struct grpc_call c = {.method = m};
     assert_true(m->open);
     assert_ptr_equal(m->request, request->descriptor);
-    stub_begin();
+    double_begin();
     m->run(&c, request);
     assert_int_equal(answered.n, 1);
 }
@@ -61,7 +61,7 @@ static void test_create(void **state)
     request.jwt = bad;
     call("Create", &request.base);
     assert_int_equal(answered.status.code, STATUS_UNAUTHENTICATED);
-    stub_begin();
+    double_begin();
 }
 
 static void test_others(void **state)

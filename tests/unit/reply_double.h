@@ -1,38 +1,37 @@
-/* grpc_stub.h - stand-ins for grpc.c's answers, for a test that includes one file of gRPC methods
+/* reply_double.h - stand-ins for grpc.c's answers, for a test that includes one file of gRPC methods
  * behind this header: what it answers is kept. */
-#ifndef TESTS_UNIT_GRPC_STUB_H
-#define TESTS_UNIT_GRPC_STUB_H
+#ifndef TESTS_UNIT_REPLY_DOUBLE_H
+#define TESTS_UNIT_REPLY_DOUBLE_H
 
 #include "grpc_call.h"
 #include "mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-#define grpc_reply stub_reply
-#define grpc_fail  stub_fail
+#define grpc_reply double_reply
+#define grpc_fail  double_fail
 
-struct stub_answer {
-    unsigned n;              /* answers since stub_begin() */
+struct double_answer {
+    unsigned n;              /* answers since double_begin() */
     struct status status;    /* OK: `message` counts */
     uint8_t *bytes;          /* the answer packed */
     ProtobufCMessage *value; /* and unpacked again */
 };
-static struct stub_answer answered;
+static struct double_answer answered;
 
-static inline void stub_begin(void)
+static inline void double_begin(void)
 {
     free(answered.bytes);
     if (answered.value != NULL)
         protobuf_c_message_free_unpacked(answered.value, NULL);
-    answered = (struct stub_answer){.status.code = STATUS_OK};
+    answered = (struct double_answer){.status.code = STATUS_OK};
 }
 
-static inline void stub_reply(struct grpc_call *call, const ProtobufCMessage *answer)
+static inline void double_reply(struct grpc_call *call, const ProtobufCMessage *answer)
 {
     (void) call;
     size_t len = protobuf_c_message_get_packed_size(answer);
@@ -43,7 +42,7 @@ static inline void stub_reply(struct grpc_call *call, const ProtobufCMessage *an
     assert_non_null(answered.value);
 }
 
-static inline void stub_fail(struct grpc_call *call, const struct status *error)
+static inline void double_fail(struct grpc_call *call, const struct status *error)
 {
     (void) call;
     answered.n++;
@@ -51,8 +50,8 @@ static inline void stub_fail(struct grpc_call *call, const struct status *error)
 }
 
 /* Of one service's table. */
-static inline const struct grpc_method *stub_method(const struct grpc_methods *methods,
-                                                    const char *name)
+static inline const struct grpc_method *double_method(const struct grpc_methods *methods,
+                                                      const char *name)
 {
     for (size_t i = 0; i < methods->n; i++)
         if (strcmp(methods->at[i].name, name) == 0)
