@@ -7,7 +7,7 @@
 static void refuse(struct grpc_call *call, const struct status *error)
 {
     struct status renamed;
-    if (call->admin.api == OPERATION_V2) {
+    if (call->who.admin.api == OPERATION_V2) {
         pb_trigger_v2_status(error, &renamed);
         error = &renamed;
     }

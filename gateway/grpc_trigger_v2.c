@@ -59,7 +59,7 @@ static void on_operations(void *arg, const struct admin_answer *answer)
 
 static const struct admin_call *admin_call_of(struct grpc_call *call)
 {
-    call->admin.api = OPERATION_V2;
+    call->who.admin.api = OPERATION_V2;
     return grpc_admin_call(call);
 }
 

@@ -43,14 +43,14 @@ static inline const struct status *grpc_ask_with_key(struct bed *b,
                                                      const char *key)
 {
     struct manage manage = {.admin = b->admin};
-    struct grpc_call call = {.manage = &manage, .admin = b->call};
+    struct grpc_call call = {.manage = &manage, .who.admin = b->call};
     struct pb_arena a;
     size_t i = 0;
     while (i < methods->n && strcmp(methods->at[i].name, name) != 0)
         i++;
     assert_true(i < methods->n);
     call.method = &methods->at[i];
-    call.admin.idempotency_key = key;
+    call.who.admin.idempotency_key = key;
     grpc_double_fini();
     buf_init(&grpc_answer.message, WIRE_MAX);
     pb_arena_init(&a, WIRE_MAX);

@@ -1,6 +1,6 @@
 /* Tests of gateway/grpc.c: sessions on connections; their beginning, their end, and bytes that come
  * cut anywhere. */
-#include "grpc_bed.h"
+#include "call_bed.h"
 
 #include "grpc.h"
 #include "h2.h"

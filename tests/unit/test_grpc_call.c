@@ -1,6 +1,6 @@
 /* Tests of gateway/grpc_call.c: calls over real connections, driven by an nghttp2 client on a table
  * of methods of their own. */
-#include "grpc_bed.h"
+#include "call_bed.h"
 
 #include <zlib.h>
 

@@ -8,7 +8,8 @@
 #include <cmocka.h>
 
 static const struct grpc_methods *const ALL[] = {
-    &GRPC_HEALTH,
+    &GRPC_CONNECTION, &GRPC_ENDPOINT,   &GRPC_HEALTH,  &GRPC_IAM,
+    &GRPC_OPERATION,  &GRPC_REFLECTION, &GRPC_TRIGGER, &GRPC_TRIGGER_V2,
 };
 
 static void test_every_method(void **state)

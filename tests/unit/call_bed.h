@@ -1,7 +1,7 @@
-/* grpc_bed.h - a table of methods of its own for tests of calls: the program's is not linked. Each
+/* call_bed.h - a table of methods of its own for tests of calls: the program's is not linked. Each
  * takes and gives messages with one text. */
-#ifndef TESTS_UNIT_GRPC_BED_H
-#define TESTS_UNIT_GRPC_BED_H
+#ifndef TESTS_UNIT_CALL_BED_H
+#define TESTS_UNIT_CALL_BED_H
 
 #include "grpc_call.h"
 #include "grpc_client.h"
