@@ -16,7 +16,8 @@ void connection_call_init(struct connection_call *c, enum connections_kind kind,
 {
     *c = (struct connection_call){.kind = kind, .status = *found};
     buf_init(&c->data, (size_t) 2 * 1024 * 1024 * 1024 - 1);
-    api_id_check("connection_id", id, &c->status);
+    if (found->code == STATUS_OK) /* else it may be the id already */
+        api_id_check("connection_id", id, &c->status);
     if (id.len > 0 && id.len <= API_ID_MAX)
         memcpy(c->id, id.data, id.len);
 }

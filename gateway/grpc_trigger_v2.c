@@ -99,9 +99,10 @@ static void update_trigger(struct grpc_call *call, const ProtobufCMessage *reque
 {
     const v2_update_request *in = (const void *) request;
     struct trigger_request req;
+    api_id_check("trigger_id", slice_str(in->trigger_id), &call->found);
     pb_trigger_v2_read_update(in, &req, &call->found);
-    admin_trigger_update(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
-                         req.mask, &req.spec, req.has_rule, grpc_admin_operation, call);
+    admin_trigger_update(call->manage->admin, admin_call_of(call), in->trigger_id, req.mask,
+                         &req.spec, req.has_rule, grpc_admin_operation, call);
     trigger_spec_fini(&req.spec);
 }
 

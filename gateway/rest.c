@@ -128,9 +128,9 @@ static void take_id(struct rest_call *call, struct slice param)
     int len = http_percent_decode(param, call->id, API_ID_MAX);
     name_param(call->route->path, field, sizeof(field));
     if (len == -EINVAL)
-        status_violate(&call->error, field, "is malformed");
+        status_violate(&call->found, field, "is malformed");
     else
-        api_id_check(field, len < 0 ? param : slice_of(call->id, (size_t) len), &call->error);
+        api_id_check(field, len < 0 ? param : slice_of(call->id, (size_t) len), &call->found);
     call->id[len < 0 ? 0 : len] = '\0';
 }
 

@@ -32,8 +32,8 @@ void rest_endpoint_list(struct rest_call *call)
 
 void rest_endpoint_get(struct rest_call *call)
 {
-    struct status error;
-    if (!discovery_has(call->id, &error)) {
+    struct status error = call->found;
+    if (error.code != STATUS_OK || !discovery_has(call->id, &error)) {
         rest_fail(call, &error);
         return;
     }
