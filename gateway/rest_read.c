@@ -258,7 +258,8 @@ void rest_read_id_only(struct slice body, const char *camel, const char *snake, 
 
 struct reading_send {
     struct same_id same; /* first */
-    struct rest_send_request *ret;
+    struct buf *data;
+    int64_t *type;
 };
 
 /* Both alphabets, with or without padding, as proto3 JSON says. */
@@ -285,37 +286,26 @@ static void read_data(void *ctx, const char *field, const cJSON *value, struct s
 {
     struct reading_send *reading = ctx;
     struct slice text;
-    if (!rest_object_text(value, field, &text, found))
-        return;
-    if (!decode_base64(text, &reading->ret->data))
+    if (rest_object_text(value, field, &text, found) && !decode_base64(text, reading->data))
         status_violate(found, field, "must be base64");
-    else if (reading->ret->data.len > REST_MAX_DATA)
-        status_violate(found, field, "must be at most %d bytes", REST_MAX_DATA);
 }
 
 static void read_type(void *ctx, const char *field, const cJSON *value, struct status *found)
 {
     static const char *const NAMES[] = {"DATA_TYPE_UNSPECIFIED", "BINARY", "TEXT"};
     struct reading_send *reading = ctx;
-    int64_t *type = &reading->ret->type;
-    if (rest_object_enum(value, field, NAMES, ARRAY_LEN(NAMES), type, found) &&
-        (*type < 0 || *type >= (int64_t) ARRAY_LEN(NAMES)))
-        status_violate(found, field, "must be BINARY or TEXT");
+    (void) rest_object_enum(value, field, NAMES, ARRAY_LEN(NAMES), reading->type, found);
 }
 
-void rest_read_send(struct slice body, const char *id, struct rest_send_request *ret,
+void rest_read_send(struct slice body, const char *id, struct buf *data, int64_t *type,
                     struct status *found)
 {
     static const struct rest_field FIELDS[] = {{"connectionId", "connection_id", read_same_id},
                                                {"data", "data", read_data},
                                                {"type", "type", read_type}};
-    struct reading_send reading = {.same = {.id = id}, .ret = ret};
-    *ret = (struct rest_send_request){.type = 0};
-    buf_init(&ret->data, (size_t) 2 * 1024 * 1024 * 1024 - 1);
+    struct reading_send reading = {.same = {.id = id}, .data = data, .type = type};
     cJSON *object = rest_object_parse(body, found);
     if (object != NULL)
         rest_object_read(object, "", FIELDS, ARRAY_LEN(FIELDS), &reading, found);
     cJSON_Delete(object);
-    if (found->code == STATUS_OK && ret->data.len == 0)
-        status_violate(found, "data", "is required");
 }

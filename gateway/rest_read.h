@@ -18,13 +18,9 @@ void rest_read_trigger(struct slice body, bool create, const char *id, struct tr
 void rest_read_id_only(struct slice body, const char *camel, const char *snake, const char *id,
                        struct status *found);
 
-/* SendToConnectionRequest. */
-struct rest_send_request {
-    struct buf data; /* decoded; for buf_fini() */
-    int64_t type;    /* 0, 1 (binary) or 2 (text) */
-};
-#define REST_MAX_DATA 131072
-void rest_read_send(struct slice body, const char *id, struct rest_send_request *ret,
+/* SendToConnectionRequest: `data` decoded and appended, `type` the number of DataType, any. What is
+ * not given stays as it is. */
+void rest_read_send(struct slice body, const char *id, struct buf *data, int64_t *type,
                     struct status *found);
 
 #endif
