@@ -1,6 +1,6 @@
 /* Tests of gateway/grpc_trigger.c, grpc_operation.c, grpc_admin.c and pb_operation.c: each method
  * on the real admin. */
-#include "grpc_bed.h"
+#include "grpc_double.h"
 
 #include "grpc_admin.h"
 #include "log.h"
@@ -25,7 +25,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    grpc_bed_fini();
+    grpc_double_fini();
     return bed_teardown(state);
 }
 
@@ -240,7 +240,7 @@ static void test_damaged(void **state)
     pb_arena_init(&a, 0);
     assert_null(pb_operation_make(&a, &o));
     pb_arena_fini(&a);
-    grpc_bed_fini();
+    grpc_double_fini();
     grpc_admin_operation(&call, &(struct admin_answer){.operation = &o});
     assert_int_equal(grpc_answer.error.code, STATUS_RESOURCE_EXHAUSTED);
     operation_fini(&o);

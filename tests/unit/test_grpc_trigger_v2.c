@@ -1,5 +1,5 @@
 /* Tests of gateway/grpc_trigger_v2.c: each method on the real admin, beside v1's. */
-#include "grpc_bed.h"
+#include "grpc_double.h"
 
 #include "log.h"
 #include "pb_operation.h"
@@ -22,7 +22,7 @@ typedef Yandex__Cloud__Serverless__Triggers__V2__CreateTriggerMetadata v2_metada
 
 static int teardown(void **state)
 {
-    grpc_bed_fini();
+    grpc_double_fini();
     return bed_teardown(state);
 }
 

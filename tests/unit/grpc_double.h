@@ -1,7 +1,7 @@
-/* grpc_bed.h - stand-ins for grpc.c: methods are called on the admin of admin_double.h with
+/* grpc_double.h - stand-ins for grpc.c: methods are called on the admin of admin_double.h with
  * messages written by hand (wire.h), and their answers are kept. */
-#ifndef TESTS_UNIT_GRPC_BED_H
-#define TESTS_UNIT_GRPC_BED_H
+#ifndef TESTS_UNIT_GRPC_DOUBLE_H
+#define TESTS_UNIT_GRPC_DOUBLE_H
 
 #include "admin_double.h"
 #include "grpc_call.h"
@@ -30,7 +30,7 @@ void grpc_fail(struct grpc_call *call, const struct status *error)
     grpc_answer.error = *error;
 }
 
-static inline void grpc_bed_fini(void)
+static inline void grpc_double_fini(void)
 {
     buf_fini(&grpc_answer.message);
     grpc_answer = (struct grpc_answer){.n = 0};
@@ -51,7 +51,7 @@ static inline const struct status *grpc_ask_with_key(struct bed *b,
     assert_true(i < methods->n);
     call.method = &methods->at[i];
     call.who.admin.idempotency_key = key;
-    grpc_bed_fini();
+    grpc_double_fini();
     buf_init(&grpc_answer.message, WIRE_MAX);
     pb_arena_init(&a, WIRE_MAX);
     call.method->run(&call, wire_message(call.method->request, request, &a));
