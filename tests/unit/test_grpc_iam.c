@@ -1,9 +1,13 @@
 /* Tests of gateway/grpc_iam.c: IamTokenService's messages. What a token is given for is
  * test_iam_exchange.c's. */
 #include "reply_double.h"
+#include "token_call.h"
 
-#define token_call_create double_create
-#include "../../gateway/grpc_iam.c"
+#include <yandex/cloud/iam/v1/iam_token_service.pb-c.h>
+
+#define TYPE(name)     Yandex__Cloud__Iam__V1__##name
+#define EMPTY(name)    YANDEX__CLOUD__IAM__V1__##name##__INIT
+#define IDENTITY(name) YANDEX__CLOUD__IAM__V1__CREATE_IAM_TOKEN_REQUEST__IDENTITY_##name
 
 static char asked_jwt[64], asked_token[64]; /* "-": not given */
 
@@ -13,7 +17,7 @@ static void note(struct slice text, char ret[64])
                     text.data == NULL ? "-" : (const char *) text.data);
 }
 
-void double_create(struct token_call *t, struct caller *who, struct shared *s)
+void token_call_create(struct token_call *t, struct caller *who, struct shared *s)
 {
     (void) who;
     (void) s;
@@ -23,6 +27,11 @@ void double_create(struct token_call *t, struct caller *who, struct shared *s)
         status_set(&t->status, STATUS_UNAUTHENTICATED, "no");
     (void) snprintf(t->grant.token, sizeof(t->grant.token), "t1.given");
     t->grant.expires_s = 1800000000;
+}
+
+void token_call_other(const char *what, struct status *ret_error)
+{
+    status_set(ret_error, STATUS_UNIMPLEMENTED, "no %s", what);
 }
 
 static void call(const char *name, const ProtobufCMessage *request)
@@ -72,10 +81,10 @@ static void test_others(void **state)
     (void) state;
     call("CreateForServiceAccount", &request.base);
     assert_int_equal(answered.status.code, STATUS_UNIMPLEMENTED);
-    assert_non_null(strstr(answered.status.message, "CreateForServiceAccount is not supported"));
+    assert_string_equal(answered.status.message, "no CreateForServiceAccount");
     call("Revoke", &revoke.base);
     assert_int_equal(answered.status.code, STATUS_UNIMPLEMENTED);
-    assert_non_null(strstr(answered.status.message, "Revoke is not supported"));
+    assert_string_equal(answered.status.message, "no Revoke");
 }
 
 int main(void)
