@@ -396,6 +396,28 @@ static void test_stalls(void **state)
     }
 }
 
+/* Half a frame, or a head without its end, holds a connection no longer than a closed window. */
+static void test_half_frames(void **state)
+{
+    (void) state;
+    for (int kind = 0; kind < 3; kind++) {
+        h2_peer_fini(&p);
+        h2_peer_init(&p);
+        greet();
+        put_request(&in, 1, "/never", false);
+        if (kind == 0)
+            put(&in, SLICE_LIT("\0"));
+        else if (kind == 1)
+            put_frame(&in, F_HEADERS, 0, 3, SLICE_LIT("\x82"));
+        else
+            put(&in, SLICE_LIT("\0\0\x05\0\0\0\0\0\x01x"));
+        assert_int_equal(feed_at(200000), 0);
+        assert_int_equal(tick(200000 + H2_STALL_MS - 1), 0);
+        assert_int_equal(tick(200000 + H2_STALL_MS), -EPROTO);
+        expect_refusal(REFUSE_H2_STALL);
+    }
+}
+
 static void test_nothing_to_send_is_no_stall(void **state)
 {
     (void) state;
@@ -440,6 +462,7 @@ int main(void)
         TEST(test_windows_opened_for_data_are_free),
         TEST(test_dribble),
         TEST(test_stalls),
+        TEST(test_half_frames),
         TEST(test_nothing_to_send_is_no_stall),
         TEST(test_output_is_bounded),
     };
