@@ -38,6 +38,10 @@ static const struct {
     unsigned next;
     size_t limit[LISTENER_N];
 } STATES[CONN_N_STATES] = {
+    [CONN_TLS] = {"tls",
+                  TO(CONN_REQUEST) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
+                  {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms),
+                   CFG(management.header_timeout_ms)}},
     [CONN_REQUEST] = {"request",
                       TO(CONN_BODY) | TO(CONN_HANDLING) | TO(CONN_KEEPALIVE) | TO(CONN_OPEN) |
                           TO(CONN_CLOSING) | TO(CONN_CLOSED),
@@ -133,14 +137,16 @@ static void log_state(const struct conn *c, enum conn_state next)
 void conn_set_state(struct conn *c, enum conn_state next) /* the only writer of c->state */
 {
     ASSERT(STATES[c->state].next & TO(next));
+    bool goes_on = c->state == CONN_TLS && next == CONN_REQUEST; /* one time and count for both */
     log_state(c, next);
-    if (c->half_open) {
+    if (c->half_open && !goes_on) {
         c->half_open = false;
         caps_leave(&caps_of(c)->half_open, 1);
     }
     list_move(&c->worker->by_state[next], &c->in_state);
     c->state = (uint8_t) next;
-    c->since_ms = now_of(c);
+    if (!goes_on)
+        c->since_ms = now_of(c);
     arm(c);
 }
 
@@ -160,6 +166,10 @@ void conn_on_deadline(struct wheel_entry *entry)
             break;
         }
         conn_reset(c, END_NONE);
+        break;
+    case CONN_TLS:
+        conn_log_refusal(c, REFUSE_TLS_SLOW);
+        conn_reset(c, END_REFUSED);
         break;
     default:
         request_timeout(c);
@@ -183,7 +193,7 @@ static struct conn *conn_new(struct worker *w, enum metrics_listener role)
     c->worker = w;
     c->role = (uint8_t) role;
     c->transport = &TRANSPORT_TCP;
-    c->state = CONN_REQUEST;
+    c->state = w->tls[role] == NULL ? CONN_REQUEST : CONN_TLS;
     c->since_ms = uv_now(&w->loop);
     conn_draw_id(c);
     list_init(&c->in_state);
@@ -193,7 +203,7 @@ static struct conn *conn_new(struct worker *w, enum metrics_listener role)
     c->tcp.data = c;
     c->slot = worker_slot(w, c);
     w->n_conns++;
-    list_push(&w->by_state[CONN_REQUEST], &c->in_state);
+    list_push(&w->by_state[c->state], &c->in_state);
     return c;
 }
 
@@ -219,12 +229,19 @@ static int open_socket(struct conn *c, int fd)
 /* Who has waited longest without a request on the listener of `newest`, which is there itself. */
 static struct conn *oldest_half_open(struct conn *newest)
 {
-    LIST_FOREACH (it, &newest->worker->by_state[CONN_REQUEST]) {
-        struct conn *c = LIST_ENTRY(it, struct conn, in_state);
-        if (c->role == newest->role)
-            return c;
+    static const enum conn_state HALF_OPEN[] = {CONN_TLS, CONN_REQUEST};
+    struct conn *oldest = newest;
+    for (size_t i = 0; i < ARRAY_LEN(HALF_OPEN); i++) {
+        LIST_FOREACH (it, &newest->worker->by_state[HALF_OPEN[i]]) {
+            struct conn *c = LIST_ENTRY(it, struct conn, in_state);
+            if (c->role != newest->role)
+                continue;
+            if (c->since_ms < oldest->since_ms || oldest == newest)
+                oldest = c;
+            break;
+        }
     }
-    return newest;
+    return oldest;
 }
 
 static void evict(struct conn *c)
@@ -243,6 +260,17 @@ static bool make_room(struct conn *c)
     return true;
 }
 
+/* An answer would cost a handshake. */
+static void refuse_at_accept(struct conn *c)
+{
+    if (c->state == CONN_TLS) {
+        conn_log_refusal(c, REFUSE_CONN_CAP);
+        conn_reset(c, END_REFUSED);
+    } else {
+        request_refuse(c, REFUSE_CONN_CAP, NULL);
+    }
+}
+
 void conn_accept(struct worker *w, enum metrics_listener role, int fd)
 {
     CRASH_POINT("conn.accept");
@@ -259,11 +287,13 @@ void conn_accept(struct worker *w, enum metrics_listener role, int fd)
     metrics_add(&w->metrics, M_CONNECTIONS_ACCEPTED, 1);
     arm(c);
     if (!room && !make_room(c)) {
-        request_refuse(c, REFUSE_CONN_CAP, NULL);
+        refuse_at_accept(c);
         return;
     }
     if (!half_room)
         evict(oldest_half_open(c));
+    if (c->state == CONN_TLS && transport_tls_open(c, w->tls[role], false) < 0)
+        conn_reset(c, END_LOST);
 }
 
 /* --- reading --- */
@@ -297,9 +327,18 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         on_end_of_input(c, nread);
         return;
     }
-    struct slice in = slice_of(buf->base, (size_t) nread);
-    if (in.len == 0 || c->state == CONN_CLOSING)
-        return; /* 0 is "try again"; what a closing connection still gets is thrown away */
+    if (nread > 0 && c->state != CONN_CLOSING) /* 0 is "try again"; what a closing connection still
+                                                  gets is thrown away */
+        c->transport->received(c, slice_of(buf->base, (size_t) nread));
+}
+
+void conn_ended(struct conn *c)
+{
+    on_end_of_input(c, UV_EOF);
+}
+
+void conn_received(struct conn *c, struct slice in)
+{
     if (c->state == CONN_OPEN)
         session_received(c, in);
     else
@@ -533,11 +572,17 @@ static void on_closed(uv_handle_t *handle)
         buf_fini(c->unread);
     free(c->unread);
     free(c->user_agent);
+    transport_tls_free(c->tls);
     free(c);
     worker_conn_gone(w);
 }
 
 void conn_log_refusal(struct conn *c, enum refuse why)
+{
+    conn_log_refusal_because(c, why, NULL);
+}
+
+void conn_log_refusal_because(struct conn *c, enum refuse why, const char *detail)
 {
     struct worker *w = c->worker;
     c->why = (uint8_t) why;
@@ -557,6 +602,8 @@ void conn_log_refusal(struct conn *c, enum refuse why)
     log_str(&l, "reason", refuse_info(why)->name);
     log_str(&l, "stage", refuse_info(why)->stage);
     log_u64(&l, "answer", refuse_info(why)->answer);
+    if (detail != NULL)
+        log_str(&l, "detail", detail);
     log_str(&l, "peer", peer);
     log_str(&l, "conn", id);
     if (suppressed > 0)

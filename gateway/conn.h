@@ -1,6 +1,6 @@
 /* conn.h - the life of a connection: states and their limits, what it holds, how it is closed.
  *
- *   accepted > REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks, management
+ *   accepted > [TLS >] REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks, management
  * (request.c) > [HANDLING >] OPEN                            WebSocket (session.c); it is handled
  * while history is asked where to go on (resume.c) > CLOSING (lingering: our last bytes leave) >
  * CLOSED
@@ -31,6 +31,7 @@ struct resume;
 struct replay;
 
 enum conn_state {
+    CONN_TLS,
     CONN_REQUEST,
     CONN_BODY,
     CONN_HANDLING,
@@ -72,6 +73,7 @@ struct conn {
     uint32_t slot; /* in worker->slots */
     struct worker *worker;
     const struct transport *transport;
+    struct tls_link *tls; /* the transport's; NULL: plain */
     struct list in_state; /* worker->by_state[state] */
     struct wheel_entry timer;
     uint64_t since_ms;           /* in this state; loop time */
@@ -151,6 +153,10 @@ static inline bool conn_blocked(const struct conn *c)
 /* How long the peer's host has acknowledged nothing. */
 uint64_t conn_silent_ms(const struct conn *c);
 
+/* From the transport: what the peer has said, and that it will say no more. */
+void conn_received(struct conn *c, struct slice in);
+void conn_ended(struct conn *c);
+
 void conn_pause(struct conn *c); /* stops reading */
 void conn_resume(struct conn *c);
 
@@ -162,8 +168,10 @@ void conn_close(struct conn *c, enum conn_end end);
 /* The same with a reset, so that the kernel does not keep what the peer never read. */
 void conn_reset(struct conn *c, enum conn_end end);
 
-/* Counts and logs a refusal (at most 10 lines a second per reason and worker). */
+/* Counts and logs a refusal (at most 10 lines a second per reason and worker), the second with what
+ * else is known. */
 void conn_log_refusal(struct conn *c, enum refuse why);
+void conn_log_refusal_because(struct conn *c, enum refuse why, const char *detail);
 void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8]); /* "127.0.0.1:5000" */
 
 void conn_on_deadline(struct wheel_entry *entry); /* the worker's wheel */
