@@ -1,11 +1,12 @@
 /* conn.c - see conn.h. In the order things happen:
- *   conn_accept > on_alloc > on_read > request_received | session_received ... conn_linger >
- *   conn_close > on_closed > free */
+ *   conn_accept > on_alloc > on_read > request_received | session_received | grpc_received ...
+ *   conn_linger > conn_close > on_closed > free */
 #include "conn.h"
 
 #include "clock.h"
 #include "crash.h"
 #include "fanout.h"
+#include "grpc.h"
 #include "log.h"
 #include "mem.h"
 #include "replay.h"
@@ -44,9 +45,9 @@ static const struct {
                    CFG(management.header_timeout_ms)}},
     [CONN_REQUEST] = {"request",
                       TO(CONN_BODY) | TO(CONN_HANDLING) | TO(CONN_KEEPALIVE) | TO(CONN_OPEN) |
-                          TO(CONN_CLOSING) | TO(CONN_CLOSED),
+                          TO(CONN_SERVING) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
                       {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms),
-                       CFG(management.header_timeout_ms)}},
+                       CFG(management.header_timeout_ms), CFG(management.header_timeout_ms)}},
     [CONN_BODY] = {"body",
                    TO(CONN_HANDLING) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
                    {0, CFG(webhooks.body_timeout_ms), CFG(management.body_timeout_ms)}},
@@ -59,7 +60,8 @@ static const struct {
                         {0, CFG(webhooks.keepalive_timeout_ms),
                          CFG(management.keepalive_timeout_ms)}},
     [CONN_OPEN] = {"open", TO(CONN_CLOSING) | TO(CONN_CLOSED), {0, 0}}, /* session_deadline() */
-    [CONN_CLOSING] = {"closing", TO(CONN_CLOSED), {0, 0}},              /* close_ms */
+    [CONN_SERVING] = {"serving", TO(CONN_CLOSING) | TO(CONN_CLOSED), {0, 0}}, /* grpc_deadline() */
+    [CONN_CLOSING] = {"closing", TO(CONN_CLOSED), {0, 0}},                    /* close_ms */
     [CONN_CLOSED] = {"closed", 0, {0, 0}},
 };
 
@@ -110,6 +112,8 @@ static void arm(struct conn *c)
     size_t limit = STATES[c->state].limit[c->role];
     if (c->state == CONN_OPEN)
         due = session_deadline(c);
+    else if (c->state == CONN_SERVING)
+        due = grpc_deadline(c);
     else if (c->state == CONN_CLOSING)
         due = c->close_ms;
     else if (limit != 0)
@@ -150,6 +154,12 @@ void conn_set_state(struct conn *c, enum conn_state next) /* the only writer of 
     arm(c);
 }
 
+void conn_due(struct conn *c, uint64_t due_ms)
+{
+    if (!wheel_is_set(&c->timer) || due_ms < c->timer.due_ms)
+        wheel_set(&c->worker->wheel, &c->timer, due_ms);
+}
+
 void conn_on_deadline(struct wheel_entry *entry)
 {
     struct conn *c = LIST_ENTRY(entry, struct conn, timer);
@@ -157,6 +167,11 @@ void conn_on_deadline(struct wheel_entry *entry)
     case CONN_OPEN:
         session_on_deadline(c, now_of(c));
         if (c->state == CONN_OPEN)
+            arm(c);
+        break;
+    case CONN_SERVING:
+        grpc_on_deadline(c, now_of(c));
+        if (c->state == CONN_SERVING)
             arm(c);
         break;
     case CONN_CLOSING:
@@ -341,6 +356,8 @@ void conn_received(struct conn *c, struct slice in)
 {
     if (c->state == CONN_OPEN)
         session_received(c, in);
+    else if (c->role == LISTENER_GRPC)
+        grpc_received(c, in);
     else
         request_received(c, in);
 }
@@ -470,6 +487,8 @@ void conn_rest_done(struct rest *r, int status)
         fanout_unblocked(c->group, c);
         if (!conn_blocked(c))
             conn_resume(c);
+    } else if (c->state != CONN_CLOSING && c->role == LISTENER_GRPC) {
+        grpc_writable(c);
     } else if (c->state != CONN_CLOSING) {
         request_writable(c);
     } else if (c->peer_done) {
@@ -511,6 +530,7 @@ static void set_end(struct conn *c, enum conn_end end)
 static void drop_service(struct conn *c)
 {
     request_drop(c);
+    grpc_drop(c);
     resume_drop(c);
     replay_drop(c);
     http_free(c->http);

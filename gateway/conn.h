@@ -2,8 +2,8 @@
  *
  *   accepted > [TLS >] REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks, management
  * (request.c) > [HANDLING >] OPEN                            WebSocket (session.c); it is handled
- * while history is asked where to go on (resume.c) > CLOSING (lingering: our last bytes leave) >
- * CLOSED
+ * while history is asked where to go on (resume.c) > SERVING gRPC (grpc.c) > CLOSING (lingering:
+ * our last bytes leave) > CLOSED
  *
  * A connection belongs to one worker and never leaves its thread. What only some connections need
  * (a parser, a request, a half-received message, bytes that wait) hangs on pointers that are NULL
@@ -27,6 +27,7 @@ struct worker;
 struct group;
 struct exchange;
 struct rest_call;
+struct grpc_session;
 struct resume;
 struct replay;
 
@@ -37,6 +38,7 @@ enum conn_state {
     CONN_HANDLING,
     CONN_KEEPALIVE,
     CONN_OPEN,
+    CONN_SERVING,
     CONN_CLOSING,
     CONN_CLOSED,
     CONN_N_STATES
@@ -98,6 +100,7 @@ struct conn {
     struct http *http;           /* until the upgrade */
     struct exchange *exchange;   /* the webhook request in progress */
     struct rest_call *rest_call; /* the management request in progress */
+    struct grpc_session *grpc;   /* the calls on it */
     struct resume *resume;       /* its place in the history is being looked for */
     struct replay *replay;       /* it is sent messages from the store */
     struct out *out;             /* while bytes wait */
@@ -174,6 +177,8 @@ void conn_log_refusal(struct conn *c, enum refuse why);
 void conn_log_refusal_because(struct conn *c, enum refuse why, const char *detail);
 void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8]); /* "127.0.0.1:5000" */
 
+/* Something of it is due at that loop time: looks then, if not before. */
+void conn_due(struct conn *c, uint64_t due_ms);
 void conn_on_deadline(struct wheel_entry *entry); /* the worker's wheel */
 
 #endif

@@ -5,10 +5,10 @@
 
 #include "conn.h"
 
-void grpc_open(struct conn *c); /* just accepted */
+/* The session is made with the first bytes; with the client's preface the connection is SERVING. */
 void grpc_received(struct conn *c, struct slice in);
 void grpc_writable(struct conn *c);
-uint64_t grpc_deadline(const struct conn *c); /* loop time when to look again */
+uint64_t grpc_deadline(const struct conn *c); /* loop time when to look again; while SERVING */
 void grpc_on_deadline(struct conn *c, uint64_t now_ms);
 /* Takes no new calls; the connection ends when those under way are answered. */
 void grpc_drain(struct conn *c);

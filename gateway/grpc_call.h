@@ -3,12 +3,10 @@
 #ifndef GATEWAY_GRPC_CALL_H
 #define GATEWAY_GRPC_CALL_H
 
-#include "conn.h"
-#include "manage.h"
+#include "caller.h"
 #include "pb.h"
 
 #define GRPC_MAX_MESSAGE (1u << 20) /* of a request */
-#define GRPC_NAME_SIZE   65         /* of request ids and trace ids */
 
 struct grpc_call;
 
@@ -25,6 +23,8 @@ struct grpc_method {
     void (*gone)(struct grpc_call *call);
     /* Streams only, may be NULL: what was written has left. */
     void (*drained)(struct grpc_call *call);
+    /* Streams only, may be NULL: about once a second, and when the server drains. */
+    void (*tick)(struct grpc_call *call);
     bool open; /* no token is needed */
     bool client_streams, server_streams;
 };
@@ -33,9 +33,7 @@ struct grpc_call {
     struct shared *shared;
     struct manage *manage;
     const struct grpc_method *method;
-    struct admin_call admin;
-    char request_id[GRPC_NAME_SIZE], trace_id[GRPC_NAME_SIZE];
-    char idempotency_key[OPERATION_KEY_SIZE + 1];
+    struct caller who;
     char *authority;     /* ":authority", never NULL */
     struct status found; /* what is wrong with the request's contents: admin_call.found */
     void *user;          /* the method's own */
@@ -56,8 +54,8 @@ void grpc_finish(struct grpc_call *call); /* a stream ends well */
 
 static inline const struct admin_call *grpc_admin_call(struct grpc_call *call)
 {
-    call->admin.found = call->found.code == STATUS_OK ? NULL : &call->found;
-    return &call->admin;
+    call->who.admin.found = call->found.code == STATUS_OK ? NULL : &call->found;
+    return &call->who.admin;
 }
 
 /* All methods, and all services: each file below adds its own table. */

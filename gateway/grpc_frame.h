@@ -16,15 +16,17 @@ struct grpc_frame {
     size_t have;       /* bytes of the prefix */
     struct buf body;   /* of the message that is coming */
     struct buf opened; /* it decompressed */
+    bool done;         /* the message was given out */
 };
 void grpc_frame_init(struct grpc_frame *f, enum grpc_encoding encoding, size_t max);
 void grpc_frame_fini(struct grpc_frame *f); /* twice is fine */
 
-/* Takes bytes up to the end of a message. 1: *ret_message is whole, valid until the next call; 0:
- * all was taken and more is needed. *ret_used is how much was taken, also with an error. -EMSGSIZE:
- * longer than max, noticed at its prefix or, compressed, before more than max is written (no memory
- * was taken for it); -EINVAL: the flag is neither 0 nor 1; -ENOTSUP: compressed without a
- * grpc-encoding; -EBADMSG: it does not decompress; -ENOMEM. */
+/* Takes bytes up to the end of a message. 1: *ret_message is whole, valid until the next call,
+ * which frees it even when it brings nothing; 0: all was taken and more is needed. *ret_used is how
+ * much was taken, also with an error. -EMSGSIZE: longer than max, noticed at its prefix or,
+ * compressed, before more than max is written (no memory was taken for it); -EINVAL: the flag is
+ * neither 0 nor 1; -ENOTSUP: compressed without a grpc-encoding; -EBADMSG: it is not one whole gzip
+ * member; -ENOMEM. After an error only grpc_frame_fini(). */
 MUST_CHECK int grpc_frame_feed(struct grpc_frame *f, struct slice in, size_t *ret_used,
                                struct slice *ret_message);
 /* Inside a message: the stream may not end here. */

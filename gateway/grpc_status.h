@@ -5,8 +5,9 @@
 #include "buf.h"
 #include "status.h"
 
-/* Appends grpc-message's value: UTF-8 with all but printable ASCII percent-encoded, "%" too (gRPC
- * over HTTP/2: Percent-Encoded). */
+/* Appends grpc-message's value: UTF-8 with all but printable ASCII percent-encoded, "%" too, and a
+ * space at either end (gRPC over HTTP/2: Percent-Encoded). Here and below: 0, or -ENOMEM or
+ * -EMSGSIZE with nothing appended. */
 MUST_CHECK int grpc_status_message(const char *message, struct buf *out);
 /* Appends grpc-status-details-bin's value: google.rpc.Status as base64 without padding, with
  * BadRequest, yandex.cloud.quota.QuotaFailure and RequestInfo as far as the status has them, in the

@@ -20,7 +20,8 @@
 #define H2_EARLY_PER_S      33  /* and so many a second */
 #define H2_IDLE_FRAMES      200         /* SETTINGS, PING, PRIORITY, empty DATA, ... */
 #define H2_IDLE_FRAMES_MS   10000       /* in this time */
-#define H2_STALL_MS         30000       /* something to send, and no window for it */
+#define H2_STALL_MS         30000       /* something to send, and hardly any window for it */
+#define H2_DRAIN_MS         1000        /* for what is under way when we begin to drain */
 #define H2_MAX_STREAM_BYTES (64u << 20) /* that wait to be sent on one stream */
 
 struct h2;
@@ -43,8 +44,17 @@ struct h2_stream {
     void *user; /* the handler's; NULL at first */
 };
 
-/* Called from within h2_receive() and h2_tick(); may call everything below but h2_receive(),
- * h2_tick(), h2_take() and h2_free(). */
+/* Error codes (RFC 9113 section 7). */
+#define H2_NO_ERROR          0
+#define H2_INTERNAL_ERROR    2
+#define H2_REFUSED_STREAM    7
+#define H2_CANCEL            8
+#define H2_ENHANCE_YOUR_CALM 11
+
+/* Called from within h2_receive(), h2_tick() and h2_take() (what was sent is known there), never
+ * from within the calls on a stream; may call everything below but h2_receive(), h2_tick(),
+ * h2_take() and h2_free(). Once h2_trailers(), h2_reset() or h2_respond() with `end` was called for
+ * a stream, only its gone() follows. */
 struct h2_handler {
     /* `end`: no body follows. */
     void (*head)(void *ctx, struct h2_stream *s, const struct h2_head *head, bool end);
@@ -53,8 +63,9 @@ struct h2_handler {
     void (*end)(void *ctx, struct h2_stream *s); /* of the body; trailers are skipped */
     /* Everything of h2_write() has been handed to h2_take(): more may be written. */
     void (*drained)(void *ctx, struct h2_stream *s);
-    /* The stream is over: answered in full (error 0), or reset by either side. Once for each
-     * head(), also from h2_free(); `s` is gone afterwards. */
+    /* The stream is over: answered in full (error 0; what h2_take() gave or has ready ends it),
+     * or reset by either side (never 0: H2_CANCEL if the peer said NO_ERROR). Once for each head(),
+     * also from h2_free() with H2_CANCEL; `s` is gone afterwards. */
     void (*gone)(void *ctx, struct h2_stream *s, uint32_t error);
 };
 
@@ -63,20 +74,23 @@ struct h2 *h2_new(const struct h2_handler *handler, void *ctx, uint64_t now_ms);
 void h2_free(struct h2 *h); /* NULL is fine; calls gone() for what is open */
 
 /* All of `in` is taken. 0; -EPROTO: it is over, h2_refusal() says why: send what h2_take() still
- * gives (a GOAWAY), then close. */
+ * gives (a GOAWAY, none to a peer that does not speak HTTP/2), then close. */
 MUST_CHECK int h2_receive(struct h2 *h, struct slice in, uint64_t now_ms);
 /* Looks at what time does: stalls. 0 or -EPROTO as above. */
 MUST_CHECK int h2_tick(struct h2 *h, uint64_t now_ms);
-/* The next bytes to send, borrowed until the next call of anything; empty: none for now. 0;
- * -ENOMEM. */
+/* The next bytes to send, some 64 KB at most, borrowed until the next call of anything; empty: none
+ * for now. 0; -ENOMEM. h2_refusal() may be set afterwards: what nghttp2 refuses by itself is
+ * noticed when its GOAWAY is taken, if the peer had let very much output pile up before. */
 MUST_CHECK int h2_take(struct h2 *h, struct slice *ret);
 enum refuse h2_refusal(const struct h2 *h); /* REFUSE_NONE: all is well */
 bool h2_started(const struct h2 *h);        /* the client's preface and SETTINGS have come */
 size_t h2_open_streams(const struct h2 *h);
 
-/* No new streams; those that are open go on. Twice is fine. */
+/* No new streams; those that are open go on. First a GOAWAY that closes nothing, then, when the
+ * peer has answered a ping or after H2_DRAIN_MS (h2_tick()), the one that does: so requests that
+ * were under way are not lost (RFC 9113 section 6.8). Twice is fine. */
 void h2_drain(struct h2 *h);
-/* Draining or ended by the peer, and nothing is open or left to send. */
+/* Drained, ended by the peer or refused, and nothing is open (but if refused) or left to send. */
 bool h2_is_over(const struct h2 *h);
 
 /* --- a stream; field names and values are copied --- */
@@ -90,7 +104,8 @@ MUST_CHECK int h2_write(struct h2 *h, struct h2_stream *s, struct slice bytes);
  * sending it (RST_STREAM NO_ERROR, RFC 9113 section 8.1). */
 void h2_trailers(struct h2 *h, struct h2_stream *s, const struct h2_field *fields, size_t n);
 void h2_reset(struct h2 *h, struct h2_stream *s, uint32_t error);
-/* So many bytes of data() have been dealt with. */
+/* So many bytes of data() have been dealt with: the stream's window opens again. (The connection's
+ * opens at once, so that a stream nobody reads does not hold up the others.) */
 void h2_consume(struct h2 *h, struct h2_stream *s, size_t n);
 
 #endif

@@ -1,7 +1,9 @@
 /* main.c - regcastd: options, wiring, signals. No logic. */
+#include "addresses.h"
 #include "config.h"
 #include "crash.h"
 #include "deadline.h"
+#include "grpc_call.h"
 #include "letters.h"
 #include "log.h"
 #include "manage.h"
@@ -34,12 +36,6 @@
 #define EXIT_IN_USE       75   /* EX_TEMPFAIL */
 #define EXIT_NEWER        76
 #define EXIT_CONFIG       78
-
-/* The sockets of each listener, and what they are called once they are bound. */
-struct addresses {
-    int *fds[LISTENER_N];
-    char (*names[LISTENER_N])[LISTENER_NAME_SIZE];
-};
 
 struct daemon {
     struct shared shared;
@@ -97,92 +93,6 @@ static int check_templates(const char *file, const struct config *cfg)
         r = -EINVAL;
     }
     return r;
-}
-
-/* --- listeners --- */
-
-/* The sockets of all addresses, one per worker and address: fds[worker * n + address]. */
-static int bind_all(const struct config_strings *listen, size_t n_workers, int **ret_fds,
-                    char (**ret_names)[LISTENER_NAME_SIZE])
-{
-    int *fds = xcalloc(listen->n * n_workers + 1, sizeof(*fds));
-    char(*names)[LISTENER_NAME_SIZE] = xcalloc(listen->n + 1, sizeof(*names));
-    *ret_fds = fds;
-    *ret_names = names;
-    for (size_t a = 0; a < listen->n; a++) {
-        for (size_t w = 0; w < n_workers; w++) {
-            char name[LISTENER_NAME_SIZE];
-            int r = listener_bind(w == 0 ? listen->at[a] : names[a], w == 0,
-                                  &fds[w * listen->n + a], name);
-            if (r < 0) {
-                struct log_line l;
-                log_open(&l, LOG_ERROR, "main", "cannot listen");
-                log_str(&l, "address", listen->at[a]);
-                log_str(&l, "error", err_str(r));
-                log_close(&l);
-                return r;
-            }
-            memcpy(names[a], name, sizeof(name));
-        }
-    }
-    return 0;
-}
-
-static void print_names(FILE *to, const char *key, char (*names)[LISTENER_NAME_SIZE], size_t n)
-{
-    (void) fprintf(to, ",\"%s\":[", key);
-    for (size_t i = 0; i < n; i++)
-        (void) fprintf(to, "%s\"%s\"", i == 0 ? "" : ",", names[i]);
-    (void) fputs("]", to);
-}
-
-static int bind_listeners(const struct config *cfg, struct addresses *ret)
-{
-    const struct config_strings *const LISTEN[LISTENER_N] = {
-        &cfg->gateway.listen, &cfg->webhooks.listen, &cfg->management.listen};
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
-        r = bind_all(LISTEN[i], i == LISTENER_GATEWAY ? cfg->gateway.workers : 1, &ret->fds[i],
-                     &ret->names[i]);
-    return r;
-}
-
-/* Written beside and renamed, so that whoever waits for the file never reads a half of it. */
-static int write_ready_file(const char *file, const struct config *cfg, const struct addresses *at)
-{
-    char tmp[4096];
-    if (snprintf(tmp, sizeof(tmp), "%s.%d", file, (int) getpid()) >= (int) sizeof(tmp))
-        return -ENAMETOOLONG;
-    FILE *to = fopen(tmp, "w");
-    if (to == NULL)
-        return -errno;
-    (void) fprintf(to, "{\"pid\":%d", (int) getpid());
-    print_names(to, "gateway", at->names[LISTENER_GATEWAY], cfg->gateway.listen.n);
-    print_names(to, "webhooks", at->names[LISTENER_WEBHOOKS], cfg->webhooks.listen.n);
-    print_names(to, "management", at->names[LISTENER_MANAGEMENT], cfg->management.listen.n);
-    (void) fputs("}\n", to);
-    if (fclose(to) != 0 || rename(tmp, file) != 0)
-        return -errno;
-    return 0;
-}
-
-static void log_listening(const char *what, char (*names)[LISTENER_NAME_SIZE], size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct log_line l;
-        log_open(&l, LOG_INFO, "main", "listening");
-        log_str(&l, "listener", what);
-        log_str(&l, "address", names[i]);
-        log_close(&l);
-    }
-}
-
-static void log_reserved(void)
-{
-    struct log_line l;
-    log_open(&l, LOG_WARN, "main",
-             "management.grpc_listen is not part of this version and stays closed");
-    log_close(&l);
 }
 
 /* --- waking the workers --- */
@@ -349,7 +259,7 @@ static void on_front_stopped(struct worker *w)
 static uint64_t reserved_files(const struct config *cfg)
 {
     return RESERVED_FILES + (cfg->gateway.workers + 1) * (LOOP_FILES + cfg->gateway.listen.n) +
-           cfg->webhooks.listen.n + cfg->management.listen.n;
+           cfg->webhooks.listen.n + cfg->management.listen.n + cfg->management.grpc_listen.n;
 }
 
 static void log_fewer(const char *listener, uint64_t configured, uint64_t possible)
@@ -376,7 +286,8 @@ static void set_caps(struct shared *s, const struct config *cfg)
     uint64_t most = files > 2 * reserved ? files - reserved : files / 2;
     uint64_t webhooks = least(cfg->webhooks.max_connections, most / 4 + 1);
     uint64_t management = least(cfg->management.max_connections, most / 8 + 1);
-    uint64_t gateway = least(cfg->gateway.max_connections, most - webhooks - management);
+    uint64_t grpc = cfg->management.grpc_listen.n == 0 ? 0 : management;
+    uint64_t gateway = least(cfg->gateway.max_connections, most - webhooks - management - grpc);
     s->caps[LISTENER_GATEWAY] =
         (struct caps){.max_connections = gateway, .max_half_open = cfg->gateway.max_half_open};
     s->caps[LISTENER_WEBHOOKS] =
@@ -387,6 +298,10 @@ static void set_caps(struct shared *s, const struct config *cfg)
         (struct caps){.max_connections = management,
                       .max_half_open = management,
                       .max_inflight_bytes = MANAGEMENT_BODIES * cfg->management.max_body_bytes};
+    s->caps[LISTENER_GRPC] =
+        (struct caps){.max_connections = grpc,
+                      .max_half_open = grpc,
+                      .max_inflight_bytes = MANAGEMENT_BODIES * GRPC_MAX_MESSAGE};
     log_fewer("gateway", cfg->gateway.max_connections, gateway);
     log_fewer("webhooks", cfg->webhooks.max_connections, webhooks);
     log_fewer("management", cfg->management.max_connections, management);
@@ -402,14 +317,15 @@ static int make_workers(struct daemon *d, const struct addresses *at)
     for (size_t i = 0; i < LISTENER_N; i++)
         s->tickets[i] = tls_tickets_new();
     const struct worker_sockets front[] = {
-        {LISTENER_WEBHOOKS, at->fds[LISTENER_WEBHOOKS], cfg->webhooks.listen.n},
-        {LISTENER_MANAGEMENT, at->fds[LISTENER_MANAGEMENT], cfg->management.listen.n}};
+        {LISTENER_WEBHOOKS, at->fds[LISTENER_WEBHOOKS], at->n[LISTENER_WEBHOOKS]},
+        {LISTENER_MANAGEMENT, at->fds[LISTENER_MANAGEMENT], at->n[LISTENER_MANAGEMENT]},
+        {LISTENER_GRPC, at->fds[LISTENER_GRPC], at->n[LISTENER_GRPC]}};
     int r = worker_init(&d->front, s, (unsigned) s->n_workers, front, ARRAY_LEN(front));
     for (size_t i = 0; r == 0 && i < s->n_workers; i++) {
         s->workers[i].on_stopped = tell_front;
         const struct worker_sockets sockets = {
-            LISTENER_GATEWAY, at->fds[LISTENER_GATEWAY] + i * cfg->gateway.listen.n,
-            cfg->gateway.listen.n};
+            LISTENER_GATEWAY, at->fds[LISTENER_GATEWAY] + i * at->n[LISTENER_GATEWAY],
+            at->n[LISTENER_GATEWAY]};
         r = worker_init(&s->workers[i], s, (unsigned) i, &sockets, 1);
     }
     d->front.on_stopped = on_front_stopped;
@@ -461,6 +377,18 @@ static int open_pipeline(struct daemon *d)
     return 0;
 }
 
+static void tell_addresses(struct manage *m, const struct addresses *at)
+{
+    m->rest = at->names[LISTENER_MANAGEMENT];
+    m->n_rest = at->n[LISTENER_MANAGEMENT];
+    m->grpc = at->names[LISTENER_GRPC];
+    m->n_grpc = at->n[LISTENER_GRPC];
+    m->gateway = at->names[LISTENER_GATEWAY];
+    m->n_gateway = at->n[LISTENER_GATEWAY];
+    m->webhooks = at->names[LISTENER_WEBHOOKS];
+    m->n_webhooks = at->n[LISTENER_WEBHOOKS];
+}
+
 static int wire(struct daemon *d, const struct options *options)
 {
     const struct config *cfg = d->shared.cfg;
@@ -469,15 +397,10 @@ static int wire(struct daemon *d, const struct options *options)
     int r = open_pipeline(d); /* first: it takes data_dir, or says who has it */
     if (r < 0)
         return r;
-    r = bind_listeners(cfg, at);
+    r = addresses_bind(cfg, at);
     if (r < 0)
         return r;
-    d->shared.manage->rest = at->names[LISTENER_MANAGEMENT];
-    d->shared.manage->n_rest = cfg->management.listen.n;
-    d->shared.manage->gateway = at->names[LISTENER_GATEWAY];
-    d->shared.manage->n_gateway = cfg->gateway.listen.n;
-    d->shared.manage->webhooks = at->names[LISTENER_WEBHOOKS];
-    d->shared.manage->n_webhooks = cfg->webhooks.listen.n;
+    tell_addresses(d->shared.manage, at);
     r = make_workers(d, at);
     if (r == 0)
         r = watch_signals(d);
@@ -494,14 +417,10 @@ static int wire(struct daemon *d, const struct options *options)
         log_error("main", "cannot start the workers", r);
         return r;
     }
-    log_listening("gateway", at->names[LISTENER_GATEWAY], cfg->gateway.listen.n);
-    log_listening("webhooks", at->names[LISTENER_WEBHOOKS], cfg->webhooks.listen.n);
-    log_listening("management", at->names[LISTENER_MANAGEMENT], cfg->management.listen.n);
-    if (cfg->management.grpc_listen.n > 0)
-        log_reserved();
+    addresses_log(at);
     atomic_store(&d->shared.ready, true);
     if (options->ready_file != NULL)
-        r = write_ready_file(options->ready_file, cfg, at);
+        r = addresses_write(at, options->ready_file);
     if (r < 0)
         log_error("main", "cannot write the ready file", r);
     return r;
@@ -516,10 +435,7 @@ static void unwire(struct daemon *d)
      * the mail already, and a wake needs the loop's descriptors. */
     manage_free(s->manage);
     pipeline_free(d->pipeline);
-    for (size_t i = 0; i < LISTENER_N; i++) {
-        free(d->addresses.fds[i]);
-        free(d->addresses.names[i]);
-    }
+    addresses_free(&d->addresses);
     for (size_t i = 0; i < s->n_workers; i++)
         worker_fini(&s->workers[i]);
     worker_fini(&d->front);

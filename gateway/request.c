@@ -71,7 +71,7 @@ void request_answer(struct conn *c, unsigned status, const char *extra, struct s
 void request_refuse(struct conn *c, enum refuse why, const char *allow)
 {
     struct worker *w = c->worker;
-    unsigned status = refuse_info(why)->answer;
+    unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
     conn_log_refusal(c, why);
     if (status == 0) {
         conn_reset(c, END_REFUSED);

@@ -22,7 +22,8 @@ void request_answer(struct conn *c, unsigned status, const char *extra, struct s
                     bool close);
 /* The answer came later than its request: what was pipelined behind it may be read now. */
 void request_go_on(struct conn *c);
-/* Answers with the fixed refusal and ends the connection. `allow` for 405, else NULL. */
+/* Answers with the fixed refusal and ends the connection. `allow` for 405, else NULL. Where no
+ * HTTP/1.1 is spoken (gRPC) it just ends. */
 void request_refuse(struct conn *c, enum refuse why, const char *allow);
 
 #endif

@@ -4,22 +4,17 @@
  * request without a body, and at once, ending the connection, where a body would follow. */
 #include "rest.h"
 
-#include "clock.h"
-#include "log.h"
 #include "mem.h"
 #include "request.h"
 #include "rest_call.h"
 #include "rest_json.h"
 #include "worker.h"
 
-#include <arpa/inet.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BODY_AT_ONCE             65536
-#define EXTRA_SIZE               512
-#define LOG_OUTSIDERS_PER_SECOND 10
+#define BODY_AT_ONCE 65536
+#define EXTRA_SIZE   512
 
 /* --- ending --- */
 
@@ -28,7 +23,7 @@ static void call_free(struct rest_call *call)
     buf_fini(&call->body);
     free(call->query);
     free(call->host);
-    free(call->subject);
+    caller_fini(&call->who);
     free(call);
 }
 
@@ -50,41 +45,6 @@ void rest_drop(struct conn *c)
         call_free(call);
 }
 
-/* Whom we do not know cannot fill the log, as with refusals. */
-static bool may_log(const struct rest_call *call, uint64_t *ret_suppressed)
-{
-    struct shared *s = call->shared;
-    *ret_suppressed = 0;
-    if (call->admin.subject.id != NULL || caps_log(&s->refusals[REFUSE_AUTH], clock_mono_ms(),
-                                                   LOG_OUTSIDERS_PER_SECOND, ret_suppressed))
-        return true;
-    metrics_add(&s->front->metrics, M_LOG_DROPPED, 1);
-    return false;
-}
-
-static void log_answered(const struct rest_call *call, unsigned status, const struct status *error)
-{
-    struct log_line l;
-    uint64_t suppressed;
-    if (!may_log(call, &suppressed))
-        return;
-    log_open(&l, LOG_INFO, "management", "answered");
-    log_str(&l, "operation", call->route == NULL ? NULL : call->route->name);
-    log_str(&l, "id", call->id[0] == '\0' ? NULL : call->id);
-    log_str(&l, "subject", call->admin.subject.id);
-    log_str(&l, "peer", call->peer);
-    log_u64(&l, "status", status);
-    if (error != NULL) {
-        log_str(&l, "code", status_name(error->code));
-        log_str(&l, "error", error->message);
-    }
-    log_str(&l, "request_id", call->request_id);
-    log_u64(&l, "duration_us", clock_mono_us() - call->start_us);
-    if (suppressed > 0)
-        log_u64(&l, "suppressed", suppressed);
-    log_close(&l);
-}
-
 static void finish(struct rest_call *call, unsigned status, const struct status *error,
                    struct slice json, bool close)
 {
@@ -92,7 +52,7 @@ static void finish(struct rest_call *call, unsigned status, const struct status 
     char extra[EXTRA_SIZE];
     size_t len =
         (size_t) snprintf(extra, sizeof(extra), "x-request-id: %s\r\nx-server-trace-id: %s\r\n",
-                          call->request_id, call->trace_id);
+                          call->who.request_id, call->who.trace_id);
     if (status == 401)
         len += (size_t) snprintf(extra + len, sizeof(extra) - len, "WWW-Authenticate: Bearer\r\n");
     if (status == 405)
@@ -100,7 +60,11 @@ static void finish(struct rest_call *call, unsigned status, const struct status 
     if (call->retry_after_s > 0)
         (void) snprintf(extra + len, sizeof(extra) - len, "Retry-After: %u\r\n",
                         call->retry_after_s);
-    log_answered(call, status, error);
+    caller_log(&call->who, call->shared,
+               &(struct caller_answer){.operation = call->route == NULL ? NULL : call->route->name,
+                                       .id = call->id,
+                                       .http_status = status,
+                                       .error = error});
     if (c != NULL) {
         leave(call);
         request_answer(c, status, extra, json, close);
@@ -119,7 +83,7 @@ static void fail(struct rest_call *call, const struct status *error, bool close)
     struct buf json;
     buf_init(&json, REST_MAX_ANSWER);
     struct rest_json j = rest_json_begin(&json);
-    rest_json_status(&j, error, call->request_id);
+    rest_json_status(&j, error, call->who.request_id);
     unsigned status = call->http_status != 0 ? call->http_status : status_http(error->code);
     if (status == 503 && call->retry_after_s == 0)
         call->retry_after_s = 1;
@@ -145,54 +109,12 @@ void rest_reply_json(struct rest_call *call, const struct rest_json *j)
 
 /* --- the head --- */
 
-static bool is_visible(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.data[i] <= ' ' || s.data[i] > '~')
-            return false;
-    return s.len > 0;
-}
-
-static void draw_hex(struct worker *w, char ret[33])
-{
-    (void) snprintf(ret, 33, "%016" PRIx64 "%016" PRIx64, worker_random(w), worker_random(w));
-}
-
-/* The client's own, if it is one that can be put into a header; else a UUID (RFC 9562, version 4).
- */
-static void name_request(struct rest_call *call, const struct http_head *head)
-{
-    struct slice given = http_header(head, "x-request-id", NULL);
-    char hex[33];
-    draw_hex(call->c->worker, call->trace_id);
-    if (is_visible(given) && given.len < sizeof(call->request_id)) {
-        memcpy(call->request_id, given.data, given.len);
-        return;
-    }
-    draw_hex(call->c->worker, hex);
-    (void) snprintf(call->request_id, sizeof(call->request_id), "%.8s-%.4s-4%.3s-%c%.3s-%.12s", hex,
-                    hex + 8, hex + 13, "89ab"[(uint8_t) hex[16] & 3], hex + 17, hex + 20);
-}
-
-static void take_key(struct rest_call *call, const struct http_head *head)
-{
-    struct slice key = http_header(head, "idempotency-key", NULL);
-    size_t len = key.len < OPERATION_KEY_SIZE ? key.len : OPERATION_KEY_SIZE;
-    if (len > 0)
-        memcpy(call->idempotency_key, key.data, len);
-    for (size_t i = 0; i < len; i++)
-        if (key.data[i] < ' ' || key.data[i] > '~') {
-            status_violate(&call->error, "idempotency-key", "must be visible ASCII");
-            return;
-        }
-}
-
 static void take_id(struct rest_call *call, struct slice param)
 {
     int len = http_percent_decode(param, call->id, REST_MAX_ID);
     if (len == -EMSGSIZE)
         status_violate(&call->error, "id", "must be at most %d characters", REST_MAX_ID);
-    else if (len < 0 || !is_visible(slice_of(call->id, (size_t) len)))
+    else if (len < 0 || !slice_is_visible(slice_of(call->id, (size_t) len)))
         status_violate(&call->error, "id", "is malformed");
     call->id[len < 0 ? 0 : len] = '\0';
 }
@@ -213,83 +135,6 @@ static void find_route(struct rest_call *call, const struct http_head *head)
     }
 }
 
-/* --- who asks --- */
-
-static bool is_address(struct slice host)
-{
-    struct in6_addr v6;
-    struct in_addr v4;
-    char text[INET6_ADDRSTRLEN];
-    bool bracket = host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']';
-    if (bracket)
-        host = slice_sub(host, 1, host.len - 1);
-    if (host.len >= sizeof(text))
-        return false;
-    memcpy(text, host.data, host.len);
-    text[host.len] = '\0';
-    return bracket ? inet_pton(AF_INET6, text, &v6) == 1 : inet_pton(AF_INET, text, &v4) == 1;
-}
-
-static struct slice without_port(struct slice host)
-{
-    for (size_t i = host.len; i-- > 0 && host.data[i] != ']';)
-        if (host.data[i] == ':')
-            return slice_sub(host, 0, i);
-    return host;
-}
-
-/* Where nobody has to say who he is, a page in the operator's browser must not be able to ask: not
- * by a name of its own that leads here, and not from its own origin. */
-static enum refuse check_browser(const struct http_head *head)
-{
-    struct slice name = without_port(head->host), origin = http_header(head, "origin", NULL);
-    if (!is_address(name) && !slice_eq_nocase(name, SLICE_LIT("localhost")))
-        return REFUSE_MISDIRECTED;
-    struct slice scheme = SLICE_LIT("http://");
-    if (origin.data != NULL && origin.len > 0 &&
-        (origin.len <= scheme.len || !slice_eq_nocase(slice_from(origin, scheme.len), head->host)))
-        return REFUSE_ORIGIN;
-    return REFUSE_NONE;
-}
-
-static void address_of(const struct conn *c, struct sockaddr_storage *ret)
-{
-    *ret = (struct sockaddr_storage){.ss_family = AF_INET6};
-    if (IN6_IS_ADDR_V4MAPPED(&c->peer)) {
-        ret->ss_family = AF_INET;
-        memcpy(&((struct sockaddr_in *) ret)->sin_addr, &c->peer.s6_addr[12], 4);
-    } else {
-        ((struct sockaddr_in6 *) ret)->sin6_addr = c->peer;
-    }
-}
-
-static void authenticate(struct rest_call *call, const struct http_head *head)
-{
-    struct manage *m = call->manage;
-    struct metrics *metrics = &call->c->worker->metrics;
-    struct sockaddr_storage peer;
-    struct slice authorization = http_header(head, "authorization", NULL);
-    uint64_t now = clock_mono_ms();
-    address_of(call->c, &peer);
-    call->retry_after_s =
-        iam_is_open(m->iam) ? 0 : auth_limit_wait_s(m->limit, (const struct sockaddr *) &peer, now);
-    if (call->retry_after_s > 0) {
-        status_set(&call->error, STATUS_RESOURCE_EXHAUSTED,
-                   "Too many failed attempts to authenticate from this address");
-    } else if (iam_authenticate(m->iam, authorization, clock_wall_ms() / 1000,
-                                &call->admin.subject) == 0) {
-        auth_limit_succeeded(m->limit, (const struct sockaddr *) &peer);
-        call->subject = xslicedup(slice_str(call->admin.subject.id)); /* outlives a reload */
-        call->admin.subject.id = call->subject;
-        return;
-    } else {
-        if (authorization.len > 0) /* who presents nothing guesses nothing */
-            auth_limit_failed(m->limit, (const struct sockaddr *) &peer, now);
-        status_set(&call->error, STATUS_UNAUTHENTICATED, "Token is invalid or has expired.");
-    }
-    metrics_add(metrics, M_MANAGEMENT_UNAUTHENTICATED, 1);
-}
-
 /* --- a request --- */
 
 static struct rest_call *call_new(struct conn *c)
@@ -302,12 +147,8 @@ static struct rest_call *call_new(struct conn *c)
     call->manage = s->manage;
     call->query = xslicedup(head->query);
     call->host = xslicedup(head->host);
-    call->start_us = clock_mono_us();
-    call->admin.idempotency_key = call->idempotency_key;
-    call->admin.request_id = call->request_id;
     buf_init(&call->body, s->cfg->management.max_body_bytes);
-    conn_peer_name(c, call->peer);
-    name_request(call, head);
+    caller_init(&call->who, c, http_header(head, "x-request-id", NULL));
     c->rest_call = call;
     return call;
 }
@@ -340,8 +181,9 @@ void rest_begin(struct conn *c)
 {
     const struct http_head *head = http_get_head(c->http);
     struct shared *s = c->worker->shared;
-    enum refuse why = s->manage == NULL              ? REFUSE_NOT_FOUND
-                      : iam_is_open(s->manage->iam)  ? check_browser(head)
+    enum refuse why = s->manage == NULL ? REFUSE_NOT_FOUND
+                      : iam_is_open(s->manage->iam)
+                          ? caller_check_browser(head->host, http_header(head, "origin", NULL))
                       : head->method == HTTP_M_OTHER ? REFUSE_METHOD
                                                      : REFUSE_NONE;
     if (why != REFUSE_NONE) {
@@ -351,8 +193,9 @@ void rest_begin(struct conn *c)
     struct rest_call *call = call_new(c);
     find_route(call, head);
     if (call->route != NULL && !call->route->open)
-        authenticate(call, head); /* before what else is wrong is told */
-    take_key(call, head);
+        caller_authenticate(&call->who, c, http_header(head, "authorization", NULL), &call->error,
+                            &call->retry_after_s); /* before what else is wrong is told */
+    caller_take_key(&call->who, http_header(head, "idempotency-key", NULL), &call->error);
     if (!head->has_body)
         return;
     if (call->error.code != STATUS_OK)

@@ -4,13 +4,11 @@
 #ifndef GATEWAY_REST_CALL_H
 #define GATEWAY_REST_CALL_H
 
-#include "conn.h"
-#include "manage.h"
+#include "caller.h"
 #include "rest_json.h"
 #include "rest_route.h"
 
 #define REST_MAX_ID     50 /* the API's limit for ids */
-#define REST_NAME_SIZE  65 /* of request ids and trace ids */
 #define REST_MAX_ANSWER (64u << 20)
 
 struct rest_call {
@@ -20,13 +18,8 @@ struct rest_call {
     const struct rest_route *route; /* NULL: none was found */
     char id[REST_MAX_ID + 1];       /* the path's parameter, decoded */
     char *query, *host;             /* as sent */
-    char *subject;                  /* who calls, as admin.subject has it */
+    struct caller who;
     struct buf body;
-    struct admin_call admin;
-    char request_id[REST_NAME_SIZE], trace_id[REST_NAME_SIZE];
-    char idempotency_key[OPERATION_KEY_SIZE + 1]; /* one too many, so that a long one is seen */
-    char peer[INET6_ADDRSTRLEN + 8];
-    uint64_t start_us;
     bool submitted;
     struct status error; /* what is wrong already; OK: run it */
     struct status found; /* what is wrong with the request's contents: admin_call.found */
@@ -42,8 +35,8 @@ void rest_fail(struct rest_call *call, const struct status *error);
 /* The transport's findings, to be answered after the caller's rights were looked at. */
 static inline const struct admin_call *rest_admin_call(struct rest_call *call)
 {
-    call->admin.found = call->found.code == STATUS_OK ? NULL : &call->found;
-    return &call->admin;
+    call->who.admin.found = call->found.code == STATUS_OK ? NULL : &call->found;
+    return &call->who.admin;
 }
 
 /* rest_trigger.c */

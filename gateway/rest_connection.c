@@ -78,7 +78,7 @@ static void on_done(struct connections_ask *ask)
 static bool may(struct rest_call *call, enum iam_permission p)
 {
     struct status error = {.code = STATUS_OK};
-    if (!admin_may_connections(call->manage->admin, &call->admin, p, &error)) {
+    if (!admin_may_connections(call->manage->admin, &call->who.admin, p, &error)) {
         rest_fail(call, &error);
         return false;
     }

@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "fanout.h"
+#include "grpc.h"
 #include "log.h"
 #include "mem.h"
 #include "session.h"
@@ -123,6 +124,9 @@ static void drain_connections(struct worker *w, uint64_t now)
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_OPEN]) {
         session_drain(LIST_ENTRY(it, struct conn, in_state),
                       spread == 0 ? now : now + worker_random(w) % spread);
+    }
+    LIST_FOREACH_SAFE (it, &w->by_state[CONN_SERVING]) {
+        grpc_drain(LIST_ENTRY(it, struct conn, in_state));
     }
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_KEEPALIVE]) {
         conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);

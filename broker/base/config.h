@@ -124,7 +124,7 @@ struct config {
         struct config_tls tls;
     } webhooks;
     struct {
-        struct config_strings listen, grpc_listen; /* the second: served by a later version */
+        struct config_strings listen, grpc_listen; /* REST; gRPC */
         uint64_t max_triggers, max_connections, max_body_bytes;
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
         struct config_tls tls; /* of both */

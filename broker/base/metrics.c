@@ -53,6 +53,7 @@ const char *const LISTENERS[LISTENER_N] = {
     [LISTENER_GATEWAY] = "gateway",
     [LISTENER_WEBHOOKS] = "webhooks",
     [LISTENER_MANAGEMENT] = "management",
+    [LISTENER_GRPC] = "grpc",
 };
 
 /* The cell's thread is its only writer, so nothing can come between load and store. */
@@ -92,6 +93,12 @@ void metrics_answer(struct metrics *m, enum metrics_listener where, unsigned sta
     while (i < ARRAY_LEN(STATUSES) && STATUSES[i] != status)
         i++;
     add(&m->answer[where][i], 1);
+}
+
+void metrics_call(struct metrics *m, unsigned code)
+{
+    ASSERT(code < METRICS_CODES);
+    add(&m->call[code], 1);
 }
 
 void metrics_observe(struct metrics *m, enum metrics_histogram h, uint64_t value)
@@ -167,6 +174,19 @@ static int print_answers(const struct metrics *const *all, size_t n, struct buf 
     return r;
 }
 
+static int print_calls(const struct metrics *const *all, size_t n, struct buf *out)
+{
+    int r = print_head(out, "regcast_grpc_calls_total", "counter",
+                       "gRPC calls answered, by status code.");
+    for (size_t code = 0; r == 0 && code < METRICS_CODES; code++) {
+        uint64_t value = SUM(call[code]);
+        if (value > 0)
+            r = buf_printf(out, "regcast_grpc_calls_total{code=\"%zu\"} %" PRIu64 "\n", code,
+                           value);
+    }
+    return r;
+}
+
 static int print_histogram(const struct metrics *const *all, size_t n, size_t h, struct buf *out)
 {
     const char *family = HISTOGRAMS[h].family;
@@ -194,6 +214,8 @@ int metrics_print(const struct metrics *const *all, size_t n, struct buf *out)
         r = print_rejects(all, n, out);
     if (r == 0)
         r = print_answers(all, n, out);
+    if (r == 0)
+        r = print_calls(all, n, out);
     for (size_t h = 0; r == 0 && h < H_N; h++)
         r = print_histogram(all, n, h, out);
     return r;

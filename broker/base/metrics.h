@@ -11,8 +11,14 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum metrics_listener { LISTENER_GATEWAY, LISTENER_WEBHOOKS, LISTENER_MANAGEMENT, LISTENER_N };
-extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "management" */
+enum metrics_listener {
+    LISTENER_GATEWAY,
+    LISTENER_WEBHOOKS,
+    LISTENER_MANAGEMENT,
+    LISTENER_GRPC,
+    LISTENER_N
+};
+extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "management", "grpc" */
 
 /* X(id, family, labels, help). Lines of one family stand together; the first has the help. */
 // clang-format off
@@ -132,17 +138,20 @@ struct histogram {
 
 /* HTTP statuses that are counted one by one; the last cell counts all others. */
 #define METRICS_STATUSES 26
+#define METRICS_CODES    17 /* of gRPC: google.rpc.Code */
 
 struct metrics {
     _Atomic uint64_t counter[METRIC_N];
     _Atomic uint64_t reject[LISTENER_N][REFUSE_N];
     _Atomic uint64_t answer[LISTENER_N][METRICS_STATUSES];
+    _Atomic uint64_t call[METRICS_CODES];
     struct histogram histogram[H_N];
 };
 
 void metrics_add(struct metrics *m, enum metric id, uint64_t n); /* the owner's thread */
 void metrics_refuse(struct metrics *m, enum metrics_listener where, enum refuse why);
 void metrics_answer(struct metrics *m, enum metrics_listener where, unsigned status);
+void metrics_call(struct metrics *m, unsigned code); /* a gRPC call was answered with it */
 void metrics_observe(struct metrics *m, enum metrics_histogram h, uint64_t value);
 uint64_t metrics_get(const struct metrics *const *all, size_t n, enum metric id); /* any thread */
 

@@ -11,6 +11,7 @@
 #define NAME_STAGE_HANDSHAKE "handshake"
 #define NAME_STAGE_WEBHOOK   "webhook"
 #define NAME_STAGE_FRAMES    "frames"
+#define NAME_STAGE_H2        "h2"
 
 static const struct refuse_info INFO[REFUSE_N] = {[REFUSE_NONE] = {"none", "none", 0},
 #define X(id, name, stage, answer) [id] = {name, NAME_##stage, answer},

@@ -1,6 +1,7 @@
 /* refuse.h - every reason to refuse what a peer sent, in one table: its name in logs and metrics,
  * the stage it belongs to, and the HTTP status or WebSocket close code that tells the peer. The
- * names are those of the project's security test list (HP-*, WS-*, FR-*, JS-*, LM-*). Any thread.
+ * names are those of the project's security test list (HP-*, WS-*, FR-*, JS-*, LM-*, AP-*). Any
+ * thread.
  */
 #ifndef BASE_REFUSE_H
 #define BASE_REFUSE_H
@@ -14,7 +15,8 @@ enum refuse_stage {
     STAGE_BODY,
     STAGE_HANDSHAKE,
     STAGE_WEBHOOK,
-    STAGE_FRAMES
+    STAGE_FRAMES,
+    STAGE_H2
 };
 
 // clang-format off
@@ -89,7 +91,13 @@ enum refuse_stage {
     X(REFUSE_INFLATERS,        "inflaters",        STAGE_FRAMES,    1013) \
     X(REFUSE_HISTORY,          "history_lost",     STAGE_FRAMES,    4009) \
     X(REFUSE_HISTORY_FAILED,   "history_failed",   STAGE_FRAMES,    1011) \
-    X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013)
+    X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013) \
+    X(REFUSE_H2_PREFACE,       "h2_preface",       STAGE_H2,           0) \
+    X(REFUSE_H2_PROTOCOL,      "h2_protocol",      STAGE_H2,           0) \
+    X(REFUSE_H2_HEADERS,       "h2_headers",       STAGE_H2,           0) \
+    X(REFUSE_H2_EARLY,         "h2_early",         STAGE_H2,           0) \
+    X(REFUSE_H2_IDLE,          "h2_idle",          STAGE_H2,           0) \
+    X(REFUSE_H2_STALL,         "h2_stall",         STAGE_H2,           0)
 // clang-format on
 
 enum refuse {
@@ -103,7 +111,8 @@ enum refuse {
 struct refuse_info {
     const char *name;  /* label `reason` */
     const char *stage; /* label `stage` */
-    uint16_t answer;   /* HTTP status, close code (>= 1000), or 0: the connection is just closed */
+    uint16_t answer;   /* HTTP status, close code (>= 1000), or 0: the connection is just closed
+                        * (HTTP/2: after a GOAWAY) */
 };
 
 const struct refuse_info *refuse_info(enum refuse why); /* of REFUSE_NONE: name "none", answer 0 */

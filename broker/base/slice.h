@@ -49,12 +49,22 @@ static inline bool slice_eq(struct slice a, struct slice b)
 static inline bool slice_eq_nocase(struct slice a, struct slice b)
 {
     return a.len == b.len &&
-           (a.len == 0 || strncasecmp((const char *) a.data, (const char *) b.data, a.len) == 0);
+           (a.len == 0 || (a.data != NULL && b.data != NULL &&
+                           strncasecmp((const char *) a.data, (const char *) b.data, a.len) == 0));
 }
 
 static inline bool slice_eq_str(struct slice a, const char *s)
 {
     return slice_eq(a, slice_str(s));
+}
+
+/* Not empty, and nothing but ASCII that can be seen. */
+static inline bool slice_is_visible(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.data[i] <= ' ' || s.data[i] > '~')
+            return false;
+    return s.len > 0;
 }
 
 #endif

@@ -170,17 +170,18 @@ describe('the daemon', () => {
             makeConfig({
                 gateway: { listen: ['127.0.0.1:0', '127.0.0.1:0'] },
                 webhooks: { listen: ['127.0.0.1:0', '127.0.0.1:0'] },
-                management: { listen: ['127.0.0.1:0', '127.0.0.1:0'] },
+                management: { listen: ['127.0.0.1:0', '127.0.0.1:0'], grpc_listen: ['127.0.0.1:0', '127.0.0.1:0'] },
             }),
         );
         defer(t, () => daemon.stop());
-        assert.deepEqual(Object.keys(daemon.ready), ['pid', 'gateway', 'webhooks', 'management']);
-        const ports = [...daemon.ready.gateway, ...daemon.ready.webhooks, ...daemon.ready.management].map((address) => {
+        assert.deepEqual(Object.keys(daemon.ready), ['pid', 'gateway', 'webhooks', 'management', 'grpc']);
+        const { pid, ...addresses } = daemon.ready;
+        const ports = Object.values(addresses).flat().map((address) => {
             const m = /^127\.0\.0\.1:(\d+)$/.exec(address);
             assert.ok(m && Number(m[1]) > 0, address);
             return Number(m[1]);
         });
-        assert.equal(new Set(ports).size, 6);
+        assert.equal(new Set(ports).size, 8);
         const clients = [];
         for (const port of ports.slice(0, 2)) {
             clients.push(await Client.open(`ws://127.0.0.1:${port}/`));
@@ -188,7 +189,7 @@ describe('the daemon', () => {
         }
         for (const port of ports.slice(2, 4))
             assert.equal((await daemon.request('GET', '/readyz', { port })).status, 200);
-        for (const port of ports.slice(4))
+        for (const port of ports.slice(4, 6))
             assert.equal((await daemon.request('GET', '/endpoints', { port })).status, 200);
         const event = newImage('team/app');
         await daemon.accept([event]);

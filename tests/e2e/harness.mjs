@@ -246,6 +246,7 @@ export class Daemon {
         d.port = Number(d.ready.gateway[0].split(':').at(-1));
         d.webhookPort = Number(d.ready.webhooks[0].split(':').at(-1));
         d.managementPort = Number(d.ready.management[0].split(':').at(-1));
+        d.grpcPort = d.ready.grpc.length > 0 ? Number(d.ready.grpc[0].split(':').at(-1)) : null;
         return d;
     }
 

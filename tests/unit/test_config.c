@@ -75,7 +75,7 @@ static void test_the_default_file(void **state)
     assert_string_equal(cfg->gateway.paths[2].path, "/teams/{team}");
     assert_string_equal(cfg->webhooks.listen.at[0], "127.0.0.1:8081");
     assert_string_equal(cfg->management.listen.at[0], "127.0.0.1:8082");
-    assert_int_equal(cfg->management.grpc_listen.n, 0);
+    assert_string_equal(cfg->management.grpc_listen.at[0], "127.0.0.1:8083");
     assert_int_equal(cfg->n_registries, 1);
     assert_string_equal(cfg->registries[0].id, "crtregistry000000001");
     assert_string_equal(cfg->registries[0].kind, "distribution");

@@ -27,6 +27,7 @@ static const struct {
     {REFUSE_DEFLATE, "deflate", "frames", 1007},
     {REFUSE_INFLATERS, "inflaters", "frames", 1013},
     {REFUSE_SLOW, "slow", "frames", 1013},
+    {REFUSE_H2_EARLY, "h2_early", "h2", 0},
 };
 
 static void test_info(void **state)

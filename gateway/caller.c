@@ -1,0 +1,172 @@
+/* caller.c - see caller.h. */
+#include "caller.h"
+
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "worker.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LOG_OUTSIDERS_PER_SECOND 10
+
+/* --- a call's names --- */
+
+static void draw_hex(struct worker *w, char ret[33])
+{
+    (void) snprintf(ret, 33, "%016" PRIx64 "%016" PRIx64, worker_random(w), worker_random(w));
+}
+
+static void name_request(struct caller *who, struct worker *w, struct slice given)
+{
+    char hex[33];
+    draw_hex(w, who->trace_id);
+    if (slice_is_visible(given) && given.len < sizeof(who->request_id)) {
+        memcpy(who->request_id, given.data, given.len);
+        return;
+    }
+    draw_hex(w, hex);
+    (void) snprintf(who->request_id, sizeof(who->request_id), "%.8s-%.4s-4%.3s-%c%.3s-%.12s", hex,
+                    hex + 8, hex + 13, "89ab"[(uint8_t) hex[16] & 3], hex + 17, hex + 20);
+}
+
+void caller_init(struct caller *who, struct conn *c, struct slice request_id)
+{
+    *who = (struct caller){.start_us = clock_mono_us()};
+    who->admin.idempotency_key = who->idempotency_key;
+    who->admin.request_id = who->request_id;
+    conn_peer_name(c, who->peer);
+    name_request(who, c->worker, request_id);
+}
+
+void caller_fini(struct caller *who)
+{
+    free(who->subject);
+}
+
+void caller_take_key(struct caller *who, struct slice key, struct status *error)
+{
+    size_t len = key.len < OPERATION_KEY_SIZE ? key.len : OPERATION_KEY_SIZE;
+    if (len > 0)
+        memcpy(who->idempotency_key, key.data, len);
+    for (size_t i = 0; i < len; i++)
+        if (key.data[i] < ' ' || key.data[i] > '~') {
+            status_violate(error, "idempotency-key", "must be visible ASCII");
+            return;
+        }
+}
+
+/* --- who it is --- */
+
+static void address_of(const struct conn *c, struct sockaddr_storage *ret)
+{
+    *ret = (struct sockaddr_storage){.ss_family = AF_INET6};
+    if (IN6_IS_ADDR_V4MAPPED(&c->peer)) {
+        ret->ss_family = AF_INET;
+        memcpy(&((struct sockaddr_in *) ret)->sin_addr, &c->peer.s6_addr[12], 4);
+    } else {
+        ((struct sockaddr_in6 *) ret)->sin6_addr = c->peer;
+    }
+}
+
+void caller_authenticate(struct caller *who, const struct conn *c, struct slice authorization,
+                         struct status *error, unsigned *ret_retry_after_s)
+{
+    struct manage *m = c->worker->shared->manage;
+    struct sockaddr_storage peer;
+    uint64_t now = clock_mono_ms();
+    address_of(c, &peer);
+    *ret_retry_after_s =
+        iam_is_open(m->iam) ? 0 : auth_limit_wait_s(m->limit, (const struct sockaddr *) &peer, now);
+    if (*ret_retry_after_s > 0) {
+        status_set(error, STATUS_RESOURCE_EXHAUSTED,
+                   "Too many failed attempts to authenticate from this address");
+    } else if (iam_authenticate(m->iam, authorization, clock_wall_ms() / 1000,
+                                &who->admin.subject) == 0) {
+        auth_limit_succeeded(m->limit, (const struct sockaddr *) &peer);
+        who->subject = xslicedup(slice_str(who->admin.subject.id));
+        who->admin.subject.id = who->subject;
+        return;
+    } else {
+        if (authorization.len > 0) /* who presents nothing guesses nothing */
+            auth_limit_failed(m->limit, (const struct sockaddr *) &peer, now);
+        status_set(error, STATUS_UNAUTHENTICATED, "Token is invalid or has expired.");
+    }
+    metrics_add(&c->worker->metrics, M_MANAGEMENT_UNAUTHENTICATED, 1);
+}
+
+/* --- browsers --- */
+
+static bool is_address(struct slice host)
+{
+    struct in6_addr v6;
+    struct in_addr v4;
+    char text[INET6_ADDRSTRLEN];
+    bool bracket = host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']';
+    if (bracket)
+        host = slice_sub(host, 1, host.len - 1);
+    if (host.len == 0 || host.len >= sizeof(text))
+        return false;
+    memcpy(text, host.data, host.len);
+    text[host.len] = '\0';
+    return bracket ? inet_pton(AF_INET6, text, &v6) == 1 : inet_pton(AF_INET, text, &v4) == 1;
+}
+
+static struct slice without_port(struct slice host)
+{
+    for (size_t i = host.len; i-- > 0 && host.data[i] != ']';)
+        if (host.data[i] == ':')
+            return slice_sub(host, 0, i);
+    return host;
+}
+
+enum refuse caller_check_browser(struct slice host, struct slice origin)
+{
+    struct slice name = without_port(host), scheme = SLICE_LIT("http://");
+    if (!is_address(name) && !slice_eq_nocase(name, SLICE_LIT("localhost")))
+        return REFUSE_MISDIRECTED;
+    if (origin.len > 0 &&
+        (origin.len <= scheme.len || !slice_eq_nocase(slice_from(origin, scheme.len), host)))
+        return REFUSE_ORIGIN;
+    return REFUSE_NONE;
+}
+
+/* --- the log --- */
+
+/* Whom we do not know cannot fill the log, as with refusals. */
+static bool may_log(const struct caller *who, struct shared *s, uint64_t *ret_suppressed)
+{
+    *ret_suppressed = 0;
+    if (who->admin.subject.id != NULL || caps_log(&s->refusals[REFUSE_AUTH], clock_mono_ms(),
+                                                  LOG_OUTSIDERS_PER_SECOND, ret_suppressed))
+        return true;
+    metrics_add(&s->front->metrics, M_LOG_DROPPED, 1);
+    return false;
+}
+
+void caller_log(const struct caller *who, struct shared *s, const struct caller_answer *answer)
+{
+    struct log_line l;
+    uint64_t suppressed;
+    if (!may_log(who, s, &suppressed))
+        return;
+    log_open(&l, LOG_INFO, "management", "answered");
+    log_str(&l, "operation", answer->operation);
+    log_str(&l, "id", answer->id == NULL || answer->id[0] == '\0' ? NULL : answer->id);
+    log_str(&l, "subject", who->admin.subject.id);
+    log_str(&l, "peer", who->peer);
+    if (answer->http_status != 0)
+        log_u64(&l, "status", answer->http_status);
+    if (answer->error != NULL) {
+        log_str(&l, "code", status_name(answer->error->code));
+        log_str(&l, "error", answer->error->message);
+    }
+    log_str(&l, "request_id", who->request_id);
+    log_u64(&l, "duration_us", clock_mono_us() - who->start_us);
+    if (suppressed > 0)
+        log_u64(&l, "suppressed", suppressed);
+    log_close(&l);
+}

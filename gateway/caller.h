@@ -1,0 +1,48 @@
+/* caller.h - who asks on a management listener, and what the answer is called in the log: the same
+ * for REST and gRPC. Front's thread. */
+#ifndef GATEWAY_CALLER_H
+#define GATEWAY_CALLER_H
+
+#include "conn.h"
+#include "manage.h"
+
+struct shared;
+
+#define CALLER_NAME_SIZE 65 /* of request ids and trace ids */
+
+struct caller {
+    struct admin_call
+        admin; /* for the operation; its subject once caller_authenticate() was fine */
+    char request_id[CALLER_NAME_SIZE], trace_id[CALLER_NAME_SIZE]; /* they come with the answer */
+    char idempotency_key[OPERATION_KEY_SIZE + 1]; /* one too many, so that a long one is seen */
+    char peer[INET6_ADDRSTRLEN + 8];
+    char *subject; /* as admin.subject has it: outlives a reload */
+    uint64_t start_us;
+};
+/* Of a request on the connection. Its id is `request_id`, the client's own, if that can be put into
+ * a header; else a UUID (RFC 9562, version 4). The caller may not move: admin points into it. */
+void caller_init(struct caller *who, struct conn *c, struct slice request_id);
+void caller_fini(struct caller *who);
+
+/* Takes an idempotency-key; what is wrong with it is added to the error. */
+void caller_take_key(struct caller *who, struct slice key, struct status *error);
+/* Of an Authorization header. *error is set when it does not do, with *ret_retry_after_s when the
+ * peer has tried too often (else 0). */
+void caller_authenticate(struct caller *who, const struct conn *c, struct slice authorization,
+                         struct status *error, unsigned *ret_retry_after_s);
+/* Where nobody has to say who he is, a page in the operator's browser must not be able to ask: not
+ * by a name of its own that leads here, and not from its own origin. REFUSE_NONE,
+ * REFUSE_MISDIRECTED or REFUSE_ORIGIN. `host` is Host's value or ":authority"; an empty origin is
+ * none. */
+enum refuse caller_check_browser(struct slice host, struct slice origin);
+
+/* Logs that a call was answered. Lines about whom we do not know are limited. */
+struct caller_answer {
+    const char *operation;      /* NULL: none was found */
+    const char *id;             /* of what it was about; NULL or "": not known */
+    unsigned http_status;       /* 0: gRPC */
+    const struct status *error; /* NULL: it worked */
+};
+void caller_log(const struct caller *who, struct shared *s, const struct caller_answer *answer);
+
+#endif

@@ -1,0 +1,48 @@
+/* grpc_method.c - all gRPC methods that there are: see grpc_call.h. */
+#include "grpc_call.h"
+
+static const struct grpc_methods *const ALL[] = {
+    &GRPC_HEALTH,
+};
+
+const struct grpc_method *grpc_method_find(struct slice path, bool *ret_service)
+{
+    const uint8_t *slash = path.len < 2 ? NULL : memrchr(path.data, '/', path.len);
+    *ret_service = false;
+    if (slash == NULL || path.data[0] != '/' || slash == path.data)
+        return NULL;
+    size_t at = (size_t) (slash - path.data);
+    struct slice service = slice_sub(path, 1, at), name = slice_from(path, at + 1);
+    for (size_t i = 0; i < ARRAY_LEN(ALL); i++)
+        for (size_t k = 0; k < ALL[i]->n; k++) {
+            const struct grpc_method *method = &ALL[i]->at[k];
+            if (!slice_eq_str(service, method->service))
+                continue;
+            *ret_service = true;
+            if (slice_eq_str(name, method->name))
+                return method;
+        }
+    return NULL;
+}
+
+/* The first service after that one by name; NULL: the very first. */
+static const char *service_after(const char *last)
+{
+    const char *next = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(ALL); i++)
+        for (size_t k = 0; k < ALL[i]->n; k++) {
+            const char *service = ALL[i]->at[k].service;
+            if ((last == NULL || strcmp(service, last) > 0) &&
+                (next == NULL || strcmp(service, next) < 0))
+                next = service;
+        }
+    return next;
+}
+
+const char *grpc_method_service(size_t n)
+{
+    const char *service = service_after(NULL);
+    while (service != NULL && n-- > 0)
+        service = service_after(service);
+    return service;
+}
