@@ -23,9 +23,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HALF_OPEN_GRACE_MS      1000
-#define ANSWER_RETRY_MS         500
-#define LOG_REFUSALS_PER_SECOND 10
+#define HALF_OPEN_GRACE_MS 1000
+#define ANSWER_RETRY_MS    500
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
@@ -42,7 +41,7 @@ static const struct {
     [CONN_TLS] = {"tls",
                   TO(CONN_REQUEST) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
                   {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms),
-                   CFG(management.header_timeout_ms)}},
+                   CFG(management.header_timeout_ms), CFG(management.header_timeout_ms)}},
     [CONN_REQUEST] = {"request",
                       TO(CONN_BODY) | TO(CONN_HANDLING) | TO(CONN_KEEPALIVE) | TO(CONN_OPEN) |
                           TO(CONN_SERVING) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
@@ -65,12 +64,6 @@ static const struct {
     [CONN_CLOSED] = {"closed", 0, {0, 0}},
 };
 
-static const char *const END_NAMES[] = {
-    [END_NONE] = "none", [END_PEER] = "peer",         [END_LOST] = "lost",
-    [END_IDLE] = "idle", [END_LIFETIME] = "lifetime", [END_PONG] = "pong",
-    [END_SLOW] = "slow", [END_REFUSED] = "refused",   [END_DRAIN] = "drain",
-    [END_DONE] = "done", [END_API] = "api",
-};
 static const enum metric END_METRICS[] = {
     [END_NONE] = M_CLOSED_LOST, [END_PEER] = M_CLOSED_PEER,         [END_LOST] = M_CLOSED_LOST,
     [END_IDLE] = M_CLOSED_IDLE, [END_LIFETIME] = M_CLOSED_LIFETIME, [END_PONG] = M_CLOSED_PONG,
@@ -123,26 +116,11 @@ static void arm(struct conn *c)
     wheel_set(&c->worker->wheel, &c->timer, due);
 }
 
-/* With log_level debug, these lines tell a connection's life. */
-static void log_state(const struct conn *c, enum conn_state next)
-{
-    if (!log_on(LOG_DEBUG))
-        return;
-    char id[ID_SIZE];
-    conn_id(c, id);
-    struct log_line l;
-    log_open(&l, LOG_DEBUG, "conn", "state");
-    log_str(&l, "conn", id);
-    log_str(&l, "from", conn_state_name((enum conn_state) c->state));
-    log_str(&l, "to", conn_state_name(next));
-    log_close(&l);
-}
-
 void conn_set_state(struct conn *c, enum conn_state next) /* the only writer of c->state */
 {
     ASSERT(STATES[c->state].next & TO(next));
     bool goes_on = c->state == CONN_TLS && next == CONN_REQUEST; /* one time and count for both */
-    log_state(c, next);
+    conn_log_state(c, next);
     if (c->half_open && !goes_on) {
         c->half_open = false;
         caps_leave(&caps_of(c)->half_open, 1);
@@ -307,7 +285,7 @@ void conn_accept(struct worker *w, enum metrics_listener role, int fd)
     }
     if (!half_room)
         evict(oldest_half_open(c));
-    if (c->state == CONN_TLS && transport_tls_open(c, w->tls[role], false) < 0)
+    if (c->state == CONN_TLS && transport_tls_open(c, w->tls[role], role == LISTENER_GRPC) < 0)
         conn_reset(c, END_LOST);
 }
 
@@ -500,21 +478,6 @@ void conn_rest_done(struct rest *r, int status)
 
 /* --- the end --- */
 
-static void log_closed(struct conn *c)
-{
-    char id[ID_SIZE];
-    conn_id(c, id);
-    struct log_line l;
-    log_open(&l, LOG_INFO, "ws", "closed");
-    log_str(&l, "conn", id);
-    log_str(&l, "by", END_NAMES[c->end]);
-    if (c->end == END_REFUSED || c->end == END_SLOW)
-        log_str(&l, "reason", refuse_info((enum refuse) c->why)->name);
-    log_u64(&l, "code", c->close_code == 0 ? 1006 : c->close_code);
-    log_u64(&l, "open_ms", now_of(c) - c->opened_ms);
-    log_close(&l);
-}
-
 static void set_end(struct conn *c, enum conn_end end)
 {
     if (c->end != END_NONE)
@@ -523,7 +486,7 @@ static void set_end(struct conn *c, enum conn_end end)
     if (!c->was_open)
         return;
     metrics_add(&c->worker->metrics, END_METRICS[end], 1);
-    log_closed(c);
+    conn_log_closed(c);
 }
 
 /* What a connection only needs while it is being served. */
@@ -595,38 +558,4 @@ static void on_closed(uv_handle_t *handle)
     transport_tls_free(c->tls);
     free(c);
     worker_conn_gone(w);
-}
-
-void conn_log_refusal(struct conn *c, enum refuse why)
-{
-    conn_log_refusal_because(c, why, NULL);
-}
-
-void conn_log_refusal_because(struct conn *c, enum refuse why, const char *detail)
-{
-    struct worker *w = c->worker;
-    c->why = (uint8_t) why;
-    metrics_refuse(&w->metrics, c->role, why);
-    uint64_t suppressed;
-    if (!caps_log(&w->shared->refusals[why], clock_mono_ms(), LOG_REFUSALS_PER_SECOND,
-                  &suppressed)) {
-        metrics_add(&w->metrics, M_LOG_DROPPED, 1);
-        return;
-    }
-    char id[ID_SIZE], peer[INET6_ADDRSTRLEN + 8];
-    conn_id(c, id);
-    conn_peer_name(c, peer);
-    struct log_line l;
-    log_open(&l, LOG_WARN, "conn", "reject");
-    log_str(&l, "listener", LISTENERS[c->role]);
-    log_str(&l, "reason", refuse_info(why)->name);
-    log_str(&l, "stage", refuse_info(why)->stage);
-    log_u64(&l, "answer", refuse_info(why)->answer);
-    if (detail != NULL)
-        log_str(&l, "detail", detail);
-    log_str(&l, "peer", peer);
-    log_str(&l, "conn", id);
-    if (suppressed > 0)
-        log_u64(&l, "suppressed", suppressed);
-    log_close(&l);
 }

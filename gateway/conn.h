@@ -171,6 +171,9 @@ void conn_close(struct conn *c, enum conn_end end);
 /* The same with a reset, so that the kernel does not keep what the peer never read. */
 void conn_reset(struct conn *c, enum conn_end end);
 
+/* With log_level debug, these lines tell a connection's life. */
+void conn_log_state(const struct conn *c, enum conn_state next);
+void conn_log_closed(const struct conn *c); /* one that was a WebSocket */
 /* Counts and logs a refusal (at most 10 lines a second per reason and worker), the second with what
  * else is known. */
 void conn_log_refusal(struct conn *c, enum refuse why);

@@ -92,7 +92,7 @@ static void test_refusals_and_answers(void **state)
     metrics_refuse(f->m[0], LISTENER_GATEWAY, REFUSE_CL_TE);
     metrics_refuse(f->m[1], LISTENER_GATEWAY, REFUSE_CL_TE);
     metrics_refuse(f->m[1], LISTENER_WEBHOOKS, REFUSE_AUTH);
-    metrics_refuse(f->m[1], LISTENER_WEBHOOKS, REFUSE_N - 1);
+    metrics_refuse(f->m[1], LISTENER_WEBHOOKS, REFUSE_SLOW);
     metrics_refuse(f->m[1], LISTENER_WEBHOOKS, REFUSE_NONE); /* not a refusal: not printed */
     metrics_answer(f->m[0], LISTENER_GATEWAY, 101);
     metrics_answer(f->m[2], LISTENER_WEBHOOKS, 505);
