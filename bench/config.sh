@@ -15,10 +15,11 @@
 # For --prefill (with and without --stalled): as little is kept for those behind as may be, so that it
 # is used up at once, and they skip instead of being closed, or nobody would be stalled any more when
 # it is measured; sockets are small, or the kernel would hold minutes of messages for each of them.
-# For --triggers: as many, of which one fires, and a management listener. Nobody has to say who he is.
+# For --triggers: as many, of which one fires, and a management listener; for gRPC its own. Nobody has
+# to say who he is.
 # For overload: so much that a run reaches the policy, which is to close.
 write_config() { # SERVER PATTERN BATCH WORKERS [OPTION]...
-    local server=$1 pattern=$2 batch=$3 workers=$4 engine=embedded defaults='' catalog='' more='' manage=''
+    local server=$1 pattern=$2 batch=$3 workers=$4 engine=embedded defaults='' catalog='' more='' manage='' grpc=''
     local store=$data/store i n paths=('"/"')
     shift 4
     [ "$server" != memory ] || engine=memory
@@ -42,9 +43,10 @@ write_config() { # SERVER PATTERN BATCH WORKERS [OPTION]...
         for ((i = 0; i < n; i++)); do printf -v "paths[$i]" '"/%04d"' "$i"; done
     fi
     [ -z "$(option_of --triggers "$@")" ] || manage='"127.0.0.1:0"'
+    [ "$pattern" != grpc ] || grpc='"127.0.0.1:0"'
     [ -z "$(option_of --quiet "$@")" ] || paths+=('"/quiet"')
     case $pattern$n in
-        one | burst | rate | idle | accept | restart) ;;
+        one | burst | rate | idle | accept | grpc | restart) ;;
         *) catalog='catalog: { max_images: 4000000, max_tags: 4000000 }' ;;
     esac
     cat >"$work/regcast.yaml" <<END
@@ -60,7 +62,7 @@ gateway:
   paths: [$(IFS=, && printf '%s' "${paths[*]}")]
   $defaults
   $more
-management: { listen: [$manage] }
+management: { listen: [$manage], grpc_listen: [$grpc] }
 webhooks:
   listen: ["127.0.0.1:0"]
   max_body_bytes: 16MiB

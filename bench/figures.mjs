@@ -35,7 +35,7 @@ export function others(r) {
 
 // The servers of others, and all that regcast is compared with, in the order of the tables.
 const FOREIGN = ['nchan', 'ws', 'uws'];
-export const REFERENCES = ['naked', 'durable', 'memory', ...FOREIGN];
+export const REFERENCES = ['naked', 'durable', 'memory', ...FOREIGN, 'grpc-js'];
 
 // A column: its name, where it is in a run, how it is shown, and beside which servers regcast's
 // ratio to it says something.
@@ -87,11 +87,13 @@ const REST = [
     column('client busy', (r) => r.client_busy, percent),
     column('others', others, percent),
 ];
+const memoryGrown = column('memory grown', (r) => (r.server?.rss_kb?.at(-1) - r.server?.rss_kb?.[0]) * 1024,
+    (v) => `${(v / 2 ** 20).toFixed(1)} MiB`);
 const STALLED = [
     column('stalled', (r) => r.stalled, fixed(0)),
     column('still there', (r) => r.stalled_left, fixed(0)),
     ...FANOUT.filter(({ name }) => name !== 'last p99.9'),
-    column('memory grown', (r) => (r.server?.rss_kb?.at(-1) - r.server?.rss_kb?.[0]) * 1024, (v) => `${(v / 2 ** 20).toFixed(1)} MiB`),
+    memoryGrown,
 ];
 const IDLE = [
     column('bytes/connection', (r) => r.server?.bytes_per_connection, fixed(0), 'naked foreign'),
@@ -119,6 +121,16 @@ const INGEST = [
     column('client busy', (r) => r.client_busy, percent),
     column('others', others, percent),
 ];
+const GRPC = [
+    column('calls/s', (r) => r.calls_per_second, count, 'grpc-js'),
+    column('CPU us/call', (r) => r.server?.cpu_us_per_call, fixed(2), 'grpc-js'),
+    column('user', (r) => r.server?.user_us_per_call, fixed(2), 'grpc-js'),
+    column('system', (r) => r.server?.system_us_per_call, fixed(2)),
+    ...FANOUT.filter(({ name }) => ['p50', 'p99', 'p99.9'].includes(name)),
+    memoryGrown,
+    column('memory', (r) => r.server?.rss_kb?.at(-1), (v) => `${(v / 1024).toFixed(0)} MiB`),
+    ...FANOUT.filter(({ name }) => ['client busy', 'others'].includes(name)),
+];
 const RESTART = [
     column('events', (r) => r.events, count),
     column('store', (r) => r.store_kb, (v) => `${(v / 1024).toFixed(0)} MiB`),
@@ -127,9 +139,10 @@ const RESTART = [
     column('memory', (r) => r.rss_kb, (v) => `${(v / 1024).toFixed(0)} MiB`),
 ];
 const KINDS = {
-    quiet: PROBED, overload: PROBED, rest: REST, stalled: STALLED, idle: IDLE, accept: ACCEPT, ingest: INGEST, restart: RESTART,
+    quiet: PROBED, overload: PROBED, rest: REST, stalled: STALLED, idle: IDLE, accept: ACCEPT, grpc: GRPC, ingest: INGEST,
+    restart: RESTART,
 };
-export const ALL_KINDS = [FANOUT, PROBED, REST, STALLED, IDLE, ACCEPT, INGEST, RESTART];
+export const ALL_KINDS = [FANOUT, PROBED, REST, STALLED, IDLE, ACCEPT, GRPC, INGEST, RESTART];
 const kindOf = (run) => run.kind ?? run.pattern;
 export const columnsOf = (run) => KINDS[kindOf(run)] ?? FANOUT;
 
@@ -138,7 +151,7 @@ const MAIN = {
     one: ['CPU us/frame', 'last p50'], burst: ['CPU us/frame', 'frames/s'], rate: ['p50', 'p99', 'p99.9'],
     idle: ['bytes/connection', 'handshakes/s'], accept: ['handshakes/s'], quiet: ['quiet path p99'],
     overload: ['frames/s', 'pong p99', 'webhook p99'], stalled: ['stalled', 'p99'],
-    rest: ['REST calls/s', 'list p99', 'p99'], ingest: ['events/s', 'p99'], restart: ['ready in'],
+    rest: ['REST calls/s', 'list p99', 'p99'], grpc: ['calls/s', 'CPU us/call', 'memory grown'], ingest: ['events/s', 'p99'], restart: ['ready in'],
 };
 
 export const shown = (column, value) => Number.isFinite(value) ? column.show(value) : '';

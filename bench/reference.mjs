@@ -1,5 +1,5 @@
-// reference.mjs - what the reference servers written for Node have in common: they take the messages
-// that bench_load posts to bench_naked, and say on which port they listen.
+// reference.mjs - what the reference servers written for Node have in common: they say on which port
+// they listen, and those for fan-out take the messages that bench_load posts to bench_naked.
 import { renameSync, writeFileSync } from 'node:fs';
 
 // The messages of a body "<length>\n<message>" repeated.
@@ -17,8 +17,9 @@ export function messagesOf(body) {
     return messages;
 }
 
-// Writes the file named by --ready-file, and ends the process on SIGTERM.
-export function ready(port) {
+// Writes the file named by --ready-file, with the port's address under each name, and ends the process
+// on SIGTERM.
+export function ready(port, names = ['gateway', 'webhooks']) {
     const option = process.argv.indexOf('--ready-file');
     const address = `127.0.0.1:${port}`;
     process.on('SIGTERM', () => process.exit(0));
@@ -27,7 +28,7 @@ export function ready(port) {
         return;
     }
     const file = process.argv[option + 1];
-    writeFileSync(`${file}.new`,
-        `${JSON.stringify({ pid: process.pid, gateway: [address], webhooks: [address] })}\n`);
+    const listeners = Object.fromEntries(names.map((name) => [name, [address]]));
+    writeFileSync(`${file}.new`, `${JSON.stringify({ pid: process.pid, ...listeners })}\n`);
     renameSync(`${file}.new`, file);
 }

@@ -2,8 +2,9 @@
 # here, and how they are started. Sourced by scripts/bench; needs its $work and $files.
 #
 #   nchan  nginx with the nchan module      ws  Node's ws      uws  uWebSockets.js
+#   grpc-js  the server of @grpc/grpc-js
 
-readonly REFERENCES=nchan,ws,uws
+readonly REFERENCES=nchan,ws,uws,grpc-js
 readonly NCHAN_MODULE=/usr/lib/nginx/modules/ngx_nchan_module.so UWS_DIR=.deps/uws
 
 # Prints why a server cannot be used, nothing if it can.
@@ -18,6 +19,9 @@ reference_missing() { # NAME
             fi
             ;;
         ws) [ -e node_modules/ws ] || echo "Node's ws is not installed (scripts/setup --bench)" ;;
+        grpc-js)
+            [ -e node_modules/@grpc/grpc-js ] || echo "@grpc/grpc-js is not installed (scripts/setup --bench)"
+            ;;
         uws)
             if [ ! -d $UWS_DIR/node_modules ]; then
                 echo "uWebSockets.js is not installed (scripts/setup --bench)"
@@ -38,10 +42,11 @@ reference_version() { # NAME
             echo "$("$(nginx_program)" -v 2>&1 | sed 's#.*/#nginx #'), nchan $(dpkg-query -W -f '${Version}' libnginx-mod-nchan 2>/dev/null)"
             ;;
         ws) echo "ws $(package_version node_modules/ws), Node $(node --version)" ;;
+        grpc-js) echo "@grpc/grpc-js $(package_version node_modules/@grpc/grpc-js), Node $(node --version)" ;;
         uws) echo "uWebSockets.js $(package_version $UWS_DIR/node_modules/@btc-vision/uwebsockets.js), Node $(node --version)" ;;
     esac
 }
-package_version() { sed -nE 's/^ *"version": "(.*)",?$/\1/p' "$1/package.json"; }
+package_version() { sed -nE 's/^ *"version": "([^"]*)".*/\1/p' "$1/package.json"; }
 nginx_program() { PATH=$PATH:/usr/sbin command -v nginx || true; }
 
 # Sets `node` to what starts Node for uWebSockets.js: with the C library beside it, if there is one.
@@ -59,6 +64,7 @@ uws_node() {
 reference_command() { # NAME
     case $1 in
         ws) command=(node bench/reference_ws.mjs) ;;
+        grpc-js) command=(node bench/reference_grpc.mjs) ;;
         uws)
             uws_node
             command=("${node[@]}" bench/reference_uws.mjs)

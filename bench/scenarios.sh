@@ -2,9 +2,9 @@
 #
 # A line: name, connections, pattern, seconds measured, servers, the trigger's batch size, then for
 # the server workers=N (1) and pin=no (over all cores, and the load client too), and more options of
-# bench_load or bench_ingest. Behind the bar is what it shows, for --list. "max" connections: as many
+# bench_load, bench_ingest or grpc.mjs. Behind the bar is what it shows, for --list. "max" connections: as many
 # as the file limit allows, 15000 at most. With the pattern "restart" the second column is how many
-# events are stored.
+# events are stored; "grpc" ends after so many calls.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 readonly FULL=(
@@ -34,6 +34,7 @@ readonly FULL=(
     "rest-none    1000    rate     5  memory,regcast 1 --rate 100 --triggers 100 | to compare the next one with: nobody manages"
     "rest-1k      1000    rate     5  memory,regcast 1 --rate 100 --triggers 100 --lists 1010 | 1,000 clients get 100 messages/s while 100 triggers are listed 1,010 times/s"
     "overload     1000    overload 12 regcast 1 --warmup 3 --quiet 8 --pinged 8 | twice the sustainable rate: do pings, handshakes, webhooks, /healthz answer?"
+    "grpc         10      grpc     0  grpc-js,regcast 1 --calls 100000 --warmup 20000 --streams 10 | Health/Check, 100 calls at a time: CPU per call, memory"
     "ingest-1     1000    ingest   5  durable,regcast 100 --per-request 1 | webhooks of one event, on disk before they are answered"
     "ingest-1-b1  1000    ingest   5  durable,regcast 1 --per-request 1 | the same, each event a message"
     "ingest-1-all 1000    ingest   5  regcast 100 --per-request 1 --audience all | the same, to 1,000 clients"
@@ -57,6 +58,7 @@ readonly QUICK=(
     "rest-q0      200     rate     1   memory,regcast 1 --warmup 0.2 --rate 50 --triggers 100"
     "rest-q       200     rate     1   memory,regcast 1 --warmup 0.2 --rate 50 --triggers 100 --lists 200"
     "overload-q   100     overload 1.5 regcast 1 --warmup 0.5 --quiet 2 --pinged 2"
+    "grpc-q       4       grpc     0  grpc-js,regcast 1 --calls 2000 --warmup 500 --streams 10"
     "ingest-q     100     ingest   0.5 durable,regcast 10 --warmup 0.2 --per-request 1"
     "ingest-q-all 100     ingest   0.5 regcast 10 --warmup 0.2 --per-request 5 --audience all"
     "restart-20k  20000   restart  0   regcast 1"

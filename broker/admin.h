@@ -30,6 +30,7 @@ void admin_set_iam(struct admin *a, const struct iam *iam);
 
 struct admin_call {
     struct iam_subject subject;
+    enum operation_api api;      /* by which the call has come */
     const char *idempotency_key; /* "" when none was sent */
     const char *request_id;      /* for the log */
     /* NULL, or what the transport found wrong while it read the request (trigger_check.h,
@@ -81,7 +82,8 @@ enum {
 void admin_trigger_create(struct admin *a, const struct admin_call *call,
                           const struct trigger_spec *spec, bool has_rule, admin_done *done,
                           void *arg);
-/* mask 0 is "no mask": everything is replaced (the API's rule). */
+/* mask 0 is "no mask": everything is replaced (the API's rule). Bits of the rule's parts
+ * (trigger_check.h) change these alone. */
 void admin_trigger_update(struct admin *a, const struct admin_call *call, const char *trigger_id,
                           unsigned mask, const struct trigger_spec *spec, bool has_rule,
                           admin_done *done, void *arg);

@@ -22,6 +22,7 @@ struct admin_job {
     struct list in_waiting;
     struct admin *admin;
     enum operation_kind kind;
+    enum operation_api api;
     /* who asks */
     struct iam_subject subject; /* its id is owned */
     char *key, *request_id;
@@ -57,6 +58,7 @@ static struct admin_job *job_new(struct admin *a, const struct admin_call *call,
     struct admin_job *job = xcalloc(1, sizeof(*job));
     job->admin = a;
     job->kind = kind;
+    job->api = call->api;
     job->subject = (struct iam_subject){xstrdup(call->subject.id), call->subject.service_account};
     job->key = xstrdup(call->idempotency_key);
     job->request_id = xstrdup(call->request_id);
@@ -133,8 +135,10 @@ static bool examine(struct admin_job *job, struct status *error)
 
 static int hash_request(struct admin_job *job, struct buf *packed)
 {
-    const uint8_t head[] = {(uint8_t) job->kind, (uint8_t) job->mask, job->has_rule};
-    int r = buf_append(packed, slice_of(head, sizeof(head)));
+    /* V1's is as it was before there was another: keys of then still find their operations. */
+    const uint8_t head[] = {(uint8_t) job->kind, (uint8_t) job->mask, job->has_rule,
+                            (uint8_t) job->api, (uint8_t) (job->mask >> 8)};
+    int r = buf_append(packed, slice_of(head, job->api == OPERATION_V1 ? 3 : sizeof(head)));
     if (r == 0)
         r = buf_append(packed, slice_of(job->trigger_id, strlen(job->trigger_id) + 1));
     if (r == 0)
@@ -244,28 +248,38 @@ static void make_created(struct admin_job *job, struct status *error)
     job->next.version = 1;
 }
 
-static void take_rule(struct trigger_spec *to, const struct trigger_spec *from)
+static void take_rule(struct trigger_spec *to, const struct trigger_spec *from, unsigned parts)
 {
-    to->event_types = from->event_types;
-    trigger_spec_set(&to->registry_id, slice_str(from->registry_id));
-    trigger_spec_set(&to->image_name, slice_str(from->image_name));
-    trigger_spec_set(&to->tag, slice_str(from->tag));
-    to->batch_size = from->batch_size;
-    to->batch_cutoff_ms = from->batch_cutoff_ms;
-    trigger_spec_set(&to->gateway_id, slice_str(from->gateway_id));
-    trigger_spec_set(&to->path, slice_str(from->path));
-    trigger_spec_set(&to->service_account_id, slice_str(from->service_account_id));
+    if ((parts & TRIGGER_FIELD_EVENT_TYPES) != 0)
+        to->event_types = from->event_types;
+    if ((parts & TRIGGER_FIELD_REGISTRY_ID) != 0)
+        trigger_spec_set(&to->registry_id, slice_str(from->registry_id));
+    if ((parts & TRIGGER_FIELD_IMAGE_NAME) != 0)
+        trigger_spec_set(&to->image_name, slice_str(from->image_name));
+    if ((parts & TRIGGER_FIELD_TAG) != 0)
+        trigger_spec_set(&to->tag, slice_str(from->tag));
+    if ((parts & TRIGGER_FIELD_BATCH_SIZE) != 0)
+        to->batch_size = from->batch_size;
+    if ((parts & TRIGGER_FIELD_BATCH_CUTOFF) != 0)
+        to->batch_cutoff_ms = from->batch_cutoff_ms;
+    if ((parts & TRIGGER_FIELD_ACTION) != 0) {
+        trigger_spec_set(&to->gateway_id, slice_str(from->gateway_id));
+        trigger_spec_set(&to->path, slice_str(from->path));
+        trigger_spec_set(&to->service_account_id, slice_str(from->service_account_id));
+    }
 }
 
+/* Whatever part of the rule is new, all that it refers to then must be there and be allowed. */
 static void make_updated(struct admin_job *job, struct status *error)
 {
     struct admin *a = job->admin;
     struct trigger_spec *next = &job->next;
-    if ((job->mask & ADMIN_RULE) != 0) {
-        trigger_check_references(a->cfg, a->iam, &job->spec, error);
-        if (error->code != STATUS_OK || !may_use(job, &job->spec, error))
+    unsigned parts = trigger_check_parts(job->mask) & (TRIGGER_FIELD_SOURCE | TRIGGER_FIELD_ACTION);
+    if (parts != 0) {
+        take_rule(next, &job->spec, parts);
+        trigger_check_references(a->cfg, a->iam, next, error);
+        if (error->code != STATUS_OK || !may_use(job, next, error))
             return;
-        take_rule(next, &job->spec);
     }
     if ((job->mask & ADMIN_NAME) != 0) {
         check_name(a, job->spec.name, next->id, error);
@@ -348,6 +362,7 @@ static int make_operation(struct admin_job *job)
     uint64_t now_ms = clock_wall_ms();
     id_next(&job->admin->ids, OPERATION_ID_PREFIX, now_ms, o->id);
     o->kind = job->kind;
+    o->api = job->api;
     o->created_ns = o->modified_ns = now_ms * 1000000;
     (void) snprintf(o->created_by, sizeof(o->created_by), "%s", job->subject.id);
     memcpy(o->trigger_id, job->next.id, sizeof(o->trigger_id));

@@ -46,7 +46,8 @@ struct secrets {
 
 struct iam {
     const struct config *cfg;
-    struct grant *grants; /* sorted by subject */
+    const struct iam_secret *secret; /* NULL: of none */
+    struct grant *grants;            /* sorted by subject */
     size_t n_grants;
     struct secrets tokens, api_keys;
 };
@@ -127,10 +128,11 @@ static void add_secrets(const struct iam *iam, const struct config_secret *from,
     }
 }
 
-struct iam *iam_new(const struct config *cfg)
+struct iam *iam_new(const struct config *cfg, const struct iam_secret *secret)
 {
     struct iam *iam = xcalloc(1, sizeof(*iam));
     iam->cfg = cfg;
+    iam->secret = secret;
     add_grants(iam);
     add_secrets(iam, cfg->tokens, cfg->n_tokens, &iam->tokens);
     add_secrets(iam, cfg->api_keys, cfg->n_api_keys, &iam->api_keys);
@@ -170,6 +172,58 @@ static bool split_header(struct slice header, struct slice *ret_scheme, struct s
     return ret_secret->len > 0 && ret_secret->len <= MAX_SECRET;
 }
 
+/* NULL: unknown or expired. */
+static const struct secret *find_secret(const struct secrets *known, struct slice secret,
+                                        uint64_t now_s)
+{
+    uint8_t hash[SECRET_HASH_BYTES];
+    secret_hash(secret, hash);
+    const struct secret *found = NULL;
+    for (size_t i = 0; i < known->n; i++) /* all of them: how long it takes tells nothing */
+        if (mbedtls_ct_memcmp(known->at[i].hash, hash, sizeof(hash)) == 0)
+            found = &known->at[i];
+    bool expired = found != NULL && found->expires_at_s != 0 && found->expires_at_s <= now_s;
+    return expired ? NULL : found;
+}
+
+const char *iam_public_key(const struct iam *iam, const char *account_id, const char *key_id)
+{
+    const struct config_account *account = account_of(iam, account_id);
+    for (size_t i = 0; account != NULL && i < account->n_keys; i++)
+        if (strcmp(account->keys[i].id, key_id) == 0)
+            return account->keys[i].public_key;
+    return NULL;
+}
+
+/* One of our own counts as long as the key it was got with. */
+static int check_own(const struct iam *iam, struct slice text, uint64_t now_s,
+                     struct iam_subject *ret)
+{
+    struct iam_token t;
+    uint8_t hash[sizeof(t.key_hash)];
+    if (iam->secret == NULL || iam_token_read(iam->secret, text, &t) < 0 || t.expires_s <= now_s)
+        return -EACCES;
+    const char *pem = iam_public_key(iam, t.subject, t.key_id);
+    if (pem == NULL)
+        return -EACCES;
+    iam_token_hash_key(pem, hash);
+    if (memcmp(hash, t.key_hash, sizeof(hash)) != 0)
+        return -EACCES;
+    *ret = (struct iam_subject){iam_account_id(iam, t.subject), true};
+    return 0;
+}
+
+int iam_find_token(const struct iam *iam, struct slice token, uint64_t now_s,
+                   struct iam_subject *ret, uint64_t *ret_expires_s)
+{
+    const struct secret *found = find_secret(&iam->tokens, token, now_s);
+    if (found == NULL)
+        return -EACCES;
+    *ret = found->subject;
+    *ret_expires_s = found->expires_at_s;
+    return 0;
+}
+
 int iam_authenticate(const struct iam *iam, struct slice authorization, uint64_t now_s,
                      struct iam_subject *ret)
 {
@@ -180,19 +234,12 @@ int iam_authenticate(const struct iam *iam, struct slice authorization, uint64_t
     struct slice scheme, secret;
     if (!split_header(authorization, &scheme, &secret))
         return -EACCES;
-    const struct secrets *known = slice_eq_nocase(scheme, SLICE_LIT("Bearer"))    ? &iam->tokens
-                                  : slice_eq_nocase(scheme, SLICE_LIT("Api-Key")) ? &iam->api_keys
-                                                                                  : NULL;
-    if (known == NULL)
+    bool bearer = slice_eq_nocase(scheme, SLICE_LIT("Bearer"));
+    if (!bearer && !slice_eq_nocase(scheme, SLICE_LIT("Api-Key")))
         return -EACCES;
-    uint8_t hash[SECRET_HASH_BYTES];
-    secret_hash(secret, hash);
-    const struct secret *found = NULL;
-    for (size_t i = 0; i < known->n; i++) /* all of them: how long it takes tells nothing */
-        if (mbedtls_ct_memcmp(known->at[i].hash, hash, sizeof(hash)) == 0)
-            found = &known->at[i];
-    if (found == NULL || (found->expires_at_s != 0 && found->expires_at_s <= now_s))
-        return -EACCES;
+    const struct secret *found = find_secret(bearer ? &iam->tokens : &iam->api_keys, secret, now_s);
+    if (found == NULL)
+        return bearer ? check_own(iam, secret, now_s, ret) : -EACCES;
     *ret = found->subject;
     return 0;
 }
@@ -261,4 +308,10 @@ bool iam_account_may(const struct iam *iam, const char *account_id, enum iam_per
 bool iam_account_exists(const struct iam *iam, const char *account_id)
 {
     return account_of(iam, account_id) != NULL;
+}
+
+const char *iam_account_id(const struct iam *iam, const char *account_id)
+{
+    const struct config_account *account = account_of(iam, account_id);
+    return account == NULL ? NULL : account->id;
 }

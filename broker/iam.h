@@ -5,6 +5,7 @@
 #define BROKER_IAM_H
 
 #include "config.h"
+#include "iam_token.h"
 #include "slice.h"
 
 struct iam;
@@ -34,18 +35,24 @@ struct iam_subject {
     bool service_account;
 };
 
-/* Never NULL; borrows cfg. */
-struct iam *iam_new(const struct config *cfg);
+/* Never NULL; borrows cfg and the secret of our own tokens. secret NULL: none of them counts. */
+struct iam *iam_new(const struct config *cfg, const struct iam_secret *secret);
 void iam_free(struct iam *iam); /* NULL is fine */
-/* No user, token or API key is configured (config_is_open()): everybody on the listener, which is
- * loopback only then, may do everything. */
+/* No user, token, API key or key of an account is configured (config_is_open()): everybody on the
+ * listener, which is loopback only then, may do everything. */
 bool iam_is_open(const struct iam *iam);
-/* Of an Authorization header: "Bearer T" or "Api-Key K". Time does not depend on how much of a
- * secret is right. 0; -EACCES: missing, malformed, unknown or expired. `now_s` is Unix time. While
- * it is open, anything is taken, and the subject is IAM_ANYBODY. */
+/* Of an Authorization header: "Bearer T", T configured or one of our own (iam_token.h), or "Api-Key
+ * K". Time does not depend on how much of a secret is right. 0; -EACCES: missing, malformed,
+ * unknown or expired; of our own also when its account or key is configured no longer. `now_s` is
+ * Unix time. While it is open, anything is taken, and the subject is IAM_ANYBODY. */
 MUST_CHECK int iam_authenticate(const struct iam *iam, struct slice authorization, uint64_t now_s,
                                 struct iam_subject *ret);
 #define IAM_ANYBODY "anonymous"
+/* Of a configured token alone, without a scheme: as above, and when it expires (0: never). */
+MUST_CHECK int iam_find_token(const struct iam *iam, struct slice token, uint64_t now_s,
+                              struct iam_subject *ret, uint64_t *ret_expires_s);
+/* The account's key in PEM; NULL: there is no such account or it has no such key. */
+const char *iam_public_key(const struct iam *iam, const char *account_id, const char *key_id);
 /* Whether a role on the resource, or on what contains it (registry, gateway and account lie in the
  * folder, the folder in the cloud), gives the permission. Whether the resource exists is another
  * question. */
@@ -55,5 +62,7 @@ bool iam_may(const struct iam *iam, const struct iam_subject *subject, enum iam_
 bool iam_account_may(const struct iam *iam, const char *account_id, enum iam_permission p,
                      const struct iam_resource *on);
 bool iam_account_exists(const struct iam *iam, const char *account_id);
+/* The configuration's own copy of the id; NULL: there is no such account. */
+const char *iam_account_id(const struct iam *iam, const char *account_id);
 
 #endif

@@ -16,19 +16,23 @@ enum tag {
     TAG_TRIGGER_ID,
     TAG_IDEMPOTENCY_KEY,
     TAG_REQUEST_HASH,
-    TAG_RESPONSE
+    TAG_RESPONSE,
+    TAG_API /* not there: V1 */
 };
 
+#define V1 "yandex.cloud.serverless.triggers.v1."
+#define V2 "yandex.cloud.serverless.triggers.v2."
+
 static const struct {
-    const char *description, *metadata_type;
+    const char *description, *v1, *v2;
 } KINDS[] = {
-#define TYPE(verb) "yandex.cloud.serverless.triggers.v1." verb "TriggerMetadata"
-    [OPERATION_CREATE_TRIGGER] = {"Create trigger", TYPE("Create")},
-    [OPERATION_UPDATE_TRIGGER] = {"Update trigger", TYPE("Update")},
-    [OPERATION_DELETE_TRIGGER] = {"Delete trigger", TYPE("Delete")},
-    [OPERATION_PAUSE_TRIGGER] = {"Pause trigger", TYPE("Pause")},
-    [OPERATION_RESUME_TRIGGER] = {"Resume trigger", TYPE("Resume")},
-#undef TYPE
+#define TYPES(name) V1 name, V2 name
+    [OPERATION_CREATE_TRIGGER] = {"Create trigger", TYPES("CreateTriggerMetadata")},
+    [OPERATION_UPDATE_TRIGGER] = {"Update trigger", TYPES("UpdateTriggerMetadata")},
+    [OPERATION_DELETE_TRIGGER] = {"Delete trigger", TYPES("DeleteTriggerMetadata")},
+    [OPERATION_PAUSE_TRIGGER] = {"Pause trigger", TYPES("PauseTriggerMetadata")},
+    [OPERATION_RESUME_TRIGGER] = {"Resume trigger", TYPES("ResumeTriggerMetadata")},
+#undef TYPES
 };
 
 void operation_fini(struct operation *o)
@@ -41,9 +45,16 @@ const char *operation_description(enum operation_kind kind)
     return KINDS[kind].description;
 }
 
-const char *operation_metadata_type(enum operation_kind kind)
+const char *operation_metadata_type(const struct operation *o)
 {
-    return KINDS[kind].metadata_type;
+    return o->api == OPERATION_V2 ? KINDS[o->kind].v2 : KINDS[o->kind].v1;
+}
+
+const char *operation_response_type(const struct operation *o)
+{
+    if (o->response.len == 0)
+        return "google.protobuf.Empty";
+    return o->api == OPERATION_V2 ? V2 "Trigger" : V1 "Trigger";
 }
 
 static int put_all(struct buf *out, const struct operation *o)
@@ -67,6 +78,8 @@ static int put_all(struct buf *out, const struct operation *o)
         r = tagged_put(out, TAG_REQUEST_HASH, slice_of(o->request_hash, sizeof(o->request_hash)));
     if (r == 0 && o->response.len > 0)
         r = tagged_put(out, TAG_RESPONSE, buf_slice(&o->response));
+    if (r == 0 && o->api != OPERATION_V1)
+        r = tagged_put_u64(out, TAG_API, (uint64_t) o->api);
     return r;
 }
 
@@ -85,6 +98,15 @@ static bool read_kind(struct operation *o, const struct tagged_field *f)
     if (!tagged_u64(f, &value) || value == 0 || value >= ARRAY_LEN(KINDS))
         return false;
     o->kind = (enum operation_kind) value;
+    return true;
+}
+
+static bool read_api(struct operation *o, const struct tagged_field *f)
+{
+    uint64_t value;
+    if (!tagged_u64(f, &value) || value > OPERATION_V2)
+        return false;
+    o->api = (enum operation_api) value;
     return true;
 }
 
@@ -130,6 +152,9 @@ static int read_field(struct operation *o, const struct tagged_field *f)
         break;
     case TAG_RESPONSE:
         return buf_append(&o->response, f->value) == 0 ? 0 : -ENOMEM;
+    case TAG_API:
+        ok = read_api(o, f);
+        break;
     default: /* of a later version */
         break;
     }
@@ -147,7 +172,7 @@ int operation_unpack(struct slice packed, struct operation *ret)
     int r;
     buf_init(&o.response, packed.len);
     while ((r = tagged_next(&in, &f)) == 1) {
-        r = f.tag == last && f.tag <= TAG_RESPONSE ? -EBADMSG : read_field(&o, &f);
+        r = f.tag == last && f.tag <= TAG_API ? -EBADMSG : read_field(&o, &f);
         if (r < 0)
             break;
         last = f.tag;

@@ -105,16 +105,28 @@ static void check_id(const char *id, const char *field, struct status *found)
         status_violate(found, field, "must be at most %d characters", MAX_ID);
 }
 
-static void check_rule(const struct trigger_spec *t, struct status *found)
+unsigned trigger_check_parts(unsigned fields)
 {
-    if (t->event_types == 0)
+    if ((fields & TRIGGER_FIELD_RULE) != 0)
+        fields |= TRIGGER_FIELD_SOURCE | TRIGGER_FIELD_ACTION;
+    return fields;
+}
+
+static void check_source(const struct trigger_spec *t, unsigned parts, struct status *found)
+{
+    if ((parts & TRIGGER_FIELD_EVENT_TYPES) != 0 && t->event_types == 0)
         status_violate(found, FIELD_REGISTRY "event_type", "must have at least one event type");
-    check_id(t->registry_id, FIELD_REGISTRY "registry_id", found);
-    if (strlen(t->image_name) > MAX_IMAGE_NAME)
+    if ((parts & TRIGGER_FIELD_REGISTRY_ID) != 0)
+        check_id(t->registry_id, FIELD_REGISTRY "registry_id", found);
+    if ((parts & TRIGGER_FIELD_IMAGE_NAME) != 0 && strlen(t->image_name) > MAX_IMAGE_NAME)
         status_violate(found, FIELD_REGISTRY "image_name", "must be at most %d bytes",
                        MAX_IMAGE_NAME);
-    if (strlen(t->tag) > MAX_TAG)
+    if ((parts & TRIGGER_FIELD_TAG) != 0 && strlen(t->tag) > MAX_TAG)
         status_violate(found, FIELD_REGISTRY "tag", "must be at most %d bytes", MAX_TAG);
+}
+
+static void check_action(const struct trigger_spec *t, struct status *found)
+{
     check_id(t->gateway_id, FIELD_BROADCAST "gateway_id", found);
     if (t->path[0] == '\0')
         status_violate(found, FIELD_BROADCAST "path", "is required");
@@ -132,12 +144,14 @@ void trigger_check_fields(const struct trigger_spec *t, unsigned fields, bool ha
         status_violate(found, "name", "must match [a-z][-a-z0-9]{1,61}[a-z0-9]");
     if ((fields & TRIGGER_FIELD_DESCRIPTION) != 0 && characters(t->description) > MAX_DESCRIPTION)
         status_violate(found, "description", "must be at most %d characters", MAX_DESCRIPTION);
-    if ((fields & TRIGGER_FIELD_RULE) == 0)
-        return;
-    if (has_rule)
-        check_rule(t, found);
-    else
+    unsigned parts = trigger_check_parts(fields) & (TRIGGER_FIELD_SOURCE | TRIGGER_FIELD_ACTION);
+    if (parts != 0 && !has_rule) {
         status_violate(found, "rule", "is required");
+        return;
+    }
+    check_source(t, parts, found);
+    if ((parts & TRIGGER_FIELD_ACTION) != 0)
+        check_action(t, found);
 }
 
 /* --- what it refers to --- */

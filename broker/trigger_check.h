@@ -38,9 +38,24 @@ enum {
     TRIGGER_FIELD_NAME = 1,
     TRIGGER_FIELD_DESCRIPTION = 2,
     TRIGGER_FIELD_LABELS = 4,
-    TRIGGER_FIELD_RULE = 8,
-    TRIGGER_FIELD_FOLDER = 16
+    TRIGGER_FIELD_RULE = 8, /* all parts of it */
+    TRIGGER_FIELD_FOLDER = 16,
+    /* The parts of a rule, of which v2 of the API may change one. */
+    TRIGGER_FIELD_EVENT_TYPES = 1 << 5,
+    TRIGGER_FIELD_REGISTRY_ID = 1 << 6,
+    TRIGGER_FIELD_IMAGE_NAME = 1 << 7,
+    TRIGGER_FIELD_TAG = 1 << 8,
+    TRIGGER_FIELD_BATCH_SIZE = 1 << 9,
+    TRIGGER_FIELD_BATCH_BYTES = 1 << 10, /* which is never anything but 0 */
+    TRIGGER_FIELD_BATCH_CUTOFF = 1 << 11,
+    TRIGGER_FIELD_ACTION = 1 << 12,
+    TRIGGER_FIELD_BATCH =
+        TRIGGER_FIELD_BATCH_SIZE | TRIGGER_FIELD_BATCH_BYTES | TRIGGER_FIELD_BATCH_CUTOFF,
+    TRIGGER_FIELD_SOURCE = TRIGGER_FIELD_EVENT_TYPES | TRIGGER_FIELD_REGISTRY_ID |
+                           TRIGGER_FIELD_IMAGE_NAME | TRIGGER_FIELD_TAG | TRIGGER_FIELD_BATCH
 };
+/* RULE as its parts too. */
+unsigned trigger_check_parts(unsigned fields);
 /* Adds to `found` what is wrong with those fields, whatever the installation has. */
 void trigger_check_fields(const struct trigger_spec *t, unsigned fields, bool has_rule,
                           struct status *found);

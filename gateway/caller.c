@@ -38,6 +38,7 @@ void caller_init(struct caller *who, struct conn *c, struct slice request_id)
     *who = (struct caller){.start_us = clock_mono_us()};
     who->admin.idempotency_key = who->idempotency_key;
     who->admin.request_id = who->request_id;
+    who->address = c->peer;
     conn_peer_name(c, who->peer);
     name_request(who, c->worker, request_id);
 }
@@ -61,41 +62,75 @@ void caller_take_key(struct caller *who, struct slice key, struct status *error)
 
 /* --- who it is --- */
 
-static void address_of(const struct conn *c, struct sockaddr_storage *ret)
+static void address_of(const struct caller *who, struct sockaddr_storage *ret)
 {
     *ret = (struct sockaddr_storage){.ss_family = AF_INET6};
-    if (IN6_IS_ADDR_V4MAPPED(&c->peer)) {
+    if (IN6_IS_ADDR_V4MAPPED(&who->address)) {
         ret->ss_family = AF_INET;
-        memcpy(&((struct sockaddr_in *) ret)->sin_addr, &c->peer.s6_addr[12], 4);
+        memcpy(&((struct sockaddr_in *) ret)->sin_addr, &who->address.s6_addr[12], 4);
     } else {
-        ((struct sockaddr_in6 *) ret)->sin6_addr = c->peer;
+        ((struct sockaddr_in6 *) ret)->sin6_addr = who->address;
     }
+}
+
+bool caller_may_try(const struct caller *who, struct shared *s, struct status *error,
+                    unsigned *ret_retry_after_s)
+{
+    const struct manage *m = s->manage;
+    struct sockaddr_storage peer;
+    address_of(who, &peer);
+    *ret_retry_after_s =
+        iam_is_open(m->iam)
+            ? 0
+            : auth_limit_wait_s(m->limit, (const struct sockaddr *) &peer, clock_mono_ms());
+    if (*ret_retry_after_s == 0)
+        return true;
+    status_set(error, STATUS_RESOURCE_EXHAUSTED,
+               "Too many failed attempts to authenticate from this address");
+    metrics_add(&s->front->metrics, M_MANAGEMENT_UNAUTHENTICATED, 1);
+    return false;
+}
+
+void caller_succeeded(struct caller *who, struct shared *s, const struct iam_subject *subject)
+{
+    struct sockaddr_storage peer;
+    address_of(who, &peer);
+    auth_limit_succeeded(s->manage->limit, (const struct sockaddr *) &peer);
+    free(who->subject);
+    who->subject = xslicedup(slice_str(subject->id));
+    who->admin.subject =
+        (struct iam_subject){.id = who->subject, .service_account = subject->service_account};
+}
+
+static void refuse(struct shared *s, const char *message, struct status *error)
+{
+    status_set(error, STATUS_UNAUTHENTICATED, "%s", message);
+    metrics_add(&s->front->metrics, M_MANAGEMENT_UNAUTHENTICATED, 1);
+}
+
+void caller_failed(const struct caller *who, struct shared *s, const char *message,
+                   struct status *error)
+{
+    struct sockaddr_storage peer;
+    address_of(who, &peer);
+    auth_limit_failed(s->manage->limit, (const struct sockaddr *) &peer, clock_mono_ms());
+    refuse(s, message, error);
 }
 
 void caller_authenticate(struct caller *who, const struct conn *c, struct slice authorization,
                          struct status *error, unsigned *ret_retry_after_s)
 {
-    struct manage *m = c->worker->shared->manage;
-    struct sockaddr_storage peer;
-    uint64_t now = clock_mono_ms();
-    address_of(c, &peer);
-    *ret_retry_after_s =
-        iam_is_open(m->iam) ? 0 : auth_limit_wait_s(m->limit, (const struct sockaddr *) &peer, now);
-    if (*ret_retry_after_s > 0) {
-        status_set(error, STATUS_RESOURCE_EXHAUSTED,
-                   "Too many failed attempts to authenticate from this address");
-    } else if (iam_authenticate(m->iam, authorization, clock_wall_ms() / 1000,
-                                &who->admin.subject) == 0) {
-        auth_limit_succeeded(m->limit, (const struct sockaddr *) &peer);
-        who->subject = xslicedup(slice_str(who->admin.subject.id));
-        who->admin.subject.id = who->subject;
+    static const char WRONG[] = "Token is invalid or has expired.";
+    struct shared *s = c->worker->shared;
+    struct iam_subject subject;
+    if (!caller_may_try(who, s, error, ret_retry_after_s))
         return;
-    } else {
-        if (authorization.len > 0) /* who presents nothing guesses nothing */
-            auth_limit_failed(m->limit, (const struct sockaddr *) &peer, now);
-        status_set(error, STATUS_UNAUTHENTICATED, "Token is invalid or has expired.");
-    }
-    metrics_add(&c->worker->metrics, M_MANAGEMENT_UNAUTHENTICATED, 1);
+    if (iam_authenticate(s->manage->iam, authorization, clock_wall_ms() / 1000, &subject) == 0)
+        caller_succeeded(who, s, &subject);
+    else if (authorization.len > 0)
+        caller_failed(who, s, WRONG, error);
+    else
+        refuse(s, WRONG, error); /* who presents nothing guesses nothing */
 }
 
 /* --- browsers --- */

@@ -16,7 +16,8 @@ struct caller {
     char request_id[CALLER_NAME_SIZE], trace_id[CALLER_NAME_SIZE]; /* they come with the answer */
     char idempotency_key[OPERATION_KEY_SIZE + 1]; /* one too many, so that a long one is seen */
     char peer[INET6_ADDRSTRLEN + 8];
-    char *subject; /* as admin.subject has it: outlives a reload */
+    struct in6_addr address; /* of the peer; IPv4 as ::ffff:a.b.c.d */
+    char *subject;           /* as admin.subject has it: outlives a reload */
     uint64_t start_us;
 };
 /* Of a request on the connection. Its id is `request_id`, the client's own, if that can be put into
@@ -30,6 +31,14 @@ void caller_take_key(struct caller *who, struct slice key, struct status *error)
  * peer has tried too often (else 0). */
 void caller_authenticate(struct caller *who, const struct conn *c, struct slice authorization,
                          struct status *error, unsigned *ret_retry_after_s);
+/* The steps of that, for who proves himself otherwise. Whether the peer may try: false with *error,
+ * and *ret_retry_after_s (else 0). */
+bool caller_may_try(const struct caller *who, struct shared *s, struct status *error,
+                    unsigned *ret_retry_after_s);
+/* It has tried, and is the subject; or it has failed, as *error says. */
+void caller_succeeded(struct caller *who, struct shared *s, const struct iam_subject *subject);
+void caller_failed(const struct caller *who, struct shared *s, const char *message,
+                   struct status *error);
 /* Where nobody has to say who he is, a page in the operator's browser must not be able to ask: not
  * by a name of its own that leads here, and not from its own origin. REFUSE_NONE,
  * REFUSE_MISDIRECTED or REFUSE_ORIGIN. `host` is Host's value or ":authority"; an empty origin is

@@ -2,7 +2,8 @@
 #include "grpc_call.h"
 
 static const struct grpc_methods *const ALL[] = {
-    &GRPC_HEALTH,
+    &GRPC_CONNECTION, &GRPC_ENDPOINT,   &GRPC_HEALTH,  &GRPC_IAM,
+    &GRPC_OPERATION,  &GRPC_REFLECTION, &GRPC_TRIGGER, &GRPC_TRIGGER_V2,
 };
 
 const struct grpc_method *grpc_method_find(struct slice path, bool *ret_service)

@@ -103,29 +103,39 @@ static void feed_failed(struct h2 *h, ssize_t error)
 
 static void frame_ended(struct h2 *h)
 {
-    if (h2_wall_is_flooded(&h->wall))
-        h2_refuse(h, REFUSE_H2_HEADERS);
     if (!h->useful && !h2_wall_idle(&h->wall, h->now_ms))
         h2_refuse(h, REFUSE_H2_IDLE);
     h->useful = false;
     pump(h, true);
 }
 
+/* What nghttp2 is not to see: it would let the first come whole, and has no word for the second. */
+static void judge_frame(struct h2 *h)
+{
+    if (h2_wall_is_oversized(&h->wall))
+        h2_refuse(h, REFUSE_H2_PROTOCOL);
+    if (h2_wall_is_flooded(&h->wall))
+        h2_refuse(h, REFUSE_H2_HEADERS);
+}
+
+static void feed(struct h2 *h, struct slice piece, bool ends_frame)
+{
+    ssize_t n = nghttp2_session_mem_recv(h->session, piece.data, piece.len);
+    if (n < 0)
+        feed_failed(h, n);
+    if (ends_frame)
+        frame_ended(h);
+}
+
 int h2_receive(struct h2 *h, struct slice in, uint64_t now_ms)
 {
     h->now_ms = now_ms;
     while (in.len > 0 && h->refusal == REFUSE_NONE) {
-        bool preface = !h->wall.greeted;
         bool ended;
-        size_t len = h2_wall_next(&h->wall, in, &ended);
-        ssize_t n = nghttp2_session_mem_recv(h->session, in.data, len);
-        in = slice_from(in, len);
-        if (n < 0)
-            feed_failed(h, n);
-        if (h2_wall_is_oversized(&h->wall))
-            h2_refuse(h, REFUSE_H2_PROTOCOL); /* not once all of it has come */
-        else if (ended && !preface)
-            frame_ended(h);
+        struct slice piece = h2_wall_next(&h->wall, &in, &ended);
+        judge_frame(h);
+        if (h->refusal == REFUSE_NONE && piece.len > 0)
+            feed(h, piece, ended);
     }
     if (h->refusal != REFUSE_NONE)
         pump(h, true); /* found in the middle of a frame */

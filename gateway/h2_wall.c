@@ -27,25 +27,56 @@ static void frame_began(struct h2_wall *w)
     w->continuations = w->head[3] == TYPE_CONTINUATION ? w->continuations + 1 : 0;
 }
 
-size_t h2_wall_next(struct h2_wall *w, struct slice in, bool *ret_ended)
+static struct slice cut(struct slice *in, size_t len)
 {
-    size_t of_head = least((w->greeted ? H2_FRAME_HEAD : H2_PREFACE_BYTES) - w->have, in.len);
-    if (w->greeted && of_head > 0) {
-        memcpy(w->head + w->have, in.data, of_head);
-        if (w->have + of_head == H2_FRAME_HEAD)
-            frame_began(w);
+    struct slice piece = slice_sub(*in, 0, len);
+    *in = slice_from(*in, len);
+    return piece;
+}
+
+static struct slice preface_next(struct h2_wall *w, struct slice *in)
+{
+    struct slice piece = cut(in, least(H2_PREFACE_BYTES - w->have, in->len));
+    w->have += piece.len;
+    w->greeted = w->have == H2_PREFACE_BYTES;
+    w->have = w->greeted ? 0 : w->have;
+    return piece;
+}
+
+/* What is here of the frame's head; true: all of it. */
+static bool read_frame_head(struct h2_wall *w, struct slice in)
+{
+    size_t len = least(H2_FRAME_HEAD - w->have, in.len);
+    if (len > 0)
+        memcpy(w->head + w->have, in.data, len);
+    w->have += len;
+    if (w->have < H2_FRAME_HEAD)
+        return false;
+    if (len > 0)
+        frame_began(w);
+    return true;
+}
+
+struct slice h2_wall_next(struct h2_wall *w, struct slice *in, bool *ret_ended)
+{
+    *ret_ended = false;
+    if (!w->greeted)
+        return preface_next(w, in);
+    size_t had = w->have;
+    bool in_payload = read_frame_head(w, *in);
+    size_t of_head = w->have - had;
+    struct slice piece;
+    if (in_payload && (had == 0 || had == H2_FRAME_HEAD)) {
+        size_t of_payload = least(w->left, in->len - of_head);
+        w->left -= of_payload;
+        piece = cut(in, of_head + of_payload);
+    } else {
+        (void) cut(in, of_head);
+        piece = slice_of(w->head, in_payload ? H2_FRAME_HEAD : 0);
     }
-    w->have += of_head;
-    if (!w->greeted) {
-        w->greeted = *ret_ended = w->have == H2_PREFACE_BYTES;
-        w->have = w->greeted ? 0 : w->have;
-        return of_head;
-    }
-    size_t of_payload = w->have == H2_FRAME_HEAD ? least(w->left, in.len - of_head) : 0;
-    w->left -= of_payload;
-    *ret_ended = w->have == H2_FRAME_HEAD && w->left == 0;
+    *ret_ended = in_payload && w->left == 0;
     w->have = *ret_ended ? 0 : w->have;
-    return of_head + of_payload;
+    return piece;
 }
 
 bool h2_wall_is_oversized(const struct h2_wall *w)

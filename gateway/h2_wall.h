@@ -26,9 +26,11 @@ struct h2_wall {
     uint64_t early_full_at_us; /* when all of H2_EARLY_BURST are back */
 };
 
-/* How many bytes at the start of `in` (not empty) belong to the piece that it begins with: the
- * preface, or one frame. *ret_ended: the piece is whole with them. */
-size_t h2_wall_next(struct h2_wall *w, struct slice in, bool *ret_ended);
+/* Cuts from the front of `in` (not empty) what is to be read next: a piece of the preface or of one
+ * frame. A frame's head comes in one piece, with nothing before: nghttp2 1.52 takes each piece of a
+ * CONTINUATION's head for one more frame. *ret_ended: a frame is whole with this. Valid until the
+ * next call, empty while a head is not whole. */
+struct slice h2_wall_next(struct h2_wall *w, struct slice *in, bool *ret_ended);
 /* The frame that has begun is longer than any that we allow. */
 bool h2_wall_is_oversized(const struct h2_wall *w);
 /* It was one CONTINUATION too many. */

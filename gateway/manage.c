@@ -14,13 +14,23 @@ static bool may_broadcast(void *ctx, const struct trigger_spec *spec)
     return iam_account_may(m->iam, spec->service_account_id, IAM_BROADCAST, &gateway);
 }
 
+/* Tokens made before a restart count after it. */
+static void read_secret(struct manage *m)
+{
+    m->secret_dir = strcmp(m->cfg->engine, "memory") == 0 ? NULL : m->cfg->data_dir;
+    int r = m->secret_dir == NULL ? 0 : iam_secret_read(m->secret_dir, &m->secret);
+    if (r < 0 && r != -ENOENT)
+        log_error("manage", "the secret of IAM tokens cannot be read: none is accepted or made", r);
+}
+
 struct manage *manage_new(const struct config *cfg, struct pipeline *pipeline,
                           struct metrics *metrics)
 {
     struct manage *m = xcalloc(1, sizeof(*m));
     m->cfg = cfg;
     m->pipeline = pipeline;
-    m->iam = iam_new(cfg);
+    read_secret(m);
+    m->iam = iam_new(cfg, &m->secret);
     m->limit = auth_limit_new();
     pipeline_set_allowed(pipeline, may_broadcast, m);
     const struct admin_options options = {
@@ -78,7 +88,7 @@ int manage_reload(struct manage *m)
     int r = load(m->file, &cfg);
     if (r < 0)
         return r;
-    struct iam *iam = iam_new(cfg);
+    struct iam *iam = iam_new(cfg, &m->secret);
     if (!same_place(m->cfg, cfg))
         r = refuse("another cloud_id, folder_id or gateway.id takes a restart");
     else if (iam_is_open(iam) && !iam_is_open(m->iam))

@@ -12,6 +12,8 @@ struct manage {
     const struct config *cfg;
     struct config *accounts; /* what `iam` was made from, after a reload; ours */
     struct iam *iam;
+    struct iam_secret secret; /* of the tokens we make; made at the first use */
+    const char *secret_dir;   /* where it is kept; NULL: nowhere */
     struct pipeline *pipeline;
     const char *file; /* of the configuration */
     uv_signal_t hangup;

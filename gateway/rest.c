@@ -109,13 +109,28 @@ void rest_reply_json(struct rest_call *call, const struct rest_json *j)
 
 /* --- the head --- */
 
+/* How violations name the parameter: "trigger_id" of "/triggers/{triggerId}". */
+static void name_param(const char *template, char *ret, size_t size)
+{
+    size_t len = 0;
+    for (const char *c = strchr(template, '{') + 1; *c != '}' && len + 2 < size; c++) {
+        bool capital = *c >= 'A' && *c <= 'Z';
+        if (capital)
+            ret[len++] = '_';
+        ret[len++] = (char) (capital ? *c - 'A' + 'a' : *c);
+    }
+    ret[len] = '\0';
+}
+
 static void take_id(struct rest_call *call, struct slice param)
 {
-    int len = http_percent_decode(param, call->id, REST_MAX_ID);
-    if (len == -EMSGSIZE)
-        status_violate(&call->error, "id", "must be at most %d characters", REST_MAX_ID);
-    else if (len < 0 || !slice_is_visible(slice_of(call->id, (size_t) len)))
-        status_violate(&call->error, "id", "is malformed");
+    char field[32];
+    int len = http_percent_decode(param, call->id, API_ID_MAX);
+    name_param(call->route->path, field, sizeof(field));
+    if (len == -EINVAL)
+        status_violate(&call->error, field, "is malformed");
+    else
+        api_id_check(field, len < 0 ? param : slice_of(call->id, (size_t) len), &call->error);
     call->id[len < 0 ? 0 : len] = '\0';
 }
 

@@ -4,11 +4,11 @@
 #ifndef GATEWAY_REST_CALL_H
 #define GATEWAY_REST_CALL_H
 
+#include "api_id.h"
 #include "caller.h"
 #include "rest_json.h"
 #include "rest_route.h"
 
-#define REST_MAX_ID     50 /* the API's limit for ids */
 #define REST_MAX_ANSWER (64u << 20)
 
 struct rest_call {
@@ -16,7 +16,7 @@ struct rest_call {
     struct shared *shared;
     struct manage *manage;
     const struct rest_route *route; /* NULL: none was found */
-    char id[REST_MAX_ID + 1];       /* the path's parameter, decoded */
+    char id[API_ID_MAX + 1];        /* the path's parameter, decoded */
     char *query, *host;             /* as sent */
     struct caller who;
     struct buf body;
@@ -61,13 +61,14 @@ void rest_gateway_connections(struct rest_call *call);
 void rest_trigger_test(struct rest_call *call);
 void rest_trigger_dry_run(struct rest_call *call); /* with an id: of this trigger alone */
 void rest_gateway_event(struct rest_call *call);
+/* rest_iam.c */
+void rest_iam_create_token(struct rest_call *call);
+void rest_iam_create_for_account(struct rest_call *call);
+void rest_iam_revoke(struct rest_call *call);
 /* rest_discovery.c */
 void rest_endpoint_list(struct rest_call *call);
 void rest_endpoint_get(struct rest_call *call);
 void rest_openapi(struct rest_call *call);
 void rest_health(struct rest_call *call);
-/* Where a listener is reached: a wildcard address by the name that the client has used. */
-#define REST_ADDRESS_SIZE (LISTENER_NAME_SIZE + 256)
-void rest_address_for(const struct rest_call *call, const char *bound, char *ret, size_t size);
 
 #endif

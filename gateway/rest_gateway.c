@@ -1,5 +1,6 @@
 /* rest_gateway.c - beyond the original: what there is on the paths, and who listens. */
 #include "connections.h"
+#include "discovery.h"
 #include "mem.h"
 #include "notice.h"
 #include "rest_call.h"
@@ -79,10 +80,10 @@ static void put_path(struct rest_json *j, const struct shared *s, const struct p
 static void put_addresses(struct rest_json *j, const struct rest_call *call, const char *name,
                           char (*bound)[LISTENER_NAME_SIZE], size_t n)
 {
-    char address[REST_ADDRESS_SIZE];
+    char address[DISCOVERY_ADDRESS_SIZE];
     rest_json_open(j, name, '[');
     for (size_t i = 0; i < n; i++) {
-        rest_address_for(call, bound[i], address, sizeof(address));
+        discovery_address(call->host, bound[i], address);
         rest_json_item(j, address);
     }
     rest_json_close(j, ']');

@@ -172,13 +172,11 @@ void rest_json_duration(struct rest_json *j, const char *key, uint64_t ms)
 
 /* --- messages --- */
 
-static void put_rule(struct rest_json *j, const struct trigger_spec *t)
+static void put_events(struct rest_json *j, const struct trigger_spec *t)
 {
     static const char *const TYPES[] = {EVENT_TYPE "CREATE_IMAGE", EVENT_TYPE "DELETE_IMAGE",
                                         EVENT_TYPE "CREATE_IMAGE_TAG",
                                         EVENT_TYPE "DELETE_IMAGE_TAG"};
-    rest_json_open(j, "rule", '{');
-    rest_json_open(j, "containerRegistry", '{');
     rest_json_open(j, "eventType", '[');
     for (size_t i = 0; i < ARRAY_LEN(TYPES); i++)
         if ((t->event_types & 1u << i) != 0)
@@ -187,20 +185,54 @@ static void put_rule(struct rest_json *j, const struct trigger_spec *t)
     rest_json_text(j, "registryId", t->registry_id);
     rest_json_text(j, "imageName", t->image_name);
     rest_json_text(j, "tag", t->tag);
+}
+
+static void put_batch(struct rest_json *j, const char *size, const struct trigger_spec *t)
+{
     rest_json_open(j, "batchSettings", '{');
-    rest_json_int64(j, "size", t->batch_size);
+    rest_json_int64(j, size, t->batch_size);
     rest_json_duration(j, "cutoff", t->batch_cutoff_ms);
     rest_json_close(j, '}');
+}
+
+static void put_broadcast(struct rest_json *j, const struct trigger_spec *t)
+{
     rest_json_open(j, "gatewayWebsocketBroadcast", '{');
     rest_json_text(j, "gatewayId", t->gateway_id);
     rest_json_text(j, "path", t->path);
     rest_json_text(j, "serviceAccountId", t->service_account_id);
     rest_json_close(j, '}');
+}
+
+static void put_rule(struct rest_json *j, const struct trigger_spec *t)
+{
+    rest_json_open(j, "rule", '{');
+    rest_json_open(j, "containerRegistry", '{');
+    put_events(j, t);
+    put_batch(j, "size", t);
+    put_broadcast(j, t);
     rest_json_close(j, '}');
     rest_json_close(j, '}');
 }
 
-static void put_trigger(struct rest_json *j, const struct trigger_spec *t)
+/* The same in v2 of the API. */
+static void put_source_and_action(struct rest_json *j, const struct trigger_spec *t)
+{
+    rest_json_open(j, "source", '{');
+    rest_json_open(j, "containerRegistry", '{');
+    put_events(j, t);
+    put_batch(j, "maxCount", t);
+    rest_json_close(j, '}');
+    rest_json_close(j, '}');
+    rest_json_open(j, "action", '[');
+    rest_json_open(j, NULL, '{');
+    put_broadcast(j, t);
+    rest_json_close(j, '}');
+    rest_json_close(j, ']');
+}
+
+static void put_trigger(struct rest_json *j, const struct trigger_spec *t,
+                        void (*put_what)(struct rest_json *j, const struct trigger_spec *t))
 {
     rest_json_text(j, "id", t->id);
     rest_json_text(j, "folderId", t->folder_id);
@@ -217,31 +249,37 @@ static void put_trigger(struct rest_json *j, const struct trigger_spec *t)
         }
         rest_json_close(j, '}');
     }
-    put_rule(j, t);
+    put_what(j, t);
     rest_json_text(j, "status", t->status == TRIGGER_PAUSED ? "PAUSED" : "ACTIVE");
 }
 
 void rest_json_trigger(struct rest_json *j, const char *key, const struct trigger_spec *t)
 {
     rest_json_open(j, key, '{');
-    put_trigger(j, t);
+    put_trigger(j, t, put_rule);
     rest_json_close(j, '}');
+}
+
+static void put_type(struct rest_json *j, const char *type)
+{
+    char url[128];
+    (void) snprintf(url, sizeof(url), TYPE_URL "%s", type);
+    rest_json_text(j, "@type", url);
 }
 
 static void put_response(struct rest_json *j, const struct operation *o)
 {
     struct trigger_spec t;
     rest_json_open(j, "response", '{');
+    put_type(j, operation_response_type(o));
     if (o->response.len == 0) {
-        rest_json_text(j, "@type", TYPE_URL "google.protobuf.Empty");
         rest_json_open(j, "value", '{');
         rest_json_close(j, '}');
     } else {
-        rest_json_text(j, "@type", TYPE_URL "yandex.cloud.serverless.triggers.v1.Trigger");
         int r = trigger_spec_unpack(buf_slice(&o->response), &t);
         add(j, r);
         if (r == 0) {
-            put_trigger(j, &t);
+            put_trigger(j, &t, o->api == OPERATION_V2 ? put_source_and_action : put_rule);
             trigger_spec_fini(&t);
         }
     }
@@ -250,8 +288,6 @@ static void put_response(struct rest_json *j, const struct operation *o)
 
 void rest_json_operation(struct rest_json *j, const char *key, const struct operation *o)
 {
-    char type[128];
-    (void) snprintf(type, sizeof(type), TYPE_URL "%s", operation_metadata_type(o->kind));
     rest_json_open(j, key, '{');
     rest_json_text(j, "id", o->id);
     rest_json_text(j, "description", operation_description(o->kind));
@@ -260,7 +296,7 @@ void rest_json_operation(struct rest_json *j, const char *key, const struct oper
     rest_json_time(j, "modifiedAt", o->modified_ns);
     rest_json_bool(j, "done", true);
     rest_json_open(j, "metadata", '{');
-    rest_json_text(j, "@type", type);
+    put_type(j, operation_metadata_type(o));
     rest_json_text(j, "triggerId", o->trigger_id);
     rest_json_close(j, '}');
     put_response(j, o);

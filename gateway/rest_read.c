@@ -1,7 +1,6 @@
 /* rest_read.c - see rest_read.h. */
 #include "rest_read.h"
 
-#include "admin.h"
 #include "mem.h"
 #include "rest_object.h"
 
@@ -22,7 +21,7 @@ static void read_spec_text(char **member, const char *field, const cJSON *value,
     static void read_##name(void *ctx, const char *field, const cJSON *value,                      \
                             struct status *found)                                                  \
     {                                                                                              \
-        struct rest_trigger_request *req = ctx;                                                    \
+        struct trigger_request *req = ctx;                                                         \
         read_spec_text(&req->spec.name, field, value, found);                                      \
     }
 TEXT_FIELD(folder_id)
@@ -42,7 +41,7 @@ static void read_event_types(void *ctx, const char *field, const cJSON *value, s
                                         TYPE("DELETE_IMAGE"), TYPE("CREATE_IMAGE_TAG"),
                                         TYPE("DELETE_IMAGE_TAG")};
 #undef TYPE
-    struct rest_trigger_request *req = ctx;
+    struct trigger_request *req = ctx;
     const cJSON *one;
     int64_t number;
     if (!cJSON_IsArray(value)) {
@@ -103,7 +102,7 @@ static void read_batch(void *ctx, const char *field, const cJSON *value, struct 
 {
     static const struct rest_field FIELDS[] = {{"size", "size", read_size},
                                                {"cutoff", "cutoff", read_cutoff}};
-    struct rest_trigger_request *req = ctx;
+    struct trigger_request *req = ctx;
     struct reading_batch b = {0};
     size_t before = found->n_violations;
     (void) field;
@@ -129,8 +128,7 @@ static void read_other(void *ctx, const char *field, const cJSON *value, struct 
     (void) ctx;
     (void) value;
     const char *dot = strrchr(field, '.');
-    if (found->code == STATUS_OK || found->code == STATUS_INVALID_ARGUMENT)
-        admin_other_rule(dot == NULL ? field : dot + 1, found);
+    trigger_request_other(dot == NULL ? field : dot + 1, found);
 }
 
 static void read_registry(void *ctx, const char *field, const cJSON *value, struct status *found)
@@ -146,7 +144,7 @@ static void read_registry(void *ctx, const char *field, const cJSON *value, stru
         {"invokeContainer", "invoke_container", read_other},
         {"startWorkflow", "start_workflow", read_other},
     };
-    struct rest_trigger_request *req = ctx;
+    struct trigger_request *req = ctx;
     (void) field;
     req->has_rule = true;
     rest_object_read(value, FIELD_REGISTRY, FIELDS, ARRAY_LEN(FIELDS), ctx, found);
@@ -178,7 +176,7 @@ static void read_rule(void *ctx, const char *field, const cJSON *value, struct s
 
 static void read_labels(void *ctx, const char *field, const cJSON *value, struct status *found)
 {
-    struct rest_trigger_request *req = ctx;
+    struct trigger_request *req = ctx;
     const cJSON *label;
     if (!cJSON_IsObject(value)) {
         status_violate(found, field, "must be an object");
@@ -192,44 +190,24 @@ static void read_labels(void *ctx, const char *field, const cJSON *value, struct
     }
 }
 
-static unsigned mask_bit(struct slice path)
-{
-    static const struct {
-        const char *name;
-        unsigned bit;
-    } PATHS[] = {{"name", ADMIN_NAME},
-                 {"description", ADMIN_DESCRIPTION},
-                 {"labels", ADMIN_LABELS},
-                 {"rule", ADMIN_RULE}};
-    for (size_t i = 0; i < ARRAY_LEN(PATHS); i++)
-        if (slice_eq(path, slice_str(PATHS[i].name)))
-            return PATHS[i].bit;
-    return 0;
-}
-
 static void read_mask(void *ctx, const char *field, const cJSON *value, struct status *found)
 {
-    struct rest_trigger_request *req = ctx;
+    struct trigger_request *req = ctx;
     struct slice text;
     if (!rest_object_text(value, field, &text, found))
         return;
     const char *at = (const char *) text.data;
     while (*at != '\0') {
         size_t len = strcspn(at, ",");
-        unsigned bit = mask_bit(slice_of(at, len));
-        if (bit == 0) {
-            status_violate(found, field, "%.*s is not one of name, description, labels, rule",
-                           (int) (len < 60 ? len : 60), at);
+        if (!trigger_request_mask(req, slice_of(at, len), found))
             return; /* one text may have as many as bytes */
-        }
-        req->mask |= bit;
         at += len + (at[len] == ',');
     }
 }
 
 /* The id of the path may be repeated. */
 struct same_id {
-    struct rest_trigger_request req; /* first: the other fields' ctx */
+    struct trigger_request req; /* first: the other fields' ctx */
     const char *id;
 };
 
@@ -241,8 +219,8 @@ static void read_same_id(void *ctx, const char *field, const cJSON *value, struc
         status_violate(found, field, "is not the one in the path");
 }
 
-void rest_read_trigger(struct slice body, bool create, const char *id,
-                       struct rest_trigger_request *ret, struct status *found)
+void rest_read_trigger(struct slice body, bool create, const char *id, struct trigger_request *ret,
+                       struct status *found)
 {
 #define COMMON                                                                                     \
     {"name", "name", read_name}, {"description", "description", read_description},                 \
@@ -280,7 +258,8 @@ void rest_read_id_only(struct slice body, const char *camel, const char *snake, 
 
 struct reading_send {
     struct same_id same; /* first */
-    struct rest_send_request *ret;
+    struct buf *data;
+    int64_t *type;
 };
 
 /* Both alphabets, with or without padding, as proto3 JSON says. */
@@ -307,37 +286,26 @@ static void read_data(void *ctx, const char *field, const cJSON *value, struct s
 {
     struct reading_send *reading = ctx;
     struct slice text;
-    if (!rest_object_text(value, field, &text, found))
-        return;
-    if (!decode_base64(text, &reading->ret->data))
+    if (rest_object_text(value, field, &text, found) && !decode_base64(text, reading->data))
         status_violate(found, field, "must be base64");
-    else if (reading->ret->data.len > REST_MAX_DATA)
-        status_violate(found, field, "must be at most %d bytes", REST_MAX_DATA);
 }
 
 static void read_type(void *ctx, const char *field, const cJSON *value, struct status *found)
 {
     static const char *const NAMES[] = {"DATA_TYPE_UNSPECIFIED", "BINARY", "TEXT"};
     struct reading_send *reading = ctx;
-    int64_t *type = &reading->ret->type;
-    if (rest_object_enum(value, field, NAMES, ARRAY_LEN(NAMES), type, found) &&
-        (*type < 0 || *type >= (int64_t) ARRAY_LEN(NAMES)))
-        status_violate(found, field, "must be BINARY or TEXT");
+    (void) rest_object_enum(value, field, NAMES, ARRAY_LEN(NAMES), reading->type, found);
 }
 
-void rest_read_send(struct slice body, const char *id, struct rest_send_request *ret,
+void rest_read_send(struct slice body, const char *id, struct buf *data, int64_t *type,
                     struct status *found)
 {
     static const struct rest_field FIELDS[] = {{"connectionId", "connection_id", read_same_id},
                                                {"data", "data", read_data},
                                                {"type", "type", read_type}};
-    struct reading_send reading = {.same = {.id = id}, .ret = ret};
-    *ret = (struct rest_send_request){.type = 0};
-    buf_init(&ret->data, (size_t) 2 * 1024 * 1024 * 1024 - 1);
+    struct reading_send reading = {.same = {.id = id}, .data = data, .type = type};
     cJSON *object = rest_object_parse(body, found);
     if (object != NULL)
         rest_object_read(object, "", FIELDS, ARRAY_LEN(FIELDS), &reading, found);
     cJSON_Delete(object);
-    if (found->code == STATUS_OK && ret->data.len == 0)
-        status_violate(found, "data", "is required");
 }

@@ -6,30 +6,21 @@
 
 #include "buf.h"
 #include "status.h"
-#include "trigger_spec.h"
+#include "trigger_request.h"
 
-/* CreateTriggerRequest and UpdateTriggerRequest. */
-struct rest_trigger_request {
-    struct trigger_spec spec; /* for trigger_spec_fini() */
-    bool has_rule;
-    unsigned mask; /* ADMIN_* bits; 0: none was given, or it was empty */
-};
-/* What is wrong is added to `found`; the request is to be freed either way. `create`: with a folder
- * and without a mask. `id` is the one of the path: the body may repeat it. */
-void rest_read_trigger(struct slice body, bool create, const char *id,
-                       struct rest_trigger_request *ret, struct status *found);
+/* CreateTriggerRequest and UpdateTriggerRequest. What is wrong is added to `found`; the request is
+ * to be freed either way. `create`: with a folder and without a mask. `id` is the one of the path:
+ * the body may repeat it. */
+void rest_read_trigger(struct slice body, bool create, const char *id, struct trigger_request *ret,
+                       struct status *found);
 /* A request that has nothing but its id, which may be there as `camel` or `snake`; empty is fine.
  */
 void rest_read_id_only(struct slice body, const char *camel, const char *snake, const char *id,
                        struct status *found);
 
-/* SendToConnectionRequest. */
-struct rest_send_request {
-    struct buf data; /* decoded; for buf_fini() */
-    int64_t type;    /* 0, 1 (binary) or 2 (text) */
-};
-#define REST_MAX_DATA 131072
-void rest_read_send(struct slice body, const char *id, struct rest_send_request *ret,
+/* SendToConnectionRequest: `data` decoded and appended, `type` the number of DataType, any. What is
+ * not given stays as it is. */
+void rest_read_send(struct slice body, const char *id, struct buf *data, int64_t *type,
                     struct status *found);
 
 #endif

@@ -134,7 +134,7 @@ void rest_trigger_get(struct rest_call *call)
 
 void rest_trigger_create(struct rest_call *call)
 {
-    struct rest_trigger_request req;
+    struct trigger_request req;
     no_parameters(call);
     rest_read_trigger(buf_slice(&call->body), true, "", &req, &call->found);
     admin_trigger_create(call->manage->admin, rest_admin_call(call), &req.spec, req.has_rule,
@@ -144,7 +144,7 @@ void rest_trigger_create(struct rest_call *call)
 
 void rest_trigger_update(struct rest_call *call)
 {
-    struct rest_trigger_request req;
+    struct trigger_request req;
     no_parameters(call);
     rest_read_trigger(buf_slice(&call->body), false, call->id, &req, &call->found);
     admin_trigger_update(call->manage->admin, rest_admin_call(call), call->id, req.mask, &req.spec,

@@ -120,14 +120,15 @@ static void check_required(struct loader *l, const struct scope *scope, unsigned
     }
 }
 
+/* `shown` is the list's key in messages. */
 static void read_item(struct loader *l, const struct list_place *list, const struct doc_node *node,
-                      void *items, size_t i)
+                      const char *shown, void *items, size_t i)
 {
     void *item = (char *) items + i * list->item_size;
     unsigned problems = l->problems.n;
     struct scope scope = {.base = item};
     (void) snprintf(scope.pattern, sizeof(scope.pattern), "%s[].", list->key);
-    (void) snprintf(scope.shown, sizeof(scope.shown), "%s[%zu].", list->key, i);
+    (void) snprintf(scope.shown, sizeof(scope.shown), "%s[%zu].", shown, i);
     bool path = items == l->cfg->gateway.paths;
     for (size_t s = 0; s < N_SETTINGS; s++)
         if (is_of(&SETTINGS[s], scope.pattern))
@@ -144,7 +145,7 @@ static void read_item(struct loader *l, const struct list_place *list, const str
         (void) snprintf(key, sizeof(key), "%s%s", scope.pattern, list->text_item_key);
         const struct setting *s = setting_find(key);
         ASSERT(s != NULL);
-        (void) snprintf(key, sizeof(key), "%s[%zu]", list->key, i);
+        (void) snprintf(key, sizeof(key), "%s[%zu]", shown, i);
         l->lines[s - SETTINGS] = node->line;
         setting_read(&l->problems, s, node, key, place_of(s, item));
     } else {
@@ -152,11 +153,11 @@ static void read_item(struct loader *l, const struct list_place *list, const str
         if (node->kind == DOC_MAP || node->null)
             check_required(l, &scope, node->line);
     }
-    config_check_item(l, list, i, &scope, l->problems.n == problems);
+    config_check_item(l, list, items, i, &scope, l->problems.n == problems);
 }
 
 static void read_list(struct loader *l, const struct setting *s, const struct doc_node *node,
-                      const char *shown)
+                      const char *shown, void *base)
 {
     bool nothing =
         node->kind == DOC_TEXT && node->null && s->min == 0; /* all items commented out */
@@ -166,11 +167,11 @@ static void read_list(struct loader *l, const struct setting *s, const struct do
     }
     const struct list_place *list = list_find(s->key);
     ASSERT(list != NULL);
-    void **items = (void **) (void *) ((char *) l->cfg + list->at_offset);
+    void **items = (void **) (void *) ((char *) base + list->at_offset);
     *items = xcalloc(node->n, list->item_size);
     for (const struct doc_node *item = node->first; item != NULL; item = item->next) {
-        size_t i = (*config_count(list, l->cfg))++;
-        read_item(l, list, item, *items, i);
+        size_t i = (*config_count(list, base))++;
+        read_item(l, list, item, shown, *items, i);
     }
 }
 
@@ -219,7 +220,7 @@ static void read_member(struct loader *l, const struct doc_node *node, const str
     }
     l->lines[s - SETTINGS] = node->line;
     if (s->type == SETTING_LIST)
-        read_list(l, s, node, inner.shown);
+        read_list(l, s, node, inner.shown, scope->base);
     else if (s->type == SETTING_DEFAULTS)
         read_path_defaults(l, node);
     else
@@ -259,7 +260,7 @@ static void read_root(struct loader *l, const struct doc_node *root)
         struct doc_node item = {
             .kind = DOC_TEXT, .line = 1, .text = (char *) (uintptr_t) paths->def};
         struct doc_node list = {.kind = DOC_LIST, .line = 1, .n = 1, .first = &item};
-        read_list(l, paths, &list, paths->key);
+        read_list(l, paths, &list, paths->key, l->cfg);
     }
     read_members(l, root, &scope, true);
     config_check_all(l, &scope);
@@ -291,10 +292,26 @@ int config_load(const char *file, struct config **ret, struct buf *error)
     return r;
 }
 
+static void settings_fini(const char *pattern, void *base);
+
+static void list_fini(const struct list_place *list, void *base)
+{
+    char pattern[CONFIG_KEY_SIZE];
+    char *items = config_items(list, base);
+    (void) snprintf(pattern, sizeof(pattern), "%s[].", list->key);
+    for (size_t i = 0; i < *config_count(list, base); i++)
+        settings_fini(pattern, items + i * list->item_size);
+    free(items);
+}
+
 static void settings_fini(const char *pattern, void *base)
 {
     for (size_t i = 0; i < N_SETTINGS; i++)
-        if (is_of(&SETTINGS[i], pattern))
+        if (!is_of(&SETTINGS[i], pattern))
+            continue;
+        else if (SETTINGS[i].type == SETTING_LIST)
+            list_fini(list_find(SETTINGS[i].key), base);
+        else
             setting_fini(&SETTINGS[i], place_of(&SETTINGS[i], base));
 }
 
@@ -302,21 +319,16 @@ void config_free(struct config *cfg)
 {
     if (cfg == NULL)
         return;
-    for (size_t i = 0; i < N_LISTS; i++) {
-        char pattern[CONFIG_KEY_SIZE];
-        (void) snprintf(pattern, sizeof(pattern), "%s[].", LISTS[i].key);
-        char *items = config_items(&LISTS[i], cfg);
-        for (size_t item = 0; item < *config_count(&LISTS[i], cfg); item++)
-            settings_fini(pattern, items + item * LISTS[i].item_size);
-        free(items);
-    }
     settings_fini("", cfg);
     free(cfg);
 }
 
 bool config_is_open(const struct config *cfg)
 {
-    return cfg->n_users == 0 && cfg->n_tokens == 0 && cfg->n_api_keys == 0;
+    size_t keys = 0;
+    for (size_t i = 0; i < cfg->n_service_accounts; i++)
+        keys += cfg->service_accounts[i].n_keys;
+    return cfg->n_users == 0 && cfg->n_tokens == 0 && cfg->n_api_keys == 0 && keys == 0;
 }
 
 bool config_account_has_role(const struct config *cfg, const char *account_id, const char *role)

@@ -59,10 +59,18 @@ struct config_user {
     struct config_strings roles; /* on the folder */
 };
 
+/* What a service account proves with that it is itself: the private half is its own. */
+struct config_key {
+    char *id;
+    char *public_key; /* PEM; see public_key_check_rsa(). From `public_key` or `public_key_file` */
+};
+
 struct config_account {
     char *id, *name;             /* name NULL: none */
     char *folder_id;             /* where it lies; NULL: config.folder_id */
     struct config_strings roles; /* on the folder of the configuration, wherever it lies */
+    struct config_key *keys;
+    size_t n_keys;
 };
 
 /* The order is enum iam_kind's (broker/iam.h). */
@@ -161,8 +169,9 @@ void config_free(struct config *cfg); /* NULL is fine */
 /* conf/reference.md, from the table. */
 MUST_CHECK int config_print_reference(struct buf *out);
 
-/* Nobody could log in: there is no user, token or API key. The management listeners then serve
- * whoever reaches them, so they are refused any address but loopback, as they are without TLS. */
+/* Nobody could log in: there is no user, token, API key or key of a service account. The management
+ * listeners then serve whoever reaches them, so they are refused any address but loopback, as they
+ * are without TLS. */
 bool config_is_open(const struct config *cfg);
 
 /* True when the account exists and has the role. */

@@ -66,20 +66,31 @@ static void check_registry(struct loader *l, const struct scope *scope)
         note(l, scope, "token_file", "expected either token or token_file, got both");
 }
 
+static void check_key(struct loader *l, const struct scope *scope)
+{
+    bool text = line_of(l, scope, "public_key") != 0,
+         file = line_of(l, scope, "public_key_file") != 0;
+    if (text && file)
+        note(l, scope, "public_key_file",
+             "expected either public_key or public_key_file, got both");
+    else if (!text && !file && line_of(l, scope, "id") != 0)
+        note(l, scope, "id", "expected public_key or public_key_file beside it, got neither");
+}
+
 static char *unique_of(const struct list_place *list, const void *items, size_t i)
 {
     return *(char *const *) (const void *) ((const char *) items + i * list->item_size +
                                             list->unique_offset);
 }
 
-void *config_items(const struct list_place *list, struct config *cfg)
+void *config_items(const struct list_place *list, void *base)
 {
-    return *(void **) (void *) ((char *) cfg + list->at_offset);
+    return *(void **) (void *) ((char *) base + list->at_offset);
 }
 
-size_t *config_count(const struct list_place *list, struct config *cfg)
+size_t *config_count(const struct list_place *list, void *base)
 {
-    return (size_t *) (void *) ((char *) cfg + list->n_offset);
+    return (size_t *) (void *) ((char *) base + list->n_offset);
 }
 
 /* Whether an element of the list has the name. True as well where a name could not be read: that
@@ -258,7 +269,9 @@ void config_check_all(struct loader *l, const struct scope *root)
 {
     const char *why = NULL;
     if (config_is_open(l->cfg))
-        why = "no accounts are configured (users, tokens or api_keys) and anybody could manage";
+        why =
+            "no accounts are configured (users, tokens, api_keys or keys of service_accounts) and "
+            "anybody could manage";
     else if (line_of(l, root, "management.tls.certificates") == 0)
         why = "without management.tls tokens would cross the network for anybody to read";
     if (why == NULL)
@@ -284,17 +297,18 @@ static void check_unique(struct loader *l, const struct list_place *list, const 
     }
 }
 
-void config_check_item(struct loader *l, const struct list_place *list, size_t i,
+void config_check_item(struct loader *l, const struct list_place *list, void *items, size_t i,
                        const struct scope *scope, bool sound)
 {
     struct config *cfg = l->cfg;
-    void *items = config_items(list, cfg);
     if (list->unique_key != NULL)
         check_unique(l, list, items, i, scope);
     if (items == cfg->gateway.paths && sound)
         check_path(l, &cfg->gateway.paths[i], scope);
     else if (items == cfg->registries)
         check_registry(l, scope);
+    else if (strcmp(list->key, "service_accounts[].keys") == 0)
+        check_key(l, scope);
     else if (items == cfg->triggers)
         check_trigger(l, &cfg->triggers[i], scope);
     else if (items == cfg->users)

@@ -24,13 +24,14 @@ struct scope {
     void *base;
 };
 
-/* Where a list is in the configuration, and how many elements it has. */
-void *config_items(const struct list_place *list, struct config *cfg);
-size_t *config_count(const struct list_place *list, struct config *cfg);
+/* Where a list is in the structure that its offsets are in (the configuration, or an element of the
+ * outer list), and how many elements it has. */
+void *config_items(const struct list_place *list, void *base);
+size_t *config_count(const struct list_place *list, void *base);
 
-/* Element `i` of the list, which has been read; `sound`: nothing was wrong with it so far. Also
- * fills in what follows from other settings. */
-void config_check_item(struct loader *l, const struct list_place *list, size_t i,
+/* Element `i` of the list `items`, which has been read; `sound`: nothing was wrong with it so far.
+ * Also fills in what follows from other settings. */
+void config_check_item(struct loader *l, const struct list_place *list, void *items, size_t i,
                        const struct scope *scope, bool sound);
 /* The whole of it, at the end. */
 void config_check_all(struct loader *l, const struct scope *root);

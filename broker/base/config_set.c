@@ -108,19 +108,20 @@ static bool set_scalar(const struct setting *s, const char *text, void *at)
     }
 }
 
-static void read_token_file(struct problems *p, const struct setting *s,
-                            const struct doc_node *node, const char *shown, void *at)
+static void read_file(struct problems *p, const struct setting *s, const struct doc_node *node,
+                      const char *shown, void *at)
 {
-    size_t size = (size_t) s->max + 2; /* one byte too many and the NUL */
-    char *text = xcalloc(1, size);
+    size_t most = (size_t) s->max + 1; /* one byte too many */
+    char *text = xcalloc(1, most + 1);
     FILE *f = fopen(node->text, "re");
     int r = f == NULL ? -errno : 0;
-    if (f != NULL && fgets(text, (int) size, f) == NULL && ferror(f))
+    if (f != NULL && fread(text, 1, most, f) < most && ferror(f))
         r = -errno;
     if (r < 0) {
         problems_add(p, node->line, shown, "expected a file that can be read, got: %s", err_str(r));
     } else {
-        text[strcspn(text, "\r\n")] = '\0';
+        if (s->type == SETTING_TOKEN_FILE)
+            text[strcspn(text, "\r\n")] = '\0';
         if (!set_text(s, text, at)) {
             char expected[SETTING_TEXT_SIZE];
             problems_add(p, node->line, shown, "expected %s, got another one",
@@ -197,13 +198,14 @@ void setting_read(struct problems *p, const struct setting *s, const struct doc_
                   const char *shown, void *at)
 {
     bool list = s->type == SETTING_TEXTS || s->type == SETTING_EVENTS;
+    bool file = s->type == SETTING_TOKEN_FILE || s->type == SETTING_TEXT_FILE;
     bool nothing = node->kind == DOC_TEXT && node->null;
     bool fits = node->kind == (list && !nothing ? DOC_LIST : DOC_TEXT);
     if (list)
         fits = fits && node->n >= s->min && node->n <= s->max;
     else if (nothing)
         fits = s->type == SETTING_TEXT && s->min == 0; /* `tag:` with nothing behind it is "" */
-    if (fits && !list && s->type != SETTING_TOKEN_FILE)
+    if (fits && !list && !file)
         fits = set_scalar(s, nothing ? "" : node->text, at);
     if (!fits)
         setting_wrong(p, s, node, shown);
@@ -211,8 +213,8 @@ void setting_read(struct problems *p, const struct setting *s, const struct doc_
         read_texts(p, s, node, shown, at);
     else if (s->type == SETTING_EVENTS)
         read_events(p, s, node, shown, at);
-    else if (s->type == SETTING_TOKEN_FILE)
-        read_token_file(p, s, node, shown, at);
+    else if (file)
+        read_file(p, s, node, shown, at);
 }
 
 void setting_default(const struct setting *s, void *at)
@@ -234,7 +236,7 @@ void setting_fini(const struct setting *s, void *at)
     if (s->type == SETTING_TEXTS) {
         strings_fini(at);
     } else if (s->type == SETTING_TEXT || s->type == SETTING_WORD ||
-               s->type == SETTING_TOKEN_FILE) {
+               s->type == SETTING_TOKEN_FILE || s->type == SETTING_TEXT_FILE) {
         free(*(char **) at);
         *(char **) at = NULL; /* a token and a token file have one place */
     }

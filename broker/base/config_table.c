@@ -30,6 +30,7 @@ static const struct setting_format
     ROLE = {"that are a role, such as functions.viewer", value_is_role, NULL},
     ROLES_EACH = {"a role, such as functions.viewer", value_is_role, NULL},
     SHA256 = {"of a SHA-256 in hexadecimal without capitals", value_is_sha256, NULL},
+    PUBLIC_KEY = {"of an RSA public key of 2048 to 8192 bits in PEM", value_is_public_key, NULL},
     FILE_NAME = {"naming a file", value_is_any, NULL}, ANY = {"", value_is_any, NULL},
     RESOURCE = {"cloud, folder, gateway, registry or service_account", NULL, RESOURCE_WORDS},
     LOG_LEVEL = {"debug, info, warn or error", NULL, LOG_LEVEL_WORDS},
@@ -46,6 +47,7 @@ static const struct setting_format
 #define R(member)         "registries[]." #member, offsetof(struct config_registry, member)
 #define U(member)         "users[]." #member, offsetof(struct config_user, member)
 #define A(member)         "service_accounts[]." #member, offsetof(struct config_account, member)
+#define K(member)         "service_accounts[].keys[]." #member, offsetof(struct config_key, member)
 #define B(key, member)    "bindings[]." key, offsetof(struct config_binding, member)
 #define S(list, member)   #list "[]." #member, offsetof(struct config_secret, member)
 #define S_TIME(list)      #list "[].expires_at", offsetof(struct config_secret, expires_at_s)
@@ -100,7 +102,7 @@ const struct setting SETTINGS[] = {
      "Who has which role where: mappings with the keys of `bindings[]`."},
     {C(tokens),                       LIST,     0, 4096,       NULL,       NULL, LATE,
      "What users and service accounts log in with: mappings with the keys of `tokens[]`. Without "
-     "users, tokens and API keys whoever reaches the management listeners may do everything, and "
+     "users, tokens, API keys and keys of service accounts whoever reaches the management listeners may do everything, and "
      "these must be loopback addresses."},
     {C(api_keys),                     LIST,     0, 4096,       NULL,       NULL, LATE,
      "What service accounts log in with as well: mappings with the keys of `api_keys[]`."},
@@ -290,6 +292,17 @@ const struct setting SETTINGS[] = {
     {A(roles),                        TEXTS,    0, 64,         NULL,       &ROLES_EACH, 0,
      "What the account may do in the folder `folder_id` of the top level and all that lies in it; "
      "`api-gateway.websocketBroadcaster` lets it broadcast."},
+    {A(keys),                         LIST,     0, 64,         NULL,       NULL, 0,
+     "Authorized keys: mappings with the keys of `service_accounts[].keys[]`."},
+
+    {K(id),                           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
+     "Unique in the account; `kid` of what is signed with it."},
+    {K(public_key),                   TEXT,     1, 16384,      NULL,       &PUBLIC_KEY, SECRET,
+     "The public half, as `yc iam key create` and `openssl pkey -pubout` print it. This or "
+     "`public_key_file`."},
+    {"service_accounts[].keys[].public_key_file", offsetof(struct config_key, public_key),
+                                         SETTING_TEXT_FILE, 1, 16384, NULL,   &PUBLIC_KEY, 0,
+     "A file with the public half."},
 
     {B("subject", subject),           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
      "One of `users` or `service_accounts`."},
@@ -374,6 +387,9 @@ const struct list_place LISTS[] = {
     PLACE(registries, n_registries, struct config_registry, NULL, id, 0),
     PLACE(users, n_users, struct config_user, NULL, id, 0),
     PLACE(service_accounts, n_service_accounts, struct config_account, NULL, id, 0),
+    {"service_accounts[].keys", offsetof(struct config_account, keys),
+     offsetof(struct config_account, n_keys), sizeof(struct config_key), NULL, "id",
+     offsetof(struct config_key, id), 0},
     PLACE_OF_ANY(bindings, n_bindings, struct config_binding, 0),
     PLACE(tokens, n_tokens, struct config_secret, NULL, sha256, 0),
     PLACE(api_keys, n_api_keys, struct config_secret, NULL, sha256, 0),
@@ -399,8 +415,10 @@ const struct list_place *list_find(const char *key)
 
 size_t setting_item_prefix(const char *key)
 {
-    const char *brackets = strstr(key, "[].");
-    return brackets == NULL ? 0 : (size_t) (brackets - key) + 3;
+    size_t len = 0;
+    for (const char *at = key; (at = strstr(at, "[].")) != NULL; at += 3)
+        len = (size_t) (at - key) + 3;
+    return len;
 }
 
 const char *setting_expected(const struct setting *s, char ret[SETTING_TEXT_SIZE])
@@ -439,6 +457,11 @@ const char *setting_expected(const struct setting *s, char ret[SETTING_TEXT_SIZE
                         "a file whose first line is %" PRIu64 " to %" PRIu64 " characters%s%s",
                         s->min, s->max, space, format);
         break;
+    case SETTING_TEXT_FILE:
+        (void) snprintf(ret, SETTING_TEXT_SIZE,
+                        "a file with %" PRIu64 " to %" PRIu64 " characters%s%s", s->min, s->max,
+                        space, format);
+        break;
     case SETTING_TEXTS:
         (void) snprintf(ret, SETTING_TEXT_SIZE, "a list of %" PRIu64 " to %" PRIu64 "%s%s%s",
                         s->min, s->max, space[0] == '\0' ? "" : ":", space, format);
@@ -475,6 +498,9 @@ static const struct {
     {"catalog.", "`catalog`", "What is remembered of registries to tell new images from old ones."},
     {"registries[].", "`registries[]`", "One registry."},
     {"users[].", "`users[]`", "One user."},
+    {"service_accounts[].keys[].", "`service_accounts[].keys[]`",
+     "One key, with which the account signs what it gets tokens for (`/iam/v1/tokens`). Only the "
+     "public half is known here."},
     {"service_accounts[].", "`service_accounts[]`", "One account."},
     {"bindings[].", "`bindings[]`",
      "One role of one subject in one place. Keys with dots are mappings inside mappings."},

@@ -13,6 +13,7 @@ enum setting_type {
     SETTING_WORKERS,    /* uint64_t, 0 is `auto` */
     SETTING_TEXT,       /* char *; min and max are its length */
     SETTING_TOKEN_FILE, /* char *: the first line of the file that is named */
+    SETTING_TEXT_FILE,  /* char *: all of the file that is named */
     SETTING_TEXTS,      /* struct config_strings; min and max are how many */
     SETTING_CHOICE,     /* one of the format's words: an enum of theirs, in that order */
     SETTING_WORD,       /* the same, kept as a char * */
@@ -51,8 +52,8 @@ extern const size_t N_SETTINGS;
 
 /* Where the elements of a SETTING_LIST are. */
 struct list_place {
-    const char *key;  /* "gateway.paths" */
-    size_t at_offset; /* of the pointer in struct config */
+    const char *key;  /* "gateway.paths", "service_accounts[].keys" */
+    size_t at_offset; /* of the pointer in struct config, or in the element of the outer list */
     size_t n_offset;  /* of the size_t beside it */
     size_t item_size;
     const char *text_item_key; /* the one key that an item given as text stands for, or NULL */
@@ -66,7 +67,7 @@ extern const size_t N_LISTS;
 /* NULL: there is none of that key. */
 const struct setting *setting_find(const char *key);
 const struct list_place *list_find(const char *key);
-/* Length of the part of `key` that names an array element: up to and with "[].", or 0. */
+/* Length of the part of `key` that names an array element: up to and with the last "[].", or 0. */
 size_t setting_item_prefix(const char *key);
 
 /* What a message or conf/reference.md says of the value: "a size from 125 to 16MiB". */

@@ -2,6 +2,7 @@
 #include "config_value.h"
 
 #include "err.h"
+#include "public_key.h"
 #include "role.h"
 
 #include <arpa/inet.h>
@@ -227,6 +228,11 @@ bool value_is_loopback(const char *s)
         if (strncmp(s, BEGINS[i], strlen(BEGINS[i])) == 0)
             return true;
     return false;
+}
+
+bool value_is_public_key(const char *s)
+{
+    return public_key_check_rsa(s) == 0;
 }
 
 bool value_is_visible(const char *s)

@@ -28,9 +28,10 @@ bool value_is_origin(const char *s); /* scheme://host or scheme://host:port, no 
 bool value_is_path(const char *s); /* a template's shape, at most 255 bytes; broker/path.h knows all
                                        rules */
 bool value_is_role(const char *s); /* one of base/role.h */
-bool value_is_sha256(const char *s);   /* 64 hexadecimal digits, no capitals */
-bool value_is_loopback(const char *s); /* of value_is_listen(): 127.0.0.0/8, [::1] or localhost */
-bool value_is_visible(const char *s);  /* ASCII from '!' to '~' */
+bool value_is_sha256(const char *s);     /* 64 hexadecimal digits, no capitals */
+bool value_is_public_key(const char *s); /* of public_key_check_rsa() */
+bool value_is_loopback(const char *s);   /* of value_is_listen(): 127.0.0.0/8, [::1] or localhost */
+bool value_is_visible(const char *s);    /* ASCII from '!' to '~' */
 bool value_is_any(const char *s);
 
 #endif

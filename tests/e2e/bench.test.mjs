@@ -5,7 +5,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import grpc from '@grpc/grpc-js';
+import loader from '@grpc/proto-loader';
 import WebSocket from 'ws';
+import { countsOf, errorsOf, percentilesOf } from '../../bench/grpc.mjs';
 import { mainFigures, median, summarize } from '../../bench/figures.mjs';
 import { plots } from '../../bench/plot.mjs';
 import { messagesOf } from '../../bench/reference.mjs';
@@ -134,6 +137,38 @@ test('REST calls are judged by their pace, by their latency, and by what clients
     assert.match(mainFigures(good[1].run), /REST calls\/s 1010, list p99 4\.90 ms, p99 /);
 });
 
+test('gRPC is judged by what a call costs beside @grpc/grpc-js, and by memory', () => {
+    const calls = (server, cpu, grown) => run('grpc', server, 1, 0, { pattern: 'grpc', connections: 10, calls_per_second: 1e6 / cpu,
+        server: { cpu_us_per_call: cpu, user_us_per_call: cpu, system_us_per_call: 0, cpu_seconds: 0.5,
+            core_busy_seconds: 0.5, core_steal_seconds: 0, rss_kb: [5000, 5000 + grown] } });
+    const runs = (cpu, grown) => [calls('grpc-js', 60, 9000), calls('regcast', cpu, grown)];
+    assert.equal(target(runs(19, 0), 'per CPU second').shown.value, '3.2');
+    assert.equal(target(runs(19, 0), 'per CPU second').met, true);
+    assert.equal(target(runs(21, 0), 'per CPU second').met, false);
+    assert.equal(target(runs(19, 1000), 'memory').met, true);
+    assert.equal(target(runs(19, 1100), 'memory').met, false);
+    assert.match(markdown(results(runs(19, 0))), /\| scenario \|.*\| calls\/s \| CPU us\/call \|/);
+    assert.match(mainFigures(runs(19, 0)[1].run), /calls\/s 53 k, CPU us\/call 19\.00, memory grown 0\.0 MiB/);
+});
+
+test('what h2load says is read, and calls that were not answered alike are found', () => {
+    const said = (failed, data) => `
+finished in 818.42ms, 24437.28 req/s, 1.14MB/s
+requests: 20000 total, 20000 started, 20000 done, ${20000 - failed} succeeded, ${failed} failed, 0 errored, 0 timeout
+status codes: ${20000 - failed} 2xx, 0 3xx, ${failed} 4xx, 0 5xx
+traffic: 955.32KB (978250) total, 78.44KB (80320) headers (space savings 95.64%), 136.72KB (${data}) data
+`;
+    const good = countsOf(said(0, 140000));
+    assert.deepEqual([good.succeeded, good.data], [20000, 140000]);
+    assert.ok(Math.abs(good.seconds - 0.81842) < 1e-9);
+    assert.deepEqual(errorsOf(good, 20000), {});
+    assert.deepEqual(errorsOf(good, 20001), { missing: 1, unlike: 7 });
+    assert.deepEqual(errorsOf(countsOf(said(2, 139986)), 20000), { missing: 2, failed: 2, unlike: 14 });
+    assert.deepEqual(errorsOf(countsOf(said(0, 139993)), 20000), { unlike: 7 }, 'an error has status 200 and no message');
+    assert.equal(countsOf('could not connect to host'), null);
+    assert.deepEqual(percentilesOf([3, 1, 2, 4]), { n: 4, p50: 3, p90: 4, p99: 4, 'p99.9': 4, max: 4 });
+});
+
 test('a failed run is named in the table, and counts in nothing else', () => {
     const half = summarize([run('one-1k', 'naked', 1, 4), run('one-1k', 'regcast', 1, 5),
         run('one-1k', 'naked', 2, 4), run('one-1k', 'regcast', 2, 0.001, { ok: false })])['one-1k'];
@@ -209,15 +244,24 @@ test('the body of many messages is taken apart', () => {
         assert.throws(() => texts(bad), /malformed/, bad);
 });
 
-test("the reference with Node's ws sends each message to everybody, in order", async (t) => {
+// Starts a reference server; what it wrote to its ready file.
+async function startReference(t, name) {
     const dir = mkdtempSync(join(tmpdir(), 'regcast-bench-'));
     const file = join(dir, 'ready.json');
-    const child = spawn(process.execPath, [join(ROOT, 'bench/reference_ws.mjs'), '--ready-file', file], { stdio: 'inherit' });
+    const child = spawn(process.execPath, [join(ROOT, 'bench', name), '--ready-file', file], { stdio: 'inherit' });
     const ended = new Promise((done) => child.on('exit', done));
     t.after(() => { child.kill('SIGKILL'); rmSync(dir, { recursive: true }); });
     await until('the reference is ready', () => existsSync(file));
-    const { pid, gateway: [address] } = JSON.parse(readFileSync(file, 'utf8'));
-    assert.equal(pid, child.pid);
+    const ready = JSON.parse(readFileSync(file, 'utf8'));
+    assert.equal(ready.pid, child.pid);
+    return { ...ready, stop: async () => {
+        child.kill('SIGTERM');
+        assert.equal(await within(5000, 'the reference ends', ended), 0);
+    } };
+}
+
+test("the reference with Node's ws sends each message to everybody, in order", async (t) => {
+    const { gateway: [address], stop } = await startReference(t, 'reference_ws.mjs');
     const clients = [1, 2].map(() => new WebSocket(`ws://${address}/`));
     const got = clients.map((client) => {
         const messages = [];
@@ -230,6 +274,16 @@ test("the reference with Node's ws sends each message to everybody, in order", a
     await until('both have both', () => got.every(({ length }) => length === 2));
     assert.deepEqual(got, [['false a', 'false bc'], ['false a', 'false bc']]);
     clients.forEach((client) => client.terminate());
-    child.kill('SIGTERM');
-    assert.equal(await within(5000, 'the reference ends', ended), 0);
+    await stop();
+});
+
+test('the reference with @grpc/grpc-js answers as the daemon does', async (t) => {
+    const { grpc: [address], stop } = await startReference(t, 'reference_grpc.mjs');
+    const { grpc: { health: { v1 } } } = grpc.loadPackageDefinition(loader.loadSync('grpc/health/v1/health.proto',
+        { includeDirs: [join(ROOT, 'gateway/proto')], enums: String }));
+    const client = new v1.Health(address, grpc.credentials.createInsecure());
+    const answer = await new Promise((done, fail) => client.check({}, (error, got) => (error ? fail(error) : done(got))));
+    assert.deepEqual(answer, { status: 'SERVING' });
+    client.close();
+    await stop();
 });

@@ -60,11 +60,11 @@ static void try_operation(struct slice packed)
     struct buf out;
     if (operation_unpack(packed, &o) < 0)
         return;
-    ASSERT(operation_description(o.kind) != NULL && operation_metadata_type(o.kind) != NULL);
+    ASSERT(operation_description(o.kind) != NULL && operation_metadata_type(&o) != NULL);
     buf_init(&out, packed.len + 1000);
     ASSERT(operation_pack(&o, &out) == 0);
     ASSERT(operation_unpack(buf_slice(&out), &again) == 0);
-    ASSERT(strcmp(o.id, again.id) == 0 && o.kind == again.kind &&
+    ASSERT(strcmp(o.id, again.id) == 0 && o.kind == again.kind && o.api == again.api &&
            slice_eq(buf_slice(&o.response), buf_slice(&again.response)));
     operation_fini(&again);
     operation_fini(&o);

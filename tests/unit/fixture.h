@@ -41,7 +41,7 @@ struct fixture {
     struct shared shared;
     struct worker *gateway, *front; /* one of each, after fixture_start() */
     char gateway_name[LISTENER_NAME_SIZE], front_name[LISTENER_NAME_SIZE],
-        manage_name[LISTENER_NAME_SIZE];
+        manage_name[LISTENER_NAME_SIZE], grpc_name[LISTENER_NAME_SIZE];
     void (*on_step)(void *ctx); /* NULL, or called with each step: another thread's part */
     void *step_ctx;
 };
@@ -118,6 +118,8 @@ static inline void fixture_start(struct fixture *f)
                       .max_inflight_bytes = f->cfg.webhooks.max_inflight_bytes};
     s->caps[LISTENER_MANAGEMENT] =
         (struct caps){.max_connections = 100, .max_half_open = 100, .max_inflight_bytes = 1 << 20};
+    s->caps[LISTENER_GRPC] =
+        (struct caps){.max_connections = 100, .max_half_open = 100, .max_inflight_bytes = 4 << 20};
     assert_int_equal(path_table_new(&f->cfg, &s->paths), 0);
     s->workers = f->gateway = xcalloc(1, sizeof(*f->gateway));
     s->n_workers = 1;
@@ -127,11 +129,13 @@ static inline void fixture_start(struct fixture *f)
     struct worker_sockets sockets = {LISTENER_GATEWAY, &fd, 1};
     assert_int_equal(worker_init(f->gateway, s, 0, &sockets, 1), 0);
     assert_int_equal(listener_bind("127.0.0.1:0", true, &fd, f->front_name), 0);
-    struct worker_sockets front_sockets[2] = {{LISTENER_WEBHOOKS, &fd, 1}};
-    int manage_fd;
+    struct worker_sockets front_sockets[3] = {{LISTENER_WEBHOOKS, &fd, 1}};
+    int manage_fd, grpc_fd;
     assert_int_equal(listener_bind("127.0.0.1:0", true, &manage_fd, f->manage_name), 0);
     front_sockets[1] = (struct worker_sockets){LISTENER_MANAGEMENT, &manage_fd, 1};
-    assert_int_equal(worker_init(f->front, s, 1, front_sockets, 2), 0);
+    assert_int_equal(listener_bind("127.0.0.1:0", true, &grpc_fd, f->grpc_name), 0);
+    front_sockets[2] = (struct worker_sockets){LISTENER_GRPC, &grpc_fd, 1};
+    assert_int_equal(worker_init(f->front, s, 1, front_sockets, 3), 0);
     for (size_t i = 0; i < path_table_size(s->paths); i++) {
         path_table_at(s->paths, i)->wake = fixture_wake;
         path_table_at(s->paths, i)->wake_ctx = f;
@@ -189,13 +193,11 @@ static inline void fixture_free(struct fixture *f)
         FIXTURE_UNTIL(f, !uv_loop_alive(&f->gateway->loop) && !uv_loop_alive(&f->front->loop));
         worker_fini(f->gateway);
         worker_fini(f->front);
-        assert_int_equal(s->caps[LISTENER_GATEWAY].connections, 0);
-        assert_int_equal(s->caps[LISTENER_GATEWAY].half_open, 0);
-        assert_int_equal(s->caps[LISTENER_MANAGEMENT].connections, 0);
-        assert_int_equal(s->caps[LISTENER_MANAGEMENT].inflight_bytes, 0);
-        assert_int_equal(s->caps[LISTENER_WEBHOOKS].connections, 0);
-        assert_int_equal(s->caps[LISTENER_WEBHOOKS].half_open, 0);
-        assert_int_equal(s->caps[LISTENER_WEBHOOKS].inflight_bytes, 0);
+        for (size_t i = 0; i < LISTENER_N; i++) {
+            assert_int_equal(s->caps[i].connections, 0);
+            assert_int_equal(s->caps[i].half_open, 0);
+            assert_int_equal(s->caps[i].inflight_bytes, 0);
+        }
     }
     path_table_free(s->paths);
     free(f->gateway);
@@ -214,7 +216,7 @@ static inline uint64_t fixture_metric(const struct worker *w, enum metric id)
 static inline uint64_t fixture_refused(const struct worker *w, enum refuse why)
 {
     return w->metrics.reject[LISTENER_GATEWAY][why] + w->metrics.reject[LISTENER_WEBHOOKS][why] +
-           w->metrics.reject[LISTENER_MANAGEMENT][why];
+           w->metrics.reject[LISTENER_MANAGEMENT][why] + w->metrics.reject[LISTENER_GRPC][why];
 }
 
 static inline struct path *fixture_path(struct fixture *f, size_t i)

@@ -60,7 +60,7 @@ static void start(struct bed *b)
     assert_int_equal(path_table_new(&b->f->cfg, &b->paths), 0);
     assert_int_equal(pipeline_new(&b->f->cfg, b->paths, &b->metrics, &b->mailbox, &b->pipeline), 0);
     assert_int_equal(pipeline_start(b->pipeline, &b->loop, on_failed, b), 0);
-    b->iam = iam_new(&b->f->cfg); /* open */
+    b->iam = iam_new(&b->f->cfg, NULL); /* open */
     b->admin = admin_new(&(struct admin_options){
         .cfg = &b->f->cfg, .pipeline = b->pipeline, .metrics = &b->metrics, .iam = b->iam});
 }

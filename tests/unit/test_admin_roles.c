@@ -84,7 +84,7 @@ static void test_roles(void **state)
     b->cfg.service_accounts = accounts;
     b->cfg.n_service_accounts = 1;
     const struct config without_users = b->cfg; /* which iam borrows */
-    struct iam *open = iam_new(&without_users);
+    struct iam *open = iam_new(&without_users, NULL);
     assert_true(iam_is_open(open));
     b->cfg.users = users;
     b->cfg.n_users = 1;
@@ -99,7 +99,7 @@ static void test_roles(void **state)
                 .id = (char *) (uintptr_t) double_id_of((enum iam_kind) CASES[i].has[n].kind)};
         b->cfg.bindings = bindings;
         b->cfg.n_bindings = n;
-        struct iam *iam = iam_new(&b->cfg);
+        struct iam *iam = iam_new(&b->cfg, NULL);
         for (unsigned op = CREATE; op < N; op++) {
             print_message("  %s, operation %u\n", CASES[i].name, op);
             expect(b, open, iam, op, (CASES[i].may & BIT(op)) != 0);

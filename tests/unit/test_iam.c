@@ -97,7 +97,7 @@ static void test_matrix(void **state)
             cfg.n_users = 1;
             cfg.bindings = &binding;
             cfg.n_bindings = 1;
-            struct iam *iam = iam_new(&cfg);
+            struct iam *iam = iam_new(&cfg, NULL);
             for (size_t a = 0; a < ARRAY_LEN(ASKED); a++)
                 for (unsigned p = 0; p < IAM_N; p++) {
                     bool want =
@@ -139,7 +139,7 @@ static void test_roles_of_accounts(void **state)
     cfg.service_accounts = own;
     cfg.users = &user;
     cfg.n_users = 1;
-    struct iam *iam = iam_new(&cfg);
+    struct iam *iam = iam_new(&cfg, NULL);
     const struct iam_resource on = {IAM_GATEWAY, gateway};
     assert_true(iam_account_may(iam, account, IAM_BROADCAST, &on));
     assert_false(iam_account_may(iam, away, IAM_BROADCAST, &on));
@@ -158,7 +158,7 @@ static void test_open(void **state)
 {
     (void) state;
     struct config cfg = base();
-    struct iam *iam = iam_new(&cfg);
+    struct iam *iam = iam_new(&cfg, NULL);
     assert_true(iam_is_open(iam));
     struct iam_subject who = {0};
     assert_int_equal(iam_authenticate(iam, (struct slice){0}, NOW, &who), 0);
@@ -235,7 +235,7 @@ static void test_authenticate(void **state)
     cfg.n_tokens = ARRAY_LEN(tokens);
     cfg.api_keys = keys;
     cfg.n_api_keys = ARRAY_LEN(keys);
-    struct iam *iam = iam_new(&cfg);
+    struct iam *iam = iam_new(&cfg, NULL);
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         struct iam_subject who = {"untouched", false};
         int r = iam_authenticate(iam, slice_str(CASES[i].header), NOW, &who);

@@ -98,6 +98,9 @@ static void test_refusals_and_answers(void **state)
     metrics_answer(f->m[2], LISTENER_WEBHOOKS, 505);
     metrics_answer(f->m[2], LISTENER_WEBHOOKS, 299);
     metrics_answer(f->m[2], LISTENER_WEBHOOKS, 0);
+    metrics_call(f->m[0], 0);
+    metrics_call(f->m[2], METRICS_CODES - 1);
+    metrics_call(f->m[2], METRICS_CODES - 1);
     const char *text = print(f);
     static const char *const WANT[] = {
         "regcast_reject_total{listener=\"gateway\",stage=\"head\",reason=\"cl_te\"} 2",
@@ -106,6 +109,8 @@ static void test_refusals_and_answers(void **state)
         "regcast_http_answers_total{listener=\"gateway\",code=\"101\"} 1",
         "regcast_http_answers_total{listener=\"webhooks\",code=\"505\"} 1",
         "regcast_http_answers_total{listener=\"webhooks\",code=\"other\"} 2",
+        "regcast_grpc_calls_total{code=\"0\"} 1",
+        "regcast_grpc_calls_total{code=\"16\"} 2",
     };
     for (size_t i = 0; i < ARRAY_LEN(WANT); i++)
         if (!has_line(text, WANT[i]))

@@ -1,11 +1,6 @@
 /* Tests of gateway/rest.c and the operations behind it on real connections: requests whole, cut,
  * pipelined, too large, given up; who asks. What the operations do is tests/e2e/rest.test.mjs's. */
-#include "fixture.h"
-
-#include "clock.h"
-#include "manage.h"
-#include "pipeline.h"
-#include "secret.h"
+#include "manage_fixture.h"
 
 #define TRIGGERS "/triggers/v1/triggers"
 #define HOST     " HTTP/1.1\r\nHost: localhost\r\n"
@@ -15,66 +10,6 @@
     "\"gatewayWebsocketBroadcast\":{\"gatewayId\":\"d5d\",\"path\":\"/\",\"serviceAccountId\":"    \
     "\"aje\"}}}"
 #define CREATE "{\"folderId\":\"b1gfolder00000000001\",\"name\":\"abc\",\"rule\":" RULE "}"
-
-static void on_failed(void *ctx, int err)
-{
-    (void) ctx;
-    fail_msg("the engine has failed: %d", err);
-}
-
-static void on_front_stopped(struct worker *w)
-{
-    pipeline_close(w->shared->pipeline);
-}
-
-static struct fixture *fresh(void)
-{
-    static char gateway[] = "d5d", account[] = "aje", role[] = "api-gateway.websocketBroadcaster";
-    static char *roles[] = {role};
-    static struct config_account accounts[] = {{.id = account, .roles = {roles, 1}}};
-    struct fixture *f = fixture_new();
-    f->cfg.gateway.id = gateway;
-    f->cfg.service_accounts = accounts;
-    f->cfg.n_service_accounts = 1;
-    return f;
-}
-
-static void begin(struct fixture *f)
-{
-    struct shared *s = &f->shared;
-    fixture_start(f);
-    assert_int_equal(
-        pipeline_new(&f->cfg, s->paths, &f->front->metrics, &f->front->mailbox, &s->pipeline), 0);
-    s->manage = manage_new(&f->cfg, s->pipeline, &f->front->metrics);
-    s->manage->rest = &f->manage_name;
-    s->manage->n_rest = 1;
-    assert_int_equal(pipeline_start(s->pipeline, &f->front->loop, on_failed, NULL), 0);
-    f->front->on_stopped = on_front_stopped;
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = fresh();
-    begin(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    pipeline_stop(f->shared.pipeline);
-    worker_drain(f->gateway);
-    worker_drain(f->front);
-    FIXTURE_UNTIL(f, f->gateway->draining && f->front->draining);
-    worker_close_all(f->gateway);
-    worker_close_all(f->front);
-    FIXTURE_UNTIL(f, !uv_loop_alive(&f->gateway->loop) && !uv_loop_alive(&f->front->loop));
-    manage_free(f->shared.manage);
-    pipeline_free(f->shared.pipeline);
-    fixture_free(f);
-    return 0;
-}
 
 static struct response post(struct fixture *f, struct client *c, const char *path, const char *body,
                             unsigned status)
@@ -203,25 +138,6 @@ static void test_browsers(void **state)
     }
 }
 
-static int setup_secured(void **state)
-{
-    static char alice[] = "alice", hash[65];
-    static struct config_user users[] = {{.id = alice}};
-    static struct config_secret tokens[] = {{.subject = alice, .sha256 = hash}};
-    uint8_t bytes[SECRET_HASH_BYTES];
-    secret_hash(SLICE_LIT("t1.alice"), bytes);
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        (void) snprintf(hash + 2 * i, 3, "%02x", bytes[i]);
-    struct fixture *f = fresh();
-    f->cfg.users = users;
-    f->cfg.n_users = 1;
-    f->cfg.tokens = tokens;
-    f->cfg.n_tokens = 1;
-    begin(f);
-    *state = f;
-    return 0;
-}
-
 static void test_who(void **state)
 {
     struct fixture *f = *state;
@@ -263,15 +179,15 @@ static void test_outsiders(void **state)
 
 int main(void)
 {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define TEST(t) cmocka_unit_test_setup_teardown(t, manage_setup, manage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_one_after_another),
         TEST(test_cut_anywhere),
         TEST(test_too_large),
         TEST(test_given_up),
         TEST(test_browsers),
-        cmocka_unit_test_setup_teardown(test_who, setup_secured, teardown),
-        cmocka_unit_test_setup_teardown(test_outsiders, setup_secured, teardown),
+        cmocka_unit_test_setup_teardown(test_who, manage_setup_secured, manage_teardown),
+        cmocka_unit_test_setup_teardown(test_outsiders, manage_setup_secured, manage_teardown),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

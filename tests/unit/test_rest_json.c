@@ -52,6 +52,12 @@ static struct trigger_spec sample(void)
     "IMAGE\",\"CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE_TAG\"],\"registryId\":\"crt\","          \
     "\"batchSettings\":{\"size\":\"3\",\"cutoff\":\"1.500s\"},\"gatewayWebsocketBroadcast\":{"     \
     "\"gatewayId\":\"d5d\",\"path\":\"/\",\"serviceAccountId\":\"aje\"}}}"
+#define SOURCE_AND_ACTION                                                                          \
+    "\"source\":{\"containerRegistry\":{\"eventType\":[\"CONTAINER_REGISTRY_EVENT_TYPE_CREATE_"    \
+    "IMAGE\",\"CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE_TAG\"],\"registryId\":\"crt\","          \
+    "\"batchSettings\":{\"maxCount\":\"3\",\"cutoff\":\"1.500s\"}}},\"action\":[{"                 \
+    "\"gatewayWebsocketBroadcast\":{\"gatewayId\":\"d5d\",\"path\":\"/\","                         \
+    "\"serviceAccountId\":\"aje\"}}]"
 #define BEFORE                                                                                     \
     "\"id\":\"a1s00000000000000001\",\"folderId\":\"b1g\",\"createdAt\":"                          \
     "\"2023-08-04T15:19:15.353909857Z\",\"name\":\"quote\\\"d\","
@@ -116,6 +122,16 @@ static void test_operation(void **state)
                                   "\"triggerId\":\"a1s00000000000000001\"},\"response\":{"
                                   "\"@type\":\"type.googleapis.com/yandex.cloud.serverless."
                                   "triggers.v1.Trigger\"," BEFORE RULE ",\"status\":\"ACTIVE\"}}");
+    o.api = OPERATION_V2; /* in the spelling by which it was made */
+    buf_init(&out, 1 << 16);
+    j = rest_json_begin(&out);
+    rest_json_operation(&j, NULL, &o);
+    expect(&out, &j,
+           HEAD("Create trigger") "yandex.cloud.serverless.triggers.v2.CreateTriggerMetadata\","
+                                  "\"triggerId\":\"a1s00000000000000001\"},\"response\":{"
+                                  "\"@type\":\"type.googleapis.com/yandex.cloud.serverless."
+                                  "triggers.v2.Trigger\"," BEFORE SOURCE_AND_ACTION
+                                  ",\"status\":\"ACTIVE\"}}");
     trigger_spec_fini(&t);
     operation_fini(&o);
 }

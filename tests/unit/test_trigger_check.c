@@ -128,6 +128,44 @@ static void test_fields(void **state)
     assert_int_equal(found.n_violations, 4);
 }
 
+/* One part of the rule is looked at by itself. */
+static void test_parts(void **state)
+{
+    static const struct {
+        unsigned part;
+        size_t violations;
+        const char *first; /* NULL: fine */
+    } CASES[] = {
+        {TRIGGER_FIELD_EVENT_TYPES, 1, R "event_type"},
+        {TRIGGER_FIELD_REGISTRY_ID, 1, R "registry_id"},
+        {TRIGGER_FIELD_IMAGE_NAME, 1, R "image_name"},
+        {TRIGGER_FIELD_TAG, 1, R "tag"},
+        {TRIGGER_FIELD_BATCH, 0, NULL}, /* was checked as it was read */
+        {TRIGGER_FIELD_SOURCE, 4, R "event_type"},
+        {TRIGGER_FIELD_ACTION, 3, W "gateway_id"},
+        {TRIGGER_FIELD_SOURCE | TRIGGER_FIELD_ACTION, 7, R "event_type"},
+        {TRIGGER_FIELD_RULE, 7, R "event_type"},
+    };
+    struct bed *b = *state;
+    struct trigger_spec t;
+    trigger_spec_init(&t);
+    double_set(&t.image_name, A100 A100 A100 A100 A100 A100);
+    double_set(&t.tag, A100 A100);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct status found = {.code = STATUS_OK};
+        trigger_check_fields(&t, CASES[i].part, true, &found);
+        assert_int_equal(found.n_violations, CASES[i].violations);
+        if (CASES[i].first != NULL)
+            assert_string_equal(found.violations[0].field, CASES[i].first);
+        found = (struct status){.code = STATUS_OK};
+        trigger_check_fields(&b->spec, CASES[i].part, true, &found);
+        expect(&found, NULL);
+        trigger_check_fields(&b->spec, CASES[i].part, false, &found);
+        expect(&found, "rule");
+    }
+    trigger_spec_fini(&t);
+}
+
 /* --- reading --- */
 
 static void test_read_text(void **state)
@@ -326,6 +364,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_texts, bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(test_rule, bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(test_fields, bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(test_parts, bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(test_read_text, bed_setup, bed_teardown),
         cmocka_unit_test(test_read_labels),
         cmocka_unit_test(test_read_event_types),

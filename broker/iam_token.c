@@ -1,0 +1,174 @@
+/* iam_token.c - see iam_token.h. */
+#include "iam_token.h"
+
+#include "base64url.h"
+#include "sha256.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <mbedtls/constant_time.h>
+#include <mbedtls/md.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PREFIX       "t1."
+#define PAYLOAD_SIZE 192
+#define FORMAT       "1 %s %s %s %" PRIu64 " %" PRIu64 /* version, subject, key, its hash, times */
+#define HASH_DIGITS  (2 * sizeof(((struct iam_token *) NULL)->key_hash))
+
+/* --- the secret --- */
+
+static int open_dir(const char *data_dir)
+{
+    int fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Whoever else can read it can be anybody. */
+static int read_secret(int fd, struct iam_secret *ret)
+{
+    struct stat st;
+    uint8_t bytes[sizeof(ret->bytes) + 1];
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        return -EPERM;
+    ssize_t n = read(fd, bytes, sizeof(bytes));
+    if (n != (ssize_t) sizeof(ret->bytes))
+        return n < 0 ? -errno : -EBADMSG;
+    memcpy(ret->bytes, bytes, sizeof(ret->bytes));
+    ret->there = true;
+    return 0;
+}
+
+int iam_secret_read(const char *data_dir, struct iam_secret *ret)
+{
+    *ret = (struct iam_secret){.there = false};
+    int dir = open_dir(data_dir);
+    if (dir < 0)
+        return dir;
+    int fd = openat(dir, IAM_SECRET_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int r = fd < 0 ? -errno : read_secret(fd, ret);
+    if (fd >= 0)
+        (void) close(fd);
+    (void) close(dir);
+    return r;
+}
+
+/* Under another name first, so that a crash leaves no half of one. */
+static int write_secret(int dir, const uint8_t *bytes, size_t len)
+{
+    static const char NEW[] = IAM_SECRET_FILE ".new";
+    if (unlinkat(dir, NEW, 0) < 0 && errno != ENOENT)
+        return -errno;
+    int fd = openat(dir, NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    ssize_t n = write(fd, bytes, len);
+    int r = n < 0 ? -errno : n != (ssize_t) len ? -ENOSPC : 0;
+    if (r == 0 && fsync(fd) < 0)
+        r = -errno;
+    if (close(fd) < 0 && r == 0)
+        r = -errno;
+    /* Not rename(): whatever has appeared there meanwhile stays. */
+    if (r == 0 && linkat(dir, NEW, dir, IAM_SECRET_FILE, 0) < 0)
+        r = -errno;
+    (void) unlinkat(dir, NEW, 0);
+    return r == 0 && fsync(dir) < 0 ? -errno : r;
+}
+
+int iam_secret_make(const char *data_dir, struct iam_secret *ret)
+{
+    struct iam_secret made = {.there = true};
+    if (ret->there)
+        return 0;
+    ssize_t n = getrandom(made.bytes, sizeof(made.bytes), 0);
+    if (n != (ssize_t) sizeof(made.bytes))
+        return n < 0 ? -errno : -EIO;
+    if (data_dir != NULL) {
+        int dir = open_dir(data_dir);
+        int r = dir < 0 ? dir : write_secret(dir, made.bytes, sizeof(made.bytes));
+        if (dir >= 0)
+            (void) close(dir);
+        if (r < 0)
+            return r;
+    }
+    *ret = made;
+    return 0;
+}
+
+/* --- tokens --- */
+
+void iam_token_hash_key(const char *pem, uint8_t ret[16])
+{
+    uint8_t hash[SHA256_SIZE];
+    sha256(slice_str(pem), (struct slice){0}, hash);
+    memcpy(ret, hash, 16);
+}
+
+static void sign(const struct iam_secret *secret, struct slice payload, uint8_t ret[SHA256_SIZE])
+{
+    int r = mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), secret->bytes,
+                            sizeof(secret->bytes), payload.data, payload.len, ret);
+    ASSERT(secret->there && r == 0);
+}
+
+void iam_token_print(const struct iam_secret *secret, const struct iam_token *t,
+                     char ret[IAM_TOKEN_SIZE])
+{
+    char payload[PAYLOAD_SIZE], hash[HASH_DIGITS + 1];
+    uint8_t mac[SHA256_SIZE];
+    for (size_t i = 0; i < sizeof(t->key_hash); i++)
+        (void) snprintf(hash + 2 * i, 3, "%02x", t->key_hash[i]);
+    (void) snprintf(payload, sizeof(payload), FORMAT, t->subject, t->key_id, hash, t->issued_s,
+                    t->expires_s);
+    size_t len = strlen(PREFIX);
+    memcpy(ret, PREFIX, len);
+    base64url_encode(slice_str(payload), ret + len);
+    sign(secret, slice_str(ret + len), mac);
+    len += strlen(ret + len);
+    ret[len++] = '.';
+    base64url_encode(slice_of(mac, sizeof(mac)), ret + len);
+}
+
+/* The payload was ours. */
+static int read_payload(const char *payload, struct iam_token *ret)
+{
+    struct iam_token t = {.issued_s = 0};
+    char hash[HASH_DIGITS + 1];
+    if (sscanf(payload, "1 %50s %50s %32s %" SCNu64 " %" SCNu64, t.subject, t.key_id, hash,
+               &t.issued_s, &t.expires_s) != 5)
+        return -EACCES;
+    for (size_t i = 0; i < sizeof(t.key_hash); i++) {
+        const char byte[3] = {hash[2 * i], hash[2 * i + 1], '\0'};
+        t.key_hash[i] = (uint8_t) strtoul(byte, NULL, 16);
+    }
+    *ret = t;
+    return 0;
+}
+
+int iam_token_read(const struct iam_secret *secret, struct slice text, struct iam_token *ret)
+{
+    uint8_t mac[SHA256_SIZE], given[BASE64URL_BYTES(IAM_TOKEN_SIZE)], payload[IAM_TOKEN_SIZE];
+    struct slice prefix = SLICE_LIT(PREFIX);
+    if (!secret->there || text.len >= IAM_TOKEN_SIZE || text.len < prefix.len ||
+        !slice_eq(slice_sub(text, 0, prefix.len), prefix))
+        return -EACCES;
+    text = slice_from(text, prefix.len);
+    const uint8_t *dot = text.len == 0 ? NULL : memchr(text.data, '.', text.len);
+    if (dot == NULL)
+        return -EACCES;
+    struct slice signed_text = slice_of(text.data, (size_t) (dot - text.data));
+    int n = base64url_decode(slice_from(text, signed_text.len + 1), given);
+    sign(secret, signed_text, mac);
+    if (n != SHA256_SIZE || mbedtls_ct_memcmp(given, mac, sizeof(mac)) != 0)
+        return -EACCES;
+    n = base64url_decode(signed_text, payload);
+    if (n < 0)
+        return -EACCES;
+    payload[n] = '\0';
+    return read_payload((const char *) payload, ret);
+}
