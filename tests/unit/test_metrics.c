@@ -92,7 +92,7 @@ static void test_refusals_and_answers(void **state)
     metrics_refuse(f->m[0], LISTENER_GATEWAY, REFUSE_CL_TE);
     metrics_refuse(f->m[1], LISTENER_GATEWAY, REFUSE_CL_TE);
     metrics_refuse(f->m[1], LISTENER_WEBHOOKS, REFUSE_AUTH);
-    metrics_refuse(f->m[1], LISTENER_WEBHOOKS, REFUSE_SLOW);
+    metrics_refuse(f->m[1], LISTENER_WEBHOOKS, REFUSE_N - 1);
     metrics_refuse(f->m[1], LISTENER_WEBHOOKS, REFUSE_NONE); /* not a refusal: not printed */
     metrics_answer(f->m[0], LISTENER_GATEWAY, 101);
     metrics_answer(f->m[2], LISTENER_WEBHOOKS, 505);
@@ -105,7 +105,7 @@ static void test_refusals_and_answers(void **state)
     static const char *const WANT[] = {
         "regcast_reject_total{listener=\"gateway\",stage=\"head\",reason=\"cl_te\"} 2",
         "regcast_reject_total{listener=\"webhooks\",stage=\"webhook\",reason=\"auth\"} 1",
-        "regcast_reject_total{listener=\"webhooks\",stage=\"frames\",reason=\"slow\"} 1",
+        "regcast_reject_total{listener=\"webhooks\",stage=\"h2\",reason=\"h2_stall\"} 1",
         "regcast_http_answers_total{listener=\"gateway\",code=\"101\"} 1",
         "regcast_http_answers_total{listener=\"webhooks\",code=\"505\"} 1",
         "regcast_http_answers_total{listener=\"webhooks\",code=\"other\"} 2",
