@@ -31,12 +31,27 @@ find_library(WSLAY_LIBRARY wslay REQUIRED)
 add_library(deps_wslay INTERFACE)
 target_link_libraries(deps_wslay INTERFACE ${WSLAY_LIBRARY})
 
-find_library(MBEDCRYPTO_LIBRARY mbedcrypto REQUIRED)
+# mbedTLS and llhttp: built by scripts/setup into .deps when the distribution's are too old. Looked for
+# afresh at every configuration, first in .deps, so that a later scripts/setup is noticed.
+find_path(MBEDTLS_INCLUDE_DIR mbedtls/ssl.h HINTS ${DEPS_DIR}/mbedtls/include NO_CACHE)
+find_library(MBEDTLS_LIBRARY NAMES mbedtls HINTS ${DEPS_DIR}/mbedtls/lib NO_CACHE)
+find_library(MBEDX509_LIBRARY NAMES mbedx509 HINTS ${DEPS_DIR}/mbedtls/lib NO_CACHE)
+find_library(MBEDCRYPTO_LIBRARY NAMES mbedcrypto HINTS ${DEPS_DIR}/mbedtls/lib NO_CACHE)
+if(NOT MBEDTLS_INCLUDE_DIR OR NOT MBEDTLS_LIBRARY OR NOT MBEDX509_LIBRARY OR NOT MBEDCRYPTO_LIBRARY)
+    message(FATAL_ERROR "mbedTLS is missing: run scripts/setup")
+endif()
+file(STRINGS ${MBEDTLS_INCLUDE_DIR}/mbedtls/build_info.h MBEDTLS_VERSION_LINE
+    REGEX "define MBEDTLS_VERSION_STRING ")
+string(REGEX MATCH "[0-9.]+" MBEDTLS_VERSION "${MBEDTLS_VERSION_LINE}")
+if(MBEDTLS_VERSION VERSION_LESS 3.6 OR MBEDTLS_VERSION VERSION_GREATER_EQUAL 4)
+    message(FATAL_ERROR "mbedTLS ${MBEDTLS_VERSION} is not 3.6 or newer of series 3: run scripts/setup")
+endif()
 add_library(deps_mbedcrypto INTERFACE)
+target_include_directories(deps_mbedcrypto SYSTEM INTERFACE ${MBEDTLS_INCLUDE_DIR})
 target_link_libraries(deps_mbedcrypto INTERFACE ${MBEDCRYPTO_LIBRARY})
+add_library(deps_mbedtls INTERFACE)
+target_link_libraries(deps_mbedtls INTERFACE ${MBEDTLS_LIBRARY} ${MBEDX509_LIBRARY} deps_mbedcrypto)
 
-# llhttp: built by scripts/setup into .deps/llhttp when the distribution's is older than 9.4.
-# Looked for afresh at every configuration, first in .deps, so that a later scripts/setup is noticed.
 find_path(LLHTTP_INCLUDE_DIR llhttp.h HINTS ${DEPS_DIR}/llhttp/include NO_CACHE)
 find_library(LLHTTP_LIBRARY NAMES llhttp HINTS ${DEPS_DIR}/llhttp/lib NO_CACHE)
 if(NOT LLHTTP_INCLUDE_DIR OR NOT LLHTTP_LIBRARY)

@@ -158,13 +158,15 @@ static struct slice without_port(struct slice host)
     return host;
 }
 
-enum refuse caller_check_browser(struct slice host, struct slice origin)
+enum refuse caller_check_browser(struct slice host, struct slice origin, bool tls)
 {
-    struct slice name = without_port(host), scheme = SLICE_LIT("http://");
+    struct slice name = without_port(host);
+    struct slice scheme = tls ? SLICE_LIT("https://") : SLICE_LIT("http://");
     if (!is_address(name) && !slice_eq_nocase(name, SLICE_LIT("localhost")))
         return REFUSE_MISDIRECTED;
     if (origin.len > 0 &&
-        (origin.len <= scheme.len || !slice_eq_nocase(slice_from(origin, scheme.len), host)))
+        (origin.len <= scheme.len || !slice_eq_nocase(slice_sub(origin, 0, scheme.len), scheme) ||
+         !slice_eq_nocase(slice_from(origin, scheme.len), host)))
         return REFUSE_ORIGIN;
     return REFUSE_NONE;
 }

@@ -42,8 +42,8 @@ void caller_failed(const struct caller *who, struct shared *s, const char *messa
 /* Where nobody has to say who he is, a page in the operator's browser must not be able to ask: not
  * by a name of its own that leads here, and not from its own origin. REFUSE_NONE,
  * REFUSE_MISDIRECTED or REFUSE_ORIGIN. `host` is Host's value or ":authority"; an empty origin is
- * none. */
-enum refuse caller_check_browser(struct slice host, struct slice origin);
+ * none; `tls`: ours begins with https. */
+enum refuse caller_check_browser(struct slice host, struct slice origin, bool tls);
 
 /* Logs that a call was answered. Lines about whom we do not know are limited. */
 struct caller_answer {

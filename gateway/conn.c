@@ -23,9 +23,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HALF_OPEN_GRACE_MS      1000
-#define ANSWER_RETRY_MS         500
-#define LOG_REFUSALS_PER_SECOND 10
+#define HALF_OPEN_GRACE_MS 1000
+#define ANSWER_RETRY_MS    500
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
@@ -39,6 +38,10 @@ static const struct {
     unsigned next;
     size_t limit[LISTENER_N];
 } STATES[CONN_N_STATES] = {
+    [CONN_TLS] = {"tls",
+                  TO(CONN_REQUEST) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
+                  {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms),
+                   CFG(management.header_timeout_ms), CFG(management.header_timeout_ms)}},
     [CONN_REQUEST] = {"request",
                       TO(CONN_BODY) | TO(CONN_HANDLING) | TO(CONN_KEEPALIVE) | TO(CONN_OPEN) |
                           TO(CONN_SERVING) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
@@ -61,12 +64,6 @@ static const struct {
     [CONN_CLOSED] = {"closed", 0, {0, 0}},
 };
 
-static const char *const END_NAMES[] = {
-    [END_NONE] = "none", [END_PEER] = "peer",         [END_LOST] = "lost",
-    [END_IDLE] = "idle", [END_LIFETIME] = "lifetime", [END_PONG] = "pong",
-    [END_SLOW] = "slow", [END_REFUSED] = "refused",   [END_DRAIN] = "drain",
-    [END_DONE] = "done", [END_API] = "api",
-};
 static const enum metric END_METRICS[] = {
     [END_NONE] = M_CLOSED_LOST, [END_PEER] = M_CLOSED_PEER,         [END_LOST] = M_CLOSED_LOST,
     [END_IDLE] = M_CLOSED_IDLE, [END_LIFETIME] = M_CLOSED_LIFETIME, [END_PONG] = M_CLOSED_PONG,
@@ -119,32 +116,19 @@ static void arm(struct conn *c)
     wheel_set(&c->worker->wheel, &c->timer, due);
 }
 
-/* With log_level debug, these lines tell a connection's life. */
-static void log_state(const struct conn *c, enum conn_state next)
-{
-    if (!log_on(LOG_DEBUG))
-        return;
-    char id[ID_SIZE];
-    conn_id(c, id);
-    struct log_line l;
-    log_open(&l, LOG_DEBUG, "conn", "state");
-    log_str(&l, "conn", id);
-    log_str(&l, "from", conn_state_name((enum conn_state) c->state));
-    log_str(&l, "to", conn_state_name(next));
-    log_close(&l);
-}
-
 void conn_set_state(struct conn *c, enum conn_state next) /* the only writer of c->state */
 {
     ASSERT(STATES[c->state].next & TO(next));
-    log_state(c, next);
-    if (c->half_open) {
+    bool goes_on = c->state == CONN_TLS && next == CONN_REQUEST; /* one time and count for both */
+    conn_log_state(c, next);
+    if (c->half_open && !goes_on) {
         c->half_open = false;
         caps_leave(&caps_of(c)->half_open, 1);
     }
     list_move(&c->worker->by_state[next], &c->in_state);
     c->state = (uint8_t) next;
-    c->since_ms = now_of(c);
+    if (!goes_on)
+        c->since_ms = now_of(c);
     arm(c);
 }
 
@@ -176,6 +160,10 @@ void conn_on_deadline(struct wheel_entry *entry)
         }
         conn_reset(c, END_NONE);
         break;
+    case CONN_TLS:
+        conn_log_refusal(c, REFUSE_TLS_SLOW);
+        conn_reset(c, END_REFUSED);
+        break;
     default:
         request_timeout(c);
     }
@@ -198,7 +186,7 @@ static struct conn *conn_new(struct worker *w, enum metrics_listener role)
     c->worker = w;
     c->role = (uint8_t) role;
     c->transport = &TRANSPORT_TCP;
-    c->state = CONN_REQUEST;
+    c->state = w->tls[role] == NULL ? CONN_REQUEST : CONN_TLS;
     c->since_ms = uv_now(&w->loop);
     conn_draw_id(c);
     list_init(&c->in_state);
@@ -208,7 +196,7 @@ static struct conn *conn_new(struct worker *w, enum metrics_listener role)
     c->tcp.data = c;
     c->slot = worker_slot(w, c);
     w->n_conns++;
-    list_push(&w->by_state[CONN_REQUEST], &c->in_state);
+    list_push(&w->by_state[c->state], &c->in_state);
     return c;
 }
 
@@ -234,12 +222,19 @@ static int open_socket(struct conn *c, int fd)
 /* Who has waited longest without a request on the listener of `newest`, which is there itself. */
 static struct conn *oldest_half_open(struct conn *newest)
 {
-    LIST_FOREACH (it, &newest->worker->by_state[CONN_REQUEST]) {
-        struct conn *c = LIST_ENTRY(it, struct conn, in_state);
-        if (c->role == newest->role)
-            return c;
+    static const enum conn_state HALF_OPEN[] = {CONN_TLS, CONN_REQUEST};
+    struct conn *oldest = newest;
+    for (size_t i = 0; i < ARRAY_LEN(HALF_OPEN); i++) {
+        LIST_FOREACH (it, &newest->worker->by_state[HALF_OPEN[i]]) {
+            struct conn *c = LIST_ENTRY(it, struct conn, in_state);
+            if (c->role != newest->role)
+                continue;
+            if (c->since_ms < oldest->since_ms || oldest == newest)
+                oldest = c;
+            break;
+        }
     }
-    return newest;
+    return oldest;
 }
 
 static void evict(struct conn *c)
@@ -258,6 +253,17 @@ static bool make_room(struct conn *c)
     return true;
 }
 
+/* An answer would cost a handshake. */
+static void refuse_at_accept(struct conn *c)
+{
+    if (c->state == CONN_TLS) {
+        conn_log_refusal(c, REFUSE_CONN_CAP);
+        conn_reset(c, END_REFUSED);
+    } else {
+        request_refuse(c, REFUSE_CONN_CAP, NULL);
+    }
+}
+
 void conn_accept(struct worker *w, enum metrics_listener role, int fd)
 {
     CRASH_POINT("conn.accept");
@@ -274,11 +280,13 @@ void conn_accept(struct worker *w, enum metrics_listener role, int fd)
     metrics_add(&w->metrics, M_CONNECTIONS_ACCEPTED, 1);
     arm(c);
     if (!room && !make_room(c)) {
-        request_refuse(c, REFUSE_CONN_CAP, NULL);
+        refuse_at_accept(c);
         return;
     }
     if (!half_room)
         evict(oldest_half_open(c));
+    if (c->state == CONN_TLS && transport_tls_open(c, w->tls[role], role == LISTENER_GRPC) < 0)
+        conn_reset(c, END_LOST);
 }
 
 /* --- reading --- */
@@ -312,9 +320,18 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         on_end_of_input(c, nread);
         return;
     }
-    struct slice in = slice_of(buf->base, (size_t) nread);
-    if (in.len == 0 || c->state == CONN_CLOSING)
-        return; /* 0 is "try again"; what a closing connection still gets is thrown away */
+    if (nread > 0 && c->state != CONN_CLOSING) /* 0 is "try again"; what a closing connection still
+                                                  gets is thrown away */
+        c->transport->received(c, slice_of(buf->base, (size_t) nread));
+}
+
+void conn_ended(struct conn *c)
+{
+    on_end_of_input(c, UV_EOF);
+}
+
+void conn_received(struct conn *c, struct slice in)
+{
     if (c->state == CONN_OPEN)
         session_received(c, in);
     else if (c->role == LISTENER_GRPC)
@@ -461,21 +478,6 @@ void conn_rest_done(struct rest *r, int status)
 
 /* --- the end --- */
 
-static void log_closed(struct conn *c)
-{
-    char id[ID_SIZE];
-    conn_id(c, id);
-    struct log_line l;
-    log_open(&l, LOG_INFO, "ws", "closed");
-    log_str(&l, "conn", id);
-    log_str(&l, "by", END_NAMES[c->end]);
-    if (c->end == END_REFUSED || c->end == END_SLOW)
-        log_str(&l, "reason", refuse_info((enum refuse) c->why)->name);
-    log_u64(&l, "code", c->close_code == 0 ? 1006 : c->close_code);
-    log_u64(&l, "open_ms", now_of(c) - c->opened_ms);
-    log_close(&l);
-}
-
 static void set_end(struct conn *c, enum conn_end end)
 {
     if (c->end != END_NONE)
@@ -484,7 +486,7 @@ static void set_end(struct conn *c, enum conn_end end)
     if (!c->was_open)
         return;
     metrics_add(&c->worker->metrics, END_METRICS[end], 1);
-    log_closed(c);
+    conn_log_closed(c);
 }
 
 /* What a connection only needs while it is being served. */
@@ -553,33 +555,7 @@ static void on_closed(uv_handle_t *handle)
         buf_fini(c->unread);
     free(c->unread);
     free(c->user_agent);
+    transport_tls_free(c->tls);
     free(c);
     worker_conn_gone(w);
-}
-
-void conn_log_refusal(struct conn *c, enum refuse why)
-{
-    struct worker *w = c->worker;
-    c->why = (uint8_t) why;
-    metrics_refuse(&w->metrics, c->role, why);
-    uint64_t suppressed;
-    if (!caps_log(&w->shared->refusals[why], clock_mono_ms(), LOG_REFUSALS_PER_SECOND,
-                  &suppressed)) {
-        metrics_add(&w->metrics, M_LOG_DROPPED, 1);
-        return;
-    }
-    char id[ID_SIZE], peer[INET6_ADDRSTRLEN + 8];
-    conn_id(c, id);
-    conn_peer_name(c, peer);
-    struct log_line l;
-    log_open(&l, LOG_WARN, "conn", "reject");
-    log_str(&l, "listener", LISTENERS[c->role]);
-    log_str(&l, "reason", refuse_info(why)->name);
-    log_str(&l, "stage", refuse_info(why)->stage);
-    log_u64(&l, "answer", refuse_info(why)->answer);
-    log_str(&l, "peer", peer);
-    log_str(&l, "conn", id);
-    if (suppressed > 0)
-        log_u64(&l, "suppressed", suppressed);
-    log_close(&l);
 }

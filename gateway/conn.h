@@ -1,6 +1,6 @@
 /* conn.h - the life of a connection: states and their limits, what it holds, how it is closed.
  *
- *   accepted > REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks, management
+ *   accepted > [TLS >] REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks, management
  * (request.c) > [HANDLING >] OPEN                            WebSocket (session.c); it is handled
  * while history is asked where to go on (resume.c) > SERVING gRPC (grpc.c) > CLOSING (lingering:
  * our last bytes leave) > CLOSED
@@ -32,6 +32,7 @@ struct resume;
 struct replay;
 
 enum conn_state {
+    CONN_TLS,
     CONN_REQUEST,
     CONN_BODY,
     CONN_HANDLING,
@@ -74,6 +75,7 @@ struct conn {
     uint32_t slot; /* in worker->slots */
     struct worker *worker;
     const struct transport *transport;
+    struct tls_link *tls; /* the transport's; NULL: plain */
     struct list in_state; /* worker->by_state[state] */
     struct wheel_entry timer;
     uint64_t since_ms;           /* in this state; loop time */
@@ -154,6 +156,10 @@ static inline bool conn_blocked(const struct conn *c)
 /* How long the peer's host has acknowledged nothing. */
 uint64_t conn_silent_ms(const struct conn *c);
 
+/* From the transport: what the peer has said, and that it will say no more. */
+void conn_received(struct conn *c, struct slice in);
+void conn_ended(struct conn *c);
+
 void conn_pause(struct conn *c); /* stops reading */
 void conn_resume(struct conn *c);
 
@@ -165,8 +171,13 @@ void conn_close(struct conn *c, enum conn_end end);
 /* The same with a reset, so that the kernel does not keep what the peer never read. */
 void conn_reset(struct conn *c, enum conn_end end);
 
-/* Counts and logs a refusal (at most 10 lines a second per reason and worker). */
+/* With log_level debug, these lines tell a connection's life. */
+void conn_log_state(const struct conn *c, enum conn_state next);
+void conn_log_closed(const struct conn *c); /* one that was a WebSocket */
+/* Counts and logs a refusal (at most 10 lines a second per reason and worker), the second with what
+ * else is known. */
 void conn_log_refusal(struct conn *c, enum refuse why);
+void conn_log_refusal_because(struct conn *c, enum refuse why, const char *detail);
 void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8]); /* "127.0.0.1:5000" */
 
 /* Something of it is due at that loop time: looks then, if not before. */

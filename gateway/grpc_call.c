@@ -527,7 +527,8 @@ static enum refuse check_head(const struct conn *c, const struct h2_head *head)
     if (m == NULL)
         return REFUSE_NOT_FOUND;
     if (iam_is_open(m->iam)) {
-        enum refuse why = caller_check_browser(head->authority, h2_header(head, "origin"));
+        enum refuse why =
+            caller_check_browser(head->authority, h2_header(head, "origin"), !c->transport->plain);
         if (why != REFUSE_NONE)
             return why;
     }

@@ -6,7 +6,8 @@
 
 /* Longest method token that is read on; the longest registered one has 17 characters. Text that
  * never becomes a request line (another protocol, noise) ends here instead of at 8 KB. */
-#define MAX_METHOD 32
+#define TLS_HANDSHAKE 0x16 /* the first byte of a TLS connection (RFC 8446 section 5.1) */
+#define MAX_METHOD    32
 
 static bool is_digit(uint8_t c)
 {
@@ -103,7 +104,7 @@ static enum refuse scan_line(struct head_scan *s, uint8_t c)
         if (c == ' ')
             s->state = SCAN_TARGET_START;
         else if (!head_is_tchar(c) || s->line > MAX_METHOD)
-            return REFUSE_REQUEST_LINE;
+            return s->line == 1 && c == TLS_HANDSHAKE ? REFUSE_TLS_HELLO : REFUSE_REQUEST_LINE;
         return REFUSE_NONE;
     case SCAN_TARGET_START:
         if (c == ' ' || c == '\r')

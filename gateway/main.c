@@ -13,6 +13,7 @@
 #include "pipeline.h"
 #include "rebuild.h"
 #include "thread.h"
+#include "tls.h"
 #include "worker.h"
 
 #include <malloc.h>
@@ -313,6 +314,8 @@ static int make_workers(struct daemon *d, const struct addresses *at)
     s->n_workers = cfg->gateway.workers;
     s->workers = xcalloc(s->n_workers, sizeof(*s->workers));
     s->front = &d->front;
+    for (size_t i = 0; i < LISTENER_N; i++)
+        s->tickets[i] = tls_tickets_new();
     const struct worker_sockets front[] = {
         {LISTENER_WEBHOOKS, at->fds[LISTENER_WEBHOOKS], at->n[LISTENER_WEBHOOKS]},
         {LISTENER_MANAGEMENT, at->fds[LISTENER_MANAGEMENT], at->n[LISTENER_MANAGEMENT]},
@@ -436,6 +439,8 @@ static void unwire(struct daemon *d)
     for (size_t i = 0; i < s->n_workers; i++)
         worker_fini(&s->workers[i]);
     worker_fini(&d->front);
+    for (size_t i = 0; i < LISTENER_N; i++)
+        tls_tickets_free(s->tickets[i]);
     path_table_free(s->paths);
     free(s->workers);
     free(d->stopped);
@@ -487,7 +492,8 @@ int main(int argc, char **argv)
     if (options.reference)
         return print_reference();
     struct config *cfg = load(options.config);
-    if (cfg == NULL || check_templates(options.config, cfg) < 0) {
+    if (cfg == NULL || check_templates(options.config, cfg) < 0 ||
+        tls_check(options.config, cfg) < 0) {
         config_free(cfg);
         return EXIT_CONFIG;
     }

@@ -198,7 +198,8 @@ void rest_begin(struct conn *c)
     struct shared *s = c->worker->shared;
     enum refuse why = s->manage == NULL ? REFUSE_NOT_FOUND
                       : iam_is_open(s->manage->iam)
-                          ? caller_check_browser(head->host, http_header(head, "origin", NULL))
+                          ? caller_check_browser(head->host, http_header(head, "origin", NULL),
+                                                 !c->transport->plain)
                       : head->method == HTTP_M_OTHER ? REFUSE_METHOD
                                                      : REFUSE_NONE;
     if (why != REFUSE_NONE) {

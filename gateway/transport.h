@@ -1,9 +1,11 @@
-/* transport.h - how a connection's bytes leave: a table chosen at accept, so that nothing above it
- * knows whether there is TLS. Received bytes come up through conn_received(). Loop's thread.
+/* transport.h - how a connection's bytes come and leave: a table chosen at accept, so that nothing
+ * above it knows whether there is TLS. What was received comes up through conn_received(). Loop's
+ * thread.
  *
  * Two ways to write. send() takes what fits now and never waits. queue() hands the rest of
  * something that was cut to libuv, which tells through rest_done() when it is gone: that is the
- * signal that the socket has room again. While something is queued, nothing else may be sent. */
+ * signal that the socket has room again. While something is queued, nothing else may be sent. When
+ * send() did not take all, the next call is queue(), with bytes that begin where it stopped. */
 #ifndef GATEWAY_TRANSPORT_H
 #define GATEWAY_TRANSPORT_H
 
@@ -15,6 +17,8 @@
 #include <uv.h>
 
 struct conn;
+struct tls;
+struct tls_link;
 
 /* The cut rest of a write that libuv holds: bytes of a referenced segment, or bytes of its own. */
 struct rest {
@@ -36,9 +40,17 @@ struct transport {
     int (*queue)(struct conn *c, struct rest *r, struct slice bytes);
     /* Says that no more will be sent; the peer may still talk. */
     void (*finish)(struct conn *c);
+    /* What the socket gave, not empty. */
+    void (*received)(struct conn *c, struct slice bytes);
 };
 
 extern const struct transport TRANSPORT_TCP;
+extern const struct transport TRANSPORT_TLS;
+
+/* A connection in state TLS begins: its c->tls, which is for transport_tls_free() when its socket
+ * is closed. It speaks HTTP/1.1, or with `h2` HTTP/2. 0 or -ENOMEM. */
+MUST_CHECK int transport_tls_open(struct conn *c, struct tls *tls, bool h2);
+void transport_tls_free(struct tls_link *link); /* NULL is fine */
 
 /* send() of a plain transport without touching the connection's memory. */
 ssize_t transport_send_plain(int fd, struct slice bytes);

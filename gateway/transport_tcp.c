@@ -48,4 +48,5 @@ const struct transport TRANSPORT_TCP = {
     .send = tcp_send,
     .queue = tcp_queue,
     .finish = tcp_finish,
+    .received = conn_received,
 };

@@ -6,6 +6,8 @@
 #include "log.h"
 #include "mem.h"
 #include "session.h"
+#include "tls.h"
+#include "tls_buffers.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -129,6 +131,9 @@ static void drain_connections(struct worker *w, uint64_t now)
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_KEEPALIVE]) {
         conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);
     }
+    LIST_FOREACH_SAFE (it, &w->by_state[CONN_TLS]) {
+        conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);
+    }
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_REQUEST]) {
         struct conn *c = LIST_ENTRY(it, struct conn, in_state);
         if (c->http == NULL || !http_started(c->http))
@@ -232,6 +237,28 @@ static int init_all_listeners(struct worker *w, const struct worker_sockets *soc
     return r;
 }
 
+static const struct config_tls *tls_of(const struct config *cfg, enum metrics_listener role)
+{
+    return role == LISTENER_GATEWAY    ? &cfg->gateway.tls
+           : role == LISTENER_WEBHOOKS ? &cfg->webhooks.tls
+                                       : &cfg->management.tls;
+}
+
+/* The files were checked when the configuration was; they may have changed since. */
+static int init_tls(struct worker *w, enum metrics_listener role)
+{
+    struct tls_problem why;
+    int r = tls_new(tls_of(w->shared->cfg, role), w->shared->tickets[role], &w->tls[role], &why);
+    if (r == 0)
+        return 0;
+    struct log_line l;
+    log_open(&l, LOG_ERROR, "tls", "certificates cannot be used");
+    log_str(&l, "listener", LISTENERS[role]);
+    log_str(&l, why.key, why.text);
+    log_close(&l);
+    return r;
+}
+
 int worker_init(struct worker *w, struct shared *s, unsigned index,
                 const struct worker_sockets *sockets, size_t n_sockets)
 {
@@ -244,12 +271,15 @@ int worker_init(struct worker *w, struct shared *s, unsigned index,
     for (size_t i = 0; i < ARRAY_LEN(w->by_state); i++)
         list_init(&w->by_state[i]);
     w->ws_pool = ws_pool_new();
+    w->tls_buffers = tls_buffers_new();
     int r = uv_loop_init(&w->loop);
     if (r < 0)
         return r;
     r = init_handles(w);
     if (r == 0)
         r = init_groups(w);
+    for (size_t i = 0; r == 0 && i < n_sockets; i++)
+        r = init_tls(w, sockets[i].role);
     if (r == 0)
         r = init_all_listeners(w, sockets, n_sockets);
     return r; /* a half-made worker is never undone: the process ends */
@@ -273,4 +303,7 @@ void worker_fini(struct worker *w)
     free(w->slots);
     free(w->free_slots);
     ws_pool_free(w->ws_pool);
+    for (size_t i = 0; i < LISTENER_N; i++)
+        tls_unref(w->tls[i]);
+    tls_buffers_free(w->tls_buffers);
 }

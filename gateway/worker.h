@@ -18,6 +18,9 @@
 #define WORKER_READ_BYTES 65536
 
 struct manage;
+struct tls;
+struct tls_buffers;
+struct tls_tickets;
 
 struct shared {
     const struct config *cfg;
@@ -30,7 +33,8 @@ struct shared {
     struct history *history; /* NULL: the engine keeps none beyond the path logs */
     struct ingest *ingest;   /* front's thread only, as the next */
     struct pipeline *pipeline;
-    struct manage *manage; /* the same; NULL: nothing is managed (tests) */
+    struct manage *manage;                   /* the same; NULL: nothing is managed (tests) */
+    struct tls_tickets *tickets[LISTENER_N]; /* NULL: none are given */
     _Atomic bool ready, draining;
     uint64_t drain_spread_ms; /* set before `draining` */
     uint16_t drain_code;      /* 1001 or 1012; set before `draining` */
@@ -60,6 +64,8 @@ struct worker {
     uint32_t n_asked;      /* requests that history has not answered yet */
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;
+    struct tls *tls[LISTENER_N]; /* of those it serves; NULL: plain */
+    struct tls_buffers *tls_buffers;
     struct metrics metrics;
     struct mail drain_mail;
     uv_timer_t drain_end; /* runs while draining: then everything left is closed */

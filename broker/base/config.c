@@ -97,11 +97,21 @@ static void unknown_key(struct loader *l, const struct doc_node *node, const str
 
 /* --- lists and mappings --- */
 
+/* What is directly of the structures that `pattern` names, or of the mapping "gateway.tls.". */
+static bool belongs_to(const struct setting *s, const char *pattern)
+{
+    size_t len = strlen(pattern);
+    return is_of(s, pattern) ||
+           (setting_item_prefix(pattern) == 0 && len > 0 && strncmp(s->key, pattern, len) == 0 &&
+            s->key[len + strcspn(s->key + len, ".[")] == '\0');
+}
+
 static void check_required(struct loader *l, const struct scope *scope, unsigned line)
 {
     for (size_t i = 0; i < N_SETTINGS; i++) {
         const struct setting *s = &SETTINGS[i];
-        if (!is_of(s, scope->pattern) || (s->flags & SETTING_REQUIRED) == 0 || l->lines[i] != 0)
+        if (!belongs_to(s, scope->pattern) || (s->flags & SETTING_REQUIRED) == 0 ||
+            l->lines[i] != 0)
             continue;
         char key[2 * CONFIG_KEY_SIZE], expected[SETTING_TEXT_SIZE];
         (void) snprintf(key, sizeof(key), "%s%s", scope->shown, s->key + strlen(scope->pattern));
@@ -123,12 +133,12 @@ static void read_item(struct loader *l, const struct list_place *list, const str
     for (size_t s = 0; s < N_SETTINGS; s++)
         if (is_of(&SETTINGS[s], scope.pattern))
             l->lines[s] = path ? l->path_default_lines[s] : 0;
-    if (path) {
+    if (path)
         *(struct config_path *) item = l->path_defaults;
-        ((struct config_path *) item)->line = node->line;
-    } else {
+    else
         set_defaults(scope.pattern, item);
-    }
+    if (list->line_offset != 0)
+        *(unsigned *) (void *) ((char *) item + list->line_offset) = node->line;
 
     if (node->kind == DOC_TEXT && list->text_item_key != NULL) {
         char key[CONFIG_KEY_SIZE];
@@ -161,8 +171,6 @@ static void read_list(struct loader *l, const struct setting *s, const struct do
     *items = xcalloc(node->n, list->item_size);
     for (const struct doc_node *item = node->first; item != NULL; item = item->next) {
         size_t i = (*config_count(list, base))++;
-        if (*items == l->cfg->triggers)
-            l->cfg->triggers[i].line = item->line;
         read_item(l, list, item, shown, *items, i);
     }
 }
@@ -202,6 +210,8 @@ static void read_member(struct loader *l, const struct doc_node *node, const str
         (void) strncat(inner.shown, ".", sizeof(inner.shown) - strlen(inner.shown) - 1);
         if (simple && is_section(inner.pattern)) {
             read_map(l, node, &inner);
+            if (setting_item_prefix(inner.pattern) == 0)
+                check_required(l, &inner, node->line);
         } else {
             inner.shown[strlen(inner.shown) - 1] = '\0';
             unknown_key(l, node, scope, inner.shown);

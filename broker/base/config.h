@@ -37,6 +37,18 @@ struct config_path {
     unsigned line;         /* in the file, for messages */
 };
 
+/* A certificate with those that lead to its authority behind it, and its key; both PEM. */
+struct config_certificate {
+    char *certificate_file, *private_key_file;
+    unsigned line; /* in the file, for messages */
+};
+
+/* What a side's listeners need for TLS; no certificates: they are plain. */
+struct config_tls {
+    struct config_certificate *certificates; /* the first is for who names no host that we know */
+    size_t n_certificates;
+};
+
 struct config_registry {
     char *id, *kind; /* kind NULL: detected from the request */
     char *token;     /* NULL: no authentication. From `token`, or the first line of `token_file` */
@@ -111,16 +123,19 @@ struct config {
         unsigned deflate;           /* 0, or 1: permessage-deflate for who asks */
         uint64_t deflate_level;     /* zlib's, 1 to 9 */
         uint64_t deflate_min_bytes; /* of an encoded message; shorter ones are not deflated */
+        struct config_tls tls;
     } gateway;
     struct {
         struct config_strings listen;
         uint64_t max_body_bytes, max_connections, max_inflight_bytes;
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
+        struct config_tls tls;
     } webhooks;
     struct {
         struct config_strings listen, grpc_listen; /* REST; gRPC */
         uint64_t max_triggers, max_connections, max_body_bytes;
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
+        struct config_tls tls; /* of both */
     } management;
     struct {
         uint64_t busy_timeout_ms, ballast_bytes, max_dead_letters;
@@ -155,7 +170,8 @@ void config_free(struct config *cfg); /* NULL is fine */
 MUST_CHECK int config_print_reference(struct buf *out);
 
 /* Nobody could log in: there is no user, token, API key or key of a service account. The management
- * listeners then serve whoever reaches them, so they are refused any address but loopback. */
+ * listeners then serve whoever reaches them, so they are refused any address but loopback, as they
+ * are without TLS. */
 bool config_is_open(const struct config *cfg);
 
 /* True when the account exists and has the role. */

@@ -253,25 +253,31 @@ static void check_secret(struct loader *l, const struct list_place *list, size_t
         check_subject(l, scope, secret->subject);
 }
 
+/* `why` anything else than a loopback address would be a risk. */
 static void check_loopback(struct loader *l, const struct scope *root, const char *key,
-                           const struct config_strings *listen)
+                           const struct config_strings *listen, const char *why)
 {
     char quoted[DOC_QUOTE_SIZE];
     for (size_t i = 0; i < listen->n; i++)
         if (!value_is_loopback(listen->at[i]))
             note(l, root, key,
-                 "expected a loopback address, such as 127.0.0.1:8082, because no accounts are "
-                 "configured (users, tokens, api_keys or keys of service_accounts) and anybody "
-                 "could manage, got %s",
+                 "expected a loopback address, such as 127.0.0.1:8082, because %s, got %s", why,
                  doc_quote(listen->at[i], quoted));
 }
 
 void config_check_all(struct loader *l, const struct scope *root)
 {
-    if (!config_is_open(l->cfg))
+    const char *why = NULL;
+    if (config_is_open(l->cfg))
+        why =
+            "no accounts are configured (users, tokens, api_keys or keys of service_accounts) and "
+            "anybody could manage";
+    else if (line_of(l, root, "management.tls.certificates") == 0)
+        why = "without management.tls tokens would cross the network for anybody to read";
+    if (why == NULL)
         return;
-    check_loopback(l, root, "management.listen", &l->cfg->management.listen);
-    check_loopback(l, root, "management.grpc_listen", &l->cfg->management.grpc_listen);
+    check_loopback(l, root, "management.listen", &l->cfg->management.listen, why);
+    check_loopback(l, root, "management.grpc_listen", &l->cfg->management.grpc_listen, why);
 }
 
 /* --- elements --- */

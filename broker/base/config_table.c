@@ -31,7 +31,7 @@ static const struct setting_format
     ROLES_EACH = {"a role, such as functions.viewer", value_is_role, NULL},
     SHA256 = {"of a SHA-256 in hexadecimal without capitals", value_is_sha256, NULL},
     PUBLIC_KEY = {"of an RSA public key of 2048 to 8192 bits in PEM", value_is_public_key, NULL},
-    ANY = {"", value_is_any, NULL},
+    FILE_NAME = {"naming a file", value_is_any, NULL}, ANY = {"", value_is_any, NULL},
     RESOURCE = {"cloud, folder, gateway, registry or service_account", NULL, RESOURCE_WORDS},
     LOG_LEVEL = {"debug, info, warn or error", NULL, LOG_LEVEL_WORDS},
     INBOUND = {"ignore, reject or echo", NULL, INBOUND_WORDS},
@@ -54,6 +54,8 @@ static const struct setting_format
 #define T(member)         "triggers[]." #member, offsetof(struct config_trigger, member)
 #define RULE(key, member)                                                                          \
     "triggers[].rule.container_registry." key, offsetof(struct config_trigger, member)
+#define CERTIFICATE(side, member)                                                                  \
+#side ".tls.certificates[]." #member, offsetof(struct config_certificate, member)
 #define NO_PLACE 0
 
 #define HOUR        ((uint64_t) 3600000)
@@ -158,6 +160,10 @@ const struct setting SETTINGS[] = {
      "1 is fast, 9 is small."},
     {C(gateway.deflate_min_bytes),    SIZE,     0, 16 * MIB,   "256",      NULL, 0,
      "Shorter messages go out as they are."},
+    {C(gateway.tls.certificates),     LIST,     1, 256,        NULL,       NULL, REQUIRED,
+     "With `gateway.tls`, clients connect with wss: mappings with the keys of "
+     "`gateway.tls.certificates[]`. The first one is for clients that name no host, or one that is "
+     "in none of the certificates."},
 
     {P(path),                         TEXT,     1, 255,        NULL,       &PATH, REQUIRED,
      "The template. `{team}` is one segment, `{name+}` one or more."},
@@ -199,6 +205,8 @@ const struct setting SETTINGS[] = {
      "For the body."},
     {C_MS(webhooks.keepalive_timeout),DURATION, 1, HOUR,       "15s",      NULL, 0,
      "How long a connection may wait for its next request."},
+    {C(webhooks.tls.certificates),    LIST,     1, 256,        NULL,       NULL, REQUIRED,
+     "With `webhooks.tls`, registries post with https: as `gateway.tls.certificates`."},
 
     {C(management.listen),            TEXTS,    0, 16,         "127.0.0.1:8082", &LISTEN, 0,
      "REST. `[]` switches it off."},
@@ -216,6 +224,9 @@ const struct setting SETTINGS[] = {
      "For the body."},
     {C_MS(management.keepalive_timeout),DURATION, 1, HOUR,     "15s",      NULL, 0,
      "How long a connection may wait for its next request."},
+    {C(management.tls.certificates),  LIST,     1, 256,        NULL,       NULL, REQUIRED,
+     "With `management.tls`, REST and gRPC are served with TLS, and may listen on other addresses "
+     "than loopback if there are accounts: as `gateway.tls.certificates`."},
 
     {C_MS(journal.busy_timeout),      DURATION, 1, HOUR,       "2s",       NULL, 0,
      "How long another process's lock on the journal is waited for; then webhooks get 503."},
@@ -233,6 +244,27 @@ const struct setting SETTINGS[] = {
      "Images remembered, of all registries together."},
     {C(catalog.max_tags),             COUNT,    1, 100000000,  "400000",   NULL, 0,
      "Tags remembered, of all registries together."},
+
+    {CERTIFICATE(gateway, certificate_file),
+                                         TEXT,     1, 4000,       NULL,       &FILE_NAME, REQUIRED,
+     "The certificate and those that lead to its authority, PEM."},
+    {CERTIFICATE(gateway, private_key_file),
+                                         TEXT,     1, 4000,       NULL,       &FILE_NAME, REQUIRED,
+     "Its key, RSA or ECDSA, PEM without a password."},
+
+    {CERTIFICATE(webhooks, certificate_file),
+                                         TEXT,     1, 4000,       NULL,       &FILE_NAME, REQUIRED,
+     "The certificate and those that lead to its authority, PEM."},
+    {CERTIFICATE(webhooks, private_key_file),
+                                         TEXT,     1, 4000,       NULL,       &FILE_NAME, REQUIRED,
+     "Its key, RSA or ECDSA, PEM without a password."},
+
+    {CERTIFICATE(management, certificate_file),
+                                         TEXT,     1, 4000,       NULL,       &FILE_NAME, REQUIRED,
+     "The certificate and those that lead to its authority, PEM."},
+    {CERTIFICATE(management, private_key_file),
+                                         TEXT,     1, 4000,       NULL,       &FILE_NAME, REQUIRED,
+     "Its key, RSA or ECDSA, PEM without a password."},
 
     {R(id),                           TEXT,     1, 50,         NULL,       &REGISTRY_ID, REQUIRED,
      "Posts to /registries/ID/events, and is the registry of its events."},
@@ -332,28 +364,36 @@ const struct setting SETTINGS[] = {
 const size_t N_SETTINGS = ARRAY_LEN(SETTINGS);
 _Static_assert(ARRAY_LEN(SETTINGS) <= SETTINGS_MAX, "raise SETTINGS_MAX");
 
-#define PLACE(list, count, type, text_item, unique)                                                \
+#define PLACE(list, count, type, text_item, unique, line)                                          \
     {                                                                                              \
 #list, offsetof(struct config, list), offsetof(struct config, count), sizeof(type),        \
-            text_item, #unique, offsetof(type, unique)                                             \
+            text_item, #unique, offsetof(type, unique), line                                       \
     }
-#define PLACE_OF_ANY(list, count, type)                                                            \
+#define PLACE_OF_ANY(list, count, type, line)                                                      \
     {                                                                                              \
 #list, offsetof(struct config, list), offsetof(struct config, count), sizeof(type), NULL,  \
-            NULL, 0                                                                                \
+            NULL, 0, line                                                                          \
     }
+#define LINE(type) offsetof(type, line)
+#define PLACE_OF_CERTIFICATES(side)                                                                \
+    PLACE_OF_ANY(side.tls.certificates, side.tls.n_certificates, struct config_certificate,        \
+                 LINE(struct config_certificate))
 const struct list_place LISTS[] = {
-    PLACE(gateway.paths, gateway.n_paths, struct config_path, "path", path),
-    PLACE(registries, n_registries, struct config_registry, NULL, id),
-    PLACE(users, n_users, struct config_user, NULL, id),
-    PLACE(service_accounts, n_service_accounts, struct config_account, NULL, id),
+    PLACE(gateway.paths, gateway.n_paths, struct config_path, "path", path,
+          LINE(struct config_path)),
+    PLACE_OF_CERTIFICATES(gateway),
+    PLACE_OF_CERTIFICATES(webhooks),
+    PLACE_OF_CERTIFICATES(management),
+    PLACE(registries, n_registries, struct config_registry, NULL, id, 0),
+    PLACE(users, n_users, struct config_user, NULL, id, 0),
+    PLACE(service_accounts, n_service_accounts, struct config_account, NULL, id, 0),
     {"service_accounts[].keys", offsetof(struct config_account, keys),
      offsetof(struct config_account, n_keys), sizeof(struct config_key), NULL, "id",
-     offsetof(struct config_key, id)},
-    PLACE_OF_ANY(bindings, n_bindings, struct config_binding),
-    PLACE(tokens, n_tokens, struct config_secret, NULL, sha256),
-    PLACE(api_keys, n_api_keys, struct config_secret, NULL, sha256),
-    PLACE(triggers, n_triggers, struct config_trigger, NULL, name),
+     offsetof(struct config_key, id), 0},
+    PLACE_OF_ANY(bindings, n_bindings, struct config_binding, 0),
+    PLACE(tokens, n_tokens, struct config_secret, NULL, sha256, 0),
+    PLACE(api_keys, n_api_keys, struct config_secret, NULL, sha256, 0),
+    PLACE(triggers, n_triggers, struct config_trigger, NULL, name, LINE(struct config_trigger)),
 };
 const size_t N_LISTS = ARRAY_LEN(LISTS);
 
@@ -449,6 +489,9 @@ static const struct {
     {"gateway.paths[].", "`gateway.paths[]`",
      "One path; the same keys without `path` may stand in "
      "`gateway.defaults`."},
+    {"gateway.tls.certificates[].", "`gateway.tls.certificates[]`", "One certificate."},
+    {"webhooks.tls.certificates[].", "`webhooks.tls.certificates[]`", "One certificate."},
+    {"management.tls.certificates[].", "`management.tls.certificates[]`", "One certificate."},
     {"gateway.", "`gateway`", "The WebSocket side."},
     {"webhooks.", "`webhooks`", "The side that registries post to."},
     {"management.", "`management`", "The side of operators."},
@@ -480,7 +523,7 @@ static int print_setting(const struct setting *s, size_t prefix_len, struct buf 
     char expected[SETTING_TEXT_SIZE], def[64] = "-";
     bool list = s->type == SETTING_TEXTS || s->type == SETTING_LIST;
     if ((s->flags & SETTING_REQUIRED) != 0)
-        (void) snprintf(def, sizeof(def), "required");
+        (void) snprintf(def, sizeof(def), setting_item_prefix(s->key) == 0 ? "-" : "required");
     else if (s->def != NULL)
         (void) snprintf(def, sizeof(def),
                         list                ? "`[\"%s\"]`"

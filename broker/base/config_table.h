@@ -23,7 +23,7 @@ enum setting_type {
 };
 
 enum setting_flag {
-    SETTING_REQUIRED = 1, /* in its mapping */
+    SETTING_REQUIRED = 1, /* in its mapping, if that is there */
     SETTING_SECRET = 2,   /* never quoted in a message */
     SETTING_LATE = 4      /* read after what it refers to, wherever it stands in the file */
 };
@@ -59,6 +59,7 @@ struct list_place {
     const char *text_item_key; /* the one key that an item given as text stands for, or NULL */
     const char *unique_key;    /* by which elements are told apart, or NULL */
     size_t unique_offset;      /* char * in the element */
+    size_t line_offset;        /* unsigned in the element: its line in the file; 0: none */
 };
 extern const struct list_place LISTS[];
 extern const size_t N_LISTS;

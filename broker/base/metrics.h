@@ -26,6 +26,8 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_HANDSHAKES, "regcast_handshakes_total", "", "WebSocket handshakes answered with 101.")    \
     X(M_CONNECTIONS_ACCEPTED, "regcast_connections_accepted_total", "",                           \
       "TCP connections accepted, all listeners.")                                                 \
+    X(M_TLS_HANDSHAKES, "regcast_tls_handshakes_total", "",                                       \
+      "TLS handshakes completed, all listeners.")                                                 \
     X(M_CLOSED_PEER,     "regcast_closes_total", "by=\"peer\"",                                   \
       "WebSocket connections closed, by who began it and why.")                                   \
     X(M_CLOSED_LOST,     "regcast_closes_total", "by=\"lost\"",     "")                           \

@@ -5,6 +5,7 @@
 
 /* Named by the enumerator, so that the table's stage column can be pasted onto it. */
 #define NAME_STAGE_ACCEPT    "accept"
+#define NAME_STAGE_TLS       "tls"
 #define NAME_STAGE_HEAD      "head"
 #define NAME_STAGE_BODY      "body"
 #define NAME_STAGE_HANDSHAKE "handshake"

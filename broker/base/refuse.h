@@ -10,6 +10,7 @@
 
 enum refuse_stage {
     STAGE_ACCEPT,
+    STAGE_TLS,
     STAGE_HEAD,
     STAGE_BODY,
     STAGE_HANDSHAKE,
@@ -21,6 +22,11 @@ enum refuse_stage {
 // clang-format off
 /*    id                       name                stage            answer */
 #define REFUSE_TABLE(X)                                                   \
+    X(REFUSE_TLS_HANDSHAKE,    "tls_handshake",    STAGE_TLS,          0) \
+    X(REFUSE_TLS_SLOW,         "tls_slow",         STAGE_TLS,          0) \
+    X(REFUSE_TLS_RECORD,       "tls_record",       STAGE_TLS,          0) \
+    X(REFUSE_NOT_TLS,          "not_tls",          STAGE_TLS,        400) \
+    X(REFUSE_TLS_HELLO,        "tls_hello",        STAGE_HEAD,       400) \
     X(REFUSE_CL_TE,            "cl_te",            STAGE_HEAD,       400) \
     X(REFUSE_BAD_CL,           "bad_cl",           STAGE_HEAD,       400) \
     X(REFUSE_BAD_TE,           "bad_te",           STAGE_HEAD,       400) \

@@ -119,7 +119,27 @@ static void test_browsers(void **state)
         {"localhost", "null", REFUSE_ORIGIN},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
-        if (caller_check_browser(slice_str(CASES[i].host), slice_str(CASES[i].origin)) !=
+        if (caller_check_browser(slice_str(CASES[i].host), slice_str(CASES[i].origin), false) !=
+            CASES[i].why)
+            fail_msg("%zu", i);
+}
+
+static void test_browsers_with_tls(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *origin;
+        enum refuse why;
+    } CASES[] = {
+        {NULL, REFUSE_NONE},
+        {"https://localhost:1", REFUSE_NONE},
+        {"HTTPS://LOCALHOST:1", REFUSE_NONE},
+        {"http://localhost:1", REFUSE_ORIGIN},
+        {"https://localhost:2", REFUSE_ORIGIN},
+        {"https://", REFUSE_ORIGIN},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        if (caller_check_browser(SLICE_LIT("localhost:1"), slice_str(CASES[i].origin), true) !=
             CASES[i].why)
             fail_msg("%zu", i);
 }
@@ -144,8 +164,11 @@ static void test_log(void **state)
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, manage_setup_secured, manage_teardown)
-    const struct CMUnitTest tests[] = {TEST(test_names), cmocka_unit_test(test_keys),
-                                       TEST(test_tokens), cmocka_unit_test(test_browsers),
+    const struct CMUnitTest tests[] = {TEST(test_names),
+                                       cmocka_unit_test(test_keys),
+                                       TEST(test_tokens),
+                                       cmocka_unit_test(test_browsers),
+                                       cmocka_unit_test(test_browsers_with_tls),
                                        TEST(test_log)};
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,7 @@ static int load(const char *text, struct config **ret, struct buf *error)
 }
 
 #define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define TLS    "tls: {certificates: [{certificate_file: c.pem, private_key_file: k.pem}]}"
 #define HASH_0 "0000000000000000000000000000000000000000000000000000000000000000"
 
 static void test_good(void **state)
@@ -65,10 +66,18 @@ static void test_good(void **state)
         "folder_id: f1\n"
         "cloud_id: c1\n"
         "gateway: { id: g1 }\n"
-        "management: { listen: ['0.0.0.0:8082'], grpc_listen: ['[::]:8083'] }\n";
+        "management:\n"
+        "  listen: ['0.0.0.0:8082']\n"
+        "  grpc_listen: ['[::]:8083']\n"
+        "  tls: { certificates: [{ certificate_file: c.pem, private_key_file: k.pem }] }\n";
     if (load(TEXT, &cfg, &error) != 0)
         fail_msg("%.*s", (int) error.len, (const char *) error.data);
     assert_false(config_is_open(cfg));
+    assert_int_equal(cfg->management.tls.n_certificates, 1);
+    assert_string_equal(cfg->management.tls.certificates[0].certificate_file, "c.pem");
+    assert_string_equal(cfg->management.tls.certificates[0].private_key_file, "k.pem");
+    assert_int_equal(cfg->management.tls.certificates[0].line, 23);
+    assert_int_equal(cfg->gateway.tls.n_certificates, 0);
     assert_int_equal(cfg->n_users, 2);
     assert_string_equal(cfg->users[0].roles.at[0], "auditor");
     assert_string_equal(cfg->service_accounts[0].name, "Robot");
@@ -159,6 +168,28 @@ static const struct {
      "manage, got \"0.0.0.0:8082\""},
     {"management:\n  grpc_listen: ['[::]:1']\nservice_accounts: [{id: robot, roles: [viewer]}]\n",
      2, "management.grpc_listen: expected a loopback address"},
+    /* nor without TLS, whoever can */
+    {"users: [{id: alice}]\nmanagement: {listen: ['0.0.0.0:0']}\n", 2,
+     "management.listen: expected a loopback address, such as 127.0.0.1:8082, because without "
+     "management.tls tokens would cross the network for anybody to read, got \"0.0.0.0:0\""},
+    /* nor with it, if anybody could manage */
+    {"management: {listen: ['0.0.0.0:0'], " TLS "}\n", 1,
+     "management.listen: expected a loopback address, such as 127.0.0.1:8082, because no accounts"},
+    /* who begins `tls` wants it */
+    {"gateway:\n  tls: {}\n", 2,
+     "gateway.tls.certificates: expected a list of 1 to 256, got nothing"},
+    {"webhooks:\n  listen: ['127.0.0.1:1']\n  tls:\n", 3,
+     "webhooks.tls.certificates: expected a list of 1 to 256, got nothing"},
+    {"management: {tls: {certificates: []}}\n", 1,
+     "management.tls.certificates: expected a list of 1 to 256, got a list of 0"},
+    {"gateway:\n  tls:\n    certificates:\n    - certificate_file: a\n", 4,
+     "gateway.tls.certificates[0].private_key_file: expected 1 to 4000 characters naming a file, "
+     "got nothing"},
+    {"gateway: {tls: {certificates: [{certificat_file: a, private_key_file: b,\n"
+     "certificate_file: c}]}}\n",
+     1,
+     "gateway.tls.certificates[0].certificat_file: expected a known key (did you mean "
+     "\"certificate_file\"?)"},
 };
 
 static void test_bad(void **state)
@@ -190,8 +221,9 @@ static void test_loopback_while_open(void **state)
         {"management: {listen: ['127.0.0.1:0', 'localhost:1', '[::1]:2', '127.255.0.1:3']}\n",
          true},
         {"service_accounts: [{id: robot}]\n", true}, /* nothing to log in with */
-        {"users: [{id: alice}]\nmanagement: {listen: ['0.0.0.0:0']}\n", false},
-        {"service_accounts: [{id: robot}]\nmanagement: {listen: ['0.0.0.0:0']}\n"
+        {"users: [{id: alice}]\nmanagement: {listen: ['127.0.0.1:0']}\n", false},
+        {"users: [{id: alice}]\nmanagement: {listen: ['0.0.0.0:0'], " TLS "}\n", false},
+        {"service_accounts: [{id: robot}]\nmanagement: {grpc_listen: ['0.0.0.0:0'], " TLS "}\n"
          "api_keys: [{subject: robot, sha256: " HASH_A "}]\n",
          false},
     };

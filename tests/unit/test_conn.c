@@ -45,20 +45,21 @@ static void test_size(void **state)
 
 /* --- states --- */
 
-static const char *const NAMES[CONN_N_STATES] = {"request", "body",    "handling", "keepalive",
-                                                 "open",    "serving", "closing",  "closed"};
+static const char *const NAMES[CONN_N_STATES] = {
+    "tls", "request", "body", "handling", "keepalive", "open", "serving", "closing", "closed"};
 
 /* What may follow what, in the order of enum conn_state. */
 static const char *const MAY[CONN_N_STATES] = {
-    /*            RBHKOScC */
-    /* request */ ".*******",
-    /* body */ "..*...**",
-    /* handling */ "...**.**",
-    /* keepalive */ "*.....**",
-    /* open */ "......**",
-    /* serving */ "......**",
-    /* closing */ ".......*",
-    /* closed */ "........",
+    /*            TRBHKOScC */
+    /* tls */ ".*.....**",
+    /* request */ "..*******",
+    /* body */ "...*...**",
+    /* handling */ "....**.**",
+    /* keepalive */ ".*.....**",
+    /* open */ ".......**",
+    /* serving */ ".......**",
+    /* closing */ "........*",
+    /* closed */ ".........",
 };
 
 /* Tries one transition in a process of its own: a wrong one aborts. */

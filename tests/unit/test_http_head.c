@@ -34,7 +34,7 @@ static void test_scan(void **state)
         {"GET / HTTP/1.1\r\n" HOST "\r\n", REFUSE_NONE, 27, true},
         {"GET / HTTP/1.1\r\n" HOST "\r\nGET", REFUSE_NONE, 27, true}, /* and not a byte more */
         {"GET / HTTP/1.1\r\n" HOST, REFUSE_NONE, 25, false},
-        {"\x16\x03\x01", REFUSE_REQUEST_LINE, 1, false},
+        {"\x16\x03\x01", REFUSE_TLS_HELLO, 1, false},
         {"GET / HTTP/1.1\n", REFUSE_LINE_END, 15, false},
         {"GET / HTTP/1.1\r\n" HOST " fold", REFUSE_OBS_FOLD, 26, false},
     };
