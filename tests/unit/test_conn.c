@@ -2,6 +2,7 @@
  */
 #include "fixture.h"
 
+#include "grpc.h"
 #include "request.h"
 
 #include <signal.h>
@@ -45,18 +46,19 @@ static void test_size(void **state)
 /* --- states --- */
 
 static const char *const NAMES[CONN_N_STATES] = {"request", "body",    "handling", "keepalive",
-                                                 "open",    "closing", "closed"};
+                                                 "open",    "serving", "closing",  "closed"};
 
 /* What may follow what, in the order of enum conn_state. */
 static const char *const MAY[CONN_N_STATES] = {
-    /*            RBHKOcC */
-    /* request */ ".******",
-    /* body */ "..*..**",
-    /* handling */ "...****",
-    /* keepalive */ "*....**",
-    /* open */ ".....**",
-    /* closing */ "......*",
-    /* closed */ ".......",
+    /*            RBHKOScC */
+    /* request */ ".*******",
+    /* body */ "..*...**",
+    /* handling */ "...**.**",
+    /* keepalive */ "*.....**",
+    /* open */ "......**",
+    /* serving */ "......**",
+    /* closing */ ".......*",
+    /* closed */ "........",
 };
 
 /* Tries one transition in a process of its own: a wrong one aborts. */
@@ -67,6 +69,8 @@ static bool possible(struct conn *c, enum conn_state from, enum conn_state to)
     if (pid == 0) {
         (void) close(2); /* the message of the assertion */
         (void) signal(SIGABRT, SIG_DFL);
+        if (to == CONN_SERVING)
+            grpc_received(c, (struct slice){0}); /* it has a session then */
         c->state = (uint8_t) from;
         conn_set_state(c, to);
         _exit(c->state == to ? 0 : 1);

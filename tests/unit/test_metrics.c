@@ -105,7 +105,7 @@ static void test_refusals_and_answers(void **state)
     static const char *const WANT[] = {
         "regcast_reject_total{listener=\"gateway\",stage=\"head\",reason=\"cl_te\"} 2",
         "regcast_reject_total{listener=\"webhooks\",stage=\"webhook\",reason=\"auth\"} 1",
-        "regcast_reject_total{listener=\"webhooks\",stage=\"frames\",reason=\"slow\"} 1",
+        "regcast_reject_total{listener=\"webhooks\",stage=\"h2\",reason=\"h2_stall\"} 1",
         "regcast_http_answers_total{listener=\"gateway\",code=\"101\"} 1",
         "regcast_http_answers_total{listener=\"webhooks\",code=\"505\"} 1",
         "regcast_http_answers_total{listener=\"webhooks\",code=\"other\"} 2",
