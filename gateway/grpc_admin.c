@@ -1,8 +1,19 @@
 /* grpc_admin.c - answers of admin.h to gRPC calls. */
 #include "grpc_admin.h"
 
+#include "api_id.h"
 #include "pb_operation.h"
 #include "pb_trigger_v2.h"
+
+bool grpc_admin_id(struct grpc_call *call, const char *field, const char *id)
+{
+    struct status error = {.code = STATUS_OK};
+    if (id[0] != '\0')
+        api_id_check(field, slice_str(id), &error);
+    if (error.code != STATUS_OK)
+        grpc_fail(call, &error);
+    return error.code == STATUS_OK;
+}
 
 static void refuse(struct grpc_call *call, const struct status *error)
 {

@@ -4,6 +4,10 @@
 
 #include "grpc_call.h"
 
+/* Whether an id may be looked up. False: it is malformed, the call was refused and is gone, before
+ * anything else is looked at, as by REST. One that is not there is left to the admin. */
+MUST_CHECK bool grpc_admin_id(struct grpc_call *call, const char *field, const char *id);
+
 /* The message of an answer that is no error, NULL when it cannot be made. */
 typedef const ProtobufCMessage *grpc_admin_make(struct pb_arena *arena,
                                                 const struct admin_answer *answer);
