@@ -155,7 +155,8 @@ static const struct {
     /* nobody could log in */
     {"management:\n  listen: ['127.0.0.1:1', '0.0.0.0:8082']\n", 2,
      "management.listen: expected a loopback address, such as 127.0.0.1:8082, because no accounts "
-     "are configured (users, tokens or api_keys) and anybody could manage, got \"0.0.0.0:8082\""},
+     "are configured (users, tokens, api_keys or keys of service_accounts) and anybody could "
+     "manage, got \"0.0.0.0:8082\""},
     {"management:\n  grpc_listen: ['[::]:1']\nservice_accounts: [{id: robot, roles: [viewer]}]\n",
      2, "management.grpc_listen: expected a loopback address"},
 };
