@@ -4,11 +4,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import http2 from 'node:http2';
 import net from 'node:net';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import grpc from '@grpc/grpc-js';
-import loader from '@grpc/proto-loader';
-import { Raw, ROOT, defer, makeConfig, run, until, within, writeConfig } from './harness.mjs';
+import { Raw, defer, makeConfig, run, until, within, writeConfig } from './harness.mjs';
+import { healthOf, watch } from './health.mjs';
 import { startGrpc } from './sdk.mjs';
 
 const limits = { timeout: 120000 };
@@ -16,18 +15,6 @@ const CODE = grpc.status;
 const CHECK = '/grpc.health.v1.Health/Check';
 const WATCH = '/grpc.health.v1.Health/Watch';
 const OPERATION = '/yandex.cloud.operation.OperationService/Get';
-
-const { Health } = grpc.loadPackageDefinition(
-    loader.loadSync('grpc/health/v1/health.proto', {
-        includeDirs: [join(ROOT, 'gateway/proto')], enums: String, defaults: true,
-    }),
-).grpc.health.v1;
-
-function clientOf(t, address, options = {}) {
-    const client = new Health(address, grpc.credentials.createInsecure(), options);
-    defer(t, () => client.close());
-    return client;
-}
 
 // {value} or {error} of a unary call.
 const ask = (client, method, request = {}, options = {}) =>
@@ -121,7 +108,7 @@ const openSockets = async (daemon) => (await daemon.metrics()).get('regcast_open
 describe('health', () => {
     test('Check, List and Watch', limits, async (t) => {
         const daemon = await startGrpc(t);
-        const client = clientOf(t, daemon.grpc);
+        const client = healthOf(t, daemon.grpc);
         await check(client, '', 'SERVING');
         await check(client, 'yandex.cloud.serverless.triggers.v1.TriggerService', 'SERVING');
         await refused(client, 'Check', { service: 'no.such.Service' }, CODE.NOT_FOUND, 'Service no.such.Service not found');
@@ -129,18 +116,12 @@ describe('health', () => {
         assert.deepEqual(value.statuses[''], { status: 'SERVING' });
         for (const service of Object.keys(value.statuses)) await check(client, service, 'SERVING');
 
-        const seen = [];
-        const watches = ['', 'no.such.Service'].map((service) => {
-            const watch = client.Watch({ service });
-            watch.on('data', ({ status }) => seen.push(status));
-            watch.on('error', () => {}); // told by the status
-            return new Promise((done) => watch.on('status', done));
-        });
-        await until('both are told', () => seen.length === 2);
-        assert.deepEqual(seen.toSorted(), ['SERVICE_UNKNOWN', 'SERVING']);
+        const [known, unknown] = ['', 'no.such.Service'].map((service) => watch(client, service));
+        await until('both are told', () => known.told.length === 1 && unknown.told.length === 1);
         await daemon.stop();
-        for (const ended of watches) assert.equal((await ended).code, CODE.UNAVAILABLE);
-        assert.deepEqual(seen.slice(2), ['NOT_SERVING']);
+        for (const { ended } of [known, unknown]) assert.equal((await ended).code, CODE.UNAVAILABLE);
+        assert.deepEqual(known.told, ['SERVING', 'NOT_SERVING']);
+        assert.deepEqual(unknown.told, ['SERVICE_UNKNOWN']);
         const [line] = daemon.logged({ msg: 'answered', operation: 'grpc.health.v1.Health/Check', code: 'NOT_FOUND' });
         assert.equal(line.error, 'Service no.such.Service not found');
     });
@@ -149,7 +130,7 @@ describe('health', () => {
 describe('calls', () => {
     test('unknown services and methods', limits, async (t) => {
         const daemon = await startGrpc(t);
-        const client = clientOf(t, daemon.grpc);
+        const client = healthOf(t, daemon.grpc);
         for (const [path, text] of [
             ['/grpc.health.v1.Health/Chekc', /^Unknown method /],
             ['/grpc.health.v2.Health/Check', /^Unknown service /],
@@ -165,7 +146,7 @@ describe('calls', () => {
 
     test('messages are percent-encoded, whatever is in them', limits, async (t) => {
         const daemon = await startGrpc(t);
-        const client = clientOf(t, daemon.grpc);
+        const client = healthOf(t, daemon.grpc);
         for (const service of ['100%', 'ö 漢字 😀', '%41', '"\\', ' x ', '~'])
             await refused(client, 'Check', { service }, CODE.NOT_FOUND, `Service ${service} not found`);
         const session = await connect(t, daemon);
@@ -178,12 +159,12 @@ describe('calls', () => {
 
     test('gzip, and encodings that we do not have', limits, async (t) => {
         const daemon = await startGrpc(t);
-        const gzip = clientOf(t, daemon.grpc, { 'grpc.default_compression_algorithm': 2 });
+        const gzip = healthOf(t, daemon.grpc, { 'grpc.default_compression_algorithm': 2 });
         const service = 'x'.repeat(100000);
         await refused(gzip, 'Check', { service }, CODE.NOT_FOUND, `Service ${'x'.repeat(100)} not found`);
         await check(gzip, 'grpc.health.v1.Health', 'SERVING');
         await refused(gzip, 'Check', { service: 'x'.repeat(2 << 20) }, CODE.RESOURCE_EXHAUSTED, /1 MiB/); // 2 KB compressed
-        const deflate = clientOf(t, daemon.grpc, { 'grpc.default_compression_algorithm': 1 });
+        const deflate = healthOf(t, daemon.grpc, { 'grpc.default_compression_algorithm': 1 });
         await refused(deflate, 'Check', { service: 'x' }, CODE.UNIMPLEMENTED, /gzip/);
         const session = await connect(t, daemon);
         const call = begin(session, CHECK, { 'grpc-encoding': 'br' });
@@ -193,7 +174,7 @@ describe('calls', () => {
 
     test('at most 1 MiB a message', limits, async (t) => {
         const daemon = await startGrpc(t);
-        const client = clientOf(t, daemon.grpc);
+        const client = healthOf(t, daemon.grpc);
         const most = (1 << 20) - 4; // with its tag and length
         await refused(client, 'Check', { service: 'x'.repeat(most) }, CODE.NOT_FOUND, /not found/);
         await refused(client, 'Check', { service: 'x'.repeat(most + 1) }, CODE.RESOURCE_EXHAUSTED, 'A request message is at most 1 MiB long');
@@ -205,12 +186,12 @@ describe('calls', () => {
         const daemon = await startGrpc(t);
         const session = await connect(t, daemon);
         const unfinished = begin(session, CHECK, { 'grpc-timeout': '50m' });
-        const watch = begin(session, WATCH, { 'grpc-timeout': '100000u' });
-        watch.end(message(''));
-        const [a, b] = [await unfinished.answer, await watch.answer];
+        const watching = begin(session, WATCH, { 'grpc-timeout': '100000u' });
+        watching.end(message(''));
+        const [a, b] = [await unfinished.answer, await watching.answer];
         assert.deepEqual([a.status, a.only], ['4', true]);
         assert.deepEqual([b.status, b.only, b.body.length], ['4', false, 7]);
-        const client = clientOf(t, daemon.grpc);
+        const client = healthOf(t, daemon.grpc);
         const stream = client.Watch({}, { deadline: Date.now() + 100 });
         stream.on('data', () => {});
         const error = await new Promise((done) => stream.on('error', done));
@@ -278,7 +259,7 @@ describe('calls', () => {
 
     test('1,000 at once', limits, async (t) => {
         const daemon = await startGrpc(t);
-        const clients = Array.from({ length: 4 }, (_, i) => clientOf(t, daemon.grpc, { 'grpc.channelz': i })); // each its connection
+        const clients = Array.from({ length: 4 }, (_, i) => healthOf(t, daemon.grpc, { 'grpc.channelz': i })); // each its connection
         const calls = Array.from({ length: 1000 }, (_, i) => ask(clients[i % 4], 'Check', { service: i % 2 ? '' : `s${i}` }));
         (await Promise.all(calls)).forEach(({ error, value }, i) => {
             if (i % 2) assert.deepEqual(value, { status: 'SERVING' });
@@ -309,9 +290,10 @@ describe('who asks', () => {
         call.end(message('a1s00000000000000000'));
         const answer = await call.answer;
         assert.deepEqual([answer.status, answer.only, answer.head['x-request-id']], ['5', true, 'my-own']);
+        await until('the line in the log', () => daemon.logged({ msg: 'answered', request_id: 'my-own' }).length === 1);
         const [line] = daemon.logged({ msg: 'answered', request_id: 'my-own' });
         assert.deepEqual([line.subject, line.operation, line.code], ['alice', 'yandex.cloud.operation.OperationService/Get', 'NOT_FOUND']);
-        await check(clientOf(t, daemon.grpc), '', 'SERVING'); // for probes, which have no token
+        await check(healthOf(t, daemon.grpc), '', 'SERVING'); // for probes, which have no token
     });
 
     test('guessing is limited, together with REST', limits, async (t) => {
@@ -333,7 +315,7 @@ describe('who asks', () => {
 describe('the end', () => {
     test('clients that die at any byte leave nothing behind', limits, async (t) => {
         const daemon = await startGrpc(t);
-        await check(clientOf(t, daemon.grpc, { 'grpc.use_local_subchannel_pool': 1 }), '', 'SERVING');
+        await check(healthOf(t, daemon.grpc, { 'grpc.use_local_subchannel_pool': 1 }), '', 'SERVING');
         const bytes = wholeCall(WATCH, message('grpc.health.v1.Health'));
         const [sockets, files] = [await openSockets(daemon), daemon.openFiles()];
         let rss;
@@ -360,15 +342,15 @@ describe('the end', () => {
         const session = await connect(t, daemon);
         const goaways = [];
         session.on('goaway', (code) => goaways.push(code));
-        const watch = begin(session, WATCH);
-        watch.end(message(''));
-        await new Promise((done) => watch.once('data', done));
+        const watching = begin(session, WATCH);
+        watching.end(message(''));
+        await new Promise((done) => watching.once('data', done));
         const half = begin(session, CHECK); // it was begun before
         half.write(message('').subarray(0, 3));
         await until('the call is there', async () =>
             (await daemon.metrics()).get('regcast_management_requests_total') === 2);
         const stopped = daemon.stop();
-        const answer = await watch.answer;
+        const answer = await watching.answer;
         assert.deepEqual([answer.status, [...answer.body.subarray(-7)]], ['14', [0, 0, 0, 0, 2, 8, 2]]);
         half.end(message('').subarray(3));
         assert.equal((await half.answer).status, '0');
@@ -378,7 +360,7 @@ describe('the end', () => {
 
     test('idle connections are closed, and calls that come again find another', limits, async (t) => {
         const daemon = await startGrpc(t, { management: { keepalive_timeout: '300ms' } });
-        const client = clientOf(t, daemon.grpc);
+        const client = healthOf(t, daemon.grpc);
         for (let i = 0; i < 3; i++) {
             await check(client, '', 'SERVING');
             await until('it is closed', async () => (await openSockets(daemon)) === 0);
@@ -398,6 +380,6 @@ describe('the listener', () => {
         const { grpc: address, ready } = await startGrpc(t, { management: { listen: [], grpc_listen: ['[::1]:0', '127.0.0.1:0'] } });
         assert.deepEqual([ready.management.length, ready.grpc.length], [0, 2]);
         assert.match(address, /^\[::1\]:\d+$/);
-        for (const each of ready.grpc) await check(clientOf(t, each), '', 'SERVING');
+        for (const each of ready.grpc) await check(healthOf(t, each), '', 'SERVING');
     });
 });
