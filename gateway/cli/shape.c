@@ -66,6 +66,7 @@ const struct shape SHAPE_CONNECTION = {{
 /* Of `regcast iam create-token`. */
 const struct shape SHAPE_SECRET = {
     {{.name = "secret"}, {.name = "subject"}, {.name = "sha256"}, {.name = "expiresAt"}}};
+const struct shape SHAPE_IAM_TOKEN = {{{.name = "iamToken"}, {.name = "expiresAt"}}};
 static const struct shape UNKNOWN = {{{.name = NULL}}};
 static const struct field UNKNOWN_FIELD = {.inner = &UNKNOWN};
 

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 
 struct shape;
-extern const struct shape SHAPE_TRIGGER, SHAPE_OPERATION, SHAPE_CONNECTION, SHAPE_SECRET;
+extern const struct shape SHAPE_TRIGGER, SHAPE_OPERATION, SHAPE_CONNECTION, SHAPE_SECRET,
+    SHAPE_IAM_TOKEN;
 
 /* The answer of REST (camelCase, any order) as it is printed: in the order of the .proto,
  * snake_case or camelCase, without what is empty. Fields that are not known come last, in the order

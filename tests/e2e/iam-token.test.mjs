@@ -6,6 +6,7 @@ import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { test } from 'node:test';
 import grpc from '@grpc/grpc-js';
+import { fine, regcast, wrong } from './cli.mjs';
 import { BROADCASTER, Daemon, FOLDER, defer, makeConfig, run, tempDir, until, writeConfig } from './harness.mjs';
 
 const limits = { timeout: 60000 };
@@ -262,6 +263,27 @@ test('a token ends with its key', limits, async (t) => {
     await reload([{ id: KEY, public_key: 'no key' }]); // refused: stays as it was
     assert.equal(await uses(d, token), 401);
     assert.equal(d.logs.filter((l) => l.msg === 'accounts not reloaded').length, 1);
+});
+
+test('the command line gets a token with the file of a key', limits, async (t) => {
+    const d = await start(t, config());
+    const file = join(tempDir(), 'key.json');
+    const content = { id: KEY, service_account_id: ROBOT, key_algorithm: 'RSA_2048', public_key: key.publicKey };
+    const written = (privateKey) => writeFileSync(file, JSON.stringify({ ...content, private_key: privateKey }, null, 3));
+    const create = (...more) =>
+        regcast(['iam', 'create-token', '--service-account-key', file, ...more], { endpoint: `127.0.0.1:${d.managementPort}` });
+    written(`PLEASE DO NOT REMOVE THIS LINE! Key ID <${KEY}>\n${key.privateKey}`);
+    const plain = await create();
+    fine(plain);
+    assert.equal(await uses(d, plain.stdout.trim()), 200);
+    const asked = JSON.parse((await create('--format', 'json')).stdout);
+    assert.deepEqual(Object.keys(asked), ['iam_token', 'expires_at']);
+    assert.equal(await uses(d, asked.iam_token), 200);
+    written(other.privateKey); // of another id
+    wrong(await create(), 1, /code = Unauthenticated desc = The JWT or token is invalid/);
+    written('none');
+    wrong(await create(), 1, /key\.json: private_key is no RSA key/);
+    wrong(await create('--subject', 'alice'), 2, /the server says for whom/);
 });
 
 test('by gRPC it is the same', limits, async (t) => {
