@@ -404,10 +404,10 @@ describe('a service account with a key', () => {
         const script = join(ROOT, 'tests/e2e/sdk-account.mjs');
         const { exited } = spawn(process.execPath, [script, d.grpc, JSON.stringify(account)], {
             env: { GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: certificate.certificate_file },
-            onLine: (line) => said.push(line),
+            onLine: (line, stream) => said.push([stream, line]), // Node warns of an address as a server's name
         });
         assert.deepEqual(await exited, { code: 0, signal: null }, said.join('\n'));
-        assert.deepEqual(said, [`made by ${account.serviceAccountId}`]);
+        assert.deepEqual(said.filter(([stream]) => stream === 'stdout'), [['stdout', `made by ${account.serviceAccountId}`]]);
     });
 });
 
