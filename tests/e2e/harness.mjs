@@ -5,6 +5,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readlinkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -277,11 +278,12 @@ export class Daemon {
         return `http://127.0.0.1:${this.webhookPort}/registries/${registry}/events`;
     }
 
-    // One request on a connection of its own, to the webhooks listener unless `port` says else.
-    request(method, path, { body, headers = {}, port = this.webhookPort } = {}) {
+    // One request on a connection of its own, to the webhooks listener unless `port` says else; with
+    // `tls`, Node's options for it, by https.
+    request(method, path, { body, headers = {}, port = this.webhookPort, tls } = {}) {
         return new Promise((done, fail) => {
-            const options = { method, path, port, host: '127.0.0.1', headers, agent: false };
-            const req = http.request(options, (res) => {
+            const options = { method, path, port, host: '127.0.0.1', headers, agent: false, ...tls };
+            const req = (tls ? https : http).request(options, (res) => {
                 const parts = [];
                 res.on('data', (part) => parts.push(part));
                 res.on('end', () => {

@@ -1,8 +1,6 @@
 // The real SDK, pointed at the daemon's gRPC listener. It always speaks TLS; where the test wants
 // plaintext its channel's credentials are replaced, and its token is put in as the SDK would.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import grpc from '@grpc/grpc-js';
@@ -13,7 +11,7 @@ import * as iam from '@yandex-cloud/nodejs-sdk/iam-v1';
 import * as operation from '@yandex-cloud/nodejs-sdk/operation';
 import * as websocket from '@yandex-cloud/nodejs-sdk/serverless-apigateway-websocket-v1';
 import * as triggers from '@yandex-cloud/nodejs-sdk/serverless-triggers-v1';
-import { BROADCASTER, Daemon, FOLDER, GATEWAY, REGISTRY, ROOT, defer, makeConfig, tempDir } from './harness.mjs';
+import { BROADCASTER, Daemon, FOLDER, GATEWAY, REGISTRY, ROOT, defer, makeConfig } from './harness.mjs';
 
 // What the SDK itself is made with, so that both use one copy of it.
 const SDK = createRequire(import.meta.url).resolve('@yandex-cloud/nodejs-sdk');
@@ -56,17 +54,6 @@ export function tokenOf(serviceAccountJson, address) {
     const service = new IamTokenService(serviceAccountJson);
     service.client = () => plainSession().client(iam.iamTokenService.IamTokenServiceClient, address);
     return service.getToken();
-}
-
-// A certificate for 127.0.0.1 and localhost, signed with its own key: files of both, and its text.
-export function makeCertificate() {
-    const dir = tempDir();
-    const [certificate_file, private_key_file] = ['cert.pem', 'key.pem'].map((name) => join(dir, name));
-    const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-        '-days', '2', '-subj', '/CN=regcast', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost',
-        '-out', certificate_file, '-keyout', private_key_file], { encoding: 'utf8' });
-    assert.equal(made.status, 0, made.stderr ?? String(made.error));
-    return { certificate_file, private_key_file, text: readFileSync(certificate_file) };
 }
 
 // A client of each service; all requests are plain objects.

@@ -4,9 +4,10 @@ import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Session, waitForOperation } from '@yandex-cloud/nodejs-sdk';
+import { makeCertificate, tlsOf } from './certificates.mjs';
 import { BROADCASTER, Client, FOLDER, GATEWAY, ROOT, defer, newImage, readMessage, start as spawn } from './harness.mjs';
 import {
-    CODE, Metadata, Status, clientsOf, makeCertificate, plainSession, refused, request, resultOf, rule, startGrpc, tokenOf,
+    CODE, Metadata, Status, clientsOf, plainSession, refused, request, resultOf, rule, startGrpc, tokenOf,
 } from './sdk.mjs';
 
 const limits = { timeout: 60000 };
@@ -21,8 +22,6 @@ async function connect(t, d, path = '/', options = {}) {
     defer(t, () => c.socket.terminate());
     return c;
 }
-
-const tlsOf = ({ certificate_file, private_key_file }) => ({ certificates: [{ certificate_file, private_key_file }] });
 
 async function start(t, over) {
     const d = await startGrpc(t, over);
