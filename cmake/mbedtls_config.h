@@ -89,5 +89,5 @@
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_SESSION_TICKETS
 #define MBEDTLS_SSL_TICKET_C
-#define MBEDTLS_SSL_IN_CONTENT_LEN 16384 /* a peer may send records of that size (RFC 8446, 5.1)   \
-                                          */
+/* a peer may send records of that size (RFC 8446 section 5.1) */
+#define MBEDTLS_SSL_IN_CONTENT_LEN 16384
