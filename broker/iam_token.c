@@ -134,18 +134,35 @@ void iam_token_print(const struct iam_secret *secret, const struct iam_token *t,
     base64url_encode(slice_of(mac, sizeof(mac)), ret + len);
 }
 
-/* The payload was ours. */
+/* The next word of a payload, which was ours; false when it is longer than that. */
+static bool cut_word(const char **at, char *ret, size_t size)
+{
+    size_t len = strcspn(*at, " ");
+    if (len >= size)
+        return false;
+    memcpy(ret, *at, len);
+    ret[len] = '\0';
+    *at += len + ((*at)[len] == ' ');
+    return true;
+}
+
 static int read_payload(const char *payload, struct iam_token *ret)
 {
     struct iam_token t = {.issued_s = 0};
-    char hash[HASH_DIGITS + 1];
-    if (sscanf(payload, "1 %50s %50s %32s %" SCNu64 " %" SCNu64, t.subject, t.key_id, hash,
-               &t.issued_s, &t.expires_s) != 5)
+    char version[2], hash[HASH_DIGITS + 1], issued[24], expires[24];
+    if (!cut_word(&payload, version, sizeof(version)) || strcmp(version, "1") != 0 ||
+        !cut_word(&payload, t.subject, sizeof(t.subject)) ||
+        !cut_word(&payload, t.key_id, sizeof(t.key_id)) ||
+        !cut_word(&payload, hash, sizeof(hash)) || strlen(hash) != HASH_DIGITS ||
+        !cut_word(&payload, issued, sizeof(issued)) ||
+        !cut_word(&payload, expires, sizeof(expires)) || *payload != '\0')
         return -EACCES;
     for (size_t i = 0; i < sizeof(t.key_hash); i++) {
         const char byte[3] = {hash[2 * i], hash[2 * i + 1], '\0'};
         t.key_hash[i] = (uint8_t) strtoul(byte, NULL, 16);
     }
+    t.issued_s = strtoull(issued, NULL, 10);
+    t.expires_s = strtoull(expires, NULL, 10);
     *ret = t;
     return 0;
 }

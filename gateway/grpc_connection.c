@@ -101,7 +101,7 @@ static void send_data(struct grpc_call *call, const ProtobufCMessage *message)
     if (a == NULL)
         return;
     struct connection_call *c = &a->connection;
-    c->type = request->type;
+    c->type = (int32_t) request->type; /* its C type may be unsigned */
     if (buf_append(&c->data, slice_of(request->data.data, request->data.len)) < 0)
         status_set(&c->status, STATUS_RESOURCE_EXHAUSTED, "No memory for the message");
     connection_call_run(c, call->shared);

@@ -1,10 +1,12 @@
-/* grpc_private.h - what grpc.c (the session) and grpc_call.c (its calls) share. Front's thread. */
+/* grpc_private.h - what grpc.c (the session), grpc_call.c (its calls), grpc_head.c and
+ * grpc_answer.c share. Front's thread. */
 #ifndef GATEWAY_GRPC_PRIVATE_H
 #define GATEWAY_GRPC_PRIVATE_H
 
 #include "grpc_call.h"
 #include "grpc_frame.h"
 #include "h2.h"
+#include "worker.h"
 
 struct grpc_session {
     struct conn *c;
@@ -15,6 +17,10 @@ struct grpc_session {
     bool busy;         /* grpc.c is at work: what was given to h2 leaves at the end of it */
     bool draining;
 };
+static inline uint64_t grpc_session_now(const struct grpc_session *g) /* loop time */
+{
+    return uv_now(&g->c->worker->loop);
+}
 /* What was given to h2 leaves, unless the session is busy. It may be gone on return. */
 void grpc_session_flush(struct grpc_session *g);
 
@@ -38,11 +44,33 @@ struct grpc_stream {
     bool finished;
 };
 
+/* --- grpc_call.c --- */
+
 /* h2's handler; its ctx is the session. */
 extern const struct h2_handler GRPC_CALLS;
 /* Loop time when something of the session's calls is due; UINT64_MAX: nothing. */
 uint64_t grpc_call_due(const struct grpc_session *g);
 /* Ends calls whose time is over and lets streams look around. */
 void grpc_call_tick(struct grpc_session *g, uint64_t now_ms);
+bool grpc_call_is_stream(const struct grpc_stream *st);
+void grpc_call_forget(struct grpc_stream *st); /* gives back what it holds of the request */
+
+/* --- grpc_head.c --- */
+
+/* What is no gRPC call, or comes from where none may come: told so by HTTP. */
+enum refuse grpc_head_check(const struct conn *c, const struct h2_head *head);
+/* Finds the method and who asks, and readies the stream for the messages; what is wrong is in
+ * *error. */
+void grpc_head_read(struct grpc_stream *st, const struct h2_head *head, struct status *error);
+
+/* --- grpc_answer.c; the call is gone when it returns, unless its method is at work --- */
+
+void grpc_answer_status(struct grpc_stream *st, enum status_code code, const char *message);
+/* The stream is no more. A method that is still at work on a single answer goes on. */
+void grpc_answer_gone(struct grpc_stream *st);
+/* Its time is over, which the client is told; a method goes on as above. */
+void grpc_answer_expired(struct grpc_stream *st, enum status_code code, const char *message);
+/* The method has done its work; `still`: it does the rest of it. False: the call is gone. */
+bool grpc_answer_worked(struct grpc_stream *st, bool still);
 
 #endif

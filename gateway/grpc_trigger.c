@@ -1,4 +1,5 @@
 /* grpc_trigger.c - yandex.cloud.serverless.triggers.v1.TriggerService. */
+#include "api_id.h"
 #include "grpc_admin.h"
 #include "pb_operation.h"
 #include "pb_trigger.h"
@@ -56,10 +57,18 @@ static void on_operations(void *arg, const struct admin_answer *answer)
 
 /* --- the methods --- */
 
+/* A call about one trigger. */
+static const struct admin_call *admin_call_for(struct grpc_call *call, const char *trigger_id)
+{
+    api_id_check("trigger_id", slice_str(trigger_id), &call->found);
+    return grpc_admin_call(call);
+}
+
 static void get_trigger(struct grpc_call *call, const ProtobufCMessage *request)
 {
     const v1_id_request *in = (const void *) request;
-    admin_trigger_get(call->manage->admin, grpc_admin_call(call), in->trigger_id, on_trigger, call);
+    admin_trigger_get(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
+                      on_trigger, call);
 }
 
 static void list_triggers(struct grpc_call *call, const ProtobufCMessage *request)
@@ -84,29 +93,29 @@ static void update_trigger(struct grpc_call *call, const ProtobufCMessage *reque
     const v1_update_request *in = (const void *) request;
     struct trigger_request req;
     pb_trigger_read_update(in, &req, &call->found);
-    admin_trigger_update(call->manage->admin, grpc_admin_call(call), in->trigger_id, req.mask,
-                         &req.spec, req.has_rule, grpc_admin_operation, call);
+    admin_trigger_update(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
+                         req.mask, &req.spec, req.has_rule, grpc_admin_operation, call);
     trigger_spec_fini(&req.spec);
 }
 
 static void delete_trigger(struct grpc_call *call, const ProtobufCMessage *request)
 {
     const v1_id_request *in = (const void *) request;
-    admin_trigger_delete(call->manage->admin, grpc_admin_call(call), in->trigger_id,
+    admin_trigger_delete(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
                          grpc_admin_operation, call);
 }
 
 static void pause_trigger(struct grpc_call *call, const ProtobufCMessage *request)
 {
     const v1_id_request *in = (const void *) request;
-    admin_trigger_pause(call->manage->admin, grpc_admin_call(call), in->trigger_id,
+    admin_trigger_pause(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
                         grpc_admin_operation, call);
 }
 
 static void resume_trigger(struct grpc_call *call, const ProtobufCMessage *request)
 {
     const v1_id_request *in = (const void *) request;
-    admin_trigger_resume(call->manage->admin, grpc_admin_call(call), in->trigger_id,
+    admin_trigger_resume(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
                          grpc_admin_operation, call);
 }
 
@@ -115,8 +124,8 @@ static void list_operations(struct grpc_call *call, const ProtobufCMessage *requ
     const Yandex__Cloud__Serverless__Triggers__V1__ListTriggerOperationsRequest *in =
         (const void *) request;
     const struct admin_page page = {in->page_size, in->page_token, in->filter};
-    admin_trigger_operations(call->manage->admin, grpc_admin_call(call), in->trigger_id, &page,
-                             on_operations, call);
+    admin_trigger_operations(call->manage->admin, admin_call_for(call, in->trigger_id),
+                             in->trigger_id, &page, on_operations, call);
 }
 
 #define SERVICE "yandex.cloud.serverless.triggers.v1.TriggerService"

@@ -1,5 +1,6 @@
 /* grpc_trigger_v2.c - yandex.cloud.serverless.triggers.v2.TriggerService: the triggers of v1 in the
  * newer spelling. What is made by one is there in the other. */
+#include "api_id.h"
 #include "grpc_admin.h"
 #include "pb_operation.h"
 #include "pb_trigger_v2.h"
@@ -63,10 +64,18 @@ static const struct admin_call *admin_call_of(struct grpc_call *call)
     return grpc_admin_call(call);
 }
 
+/* About one trigger. */
+static const struct admin_call *admin_call_for(struct grpc_call *call, const char *trigger_id)
+{
+    api_id_check("trigger_id", slice_str(trigger_id), &call->found);
+    return admin_call_of(call);
+}
+
 static void get_trigger(struct grpc_call *call, const ProtobufCMessage *request)
 {
     const v2_id_request *in = (const void *) request;
-    admin_trigger_get(call->manage->admin, admin_call_of(call), in->trigger_id, on_trigger, call);
+    admin_trigger_get(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
+                      on_trigger, call);
 }
 
 static void list_triggers(struct grpc_call *call, const ProtobufCMessage *request)
@@ -91,29 +100,29 @@ static void update_trigger(struct grpc_call *call, const ProtobufCMessage *reque
     const v2_update_request *in = (const void *) request;
     struct trigger_request req;
     pb_trigger_v2_read_update(in, &req, &call->found);
-    admin_trigger_update(call->manage->admin, admin_call_of(call), in->trigger_id, req.mask,
-                         &req.spec, req.has_rule, grpc_admin_operation, call);
+    admin_trigger_update(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
+                         req.mask, &req.spec, req.has_rule, grpc_admin_operation, call);
     trigger_spec_fini(&req.spec);
 }
 
 static void delete_trigger(struct grpc_call *call, const ProtobufCMessage *request)
 {
     const v2_id_request *in = (const void *) request;
-    admin_trigger_delete(call->manage->admin, admin_call_of(call), in->trigger_id,
+    admin_trigger_delete(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
                          grpc_admin_operation, call);
 }
 
 static void pause_trigger(struct grpc_call *call, const ProtobufCMessage *request)
 {
     const v2_id_request *in = (const void *) request;
-    admin_trigger_pause(call->manage->admin, admin_call_of(call), in->trigger_id,
+    admin_trigger_pause(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
                         grpc_admin_operation, call);
 }
 
 static void resume_trigger(struct grpc_call *call, const ProtobufCMessage *request)
 {
     const v2_id_request *in = (const void *) request;
-    admin_trigger_resume(call->manage->admin, admin_call_of(call), in->trigger_id,
+    admin_trigger_resume(call->manage->admin, admin_call_for(call, in->trigger_id), in->trigger_id,
                          grpc_admin_operation, call);
 }
 
@@ -122,8 +131,8 @@ static void list_operations(struct grpc_call *call, const ProtobufCMessage *requ
     const Yandex__Cloud__Serverless__Triggers__V2__ListTriggerOperationsRequest *in =
         (const void *) request;
     const struct admin_page page = {in->page_size, in->page_token, in->filter};
-    admin_trigger_operations(call->manage->admin, admin_call_of(call), in->trigger_id, &page,
-                             on_operations, call);
+    admin_trigger_operations(call->manage->admin, admin_call_for(call, in->trigger_id),
+                             in->trigger_id, &page, on_operations, call);
 }
 
 #define SERVICE "yandex.cloud.serverless.triggers.v2.TriggerService"

@@ -132,6 +132,8 @@ int h2_receive(struct h2 *h, struct slice in, uint64_t now_ms)
     h->now_ms = now_ms;
     while (in.len > 0 && h->refusal == REFUSE_NONE) {
         bool ended;
+        if (!h2_wall_is_half(&h->wall))
+            h->half_since_ms = now_ms;
         struct slice piece = h2_wall_next(&h->wall, &in, &ended);
         judge_frame(h);
         if (h->refusal == REFUSE_NONE && piece.len > 0)
@@ -144,6 +146,8 @@ int h2_receive(struct h2 *h, struct slice in, uint64_t now_ms)
 
 static bool is_stalled(struct h2 *h)
 {
+    if (h2_wall_is_half(&h->wall) && h->now_ms - h->half_since_ms >= H2_STALL_MS)
+        return true;
     int32_t window = nghttp2_session_get_remote_window_size(h->session);
     if (h2_stall_look(&h->stall, h->waiting, (size_t) window, h->sent, h->now_ms))
         return true;

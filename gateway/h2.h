@@ -18,9 +18,9 @@
 #define H2_CONN_WINDOW      (1u << 20)
 #define H2_EARLY_BURST      100 /* streams that end before their answer has left: so many at once, */
 #define H2_EARLY_PER_S      33  /* and so many a second */
-#define H2_IDLE_FRAMES      200         /* SETTINGS, PING, PRIORITY, empty DATA, ... */
-#define H2_IDLE_FRAMES_MS   10000       /* in this time */
-#define H2_STALL_MS         30000       /* something to send, and hardly any window for it */
+#define H2_IDLE_FRAMES      200   /* SETTINGS, PING, PRIORITY, empty DATA, ... */
+#define H2_IDLE_FRAMES_MS   10000 /* in this time */
+#define H2_STALL_MS         30000 /* something to send and hardly any window for it, or half a frame */
 #define H2_DRAIN_MS         1000        /* for what is under way when we begin to drain */
 #define H2_MAX_STREAM_BYTES (64u << 20) /* that wait to be sent on one stream */
 

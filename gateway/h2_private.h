@@ -45,7 +45,8 @@ struct h2 {
     struct list streams, drained;
     size_t n_streams, waiting; /* bytes, of all streams */
     uint64_t sent;
-    struct h2_stall stall; /* of the connection's window */
+    struct h2_stall stall;  /* of the connection's window */
+    uint64_t half_since_ms; /* when the frame or header block that is being read began */
     uint64_t drain_since_ms;
     enum drain drain;
     enum refuse refusal;

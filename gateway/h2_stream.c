@@ -8,10 +8,11 @@
  * else it could have us send single bytes for ever. */
 #define FULL_DATA 1024
 /* Frames that a peer may send for a request (its answer's window), for a full DATA frame (both
- * windows, a ping that measures the way), and for being told to stop sending a body. */
+ * windows, a ping that measures the way), and for being told to stop sending a body (what its
+ * window still held of it, in large frames). */
 #define OWED_FOR_HEAD 2
 #define OWED_FOR_DATA 3
-#define OWED_FOR_STOP 64
+#define OWED_FOR_STOP 8
 
 /* ---- the request ---- */
 

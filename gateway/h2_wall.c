@@ -5,10 +5,12 @@
 
 /* RFC 9113 section 6. */
 #define TYPE_DATA          0
+#define TYPE_HEADERS       1
 #define TYPE_RST_STREAM    3
 #define TYPE_PING          6
 #define TYPE_WINDOW_UPDATE 8
 #define TYPE_CONTINUATION  9
+#define FLAG_END_HEADERS   4
 
 /* As much as the largest answer that may wait needs when the peer opens both windows and pings for
  * each of its frames. */
@@ -24,6 +26,8 @@ static size_t least(size_t a, size_t b)
 static void frame_began(struct h2_wall *w)
 {
     w->len = w->left = (size_t) w->head[0] << 16 | (size_t) w->head[1] << 8 | w->head[2];
+    w->in_block = (w->head[3] == TYPE_HEADERS || w->head[3] == TYPE_CONTINUATION) &&
+                  (w->head[4] & FLAG_END_HEADERS) == 0;
     w->continuations = w->head[3] == TYPE_CONTINUATION ? w->continuations + 1 : 0;
 }
 
@@ -77,6 +81,11 @@ struct slice h2_wall_next(struct h2_wall *w, struct slice *in, bool *ret_ended)
     *ret_ended = in_payload && w->left == 0;
     w->have = *ret_ended ? 0 : w->have;
     return piece;
+}
+
+bool h2_wall_is_half(const struct h2_wall *w)
+{
+    return w->have > 0 || w->in_block;
 }
 
 bool h2_wall_is_oversized(const struct h2_wall *w)

@@ -17,7 +17,7 @@ struct h2_wall {
     uint8_t head[H2_FRAME_HEAD];
     size_t have;      /* bytes of the preface, then of `head` */
     size_t len, left; /* of the frame's payload */
-    bool greeted;
+    bool greeted, in_block;
     unsigned continuations;
     /* Frames that brought nothing, in the running H2_IDLE_FRAMES_MS, and how many more the peer may
      * send for free because of what we did for it. */
@@ -31,6 +31,8 @@ struct h2_wall {
  * CONTINUATION's head for one more frame. *ret_ended: a frame is whole with this. Valid until the
  * next call, empty while a head is not whole. */
 struct slice h2_wall_next(struct h2_wall *w, struct slice *in, bool *ret_ended);
+/* Inside a frame, or between those of one header block. */
+bool h2_wall_is_half(const struct h2_wall *w);
 /* The frame that has begun is longer than any that we allow. */
 bool h2_wall_is_oversized(const struct h2_wall *w);
 /* It was one CONTINUATION too many. */

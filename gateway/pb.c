@@ -420,11 +420,3 @@ int pb_pack(const ProtobufCMessage *message, struct buf *out)
     buf_grew(out, len);
     return 0;
 }
-
-bool pb_has_unknown(const ProtobufCMessage *message, unsigned number)
-{
-    for (unsigned i = 0; i < message->n_unknown_fields; i++)
-        if (message->unknown_fields[i].tag == number)
-            return true;
-    return false;
-}

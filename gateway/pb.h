@@ -31,7 +31,5 @@ MUST_CHECK int pb_unpack(const ProtobufCMessageDescriptor *type, struct slice by
                          struct pb_arena *a, ProtobufCMessage **ret);
 /* Appends the packed message. 0, -ENOMEM, -EMSGSIZE (the buffer's limit): nothing was appended. */
 MUST_CHECK int pb_pack(const ProtobufCMessage *message, struct buf *out);
-/* Whether an unknown field of that number has come with a message. */
-bool pb_has_unknown(const ProtobufCMessage *message, unsigned number);
 
 #endif

@@ -17,6 +17,7 @@ import {
     trigger,
     until,
 } from './harness.mjs';
+import { healthOf, watch } from './health.mjs';
 import {
     Service,
     TRACED,
@@ -108,9 +109,10 @@ describe('the disk is full', { concurrency: 2 }, () => {
     }
 
     test('webhooks get 503, clients stay, and it goes on by itself', limits, async (t) => {
-        const system = await setUp(t);
+        const system = await setUp(t, { management: { listen: [], grpc_listen: ['127.0.0.1:0'] } });
         const { disk, service, witness, account } = system;
         const { daemon } = service;
+        const health = watch(healthOf(t, daemon.ready.grpc[0]), '');
         for (let i = 0; i < 20; i++) await account.post(daemon, newImage('team/app'));
         assert.equal(account.refused, 0);
         assert.equal(await journalState(daemon), 1);
@@ -119,6 +121,7 @@ describe('the disk is full', { concurrency: 2 }, () => {
         const [image, refused] = await fillUp(system);
         assert.deepEqual(refused.json, { error: 'disk_full' });
         assert.equal(await journalState(daemon), 2);
+        await until('probes to be told', () => health.told.at(-1) === 'NOT_SERVING');
         assert.equal((await daemon.request('GET', '/healthz')).status, 200);
         // Who is there stays, who comes is let in and gets what there is.
         await account.check(witness, 'while the disk is full');
@@ -148,6 +151,7 @@ describe('the disk is full', { concurrency: 2 }, () => {
         await until('the journal to find the space by itself', async () => (await journalState(daemon)) === 1, 5000);
         await until('webhooks to be taken again', async () => (await account.post(daemon, image)).status === 202, 5000);
         const took = performance.now() - start;
+        await until('probes to be told that', () => health.told.at(-1) === 'SERVING');
         t.diagnostic(`${account.refused} refused; works again after ${took.toFixed(0)} ms`);
         assert.ok(took < 5000);
         for (let i = 0; i < 20; i++) await account.post(daemon, newImage('team/app'));

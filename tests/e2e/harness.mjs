@@ -244,10 +244,11 @@ export class Daemon {
             throw error;
         });
         assert.equal(d.ready.pid, d.pid);
-        d.port = Number(d.ready.gateway[0].split(':').at(-1));
-        d.webhookPort = Number(d.ready.webhooks[0].split(':').at(-1));
-        d.managementPort = Number(d.ready.management[0].split(':').at(-1));
-        d.grpcPort = d.ready.grpc.length > 0 ? Number(d.ready.grpc[0].split(':').at(-1)) : null;
+        const portOf = ([address]) => (address === undefined ? null : Number(address.split(':').at(-1)));
+        d.port = portOf(d.ready.gateway);
+        d.webhookPort = portOf(d.ready.webhooks);
+        d.managementPort = portOf(d.ready.management);
+        d.grpcPort = portOf(d.ready.grpc);
         return d;
     }
 

@@ -507,7 +507,7 @@ describe('who may', () => {
                 const ask = (token) => d.manage(method.toUpperCase(), path, { ...options, token });
                 const got = await ask();
                 if (operation.security.length === 0) {
-                    assert.ok([200, 404].includes(got.status), `${operation.operationId}: ${got.text}`);
+                    assert.ok(![401, 403, 500].includes(got.status), `${operation.operationId}: ${got.text}`);
                     continue;
                 }
                 assert.equal(got.status, 401, `${operation.operationId}: ${got.text}`);

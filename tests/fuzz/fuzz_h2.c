@@ -49,8 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cuts_at_random(&cuts, input.len, 1 + data[0], &seed);
     struct buf cut = h2_record(buf_slice(&input), cuts.at, cuts.n);
     if (!slice_eq(buf_slice(&whole), buf_slice(&cut))) {
-        fprintf(stderr, "whole: %.*s\ncut:   %.*s\n", (int) whole.len, (const char *) whole.data,
-                (int) cut.len, (const char *) cut.data);
+        (void) fprintf(stderr, "whole: %.*s\ncut:   %.*s\n", (int) whole.len,
+                       (const char *) whole.data, (int) cut.len, (const char *) cut.data);
         abort();
     }
     buf_fini(&whole);

@@ -1,7 +1,8 @@
 /* Tests of gateway/grpc_endpoint.c: discovery's messages. */
+#include "discovery.h"
 #include "reply_double.h"
 
-#include "../../gateway/grpc_endpoint.c"
+#include <yandex/cloud/endpoint/api_endpoint_service.pb-c.h>
 
 static char listener[1][LISTENER_NAME_SIZE] = {"0.0.0.0:50051"};
 static struct manage manage = {.grpc = listener, .n_grpc = 1};
@@ -20,9 +21,9 @@ static void call(const char *name, const ProtobufCMessage *request)
 
 static void test_list(void **state)
 {
-    Yandex__Cloud__Endpoint__ListApiEndpointsRequest request =
-        YANDEX__CLOUD__ENDPOINT__LIST_API_ENDPOINTS_REQUEST__INIT;
+    Yandex__Cloud__Endpoint__ListApiEndpointsRequest request;
     (void) state;
+    yandex__cloud__endpoint__list_api_endpoints_request__init(&request);
     call("List", &request.base);
     const Yandex__Cloud__Endpoint__ListApiEndpointsResponse *all = (void *) answered.value;
     assert_int_equal(all->n_endpoints, DISCOVERY_N);

@@ -11,6 +11,7 @@
 
 #define CREATE_RULE                                                                                \
     "{6:{3:[1 3] 4:'" REGISTRY "' 7:{1:3 2:{1:20}} 103:{1:'" GATEWAY "' 2:'/' 3:'" ACCOUNT "'}}}"
+#define ID_50        "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee"
 #define CREATE(name) "1:'" FOLDER "' 2:'" name "' 5:" CREATE_RULE
 
 typedef Yandex__Cloud__Serverless__Triggers__V1__ListTriggersResponse v1_triggers;
@@ -161,6 +162,9 @@ static void test_refused(void **state)
     } CASES[] = {
         {&GRPC_TRIGGER, "Get", "", STATUS_INVALID_ARGUMENT, "trigger_id"},
         {&GRPC_TRIGGER, "Get", "1:'a1snone'", STATUS_NOT_FOUND, NULL},
+        {&GRPC_TRIGGER, "Get", "1:'" ID_50 "'", STATUS_NOT_FOUND, NULL},
+        {&GRPC_TRIGGER, "Get", "1:'" ID_50 "a'", STATUS_INVALID_ARGUMENT, "trigger_id"},
+        {&GRPC_TRIGGER, "Delete", "1:'a b'", STATUS_INVALID_ARGUMENT, "trigger_id"},
         {&GRPC_TRIGGER, "List", "", STATUS_INVALID_ARGUMENT, "folder_id"},
         {&GRPC_TRIGGER, "List", "1:'b1gother'", STATUS_NOT_FOUND, NULL},
         {&GRPC_TRIGGER, "List", "1:'" FOLDER "' 2:1001", STATUS_INVALID_ARGUMENT, "page_size"},
@@ -181,6 +185,7 @@ static void test_refused(void **state)
         {&GRPC_TRIGGER, "ListOperations", "1:'a1snone'", STATUS_NOT_FOUND, NULL},
         {&GRPC_OPERATION, "Get", "", STATUS_INVALID_ARGUMENT, "operation_id"},
         {&GRPC_OPERATION, "Get", "1:'a1snone'", STATUS_NOT_FOUND, NULL},
+        {&GRPC_OPERATION, "Cancel", "1:'" ID_50 "a'", STATUS_INVALID_ARGUMENT, "operation_id"},
         {&GRPC_OPERATION, "Cancel", "1:'a1snone'", STATUS_NOT_FOUND, NULL},
     };
     struct bed *b = *state;

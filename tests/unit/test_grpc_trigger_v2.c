@@ -151,6 +151,7 @@ static void test_refused(void **state)
     } CASES[] = {
         {"Get", "", STATUS_INVALID_ARGUMENT, "trigger_id"},
         {"Get", "1:'a1snone'", STATUS_NOT_FOUND, NULL},
+        {"Get", "1:'a b'", STATUS_INVALID_ARGUMENT, "trigger_id"},
         {"List", "", STATUS_INVALID_ARGUMENT, "folder_id"},
         {"List", "1:'" FOLDER "' 2:1001", STATUS_INVALID_ARGUMENT, "page_size"},
         {"Create", "1:'" FOLDER "'", STATUS_INVALID_ARGUMENT, "source"},
