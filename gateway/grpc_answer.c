@@ -189,12 +189,9 @@ static int pack(const ProtobufCMessage *message, struct buf *out)
     return r;
 }
 
-/* False: there is no memory for what it should be told, or it does not take what it is told. The
- * call is gone. */
-static bool send_message(struct grpc_stream *st, const ProtobufCMessage *message)
+static int send_message(struct grpc_stream *st, const ProtobufCMessage *message)
 {
     struct buf bytes;
-    struct status error = {0};
     buf_init(&bytes, ANSWER_MAX);
     int r = pack(message, &bytes);
     if (r == 0) {
@@ -203,26 +200,34 @@ static bool send_message(struct grpc_stream *st, const ProtobufCMessage *message
         r = h2_write(st->call.session->h2, st->call.stream, buf_slice(&bytes));
     }
     buf_fini(&bytes);
-    if (r == 0)
-        return true;
+    return r;
+}
+
+/* There is no memory for what it should be told, or it does not take what it is told. */
+static void give_up(struct grpc_stream *st)
+{
+    struct status error = {0};
     status_set(&error, STATUS_RESOURCE_EXHAUSTED, "No memory for the answer");
     finish(st, &error, st->answering ? BY_RESET : BY_STATUS);
-    return false;
 }
 
 void grpc_reply(struct grpc_call *call, const ProtobufCMessage *answer)
 {
-    if (call->session == NULL || send_message(call->state, answer))
+    if (call->session != NULL && send_message(call->state, answer) < 0)
+        give_up(call->state);
+    else
         finish(call->state, NULL, BY_STATUS);
 }
 
 bool grpc_write(struct grpc_call *call, const ProtobufCMessage *message)
 {
     struct grpc_stream *st = call->state;
-    struct grpc_session *g = call->session;
     bool was_running = st->running;
+    if (send_message(st, message) < 0) {
+        give_up(st);
+        return false;
+    }
     st->running = true; /* sending may end the connection */
-    if (send_message(st, message))
-        grpc_session_flush(g);
+    grpc_session_flush(call->session);
     return grpc_answer_worked(st, was_running);
 }

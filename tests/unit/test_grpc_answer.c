@@ -101,6 +101,25 @@ static void test_cancel(void **state)
     grpc_client_free(c);
 }
 
+/* The connection ends within grpc_write(), which says so itself. */
+static void test_write_to_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct grpc_client *c = grpc_client_new(f);
+    struct grpc_sent *call = grpc_client_begin(c, M("Hold"), NONE);
+    grpc_client_message(c, call, "x", true);
+    GRPC_UNTIL(c, call->body.len > 0);
+    client_reset(&c->tcp);
+    text_message more = bed_text("y");
+    unsigned n = 0;
+    while (grpc_write(bed.call, &more.base)) /* the loop stands still: it does not know yet */
+        assert_true(n++ < 1000);
+    assert_int_equal(bed.gone, 0);
+    assert_int_equal(bed_answered(f, STATUS_CANCELLED), 1);
+    FIXTURE_UNTIL(f, bed_caps(f)->connections == 0);
+    grpc_client_free(c);
+}
+
 static void test_deadline(void **state)
 {
     static const char *const SOON[] = {"grpc-timeout: 20m", NULL};
@@ -148,8 +167,8 @@ int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, bed_setup, manage_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_unary),  TEST(test_server_stream), TEST(test_drained),
-        TEST(test_cancel), TEST(test_deadline),      TEST(test_patience),
+        TEST(test_unary),  TEST(test_server_stream),   TEST(test_unread),   TEST(test_drained),
+        TEST(test_cancel), TEST(test_write_to_nobody), TEST(test_deadline), TEST(test_patience),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);
