@@ -110,7 +110,7 @@ static void finish(struct grpc_stream *st, const struct status *error, enum endi
         send_end(st, g->h2, s, error);
     else if (g != NULL && how == BY_RESET)
         h2_reset(g->h2, s, H2_ENHANCE_YOUR_CALM);
-    if (!st->running)
+    if (st->running == 0)
         stream_free(st);
     if (g != NULL)
         grpc_session_flush(g);
@@ -142,7 +142,7 @@ void grpc_answer_gone(struct grpc_stream *st)
         return;
     }
     status_set(&error, STATUS_CANCELLED, "The client has gone");
-    if (st->submitted && !st->running && st->call.method->gone != NULL)
+    if (st->submitted && st->running == 0 && st->call.method->gone != NULL)
         st->call.method->gone(&st->call);
     finish(st, &error, GONE);
 }
@@ -164,11 +164,10 @@ void grpc_answer_expired(struct grpc_stream *st, enum status_code code, const ch
     finish(st, &error, BY_STATUS);
 }
 
-bool grpc_answer_worked(struct grpc_stream *st, bool still)
+bool grpc_answer_worked(struct grpc_stream *st)
 {
     bool alive = !st->finished;
-    st->running = still;
-    if (!alive && !still)
+    if (--st->running == 0 && !alive)
         stream_free(st);
     return alive;
 }
@@ -222,12 +221,11 @@ void grpc_reply(struct grpc_call *call, const ProtobufCMessage *answer)
 bool grpc_write(struct grpc_call *call, const ProtobufCMessage *message)
 {
     struct grpc_stream *st = call->state;
-    bool was_running = st->running;
     if (send_message(st, message) < 0) {
         give_up(st);
         return false;
     }
-    st->running = true; /* sending may end the connection */
+    st->running++; /* sending may end the connection */
     grpc_session_flush(call->session);
-    return grpc_answer_worked(st, was_running);
+    return grpc_answer_worked(st);
 }

@@ -45,17 +45,18 @@ void grpc_call_forget(struct grpc_stream *st)
 /* Lets a stream's method work. False: the call is gone. */
 static bool run(struct grpc_stream *st, void (*work)(struct grpc_call *call))
 {
-    st->running = true;
+    st->running++;
     if (work != NULL)
         work(&st->call);
-    return grpc_answer_worked(st, false);
+    return grpc_answer_worked(st);
 }
 
 static bool run_request(struct grpc_stream *st, const ProtobufCMessage *message)
 {
-    st->submitted = st->running = true;
+    st->submitted = true;
+    st->running++;
     st->call.method->run(&st->call, message);
-    return grpc_answer_worked(st, false);
+    return grpc_answer_worked(st);
 }
 
 static void fail_unpacked(struct grpc_stream *st, int err)

@@ -34,10 +34,10 @@ struct grpc_stream {
     size_t counted;       /* bytes of inflight_bytes */
     uint64_t due_ms;      /* the client's deadline; loop time, UINT64_MAX: none */
     uint64_t patience_ms; /* ours: for the rest of the request, then for the answer */
+    unsigned running;     /* so often our caller is at work on it: it is freed when none is */
     bool has_message;
     bool ended;     /* the request is complete */
     bool submitted; /* the method has run */
-    bool running;   /* it is at work: what ends is freed when it returns */
     bool answering; /* the answer's head was sent */
     bool waiting;   /* what was written has not left */
     bool noted;     /* in metrics and log */
@@ -70,7 +70,7 @@ void grpc_answer_status(struct grpc_stream *st, enum status_code code, const cha
 void grpc_answer_gone(struct grpc_stream *st);
 /* Its time is over, which the client is told; a method goes on as above. */
 void grpc_answer_expired(struct grpc_stream *st, enum status_code code, const char *message);
-/* The method has done its work; `still`: it does the rest of it. False: the call is gone. */
-bool grpc_answer_worked(struct grpc_stream *st, bool still);
+/* Ends what `running++` began. False: the call is gone. */
+bool grpc_answer_worked(struct grpc_stream *st);
 
 #endif
