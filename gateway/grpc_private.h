@@ -11,10 +11,11 @@
 struct grpc_session {
     struct conn *c;
     struct h2 *h2;
-    struct list calls; /* grpc_stream.in_session */
-    uint64_t idle_ms;  /* since when there is no stream; loop time */
-    uint64_t look_ms;  /* when to look at it again while there are streams; loop time */
-    bool busy;         /* grpc.c is at work: what was given to h2 leaves at the end of it */
+    struct list calls;           /* grpc_stream.in_session */
+    uint64_t idle_ms;            /* since when there is no stream; loop time */
+    uint64_t look_ms;            /* when to look at it again while there are streams; loop time */
+    uint64_t heard_ms, asked_ms; /* when something came last, and when a ping was sent; loop time */
+    bool busy; /* grpc.c is at work: what was given to h2 leaves at the end of it */
     bool draining;
 };
 static inline uint64_t grpc_session_now(const struct grpc_session *g) /* loop time */

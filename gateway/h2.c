@@ -221,6 +221,11 @@ void h2_drain(struct h2 *h)
     (void) nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL);
 }
 
+void h2_ping(struct h2 *h)
+{
+    (void) nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL);
+}
+
 bool h2_is_over(const struct h2 *h)
 {
     if (!h->handed && h->out.len > 0)

@@ -90,6 +90,8 @@ size_t h2_open_streams(const struct h2 *h);
  * peer has answered a ping or after H2_DRAIN_MS (h2_tick()), the one that does: so requests that
  * were under way are not lost (RFC 9113 section 6.8). Twice is fine. */
 void h2_drain(struct h2 *h);
+/* Asks the peer for a sign of life, which comes as input. */
+void h2_ping(struct h2 *h);
 /* Drained, ended by the peer or refused, and nothing is open (but if refused) or left to send. */
 bool h2_is_over(const struct h2 *h);
 
