@@ -34,13 +34,19 @@ static struct caps *caps_of(const struct grpc_stream *st)
     return &st->call.shared->caps[LISTENER_GRPC];
 }
 
+/* Of what may be held in all: strangers together leave half of it to those whom we know. */
+static uint64_t share(const struct grpc_stream *st, uint64_t most)
+{
+    return st->call.who.admin.subject.id == NULL ? most / 2 : most;
+}
+
 /* False: more than may be held in all. */
 static bool count_held(struct grpc_stream *st)
 {
     struct caps *caps = caps_of(st);
     caps_leave(&caps->inflight_bytes, st->counted);
     st->counted = grpc_frame_held(&st->frame) + st->held.cap;
-    return caps_enter(&caps->inflight_bytes, caps->max_inflight_bytes, st->counted);
+    return caps_enter(&caps->inflight_bytes, share(st, caps->max_inflight_bytes), st->counted);
 }
 
 static void forget_request(struct grpc_stream *st)
@@ -200,6 +206,28 @@ static int pack(const ProtobufCMessage *message, struct buf *out)
     return r;
 }
 
+/* Of all connections, and of this one: what is known to fail is refused before the answer has
+ * begun, since a status can be told then. */
+static bool has_room(const struct grpc_stream *st, size_t len)
+{
+    const struct caps *caps = caps_of(st);
+    return len <= H2_MAX_WAITING - h2_waiting(st->call.session->h2) &&
+           atomic_load(&caps->answer_bytes) + len <= share(st, caps->max_answer_bytes);
+}
+
+static int write_message(struct grpc_stream *st, struct slice bytes)
+{
+    struct grpc_session *g = st->call.session;
+    grpc_session_count(g); /* some may have left */
+    if (!has_room(st, bytes.len))
+        return -EMSGSIZE;
+    begin_answer(st);
+    st->waiting = true;
+    int r = h2_write(g->h2, st->call.stream, bytes);
+    grpc_session_count(g);
+    return r;
+}
+
 /* False: there is no memory for what it should be told, or it does not take what it is told. The
  * call is gone. */
 static bool send_message(struct grpc_stream *st, const ProtobufCMessage *message)
@@ -208,11 +236,8 @@ static bool send_message(struct grpc_stream *st, const ProtobufCMessage *message
     struct status error = {0};
     buf_init(&bytes, ANSWER_MAX);
     int r = pack(message, &bytes);
-    if (r == 0) {
-        begin_answer(st);
-        st->waiting = true;
-        r = h2_write(st->call.session->h2, st->call.stream, buf_slice(&bytes));
-    }
+    if (r == 0)
+        r = write_message(st, buf_slice(&bytes));
     buf_fini(&bytes);
     if (r == 0)
         return true;

@@ -12,11 +12,13 @@ struct grpc_session {
     struct list calls; /* grpc_stream.in_session */
     uint64_t idle_ms;  /* since when there is no stream; loop time */
     uint64_t look_ms;  /* when to look at it again while there are streams; loop time */
+    size_t counted;    /* bytes of answer_bytes */
     bool busy;         /* grpc.c is at work: what was given to h2 leaves at the end of it */
     bool draining;
 };
 /* What was given to h2 leaves, unless the session is busy. It may be gone on return. */
 void grpc_session_flush(struct grpc_session *g);
+void grpc_session_count(struct grpc_session *g); /* answers that wait, in answer_bytes */
 
 /* A call's state while it is served. */
 struct grpc_stream {

@@ -258,6 +258,56 @@ static void test_inflight(void **state)
     grpc_client_free(c);
 }
 
+/* Whom we do not know gets half of the room that there is. */
+static void test_inflight_of_strangers(void **state)
+{
+    static const char *const METHODS[] = {M("Echo"), M("Private")};
+    static const int STATUS[] = {STATUS_UNAVAILABLE, 0};
+    struct fixture *f = *state;
+    struct grpc_client *c = grpc_client_new(f);
+    char text[700];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    bed_caps(f)->max_inflight_bytes = 2000;
+    for (size_t i = 0; i < 2; i++) {
+        struct grpc_sent *call = grpc_client_begin(c, METHODS[i], NONE);
+        call->piece = 600; /* two of them: the buffer grows beyond 1000 bytes */
+        grpc_client_message(c, call, text, true);
+        GRPC_UNTIL(c, call->closed);
+        assert_int_equal(call->status, STATUS[i]);
+    }
+    grpc_client_free(c);
+}
+
+/* What is not read is limited in all, and its place is given back when it goes. */
+static void test_answers_that_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct grpc_client *c = xcalloc(1, sizeof(*c));
+    struct grpc_sent *calls[3];
+    static const char *const METHODS[] = {M("Echo"), M("Echo"), M("Private")};
+    char text[301];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    bed_caps(f)->max_answer_bytes = 1000;
+    grpc_client_init(c, f, 0);
+    c->deaf = true;
+    for (size_t i = 0; i < 3; i++) {
+        calls[i] = grpc_client_begin(c, METHODS[i], NONE);
+        grpc_client_message(c, calls[i], text, true);
+        GRPC_UNTIL(c, calls[i]->n_heads == 1);
+    }
+    assert_int_equal(calls[0]->status, -1);
+    expect_trailers_only(calls[1], STATUS_RESOURCE_EXHAUSTED);
+    assert_int_equal(calls[2]->status, -1);
+    size_t one = GRPC_PREFIX + 3 + 300;
+    assert_int_equal(bed_caps(f)->answer_bytes, 2 * one);
+    assert_int_equal(nghttp2_submit_rst_stream(c->session, 0, calls[0]->id, NGHTTP2_CANCEL), 0);
+    GRPC_UNTIL(c, bed_caps(f)->answer_bytes == one);
+    grpc_client_free(c);
+    FIXTURE_UNTIL(f, bed_caps(f)->answer_bytes == 0);
+}
+
 /* --- streams --- */
 
 static void test_server_stream(void **state)
@@ -476,6 +526,8 @@ int main(void)
         TEST(test_long),
         TEST(test_one_byte_frames),
         TEST(test_inflight),
+        TEST(test_inflight_of_strangers),
+        TEST(test_answers_that_wait),
         TEST(test_server_stream),
         TEST(test_client_stream),
         TEST(test_both_ways),
