@@ -311,7 +311,10 @@ static void fail_frame(struct grpc_stream *st, int err)
 {
     switch (err) {
     case -EMSGSIZE:
-        fail_with(st, STATUS_RESOURCE_EXHAUSTED, "A request message is at most 1 MiB long");
+        fail_with(st, STATUS_RESOURCE_EXHAUSTED,
+                  st->call.method->open
+                      ? "A request message is at most 16 KiB long where no token is needed"
+                      : "A request message is at most 1 MiB long");
         break;
     case -EINVAL:
         fail_with(st, STATUS_INTERNAL, "The message prefix is malformed");
@@ -505,6 +508,11 @@ static enum grpc_encoding encoding_of(struct slice name, struct status *error)
     return GRPC_IDENTITY;
 }
 
+static size_t max_message(const struct grpc_method *method)
+{
+    return method != NULL && method->open ? GRPC_OPEN_MESSAGE : GRPC_MAX_MESSAGE;
+}
+
 static struct grpc_stream *stream_new(struct grpc_session *g, struct h2_stream *s,
                                       const struct h2_head *head)
 {
@@ -542,7 +550,7 @@ static void read_head(struct grpc_stream *st, const struct h2_head *head, struct
     enum grpc_encoding encoding = GRPC_IDENTITY;
     if (error->code == STATUS_OK)
         encoding = encoding_of(h2_header(head, "grpc-encoding"), error);
-    grpc_frame_init(&st->frame, encoding, GRPC_MAX_MESSAGE);
+    grpc_frame_init(&st->frame, encoding, max_message(call->method));
 }
 
 /* What is no gRPC call, or comes from where none may come, is told so by HTTP. */

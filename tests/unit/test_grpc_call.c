@@ -172,7 +172,7 @@ static void test_messages(void **state)
     };
     struct grpc_client *c = grpc_client_new(*state);
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-        struct grpc_sent *call = ask_bytes(c, M("Echo"), NULL, CASES[i].bytes);
+        struct grpc_sent *call = ask_bytes(c, M("Private"), NULL, CASES[i].bytes);
         assert_string_equal(call->message, CASES[i].message);
         assert_int_equal(call->status, CASES[i].status);
         assert_int_equal(call->error, 0);
@@ -198,25 +198,36 @@ static void test_gzip(void **state)
     buf_clear(&bytes);
     static uint8_t zeros[GRPC_MAX_MESSAGE + 1];
     put_gzip(&bytes, slice_of(zeros, sizeof(zeros)));
-    call = ask_bytes(c, M("Echo"), GZIP, buf_slice(&bytes));
+    call = ask_bytes(c, M("Private"), GZIP, buf_slice(&bytes));
     assert_int_equal(call->status, STATUS_RESOURCE_EXHAUSTED);
     buf_fini(&bytes);
     grpc_client_free(c);
 }
 
+/* `most`: bytes of the longest message. */
+static void check_longest(struct grpc_client *c, const char *path, size_t most,
+                          const char *too_long)
+{
+    char *text = xmalloc(most + 1);
+    size_t head = most > 16384 ? 4 : 3; /* its tag and length */
+    memset(text, 'x', most);
+    text[most - head + 1] = '\0';
+    struct grpc_sent *call = grpc_client_ask(c, path, NONE, text);
+    assert_int_equal(call->status, STATUS_RESOURCE_EXHAUSTED);
+    assert_string_equal(call->message, too_long);
+    text[most - head] = '\0';
+    call = grpc_client_ask(c, path, NONE, text);
+    assert_int_equal(call->status, 0);
+    assert_int_equal(call->body.len, GRPC_PREFIX + most);
+    free(text);
+}
+
 static void test_long(void **state)
 {
     struct grpc_client *c = grpc_client_new(*state);
-    char *text = xmalloc(GRPC_MAX_MESSAGE + 1);
-    memset(text, 'x', GRPC_MAX_MESSAGE);
-    text[GRPC_MAX_MESSAGE] = '\0';
-    struct grpc_sent *call = grpc_client_ask(c, M("Echo"), NONE, text);
-    assert_int_equal(call->status, STATUS_RESOURCE_EXHAUSTED); /* a few bytes too many */
-    text[GRPC_MAX_MESSAGE - 4] = '\0';
-    call = grpc_client_ask(c, M("Echo"), NONE, text);
-    assert_int_equal(call->status, 0);
-    assert_int_equal(call->body.len, GRPC_PREFIX + GRPC_MAX_MESSAGE);
-    free(text);
+    check_longest(c, M("Private"), GRPC_MAX_MESSAGE, "A request message is at most 1 MiB long");
+    check_longest(c, M("Echo"), GRPC_OPEN_MESSAGE,
+                  "A request message is at most 16 KiB long where no token is needed");
     grpc_client_free(c);
 }
 
