@@ -6,7 +6,7 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import { describe, test } from 'node:test';
 import grpc from '@grpc/grpc-js';
-import { Raw, defer, makeConfig, run, until, within, writeConfig } from './harness.mjs';
+import { FOLDER, Raw, defer, makeConfig, run, trigger, until, within, writeConfig } from './harness.mjs';
 import { healthOf, watch } from './health.mjs';
 import { startGrpc } from './sdk.mjs';
 
@@ -14,6 +14,7 @@ const limits = { timeout: 120000 };
 const CODE = grpc.status;
 const CHECK = '/grpc.health.v1.Health/Check';
 const WATCH = '/grpc.health.v1.Health/Watch';
+const TRIGGERS = '/yandex.cloud.serverless.triggers.v1.TriggerService';
 const OPERATION = '/yandex.cloud.operation.OperationService/Get';
 
 // {value} or {error} of a unary call.
@@ -349,7 +350,7 @@ describe('the end', () => {
     });
 
     test('draining says GOAWAY and answers what is under way', limits, async (t) => {
-        const daemon = await startGrpc(t);
+        const daemon = await startGrpc(t, { triggers: [trigger('one')] });
         const session = await connect(t, daemon);
         const goaways = [];
         session.on('goaway', (code) => goaways.push(code));
@@ -358,13 +359,20 @@ describe('the end', () => {
         await new Promise((done) => watching.once('data', done));
         const half = begin(session, CHECK); // it was begun before
         half.write(message('').subarray(0, 3));
-        await until('the call is there', async () =>
-            (await daemon.metrics()).get('regcast_management_requests_total') === 2);
+        const list = begin(session, `${TRIGGERS}/List`);
+        list.end(message(FOLDER));
+        const [id] = String((await list.answer).body).match(/a1s[0-9a-z]{17}/);
+        const change = begin(session, `${TRIGGERS}/Pause`); // too late, which is no fault of ours
+        change.write(message(id).subarray(0, 3));
+        await until('the calls are there', async () =>
+            (await daemon.metrics()).get('regcast_management_requests_total') === 4);
         const stopped = daemon.stop();
         const answer = await watching.answer;
         assert.deepEqual([answer.status, [...answer.body.subarray(-7)]], ['14', [0, 0, 0, 0, 2, 8, 2]]);
         half.end(message('').subarray(3));
         assert.equal((await half.answer).status, '0');
+        change.end(message(id).subarray(3));
+        assert.equal((await change.answer).status, '14');
         await stopped;
         assert.ok(goaways.length > 0 && goaways.every((code) => code === 0), `${goaways}`);
     });
