@@ -49,6 +49,13 @@ static bool count_held(struct grpc_stream *st)
     return caps_enter(&caps->inflight_bytes, share(st, caps->max_inflight_bytes), st->counted);
 }
 
+/* A client may wait long before its next one. */
+static void forget_message(struct grpc_stream *st)
+{
+    grpc_frame_forget(&st->frame);
+    (void) count_held(st); /* less than before */
+}
+
 static void forget_request(struct grpc_stream *st)
 {
     grpc_frame_fini(&st->frame);
@@ -350,8 +357,12 @@ static bool take(struct grpc_stream *st, struct slice *in)
         fail_with(st, STATUS_UNAVAILABLE, "Too many requests are being received at once");
         return false;
     }
-    if (r == 1 && method->client_streams)
-        return run_message(st, message);
+    if (r == 1 && method->client_streams) {
+        bool alive = run_message(st, message);
+        if (alive)
+            forget_message(st);
+        return alive;
+    }
     st->has_message = r == 1;
     st->message = message;
     return true;

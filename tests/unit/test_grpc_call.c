@@ -367,6 +367,7 @@ static void test_both_ways(void **state)
         grpc_client_message(c, call, "hello", false);
         GRPC_UNTIL(c, call->body.len > 0);
         expect_text(call, "hello");
+        assert_int_equal(bed_caps(*state)->inflight_bytes, 0); /* nothing is held in between */
     }
     grpc_client_message(c, call, "fail", false);
     GRPC_UNTIL(c, call->closed);
