@@ -14,7 +14,8 @@
 #define UNPACKED_MAX   (16u << 20) /* what a message may become in memory */
 #define ANSWER_MAX     (64u << 20)
 #define DETAILS_MAX    65536
-#define NAME_MAX_SHOWN 100 /* of what a client calls a method */
+#define LITTLE         1024 /* bytes that are taken of and for each call: health checks go on */
+#define NAME_MAX_SHOWN 100  /* of what a client calls a method */
 #define MAX_FIELDS     8
 
 static uint64_t now_of(const struct grpc_session *g)
@@ -40,13 +41,14 @@ static uint64_t share(const struct grpc_stream *st, uint64_t most)
     return st->call.who.admin.subject.id == NULL ? most / 2 : most;
 }
 
-/* False: more than may be held in all. */
+/* False: more than may be held in all, and not little. */
 static bool count_held(struct grpc_stream *st)
 {
     struct caps *caps = caps_of(st);
     caps_leave(&caps->inflight_bytes, st->counted);
     st->counted = grpc_frame_held(&st->frame) + st->held.cap;
-    return caps_enter(&caps->inflight_bytes, share(st, caps->max_inflight_bytes), st->counted);
+    bool fits = caps_enter(&caps->inflight_bytes, share(st, caps->max_inflight_bytes), st->counted);
+    return fits || st->counted <= LITTLE;
 }
 
 /* A client may wait long before its next one. */
@@ -218,8 +220,8 @@ static int pack(const ProtobufCMessage *message, struct buf *out)
 static bool has_room(const struct grpc_stream *st, size_t len)
 {
     const struct caps *caps = caps_of(st);
-    return len <= H2_MAX_WAITING - h2_waiting(st->call.session->h2) &&
-           atomic_load(&caps->answer_bytes) + len <= share(st, caps->max_answer_bytes);
+    bool fits = atomic_load(&caps->answer_bytes) + len <= share(st, caps->max_answer_bytes);
+    return len <= H2_MAX_WAITING - h2_waiting(st->call.session->h2) && (fits || len <= LITTLE);
 }
 
 static int write_message(struct grpc_stream *st, struct slice bytes)

@@ -261,7 +261,7 @@ static void test_inflight(void **state)
                               "abc"),
                     false);
     GRPC_UNTIL(c, bed_caps(f)->inflight_bytes > 0);
-    uint8_t more[1000] = {0};
+    uint8_t more[3000] = {0};
     grpc_client_say(c, call, slice_of(more, sizeof(more)), false);
     GRPC_UNTIL(c, call->closed);
     assert_int_equal(call->status, STATUS_UNAVAILABLE);
@@ -276,13 +276,13 @@ static void test_inflight_of_strangers(void **state)
     static const int STATUS[] = {STATUS_UNAVAILABLE, 0};
     struct fixture *f = *state;
     struct grpc_client *c = grpc_client_new(f);
-    char text[700];
+    char text[3000];
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    bed_caps(f)->max_inflight_bytes = 2000;
+    bed_caps(f)->max_inflight_bytes = 8000;
     for (size_t i = 0; i < 2; i++) {
         struct grpc_sent *call = grpc_client_begin(c, METHODS[i], NONE);
-        call->piece = 600; /* two of them: the buffer grows beyond 1000 bytes */
+        call->piece = 2500; /* two of them: the buffer grows beyond 4000 bytes */
         grpc_client_message(c, call, text, true);
         GRPC_UNTIL(c, call->closed);
         assert_int_equal(call->status, STATUS[i]);
@@ -295,26 +295,27 @@ static void test_answers_that_wait(void **state)
 {
     struct fixture *f = *state;
     struct grpc_client *c = xcalloc(1, sizeof(*c));
-    struct grpc_sent *calls[3];
-    static const char *const METHODS[] = {M("Echo"), M("Echo"), M("Private")};
-    char text[301];
+    struct grpc_sent *calls[4];
+    static const char *const METHODS[] = {M("Echo"), M("Echo"), M("Private"), M("Echo")};
+    char text[3001];
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    bed_caps(f)->max_answer_bytes = 1000;
+    bed_caps(f)->max_answer_bytes = 10000;
     grpc_client_init(c, f, 0);
     c->deaf = true;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         calls[i] = grpc_client_begin(c, METHODS[i], NONE);
-        grpc_client_message(c, calls[i], text, true);
+        grpc_client_message(c, calls[i], i < 3 ? text : "little", true);
         GRPC_UNTIL(c, calls[i]->n_heads == 1);
     }
     assert_int_equal(calls[0]->status, -1);
     expect_trailers_only(calls[1], STATUS_RESOURCE_EXHAUSTED);
     assert_int_equal(calls[2]->status, -1);
-    size_t one = GRPC_PREFIX + 3 + 300;
-    assert_int_equal(bed_caps(f)->answer_bytes, 2 * one);
+    assert_int_equal(calls[3]->status, -1);
+    size_t one = GRPC_PREFIX + 3 + 3000, little = GRPC_PREFIX + 2 + 6;
+    assert_int_equal(bed_caps(f)->answer_bytes, 2 * one + little);
     assert_int_equal(nghttp2_submit_rst_stream(c->session, 0, calls[0]->id, NGHTTP2_CANCEL), 0);
-    GRPC_UNTIL(c, bed_caps(f)->answer_bytes == one);
+    GRPC_UNTIL(c, bed_caps(f)->answer_bytes == one + little);
     grpc_client_free(c);
     FIXTURE_UNTIL(f, bed_caps(f)->answer_bytes == 0);
 }
