@@ -18,6 +18,21 @@ static uint64_t now_of(const struct conn *c)
     return uv_now(&c->worker->loop);
 }
 
+/* --- what it holds of answers --- */
+
+static void count_answers(struct grpc_session *g, size_t waiting)
+{
+    struct caps *caps = &g->c->worker->shared->caps[LISTENER_GRPC];
+    caps_leave(&caps->answer_bytes, g->counted);
+    g->counted = waiting;
+    (void) caps_enter(&caps->answer_bytes, UINT64_MAX, waiting); /* who adds to it has looked */
+}
+
+void grpc_session_count(struct grpc_session *g)
+{
+    count_answers(g, h2_waiting(g->h2));
+}
+
 /* --- the end --- */
 
 void grpc_drop(struct conn *c)
@@ -29,6 +44,7 @@ void grpc_drop(struct conn *c)
     g->busy = true; /* nothing leaves any more */
     h2_free(g->h2); /* ends the calls */
     ASSERT(list_empty(&g->calls));
+    count_answers(g, 0);
     free(g);
 }
 
@@ -61,6 +77,7 @@ void grpc_session_flush(struct grpc_session *g)
     struct conn *c = g->c;
     if (g->busy || !send_all(c))
         return;
+    grpc_session_count(g);
     enum refuse why = h2_refusal(g->h2);
     if (why != REFUSE_NONE) {
         conn_log_refusal(c, why);

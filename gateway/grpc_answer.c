@@ -188,16 +188,36 @@ static int pack(const ProtobufCMessage *message, struct buf *out)
     return r;
 }
 
+/* Of all connections, and of this one: what is known to fail is refused before the answer has
+ * begun, since a status can be told then. */
+static bool has_room(const struct grpc_stream *st, size_t len)
+{
+    const struct caps *caps = grpc_call_caps(st);
+    bool fits =
+        atomic_load(&caps->answer_bytes) + len <= grpc_call_share(st, caps->max_answer_bytes);
+    return len <= H2_MAX_WAITING - h2_waiting(st->call.session->h2) && (fits || len <= GRPC_LITTLE);
+}
+
+static int write_message(struct grpc_stream *st, struct slice bytes)
+{
+    struct grpc_session *g = st->call.session;
+    grpc_session_count(g); /* some may have left */
+    if (!has_room(st, bytes.len))
+        return -EMSGSIZE;
+    begin_answer(st);
+    st->waiting = true;
+    int r = h2_write(g->h2, st->call.stream, bytes);
+    grpc_session_count(g);
+    return r;
+}
+
 static int send_message(struct grpc_stream *st, const ProtobufCMessage *message)
 {
     struct buf bytes;
     buf_init(&bytes, ANSWER_MAX);
     int r = pack(message, &bytes);
-    if (r == 0) {
-        begin_answer(st);
-        st->waiting = true;
-        r = h2_write(st->call.session->h2, st->call.stream, buf_slice(&bytes));
-    }
+    if (r == 0)
+        r = write_message(st, buf_slice(&bytes));
     buf_fini(&bytes);
     return r;
 }

@@ -18,25 +18,34 @@ bool grpc_call_is_stream(const struct grpc_stream *st)
 
 /* --- what it holds of the request --- */
 
-static struct caps *caps_of(const struct grpc_stream *st)
+uint64_t grpc_call_share(const struct grpc_stream *st, uint64_t most)
 {
-    return &st->call.shared->caps[LISTENER_GRPC];
+    return st->call.who.admin.subject.id == NULL ? most / 2 : most;
 }
 
-/* False: more than may be held in all. */
+/* False: more than may be held in all, and not little. */
 static bool count_held(struct grpc_stream *st)
 {
-    struct caps *caps = caps_of(st);
+    struct caps *caps = grpc_call_caps(st);
     caps_leave(&caps->inflight_bytes, st->counted);
     st->counted = grpc_frame_held(&st->frame) + st->held.cap;
-    return caps_enter(&caps->inflight_bytes, caps->max_inflight_bytes, st->counted);
+    bool fits = caps_enter(&caps->inflight_bytes, grpc_call_share(st, caps->max_inflight_bytes),
+                           st->counted);
+    return fits || st->counted <= GRPC_LITTLE;
+}
+
+/* A client may wait long before its next one. */
+static void forget_message(struct grpc_stream *st)
+{
+    grpc_frame_forget(&st->frame);
+    (void) count_held(st); /* less than before */
 }
 
 void grpc_call_forget(struct grpc_stream *st)
 {
     grpc_frame_fini(&st->frame);
     buf_fini(&st->held);
-    caps_leave(&caps_of(st)->inflight_bytes, st->counted);
+    caps_leave(&grpc_call_caps(st)->inflight_bytes, st->counted);
     st->counted = 0;
 }
 
@@ -91,7 +100,9 @@ static void fail_frame(struct grpc_stream *st, int err)
     switch (err) {
     case -EMSGSIZE:
         grpc_answer_status(st, STATUS_RESOURCE_EXHAUSTED,
-                           "A request message is at most 1 MiB long");
+                           st->call.method->open
+                               ? "A request message is at most 16 KiB long where no token is needed"
+                               : "A request message is at most 1 MiB long");
         break;
     case -EINVAL:
         grpc_answer_status(st, STATUS_INTERNAL, "The message prefix is malformed");
@@ -128,8 +139,12 @@ static bool take(struct grpc_stream *st, struct slice *in)
         grpc_answer_status(st, STATUS_UNAVAILABLE, "Too many requests are being received at once");
         return false;
     }
-    if (r == 1 && method->client_streams)
-        return run_message(st, message);
+    if (r == 1 && method->client_streams) {
+        bool alive = run_message(st, message);
+        if (alive)
+            forget_message(st);
+        return alive;
+    }
     st->has_message = r == 1;
     st->message = message;
     return true;

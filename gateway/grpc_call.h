@@ -6,7 +6,8 @@
 #include "caller.h"
 #include "pb.h"
 
-#define GRPC_MAX_MESSAGE (1u << 20) /* of a request */
+#define GRPC_MAX_MESSAGE  (1u << 20) /* of a request */
+#define GRPC_OPEN_MESSAGE (1u << 14) /* of one that needs no token */
 
 struct grpc_call;
 

@@ -45,6 +45,11 @@ static enum grpc_encoding encoding_of(struct slice name, struct status *error)
     return GRPC_IDENTITY;
 }
 
+static size_t max_message(const struct grpc_method *method)
+{
+    return method != NULL && method->open ? GRPC_OPEN_MESSAGE : GRPC_MAX_MESSAGE;
+}
+
 void grpc_head_read(struct grpc_stream *st, const struct h2_head *head, struct status *error)
 {
     struct grpc_call *call = &st->call;
@@ -62,7 +67,7 @@ void grpc_head_read(struct grpc_stream *st, const struct h2_head *head, struct s
     enum grpc_encoding encoding = GRPC_IDENTITY;
     if (error->code == STATUS_OK)
         encoding = encoding_of(h2_header(head, "grpc-encoding"), error);
-    grpc_frame_init(&st->frame, encoding, GRPC_MAX_MESSAGE);
+    grpc_frame_init(&st->frame, encoding, max_message(call->method));
 }
 
 enum refuse grpc_head_check(const struct conn *c, const struct h2_head *head)

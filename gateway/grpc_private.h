@@ -15,6 +15,7 @@ struct grpc_session {
     uint64_t idle_ms;            /* since when there is no stream; loop time */
     uint64_t look_ms;            /* when to look at it again while there are streams; loop time */
     uint64_t heard_ms, asked_ms; /* when something came last, and when a ping was sent; loop time */
+    size_t counted;              /* bytes of answer_bytes */
     bool busy; /* grpc.c is at work: what was given to h2 leaves at the end of it */
     bool draining;
 };
@@ -24,6 +25,7 @@ static inline uint64_t grpc_session_now(const struct grpc_session *g) /* loop ti
 }
 /* What was given to h2 leaves, unless the session is busy. It may be gone on return. */
 void grpc_session_flush(struct grpc_session *g);
+void grpc_session_count(struct grpc_session *g); /* answers that wait, in answer_bytes */
 
 /* A call's state while it is served. */
 struct grpc_stream {
@@ -53,6 +55,13 @@ extern const struct h2_handler GRPC_CALLS;
 uint64_t grpc_call_due(const struct grpc_session *g);
 /* Ends calls whose time is over and lets streams look around. */
 void grpc_call_tick(struct grpc_session *g, uint64_t now_ms);
+static inline struct caps *grpc_call_caps(const struct grpc_stream *st)
+{
+    return &st->call.shared->caps[LISTENER_GRPC];
+}
+/* Of what may be held in all: strangers together leave half of it to those whom we know. */
+uint64_t grpc_call_share(const struct grpc_stream *st, uint64_t most);
+#define GRPC_LITTLE 1024 /* bytes that are taken of and for each call: health checks go on */
 bool grpc_call_is_stream(const struct grpc_stream *st);
 void grpc_call_forget(struct grpc_stream *st); /* gives back what it holds of the request */
 

@@ -208,6 +208,11 @@ size_t h2_open_streams(const struct h2 *h)
     return h->n_streams;
 }
 
+size_t h2_waiting(const struct h2 *h)
+{
+    return h->waiting;
+}
+
 void h2_drain(struct h2 *h)
 {
     if (h->drain != DRAIN_NONE)

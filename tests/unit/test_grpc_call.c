@@ -59,7 +59,7 @@ static void test_messages(void **state)
     };
     struct grpc_client *c = grpc_client_new(*state);
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-        struct grpc_sent *call = ask_bytes(c, M("Echo"), NULL, CASES[i].bytes);
+        struct grpc_sent *call = ask_bytes(c, M("Private"), NULL, CASES[i].bytes);
         assert_string_equal(call->message, CASES[i].message);
         assert_int_equal(call->status, CASES[i].status);
         assert_int_equal(call->error, 0);
@@ -85,25 +85,36 @@ static void test_gzip(void **state)
     buf_clear(&bytes);
     static uint8_t zeros[GRPC_MAX_MESSAGE + 1];
     put_gzip(&bytes, slice_of(zeros, sizeof(zeros)));
-    call = ask_bytes(c, M("Echo"), GZIP, buf_slice(&bytes));
+    call = ask_bytes(c, M("Private"), GZIP, buf_slice(&bytes));
     assert_int_equal(call->status, STATUS_RESOURCE_EXHAUSTED);
     buf_fini(&bytes);
     grpc_client_free(c);
 }
 
+/* `most`: bytes of the longest message. */
+static void check_longest(struct grpc_client *c, const char *path, size_t most,
+                          const char *too_long)
+{
+    char *text = xmalloc(most + 1);
+    size_t head = most > 16384 ? 4 : 3; /* its tag and length */
+    memset(text, 'x', most);
+    text[most - head + 1] = '\0';
+    struct grpc_sent *call = grpc_client_ask(c, path, NONE, text);
+    assert_int_equal(call->status, STATUS_RESOURCE_EXHAUSTED);
+    assert_string_equal(call->message, too_long);
+    text[most - head] = '\0';
+    call = grpc_client_ask(c, path, NONE, text);
+    assert_int_equal(call->status, 0);
+    assert_int_equal(call->body.len, GRPC_PREFIX + most);
+    free(text);
+}
+
 static void test_long(void **state)
 {
     struct grpc_client *c = grpc_client_new(*state);
-    char *text = xmalloc(GRPC_MAX_MESSAGE + 1);
-    memset(text, 'x', GRPC_MAX_MESSAGE);
-    text[GRPC_MAX_MESSAGE] = '\0';
-    struct grpc_sent *call = grpc_client_ask(c, M("Echo"), NONE, text);
-    assert_int_equal(call->status, STATUS_RESOURCE_EXHAUSTED); /* a few bytes too many */
-    text[GRPC_MAX_MESSAGE - 4] = '\0';
-    call = grpc_client_ask(c, M("Echo"), NONE, text);
-    assert_int_equal(call->status, 0);
-    assert_int_equal(call->body.len, GRPC_PREFIX + GRPC_MAX_MESSAGE);
-    free(text);
+    check_longest(c, M("Private"), GRPC_MAX_MESSAGE, "A request message is at most 1 MiB long");
+    check_longest(c, M("Echo"), GRPC_OPEN_MESSAGE,
+                  "A request message is at most 16 KiB long where no token is needed");
     grpc_client_free(c);
 }
 
@@ -137,12 +148,63 @@ static void test_inflight(void **state)
                               "abc"),
                     false);
     GRPC_UNTIL(c, bed_caps(f)->inflight_bytes > 0);
-    uint8_t more[1000] = {0};
+    uint8_t more[3000] = {0};
     grpc_client_say(c, call, slice_of(more, sizeof(more)), false);
     GRPC_UNTIL(c, call->closed);
     assert_int_equal(call->status, STATUS_UNAVAILABLE);
     assert_int_equal(bed_caps(f)->inflight_bytes, 0);
     grpc_client_free(c);
+}
+
+/* Whom we do not know gets half of the room that there is. */
+static void test_inflight_of_strangers(void **state)
+{
+    static const char *const METHODS[] = {M("Echo"), M("Private")};
+    static const int STATUS[] = {STATUS_UNAVAILABLE, 0};
+    struct fixture *f = *state;
+    struct grpc_client *c = grpc_client_new(f);
+    char text[3000];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    bed_caps(f)->max_inflight_bytes = 8000;
+    for (size_t i = 0; i < 2; i++) {
+        struct grpc_sent *call = grpc_client_begin(c, METHODS[i], NONE);
+        call->piece = 2500; /* two of them: the buffer grows beyond 4000 bytes */
+        grpc_client_message(c, call, text, true);
+        GRPC_UNTIL(c, call->closed);
+        assert_int_equal(call->status, STATUS[i]);
+    }
+    grpc_client_free(c);
+}
+
+/* What is not read is limited in all, and its place is given back when it goes. */
+static void test_answers_that_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct grpc_client *c = xcalloc(1, sizeof(*c));
+    struct grpc_sent *calls[4];
+    static const char *const METHODS[] = {M("Echo"), M("Echo"), M("Private"), M("Echo")};
+    char text[3001];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    bed_caps(f)->max_answer_bytes = 10000;
+    grpc_client_init(c, f, 0);
+    c->deaf = true;
+    for (size_t i = 0; i < 4; i++) {
+        calls[i] = grpc_client_begin(c, METHODS[i], NONE);
+        grpc_client_message(c, calls[i], i < 3 ? text : "little", true);
+        GRPC_UNTIL(c, calls[i]->n_heads == 1);
+    }
+    assert_int_equal(calls[0]->status, -1);
+    expect_trailers_only(calls[1], STATUS_RESOURCE_EXHAUSTED);
+    assert_int_equal(calls[2]->status, -1);
+    assert_int_equal(calls[3]->status, -1);
+    size_t one = GRPC_PREFIX + 3 + 3000, little = GRPC_PREFIX + 2 + 6;
+    assert_int_equal(bed_caps(f)->answer_bytes, 2 * one + little);
+    assert_int_equal(nghttp2_submit_rst_stream(c->session, 0, calls[0]->id, NGHTTP2_CANCEL), 0);
+    GRPC_UNTIL(c, bed_caps(f)->answer_bytes == one + little);
+    grpc_client_free(c);
+    FIXTURE_UNTIL(f, bed_caps(f)->answer_bytes == 0);
 }
 
 /* --- streams --- */
@@ -177,6 +239,7 @@ static void test_both_ways(void **state)
         grpc_client_message(c, call, "hello", false);
         GRPC_UNTIL(c, call->body.len > 0);
         expect_text(call, "hello");
+        assert_int_equal(bed_caps(*state)->inflight_bytes, 0); /* nothing is held in between */
     }
     grpc_client_message(c, call, "fail", false);
     GRPC_UNTIL(c, call->closed);
@@ -218,9 +281,10 @@ int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, bed_setup, manage_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_messages),        TEST(test_gzip),           TEST(test_long),
-        TEST(test_one_byte_frames), TEST(test_inflight),       TEST(test_client_stream),
-        TEST(test_both_ways),       TEST(test_unread_answers),
+        TEST(test_messages),          TEST(test_gzip),          TEST(test_long),
+        TEST(test_one_byte_frames),   TEST(test_inflight),      TEST(test_inflight_of_strangers),
+        TEST(test_answers_that_wait), TEST(test_client_stream), TEST(test_both_ways),
+        TEST(test_unread_answers),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);
