@@ -1,4 +1,4 @@
-/* Tests of gateway/pb_trigger.c, pb_unknown.c and trigger_request.c: a request by gRPC gives what
+/* Tests of gateway/pb_trigger.c and trigger_request.c: a request by gRPC gives what
  * the same one gives by REST, to the letter; triggers as messages. */
 #include "pb_trigger.h"
 
