@@ -139,7 +139,7 @@ static v1_rule *make_rule(struct pb_arena *a, const struct trigger_spec *t)
     rule->container_registry = out;
     uint8_t types[EVENT_LIST_MAX];
     out->n_event_type = event_list_get(&t->event_types, types);
-    out->event_type = pb_alloc(a, sizeof(types) * sizeof(out->event_type[0]));
+    out->event_type = pb_alloc(a, EVENT_LIST_MAX * sizeof(out->event_type[0]));
     for (size_t i = 0; i < out->n_event_type; i++)
         out->event_type[i] = (v1_event_type) types[i];
     out->registry_id = t->registry_id;
