@@ -117,8 +117,8 @@ static void on_hangup(uv_signal_t *handle, int signum)
         supervisor_reloading(m->supervisor);
     int r = manage_reload(m); /* it logs what is wrong */
     if (m->supervisor != NULL)
-        supervisor_ready(m->supervisor, r == 0 ? "serving"
-                                               : "serving; the changed configuration was refused");
+        supervisor_ready(m->supervisor,
+                         r == 0 ? "serving" : "serving; the changed configuration was refused");
 }
 
 int manage_watch(struct manage *m, uv_loop_t *loop, const char *file)

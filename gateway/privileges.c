@@ -65,8 +65,9 @@ static int give_directory(const char *dir, const struct identity *to)
     if (mkdir(dir, MODE_DIR) < 0)
         return errno == EEXIST ? 0 : fail("data_dir cannot be made");
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int r = fd < 0 || fchown(fd, to->uid, to->gid) < 0 ? fail("data_dir cannot be given to the user")
-                                                       : 0;
+    int r = fd < 0 || fchown(fd, to->uid, to->gid) < 0
+                ? fail("data_dir cannot be given to the user")
+                : 0;
     if (fd >= 0)
         (void) close(fd);
     return r;

@@ -1,6 +1,7 @@
 /* supervisor.h - what the program that started us is told of our state: systemd, or whoever else
- * speaks sd_notify(3)'s protocol, datagrams of VARIABLE=VALUE lines to the socket that NOTIFY_SOCKET
- * names. One thread. Nothing here waits: what the socket does not take at once is lost, and logged. */
+ * speaks sd_notify(3)'s protocol, datagrams of VARIABLE=VALUE lines to the socket that
+ * NOTIFY_SOCKET names. One thread. Nothing here waits: what the socket does not take at once is
+ * lost, and logged. */
 #ifndef GATEWAY_SUPERVISOR_H
 #define GATEWAY_SUPERVISOR_H
 
@@ -18,7 +19,8 @@ struct supervisor {
 };
 
 /* Reads NOTIFY_SOCKET (a path, or with @ an abstract name), WATCHDOG_USEC and WATCHDOG_PID. 0, also
- * when there is none. -EINVAL: it names no socket; others: none can be made; then nobody is told. */
+ * when there is none. -EINVAL: it names no socket; others: none can be made; then nobody is told.
+ */
 MUST_CHECK int supervisor_init(struct supervisor *s);
 void supervisor_fini(struct supervisor *s);
 
