@@ -97,9 +97,11 @@ struct engine_change {
 };
 
 struct engine_stats {
-    int state;                                  /* 1: works, 2: the disk is full, 0: failed */
-    uint64_t queued_bytes;                      /* not yet safe */
-    uint64_t dead_letters;                      /* kept */
+    int state;             /* 1: works, 2: the disk is full, 0: failed */
+    uint64_t queued_bytes; /* not yet safe */
+    uint64_t dead_letters; /* kept */
+    uint64_t
+        overdue_ms; /* its thread should have come round that long ago; 0: it has, or is none */
     uint64_t *history_messages, *history_bytes; /* by path index; written if not NULL */
 };
 

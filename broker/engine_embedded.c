@@ -454,12 +454,14 @@ static void embedded_stats(struct engine *e, struct engine_stats *ret)
                                   .history_bytes = ret->history_bytes};
     if (e->journal == NULL) {
         ret->state = JOURNAL_FAILED;
+        ret->overdue_ms = 0;
         return;
     }
     journal_stats(e->journal, &stats);
     ret->state = (int) journal_state(e->journal);
     ret->queued_bytes = journal_queued_bytes(e->journal);
     ret->dead_letters = stats.dead_letters;
+    ret->overdue_ms = journal_overdue_ms(e->journal);
 }
 
 const struct engine_ops ENGINE_EMBEDDED = {

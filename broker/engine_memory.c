@@ -157,7 +157,7 @@ static void memory_stats(struct engine *e, struct engine_stats *ret)
 {
     (void) e;
     ret->state = 1;
-    ret->queued_bytes = ret->dead_letters = 0;
+    ret->queued_bytes = ret->dead_letters = ret->overdue_ms = 0;
 }
 
 const struct engine_ops ENGINE_MEMORY = {

@@ -27,6 +27,7 @@ struct journal {
     struct work_queue queue;
     uv_thread_t thread;
     _Atomic uint64_t queued_bytes, dead_letters;
+    _Atomic uint64_t due_ms; /* when the thread will be back from waiting, or came back from it */
     _Atomic int state;
     struct path_stats *stats; /* by path index */
     /* the thread's */
@@ -366,7 +367,10 @@ static void journal_main(void *arg)
     thread_name("journal");
     (void) thread_prompt(); /* an error: an older kernel */
     for (bool closed = false; !closed;) {
-        struct work *fresh = work_take(&j->queue, patience(j), &closed);
+        uint64_t wait_ms = patience(j);
+        atomic_store(&j->due_ms, clock_mono_ms() + wait_ms);
+        struct work *fresh = work_take(&j->queue, wait_ms, &closed);
+        atomic_store(&j->due_ms, clock_mono_ms());
         chain_join(&j->waiting, fresh);
         if (fresh != NULL || (j->waiting.first != NULL && clock_mono_ms() >= j->retry_ms))
             commit_group(j);
@@ -387,6 +391,7 @@ int journal_new(const struct journal_options *options, struct journal **ret)
     j->stats = xcalloc(options->n_paths + 1, sizeof(*j->stats));
     chain_init(&j->waiting);
     atomic_store(&j->state, JOURNAL_WORKS);
+    atomic_store(&j->due_ms, clock_mono_ms());
     publish_stats(j);
     int r = work_queue_init(&j->queue);
     if (r == 0) {
@@ -433,6 +438,12 @@ uint64_t journal_queued_bytes(const struct journal *j)
 enum journal_state journal_state(const struct journal *j)
 {
     return (enum journal_state) atomic_load(&j->state);
+}
+
+uint64_t journal_overdue_ms(const struct journal *j)
+{
+    uint64_t due = atomic_load(&j->due_ms), now = clock_mono_ms();
+    return now > due ? now - due : 0;
 }
 
 void journal_stats(const struct journal *j, struct journal_stats *ret)

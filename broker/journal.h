@@ -82,6 +82,8 @@ struct journal_item *journal_next(const struct journal_item *item); /* NULL: the
 /* Any thread. */
 uint64_t journal_queued_bytes(const struct journal *j);
 enum journal_state journal_state(const struct journal *j);
+/* For how long the thread has been at one thing: a commit on a disk that hangs, a lock. */
+uint64_t journal_overdue_ms(const struct journal *j);
 struct journal_stats {
     uint64_t dead_letters, *history_messages, *history_bytes; /* by path index, if not NULL */
 };

@@ -13,10 +13,30 @@ target_compile_options(regcast_options INTERFACE
     -Wall -Wextra -Wconversion -Wshadow -Werror -Wstrict-prototypes -Wmissing-prototypes
     -fno-common -fstack-protector-strong)
 target_compile_definitions(regcast_options INTERFACE _GNU_SOURCE REGCAST_VERSION="${PROJECT_VERSION}")
-target_link_options(regcast_options INTERFACE -pie -Wl,-z,relro,-z,now)
+target_link_options(regcast_options INTERFACE -pie -Wl,-z,relro,-z,now,-z,noexecstack)
 
+# What makes a mistake of ours harder to use, as far as compiler, C library and processor have it.
+# tests/e2e/hardening.test.mjs looks for it in the program.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
-    target_compile_definitions(regcast_options INTERFACE _FORTIFY_SOURCE=2)
+    include(CheckCCompilerFlag)
+    include(CheckCSourceCompiles)
+    check_c_compiler_flag(-fstack-clash-protection HAVE_STACK_CLASH_PROTECTION)
+    check_c_compiler_flag(-fcf-protection HAVE_CF_PROTECTION)
+    set(CMAKE_REQUIRED_FLAGS "-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3")
+    check_c_source_compiles("#include <stdlib.h>
+#if __USE_FORTIFY_LEVEL < 3
+#error less
+#endif
+int main(void) { return 0; }" HAVE_FORTIFY_3)
+    unset(CMAKE_REQUIRED_FLAGS)
+    set(REGCAST_FORTIFY 2)
+    if(HAVE_FORTIFY_3)
+        set(REGCAST_FORTIFY 3)
+    endif()
+    target_compile_options(regcast_options INTERFACE
+        -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=${REGCAST_FORTIFY}
+        $<$<BOOL:${HAVE_STACK_CLASH_PROTECTION}>:-fstack-clash-protection>
+        $<$<BOOL:${HAVE_CF_PROTECTION}>:-fcf-protection>)
 endif()
 if(REGCAST_CRASH_POINTS)
     target_compile_definitions(regcast_options INTERFACE REGCAST_CRASH_POINTS)

@@ -12,7 +12,10 @@
 #include "options.h"
 #include "path.h"
 #include "pipeline.h"
+#include "privileges.h"
+#include "pulse.h"
 #include "rebuild.h"
+#include "supervisor.h"
 #include "thread.h"
 #include "tls.h"
 #include "worker.h"
@@ -34,6 +37,7 @@
 #define SETTLE_MS         5000 /* for what was accepted to become safe when we go down */
 #define TRIM_THRESHOLD    (4 << 20)
 #define STOP_MS           8000 /* for the journal and the last answers, when all clients have gone */
+#define STOP_MARGIN_MS    5000 /* more than that, and the supervisor may well kill us */
 #define EXIT_JOURNAL      74   /* EX_IOERR */
 #define EXIT_IN_USE       75   /* EX_TEMPFAIL */
 #define EXIT_NEWER        76
@@ -43,6 +47,8 @@ struct daemon {
     struct shared shared;
     struct worker front;
     struct addresses addresses;
+    struct supervisor supervisor;
+    struct pulse pulse;
     struct pipeline *pipeline;
     uv_signal_t term, interrupt;
     uv_timer_t settle,
@@ -182,6 +188,9 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
     log_u64(&l, "code", code);
     log_u64(&l, "spread_ms", spread_ms);
     log_close(&l);
+    pulse_ending(&d->pulse);
+    supervisor_stopping(&d->supervisor, SETTLE_MS + spread_ms + s->cfg->gateway.close_timeout_ms +
+                                            STOP_MS + STOP_MARGIN_MS);
     s->drain_code = code;
     s->drain_spread_ms = spread_ms;
     atomic_store(&s->draining, true);
@@ -251,6 +260,7 @@ static void on_front_stopped(struct worker *w)
     manage_unwatch(d->shared.manage);
     uv_close((uv_handle_t *) &d->settle, NULL);
     uv_close((uv_handle_t *) &d->end, NULL);
+    pulse_close(&d->pulse);
     pipeline_close(d->pipeline);
 }
 
@@ -392,18 +402,27 @@ static void tell_addresses(struct manage *m, const struct addresses *at)
     m->n_webhooks = at->n[LISTENER_WEBHOOKS];
 }
 
-static int wire(struct daemon *d, const struct options *options)
+/* What takes privileges is done, then they are given up, then the first thread is made. That an
+ * address is taken counts less than that data_dir is: where both are, another regcastd runs. */
+static int begin(struct daemon *d)
 {
     const struct config *cfg = d->shared.cfg;
-    struct addresses *at = &d->addresses;
     set_caps(&d->shared, cfg);
-    int r = open_pipeline(d); /* first: it takes data_dir, or says who has it */
-    if (r < 0)
-        return r;
-    r = addresses_bind(cfg, at);
+    int bound = addresses_bind(cfg, &d->addresses);
+    int r = privileges_drop(cfg);
+    if (r == 0)
+        r = open_pipeline(d);
+    return r < 0 ? r : bound;
+}
+
+static int wire(struct daemon *d, const struct options *options)
+{
+    struct addresses *at = &d->addresses;
+    int r = begin(d);
     if (r < 0)
         return r;
     tell_addresses(d->shared.manage, at);
+    d->shared.manage->supervisor = &d->supervisor;
     r = make_workers(d, at);
     if (r == 0)
         r = watch_signals(d);
@@ -411,6 +430,8 @@ static int wire(struct daemon *d, const struct options *options)
         r = manage_watch(d->shared.manage, &d->front.loop, options->config);
     if (r == 0)
         r = pipeline_start(d->pipeline, &d->front.loop, on_failed, d);
+    if (r == 0)
+        r = pulse_start(&d->pulse, &d->supervisor, &d->shared);
     if (r < 0) {
         log_error("main", "cannot start", r);
         return r;
@@ -424,9 +445,12 @@ static int wire(struct daemon *d, const struct options *options)
     atomic_store(&d->shared.ready, true);
     if (options->ready_file != NULL)
         r = addresses_write(at, options->ready_file);
-    if (r < 0)
+    if (r < 0) {
         log_error("main", "cannot write the ready file", r);
-    return r;
+        return r;
+    }
+    supervisor_ready(&d->supervisor, "serving");
+    return 0;
 }
 
 static void unwire(struct daemon *d)
@@ -445,6 +469,8 @@ static void unwire(struct daemon *d)
     for (size_t i = 0; i < LISTENER_N; i++)
         tls_tickets_free(s->tickets[i]);
     path_table_free(s->paths);
+    pulse_free(&d->pulse);
+    supervisor_fini(&d->supervisor);
     free(s->workers);
     free(d->stopped);
     if (d->has_deadline)
@@ -455,7 +481,10 @@ static int serve(const struct config *cfg, const struct options *options)
 {
     static struct daemon d; /* its address is in every callback */
     d.shared.cfg = cfg;
-    int r = wire(&d, options);
+    int r = supervisor_init(&d.supervisor);
+    if (r < 0)
+        log_error("main", "NOTIFY_SOCKET cannot be used: nobody is told when we are ready", r);
+    r = wire(&d, options);
     if (r < 0)
         return r;
     worker_run(&d.front);
@@ -474,16 +503,22 @@ static int exit_code_of(int err)
                                             : 1;
 }
 
-/* The tools of an operator that work on data_dir; -1: none was asked for. */
+/* The tools of an operator that work on data_dir. */
+static bool asks_for_tool(const struct options *o)
+{
+    return o->rebuild_catalog != NULL || o->letters || o->replay != NULL;
+}
+
 static int run_tool(const struct config *cfg, const struct options *o)
 {
+    int r = privileges_drop(cfg); /* what root makes in data_dir the daemon could not open */
+    if (r < 0)
+        return r;
     if (o->rebuild_catalog != NULL)
         return rebuild_run(cfg, o->rebuild_catalog, o->registry_url);
     if (o->letters)
         return letters_list(cfg, o->json);
-    if (o->replay != NULL)
-        return letters_replay(cfg, o->replay);
-    return -1;
+    return letters_replay(cfg, o->replay);
 }
 
 int main(int argc, char **argv)
@@ -515,9 +550,7 @@ int main(int argc, char **argv)
     (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
     /* Webhooks come and go: giving the top of the heap back after each costs page faults. */
     (void) mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
-    int code = run_tool(cfg, &options);
-    if (code < 0)
-        code = serve(cfg, &options);
+    int code = asks_for_tool(&options) ? run_tool(cfg, &options) : serve(cfg, &options);
     if (code < 0)
         _exit(exit_code_of(code)); /* said why; half-made loops and threads go with the process */
     config_free(cfg);

@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "supervisor.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -110,9 +111,14 @@ int manage_reload(struct manage *m)
 
 static void on_hangup(uv_signal_t *handle, int signum)
 {
+    struct manage *m = handle->data;
     (void) signum;
-    int r = manage_reload(handle->data);
-    (void) r; /* it said so */
+    if (m->supervisor != NULL)
+        supervisor_reloading(m->supervisor);
+    int r = manage_reload(m); /* it logs what is wrong */
+    if (m->supervisor != NULL)
+        supervisor_ready(m->supervisor,
+                         r == 0 ? "serving" : "serving; the changed configuration was refused");
 }
 
 int manage_watch(struct manage *m, uv_loop_t *loop, const char *file)

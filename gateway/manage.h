@@ -8,6 +8,8 @@
 #include "listener.h"
 #include "pipeline.h"
 
+struct supervisor;
+
 struct manage {
     const struct config *cfg;
     struct config *accounts; /* what `iam` was made from, after a reload; ours */
@@ -17,6 +19,7 @@ struct manage {
     struct pipeline *pipeline;
     const char *file; /* of the configuration */
     uv_signal_t hangup;
+    const struct supervisor *supervisor; /* is told of reloads; NULL: nobody is */
     struct admin *admin;
     struct auth_limit *limit;
     /* Where we listen, for discovery; borrowed. gRPC is preferred where it is served. */

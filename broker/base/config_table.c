@@ -92,6 +92,11 @@ const struct setting SETTINGS[] = {
      "nothing over a restart, and no history."},
     {C(log_level),                    WORD,     0, 0,          "info",     &LOG_LEVEL, 0,
      "Lines below this level are not written."},
+    {C(user),                         TEXT,     1, 32,         NULL,       &ID, 0,
+     "Whom regcastd becomes when root starts it, as soon as the ports are bound. Without it root "
+     "stays root, but gives up every capability. Nobody else may start it under another name."},
+    {C(group),                        TEXT,     1, 32,         NULL,       &ID, 0,
+     "Its group; by default the user's own. The user's other groups are kept."},
     {C(registries),                   LIST,     0, 4096,       NULL,       NULL, 0,
      "Who may post: mappings with the keys of `registries[]`."},
     {C(users),                        LIST,     0, 4096,       NULL,       NULL, 0,

@@ -561,6 +561,24 @@ static void test_stats(void **state)
     assert_int_equal(bytes[0], 100);
 }
 
+/* Nothing to do is no reason to be overdue; a commit that does not end is. */
+static void test_overdue(void **state)
+{
+    struct world *w = *state;
+    for (uint64_t end = uv_hrtime() + 1500 * 1000000ull; uv_hrtime() < end; (void) uv_sleep(50))
+        assert_in_range(journal_overdue_ms(w->journal), 0, 1000);
+    hold(w);
+    put(w, item(JOURNAL_WEBHOOK, 1));
+    for (uint64_t end = uv_hrtime() + DEADLINE_MS * 1000000ull;
+         journal_overdue_ms(w->journal) < 1500; (void) uv_sleep(1))
+        assert_true(uv_hrtime() < end);
+    release(w);
+    wait_back(w, 1);
+    for (uint64_t end = uv_hrtime() + DEADLINE_MS * 1000000ull;
+         journal_overdue_ms(w->journal) > 100; (void) uv_sleep(1))
+        assert_true(uv_hrtime() < end);
+}
+
 int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -575,6 +593,7 @@ int main(void)
         WITH(test_upkeep_fails),
         WITH(test_end_while_full),
         WITH(test_stats),
+        WITH(test_overdue),
         WITH(test_failed_is_quiet),
         WITH(test_full_until_something_fits),
         WITH(test_full_until_there_is_room),

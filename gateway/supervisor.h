@@ -1,0 +1,34 @@
+/* supervisor.h - what the program that started us is told of our state: systemd, or whoever else
+ * speaks sd_notify(3)'s protocol, datagrams of VARIABLE=VALUE lines to the socket that
+ * NOTIFY_SOCKET names. One thread. Nothing here waits: what the socket does not take at once is
+ * lost, and logged. */
+#ifndef GATEWAY_SUPERVISOR_H
+#define GATEWAY_SUPERVISOR_H
+
+#include "err.h"
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct supervisor {
+    int fd; /* -1: nobody wants to know, and all below does nothing */
+    struct sockaddr_un to;
+    socklen_t to_len;
+    uint64_t watchdog_ms; /* we are killed when we say nothing for so long; 0: never */
+};
+
+/* Reads NOTIFY_SOCKET (a path, or with @ an abstract name), WATCHDOG_USEC and WATCHDOG_PID. 0, also
+ * when there is none. -EINVAL: it names no socket; others: none can be made; then nobody is told.
+ */
+MUST_CHECK int supervisor_init(struct supervisor *s);
+void supervisor_fini(struct supervisor *s);
+
+/* Everything is there (again, after supervisor_reloading()); `status` is one line for people. */
+void supervisor_ready(const struct supervisor *s, const char *status);
+void supervisor_reloading(const struct supervisor *s);
+/* We go down by ourselves, and ask not to be killed for it for so long. */
+void supervisor_stopping(const struct supervisor *s, uint64_t within_ms);
+void supervisor_alive(const struct supervisor *s);
+
+#endif
