@@ -100,6 +100,7 @@ export class H2 {
             if (rest.length < end) return;
             const payload = Buffer.from(rest.subarray(9, end));
             this.frames.push({ type: rest[3], flags: rest[4], id: rest.readUInt32BE(5), payload });
+            if (rest[3] === PING && !(rest[4] & ACK)) this.send(frame(PING, ACK, 0, payload)); // we are there
             this.#rest = rest.subarray(end);
         }
     }
