@@ -394,6 +394,7 @@ static int wire(struct daemon *d, const struct options *options)
     const struct config *cfg = d->shared.cfg;
     struct addresses *at = &d->addresses;
     set_caps(&d->shared, cfg);
+    doors_init(d->shared.doors, cfg);
     int r = open_pipeline(d); /* first: it takes data_dir, or says who has it */
     if (r < 0)
         return r;
@@ -441,6 +442,7 @@ static void unwire(struct daemon *d)
     worker_fini(&d->front);
     for (size_t i = 0; i < LISTENER_N; i++)
         tls_tickets_free(s->tickets[i]);
+    doors_fini(s->doors);
     path_table_free(s->paths);
     free(s->workers);
     free(d->stopped);

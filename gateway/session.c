@@ -7,6 +7,7 @@
 #include "frame.h"
 #include "log.h"
 #include "notice.h"
+#include "request.h"
 #include "worker.h"
 
 #define CONTROL_WINDOW_MS 3000 /* a burst is fine, a stream is not (security list FR-15) */
@@ -178,10 +179,13 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
 {
     const struct config *cfg = cfg_of(c);
     uint64_t now = now_of(c);
-    if (group_join(g, c, position) < 0) {
+    int r = group_join(g, c, position);
+    if (r == -EBUSY)
+        request_refuse(c, REFUSE_PATH_CAP, NULL);
+    else if (r < 0)
         conn_close(c, END_LOST);
+    if (r < 0)
         return;
-    }
     conn_send(c, answer);
     if (c->state >= CONN_CLOSING)
         return;

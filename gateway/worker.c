@@ -131,6 +131,9 @@ static void drain_connections(struct worker *w, uint64_t now)
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_KEEPALIVE]) {
         conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);
     }
+    LIST_FOREACH_SAFE (it, &w->by_state[CONN_PROXY]) {
+        conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);
+    }
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_TLS]) {
         conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);
     }

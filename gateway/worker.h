@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "conn.h"
+#include "door.h"
 #include "group.h"
 #include "history.h"
 #include "ingest.h"
@@ -26,6 +27,7 @@ struct shared {
     const struct config *cfg;
     struct path_table *paths;
     struct caps caps[LISTENER_N];
+    struct door doors[LISTENER_N];
     struct log_cap refusals[REFUSE_N];
     struct worker *workers; /* of the gateway */
     size_t n_workers;
