@@ -53,6 +53,8 @@ static enum refuse look_at(struct arrival *a)
 {
     struct door *door = &a->worker->shared->doors[a->role];
     uint64_t now_us = clock_mono_us();
+    if (a->role == LISTENER_GATEWAY && shed_level(&a->worker->shared->shed) != MEMORY_FINE)
+        return REFUSE_MEMORY;
     enum refuse why = door_knock(door, now_us);
     if (why != REFUSE_NONE || is_from_proxy(door, &a->peer) ||
         networks_have(&door->trusted, &a->peer))

@@ -247,6 +247,7 @@ static void on_front_stopped(struct worker *w)
     uv_close((uv_handle_t *) &d->term, NULL);
     uv_close((uv_handle_t *) &d->interrupt, NULL);
     manage_unwatch(d->shared.manage);
+    shed_unwatch(&d->shared.shed);
     uv_close((uv_handle_t *) &d->settle, NULL);
     uv_close((uv_handle_t *) &d->end, NULL);
     pipeline_close(d->pipeline);
@@ -407,6 +408,8 @@ static int wire(struct daemon *d, const struct options *options)
         r = watch_signals(d);
     if (r == 0)
         r = manage_watch(d->shared.manage, &d->front.loop, options->config);
+    if (r == 0)
+        r = shed_watch(&d->shared.shed, &d->shared, &d->front.loop);
     if (r == 0)
         r = pipeline_start(d->pipeline, &d->front.loop, on_failed, d);
     if (r < 0) {

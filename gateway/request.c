@@ -157,6 +157,10 @@ static void on_events_head(struct conn *c, struct slice param, size_t early)
     }
     struct ingest_request req = ingest_request_of(c, ex->registry, NULL, (struct slice){0});
     struct ingest_answer refused;
+    if (shed_level(&c->worker->shared->shed) >= MEMORY_NO_WEBHOOKS) {
+        request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
     enum refuse why = ingest_check(c->worker->shared->ingest, &req, &refused);
     if (why != REFUSE_NONE) {
         answer_ingest(c, &refused);

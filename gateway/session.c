@@ -201,12 +201,13 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
     conn_set_state(c, CONN_OPEN);
 }
 
-/* A client that was stuck while it caught up keeps a segment of history from the others: it has
- * just the time to read why it has to go. */
+/* A client that was stuck while it caught up keeps a segment of history from the others, and one
+ * that has to go for want of memory keeps some: it has just the time to read why. */
 static uint64_t linger_ms(const struct conn *c, enum conn_end end)
 {
     uint64_t ms = cfg_of(c)->gateway.close_timeout_ms;
-    return end == END_SLOW && catching_up(c) ? least(ms, STUCK_LINGER_MS) : ms;
+    bool stuck = (end == END_SLOW && catching_up(c)) || c->why == REFUSE_SHED;
+    return stuck ? least(ms, STUCK_LINGER_MS) : ms;
 }
 
 void session_close(struct conn *c, enum conn_end end, uint16_t code, const char *reason)

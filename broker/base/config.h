@@ -108,6 +108,7 @@ struct config_trigger {
 
 struct config {
     char *folder_id, *cloud_id, *data_dir, *engine, *log_level;
+    uint64_t max_memory; /* 0: any */
     struct {
         char *id;
         struct config_strings listen; /* "host:port", "[v6]:port"; port 0: any free one */

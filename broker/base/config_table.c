@@ -93,6 +93,10 @@ const struct setting SETTINGS[] = {
      "nothing over a restart, and no history."},
     {C(log_level),                    WORD,     0, 0,          "info",     &LOG_LEVEL, 0,
      "Lines below this level are not written."},
+    {C(max_memory),                   SIZE,     0, GIB * KIB,  "0",        NULL, 0,
+     "RAM of the process, without what the kernel keeps for its sockets. From 85 % new clients get "
+     "503, from 90 % those that are sent stored history are closed with 1013, from 95 % those that "
+     "do not read or are in the middle of a message, and at 100 % webhooks get 503. 0 is any."},
     {C(registries),                   LIST,     0, 4096,       NULL,       NULL, 0,
      "Who may post: mappings with the keys of `registries[]`."},
     {C(users),                        LIST,     0, 4096,       NULL,       NULL, 0,
