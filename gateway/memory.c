@@ -2,7 +2,7 @@
 #include "memory.h"
 
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 const char *const MEMORY_LEVELS[MEMORY_N_LEVELS] = {
@@ -26,7 +26,6 @@ enum memory_level memory_level(uint64_t used, uint64_t max)
 int memory_used(uint64_t *ret)
 {
     char text[128];
-    unsigned long long resident, shared;
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
@@ -36,8 +35,11 @@ int memory_used(uint64_t *ret)
     if (r < 0)
         return r;
     text[n] = '\0';
-    if (sscanf(text, "%*u %llu %llu", &resident, &shared) != 2)
+    char *at = text;
+    (void) strtoull(at, &at, 10); /* proc(5): size, resident, shared ... in pages */
+    uint64_t resident = strtoull(at, &at, 10), shared = strtoull(at, &at, 10);
+    if (resident <= shared)
         return -EIO;
-    *ret = (uint64_t) (resident - shared) * (uint64_t) sysconf(_SC_PAGESIZE);
+    *ret = (resident - shared) * (uint64_t) sysconf(_SC_PAGESIZE);
     return 0;
 }

@@ -73,7 +73,7 @@ static bool read_words(struct slice line, struct proxy_header *ret)
 static int read_v1(struct slice in, struct proxy_header *ret)
 {
     struct slice line = slice_sub(in, 0, in.len < V1_MAX ? in.len : V1_MAX);
-    const uint8_t *end = memchr(line.data, '\n', line.len);
+    const uint8_t *end = line.data == NULL ? NULL : memchr(line.data, '\n', line.len);
     if (end == NULL)
         return line.len < V1_MAX ? -EAGAIN : -EINVAL;
     size_t len = (size_t) (end - line.data);
