@@ -6,6 +6,8 @@
 #include "config.h"
 #include "pathlog.h"
 
+#include <stdatomic.h>
+
 struct path {
     const struct config_path *cfg; /* borrowed from the configuration; cfg->path is the name */
     size_t index;                  /* in the table */
@@ -13,6 +15,7 @@ struct path {
     /* Open connections that take permessage-deflate, of all workers: while there is one, what is
      * appended is deflated too. Any thread, relaxed. */
     _Atomic uint32_t deflate_clients;
+    _Atomic uint64_t clients; /* open connections of all workers. Any thread, relaxed */
     /* Called on the broker thread after an append; the gateway sets it before anything is appended.
      */
     void (*wake)(void *ctx, struct path *p);
@@ -22,6 +25,13 @@ struct path {
 };
 
 struct path_table;
+
+/* It has as many clients as it may have. Somebody else may come or go at any time. */
+static inline bool path_is_full(const struct path *p)
+{
+    return p->cfg->max_connections != 0 &&
+           atomic_load_explicit(&p->clients, memory_order_relaxed) >= p->cfg->max_connections;
+}
 
 /* 0, -ENOMEM, -EINVAL (a template that path_template_check() refuses, or one twice). */
 MUST_CHECK int path_table_new(const struct config *cfg, struct path_table **ret);

@@ -3,6 +3,8 @@
 
 #include <sys/resource.h>
 
+#define SECOND_US 1000000u
+
 uint64_t caps_raise_files(void)
 {
     struct rlimit files;
@@ -55,4 +57,29 @@ bool rate_ok(struct rate *r, uint64_t now_ms, uint32_t window_ms, uint64_t max, 
     }
     r->count = r->count > UINT32_MAX - n ? UINT32_MAX : r->count + n;
     return max == 0 || r->count <= max;
+}
+
+/* Each one puts the time off by its share of a second: it is never more than a second ahead. */
+bool caps_rate_next(uint64_t *full_at_us, uint64_t now_us, uint64_t per_second)
+{
+    if (per_second == 0)
+        return true;
+    uint64_t from = *full_at_us > now_us ? *full_at_us : now_us;
+    uint64_t next = from + SECOND_US / per_second;
+    if (next > now_us + SECOND_US)
+        return false;
+    *full_at_us = next;
+    return true;
+}
+
+bool caps_rate(_Atomic uint64_t *full_at_us, uint64_t now_us, uint64_t per_second)
+{
+    uint64_t old = atomic_load_explicit(full_at_us, memory_order_relaxed), next;
+    do {
+        next = old;
+        if (!caps_rate_next(&next, now_us, per_second))
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(full_at_us, &old, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
 }

@@ -36,4 +36,10 @@ struct rate {
  * limit. */
 bool rate_ok(struct rate *r, uint64_t now_ms, uint32_t window_ms, uint64_t max, unsigned n);
 
+/* So many a second, of which a second's worth may come at once; 0 is any. The cell says when all
+ * of them may come at once again, in monotonic microseconds; 0 at first. True: one more has been
+ * counted. */
+bool caps_rate(_Atomic uint64_t *full_at_us, uint64_t now_us, uint64_t per_second);
+bool caps_rate_next(uint64_t *full_at_us, uint64_t now_us, uint64_t per_second); /* under a lock */
+
 #endif

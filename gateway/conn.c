@@ -1,5 +1,6 @@
 /* conn.c - see conn.h. In the order things happen:
- *   conn_accept > on_alloc > on_read > request_received | session_received | grpc_received ...
+ *   conn_accept (conn_accept.c) > on_alloc > on_read > request_received | session_received |
+ *   grpc_received ...
  *   conn_linger > conn_close > on_closed > free */
 #include "conn.h"
 
@@ -23,8 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HALF_OPEN_GRACE_MS 1000
-#define ANSWER_RETRY_MS    500
+#define ANSWER_RETRY_MS 500
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
@@ -38,6 +38,10 @@ static const struct {
     unsigned next;
     size_t limit[LISTENER_N];
 } STATES[CONN_N_STATES] = {
+    [CONN_PROXY] = {"proxy",
+                    TO(CONN_TLS) | TO(CONN_REQUEST) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
+                    {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms),
+                     CFG(management.header_timeout_ms), CFG(management.header_timeout_ms)}},
     [CONN_TLS] = {"tls",
                   TO(CONN_REQUEST) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
                   {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms),
@@ -99,7 +103,7 @@ static bool answer_under_way(const struct conn *c)
     return c->rest != NULL || (ioctl(c->fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0);
 }
 
-static void arm(struct conn *c)
+void conn_arm(struct conn *c)
 {
     uint64_t due = UINT64_MAX;
     size_t limit = STATES[c->state].limit[c->role];
@@ -119,7 +123,8 @@ static void arm(struct conn *c)
 void conn_set_state(struct conn *c, enum conn_state next) /* the only writer of c->state */
 {
     ASSERT(STATES[c->state].next & TO(next));
-    bool goes_on = c->state == CONN_TLS && next == CONN_REQUEST; /* one time and count for both */
+    /* one time and count for all three */
+    bool goes_on = c->state < CONN_REQUEST && next <= CONN_REQUEST;
     conn_log_state(c, next);
     if (c->half_open && !goes_on) {
         c->half_open = false;
@@ -129,7 +134,7 @@ void conn_set_state(struct conn *c, enum conn_state next) /* the only writer of 
     c->state = (uint8_t) next;
     if (!goes_on)
         c->since_ms = now_of(c);
-    arm(c);
+    conn_arm(c);
 }
 
 void conn_due(struct conn *c, uint64_t due_ms)
@@ -145,31 +150,30 @@ void conn_on_deadline(struct wheel_entry *entry)
     case CONN_OPEN:
         session_on_deadline(c, now_of(c));
         if (c->state == CONN_OPEN)
-            arm(c);
+            conn_arm(c);
         break;
     case CONN_SERVING:
         grpc_on_deadline(c, now_of(c));
         if (c->state == CONN_SERVING)
-            arm(c);
+            conn_arm(c);
         break;
     case CONN_CLOSING:
         if (answer_under_way(c)) {
             c->close_ms = now_of(c) + ANSWER_RETRY_MS;
-            arm(c);
+            conn_arm(c);
             break;
         }
         conn_reset(c, END_NONE);
         break;
+    case CONN_PROXY:
     case CONN_TLS:
-        conn_log_refusal(c, REFUSE_TLS_SLOW);
+        conn_log_refusal(c, c->state == CONN_TLS ? REFUSE_TLS_SLOW : REFUSE_PROXY_SLOW);
         conn_reset(c, END_REFUSED);
         break;
     default:
         request_timeout(c);
     }
 }
-
-/* --- accept --- */
 
 uint64_t conn_silent_ms(const struct conn *c)
 {
@@ -178,115 +182,6 @@ uint64_t conn_silent_ms(const struct conn *c)
     if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return UINT64_MAX;
     return info.tcpi_last_ack_recv;
-}
-
-static struct conn *conn_new(struct worker *w, enum metrics_listener role)
-{
-    struct conn *c = xcalloc(1, sizeof(*c));
-    c->worker = w;
-    c->role = (uint8_t) role;
-    c->transport = &TRANSPORT_TCP;
-    c->state = w->tls[role] == NULL ? CONN_REQUEST : CONN_TLS;
-    c->since_ms = uv_now(&w->loop);
-    conn_draw_id(c);
-    list_init(&c->in_state);
-    wheel_entry_init(&c->timer);
-    int r = uv_tcp_init(&w->loop, &c->tcp);
-    ASSERT(r == 0); /* makes no socket yet, so nothing can fail */
-    c->tcp.data = c;
-    c->slot = worker_slot(w, c);
-    w->n_conns++;
-    list_push(&w->by_state[c->state], &c->in_state);
-    return c;
-}
-
-static int open_socket(struct conn *c, int fd)
-{
-    int r = uv_tcp_open(&c->tcp, fd);
-    if (r < 0) {
-        (void) close(fd);
-        return r;
-    }
-    c->fd = fd;
-    conn_learn_peer(c);
-    const struct config *cfg = c->worker->shared->cfg;
-    int on = 1, size = (int) cfg->gateway.send_buffer_bytes;
-    if (cfg->gateway.ping_interval_ms == 0) /* else nothing would ever find a peer that is gone */
-        (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only slower without */
-    if (size > 0 && c->role == LISTENER_GATEWAY)
-        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    return uv_read_start((uv_stream_t *) &c->tcp, on_alloc, on_read);
-}
-
-/* Who has waited longest without a request on the listener of `newest`, which is there itself. */
-static struct conn *oldest_half_open(struct conn *newest)
-{
-    static const enum conn_state HALF_OPEN[] = {CONN_TLS, CONN_REQUEST};
-    struct conn *oldest = newest;
-    for (size_t i = 0; i < ARRAY_LEN(HALF_OPEN); i++) {
-        LIST_FOREACH (it, &newest->worker->by_state[HALF_OPEN[i]]) {
-            struct conn *c = LIST_ENTRY(it, struct conn, in_state);
-            if (c->role != newest->role)
-                continue;
-            if (c->since_ms < oldest->since_ms || oldest == newest)
-                oldest = c;
-            break;
-        }
-    }
-    return oldest;
-}
-
-static void evict(struct conn *c)
-{
-    conn_log_refusal(c, REFUSE_HALF_OPEN_CAP);
-    conn_reset(c, END_REFUSED);
-}
-
-/* At the cap, who came and said nothing gives way to `c`. */
-static bool make_room(struct conn *c)
-{
-    struct conn *oldest = oldest_half_open(c);
-    if (oldest == c || now_of(c) - oldest->since_ms < HALF_OPEN_GRACE_MS)
-        return false;
-    evict(oldest);
-    return true;
-}
-
-/* An answer would cost a handshake. */
-static void refuse_at_accept(struct conn *c)
-{
-    if (c->state == CONN_TLS) {
-        conn_log_refusal(c, REFUSE_CONN_CAP);
-        conn_reset(c, END_REFUSED);
-    } else {
-        request_refuse(c, REFUSE_CONN_CAP, NULL);
-    }
-}
-
-void conn_accept(struct worker *w, enum metrics_listener role, int fd)
-{
-    CRASH_POINT("conn.accept");
-    struct conn *c = conn_new(w, role);
-    struct caps *caps = caps_of(c);
-    bool room = caps_enter(&caps->connections, caps->max_connections, 1);
-    c->half_open = true;
-    bool half_room = caps_enter(&caps->half_open, caps->max_half_open, 1);
-    int r = open_socket(c, fd);
-    if (r < 0) {
-        conn_close(c, END_LOST);
-        return;
-    }
-    metrics_add(&w->metrics, M_CONNECTIONS_ACCEPTED, 1);
-    arm(c);
-    if (!room && !make_room(c)) {
-        refuse_at_accept(c);
-        return;
-    }
-    if (!half_room)
-        evict(oldest_half_open(c));
-    if (c->state == CONN_TLS && transport_tls_open(c, w->tls[role], role == LISTENER_GRPC) < 0)
-        conn_reset(c, END_LOST);
 }
 
 /* --- reading --- */
@@ -320,8 +215,10 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         on_end_of_input(c, nread);
         return;
     }
-    if (nread > 0 && c->state != CONN_CLOSING) /* 0 is "try again"; what a closing connection still
-                                                  gets is thrown away */
+    if (nread > 0 && c->state == CONN_PROXY)
+        conn_read_proxy(c, slice_of(buf->base, (size_t) nread));
+    else if (nread > 0 && c->state != CONN_CLOSING) /* 0 is "try again"; what a closing connection
+                                                  still gets is thrown away */
         c->transport->received(c, slice_of(buf->base, (size_t) nread));
 }
 
@@ -347,12 +244,17 @@ void conn_pause(struct conn *c)
     c->paused = true;
 }
 
+int conn_start_reading(struct conn *c)
+{
+    return uv_read_start((uv_stream_t *) &c->tcp, on_alloc, on_read);
+}
+
 void conn_resume(struct conn *c)
 {
     if (!c->paused || c->state == CONN_CLOSED)
         return;
     c->paused = false;
-    if (uv_read_start((uv_stream_t *) &c->tcp, on_alloc, on_read) < 0)
+    if (conn_start_reading(c) < 0)
         conn_close(c, END_LOST);
 }
 
@@ -530,6 +432,8 @@ void conn_close(struct conn *c, enum conn_end end)
     drop_service(c);
     conn_set_state(c, CONN_CLOSED);
     caps_leave(&caps_of(c)->connections, 1);
+    door_leave(&c->worker->shared->doors[c->role], c->address, clock_mono_us());
+    c->address = NULL;
     uv_close((uv_handle_t *) &c->tcp, on_closed);
 }
 
@@ -555,6 +459,7 @@ static void on_closed(uv_handle_t *handle)
         buf_fini(c->unread);
     free(c->unread);
     free(c->user_agent);
+    free(c->hop);
     transport_tls_free(c->tls);
     free(c);
     worker_conn_gone(w);

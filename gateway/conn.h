@@ -1,9 +1,9 @@
 /* conn.h - the life of a connection: states and their limits, what it holds, how it is closed.
  *
- *   accepted > [TLS >] REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks, management
- * (request.c) > [HANDLING >] OPEN                            WebSocket (session.c); it is handled
- * while history is asked where to go on (resume.c) > SERVING gRPC (grpc.c) > CLOSING (lingering:
- * our last bytes leave) > CLOSED
+ *   accepted > [PROXY >] [TLS >] REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks,
+ * management (request.c) > [HANDLING >] OPEN                            WebSocket (session.c); it
+ * is handled while history is asked where to go on (resume.c) > SERVING gRPC (grpc.c) > CLOSING
+ * (lingering: our last bytes leave) > CLOSED
  *
  * A connection belongs to one worker and never leaves its thread. What only some connections need
  * (a parser, a request, a half-received message, bytes that wait) hangs on pointers that are NULL
@@ -24,6 +24,7 @@
 #include <uv.h>
 
 struct worker;
+struct address_count;
 struct group;
 struct exchange;
 struct rest_call;
@@ -32,6 +33,7 @@ struct resume;
 struct replay;
 
 enum conn_state {
+    CONN_PROXY,
     CONN_TLS,
     CONN_REQUEST,
     CONN_BODY,
@@ -69,6 +71,12 @@ struct out {
 
 #define CONN_USER_AGENT_MAX 256
 
+/* A proxy that says in each request whose it is. */
+struct hop {
+    struct in6_addr address;
+    uint16_t port;
+};
+
 struct conn {
     uv_tcp_t tcp;
     int fd;
@@ -80,33 +88,35 @@ struct conn {
     struct wheel_entry timer;
     uint64_t since_ms;           /* in this state; loop time */
     uint64_t nonce_hi, nonce_lo; /* of the connection id; see conn_id() */
-    struct in6_addr peer;        /* IPv4 as ::ffff:a.b.c.d */
-    uint16_t peer_port;
-    uint8_t state;      /* enum conn_state; written by conn_set_state() only */
-    uint8_t end;        /* enum conn_end */
-    uint8_t role;       /* enum metrics_listener: where it came in */
-    uint8_t why;        /* enum refuse, with END_REFUSED */
-    bool half_open : 1; /* counted in caps.half_open */
-    bool paused : 1;    /* not reading */
-    bool finish : 1;    /* transport->finish() when everything has left */
-    bool was_open : 1;  /* has been a WebSocket */
-    bool draining : 1;  /* drain_ms is set */
+    struct in6_addr peer;        /* IPv4 as ::ffff:a.b.c.d; of the client, as far as is known */
+    uint16_t peer_port;          /* 0: a proxy did not tell */
+    uint8_t state;               /* enum conn_state; written by conn_set_state() only */
+    uint8_t end;                 /* enum conn_end */
+    uint8_t role;                /* enum metrics_listener: where it came in */
+    uint8_t why;                 /* enum refuse, with END_REFUSED */
+    bool half_open : 1;          /* counted in caps.half_open */
+    bool paused : 1;             /* not reading */
+    bool finish : 1;             /* transport->finish() when everything has left */
+    bool was_open : 1;           /* has been a WebSocket */
+    bool draining : 1;           /* drain_ms is set */
     bool awaiting_pong : 1;
     bool peer_done : 1;    /* has sent its FIN */
     bool v1 : 1;           /* speaks subprotocol regcast.v1: gets the messages of notice.h */
     bool deflate : 1;      /* has negotiated permessage-deflate */
     bool small_window : 1; /* and keeps to a window of DEFLATE_CLIENT_BITS; else 15 bits */
 
-    struct http *http;           /* until the upgrade */
-    struct exchange *exchange;   /* the webhook request in progress */
-    struct rest_call *rest_call; /* the management request in progress */
-    struct grpc_session *grpc;   /* the calls on it */
-    struct resume *resume;       /* its place in the history is being looked for */
-    struct replay *replay;       /* it is sent messages from the store */
-    struct out *out;             /* while bytes wait */
-    struct rest *rest;           /* while libuv holds the rest of a cut write */
-    struct buf *unread;          /* received while a request is being answered */
-    uint64_t close_ms;           /* CLOSING: when the peer's time is over; loop time */
+    struct hop *hop;               /* whose X-Forwarded-For is believed; NULL: nobody's */
+    struct address_count *address; /* counted for its address; NULL: it is not */
+    struct http *http;             /* until the upgrade */
+    struct exchange *exchange;     /* the webhook request in progress */
+    struct rest_call *rest_call;   /* the management request in progress */
+    struct grpc_session *grpc;     /* the calls on it */
+    struct resume *resume;         /* its place in the history is being looked for */
+    struct replay *replay;         /* it is sent messages from the store */
+    struct out *out;               /* while bytes wait */
+    struct rest *rest;             /* while libuv holds the rest of a cut write */
+    struct buf *unread;            /* received while a request is being answered */
+    uint64_t close_ms;             /* CLOSING: when the peer's time is over; loop time */
 
     /* an open WebSocket (session.c) */
     struct ws *ws; /* a half-received message */
@@ -123,6 +133,10 @@ struct conn {
 
 /* The accepted socket, which is the connection's from here on, becomes one or is refused (caps). */
 void conn_accept(struct worker *w, enum metrics_listener role, int fd);
+/* What has come from a proxy in state PROXY. */
+void conn_read_proxy(struct conn *c, struct slice in);
+MUST_CHECK int conn_start_reading(struct conn *c); /* what libuv says of it */
+void conn_arm(struct conn *c);                     /* sets its timer for the state it is in */
 
 void conn_set_state(struct conn *c, enum conn_state next);
 const char *conn_state_name(enum conn_state s);
@@ -133,7 +147,10 @@ void conn_id(const struct conn *c, char ret[ID_SIZE]);
 struct conn *conn_find(struct worker *w, struct slice id);
 bool conn_id_worker(struct slice id, unsigned *ret); /* the index in it; false: it is no id */
 void conn_draw_id(struct conn *c);                   /* its random part, when it is made */
-void conn_learn_peer(struct conn *c);                /* from its socket, once it is open */
+/* Of an accepted socket; all zero when it is gone already. */
+void conn_socket_peer(int fd, struct in6_addr *ret, uint16_t *ret_port);
+/* From the values of X-Forwarded-For in a request that has come, for a connection with a hop. */
+void conn_learn_forwarded(struct conn *c, const struct slice *values, size_t n);
 void conn_learn_agent(struct conn *c, struct slice user_agent); /* a header; what fits of it */
 
 /* Sends bytes of our own: at once when nothing is queued, else after it. What does not fit waits in
@@ -178,7 +195,11 @@ void conn_log_closed(const struct conn *c); /* one that was a WebSocket */
  * else is known. */
 void conn_log_refusal(struct conn *c, enum refuse why);
 void conn_log_refusal_because(struct conn *c, enum refuse why, const char *detail);
+/* The same for a socket that never became one. */
+void conn_log_refused(struct worker *w, enum metrics_listener role, enum refuse why,
+                      const struct in6_addr *peer, uint16_t port);
 void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8]); /* "127.0.0.1:5000" */
+void conn_name_of(const struct in6_addr *peer, uint16_t port, char ret[INET6_ADDRSTRLEN + 8]);
 
 /* Something of it is due at that loop time: looks then, if not before. */
 void conn_due(struct conn *c, uint64_t due_ms);

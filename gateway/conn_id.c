@@ -2,12 +2,14 @@
 #include "conn.h"
 
 #include "digits.h"
+#include "forwarded.h"
 #include "mem.h"
 #include "utf8.h"
 #include "worker.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #define ID_PREFIX   "d20"
 #define SLOT_BITS   24
@@ -51,16 +53,21 @@ static void v4_name(const uint8_t at[4], uint16_t port, char *ret)
     *ret = '\0';
 }
 
-void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8])
+void conn_name_of(const struct in6_addr *peer, uint16_t port, char ret[INET6_ADDRSTRLEN + 8])
 {
     char text[INET6_ADDRSTRLEN];
-    if (IN6_IS_ADDR_V4MAPPED(&c->peer)) {
-        v4_name(&c->peer.s6_addr[12], c->peer_port, ret);
+    if (IN6_IS_ADDR_V4MAPPED(peer)) {
+        v4_name(&peer->s6_addr[12], port, ret);
         return;
     }
-    if (inet_ntop(AF_INET6, &c->peer, text, sizeof(text)) == NULL)
+    if (inet_ntop(AF_INET6, peer, text, sizeof(text)) == NULL)
         text[0] = '\0';
-    (void) snprintf(ret, INET6_ADDRSTRLEN + 8, "[%s]:%u", text, c->peer_port);
+    (void) snprintf(ret, INET6_ADDRSTRLEN + 8, "[%s]:%u", text, port);
+}
+
+void conn_peer_name(const struct conn *c, char ret[INET6_ADDRSTRLEN + 8])
+{
+    conn_name_of(&c->peer, c->peer_port, ret);
 }
 
 bool conn_id_worker(struct slice id, unsigned *ret)
@@ -82,20 +89,32 @@ void conn_learn_agent(struct conn *c, struct slice user_agent)
         c->user_agent = xslicedup(kept);
 }
 
-void conn_learn_peer(struct conn *c)
+void conn_socket_peer(int fd, struct in6_addr *ret, uint16_t *ret_port)
 {
-    struct sockaddr_storage at;
-    int len = sizeof(at);
-    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *) &at, &len) < 0)
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at = {0};
+    socklen_t len = sizeof(at);
+    *ret = (struct in6_addr){0};
+    *ret_port = 0;
+    if (getpeername(fd, &at.any, &len) < 0)
         return; /* already gone: reading will tell */
-    if (at.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) &at;
-        c->peer = in6->sin6_addr;
-        c->peer_port = ntohs(in6->sin6_port);
+    if (at.any.sa_family == AF_INET6) {
+        *ret = at.v6.sin6_addr;
+        *ret_port = ntohs(at.v6.sin6_port);
     } else {
-        const struct sockaddr_in *in = (const struct sockaddr_in *) &at;
-        c->peer.s6_addr[10] = c->peer.s6_addr[11] = 0xff;
-        memcpy(&c->peer.s6_addr[12], &in->sin_addr, 4);
-        c->peer_port = ntohs(in->sin_port);
+        ret->s6_addr[10] = ret->s6_addr[11] = 0xff;
+        memcpy(&ret->s6_addr[12], &at.v4.sin_addr, 4);
+        *ret_port = ntohs(at.v4.sin_port);
     }
+}
+
+void conn_learn_forwarded(struct conn *c, const struct slice *values, size_t n)
+{
+    const struct networks *trusted = &c->worker->shared->doors[c->role].trusted;
+    c->peer = forwarded_client(values, n, trusted, c->hop->address);
+    bool same = memcmp(&c->peer, &c->hop->address, sizeof(c->peer)) == 0;
+    c->peer_port = same ? c->hop->port : 0;
 }

@@ -47,31 +47,57 @@ void conn_log_refusal(struct conn *c, enum refuse why)
     conn_log_refusal_because(c, why, NULL);
 }
 
-void conn_log_refusal_because(struct conn *c, enum refuse why, const char *detail)
+/* What a line about a refusal says of who was refused. */
+struct refused {
+    struct worker *worker;
+    enum metrics_listener role;
+    const char *detail, *peer, *id; /* detail, id: or NULL */
+};
+
+static void log_refusal(const struct refused *who, enum refuse why)
 {
-    struct worker *w = c->worker;
-    c->why = (uint8_t) why;
-    metrics_refuse(&w->metrics, c->role, why);
+    struct worker *w = who->worker;
     uint64_t suppressed;
+    metrics_refuse(&w->metrics, who->role, why);
     if (!caps_log(&w->shared->refusals[why], clock_mono_ms(), LOG_REFUSALS_PER_SECOND,
                   &suppressed)) {
         metrics_add(&w->metrics, M_LOG_DROPPED, 1);
         return;
     }
-    char id[ID_SIZE], peer[INET6_ADDRSTRLEN + 8];
-    conn_id(c, id);
-    conn_peer_name(c, peer);
     struct log_line l;
     log_open(&l, LOG_WARN, "conn", "reject");
-    log_str(&l, "listener", LISTENERS[c->role]);
+    log_str(&l, "listener", LISTENERS[who->role]);
     log_str(&l, "reason", refuse_info(why)->name);
     log_str(&l, "stage", refuse_info(why)->stage);
     log_u64(&l, "answer", refuse_info(why)->answer);
-    if (detail != NULL)
-        log_str(&l, "detail", detail);
-    log_str(&l, "peer", peer);
-    log_str(&l, "conn", id);
+    if (who->detail != NULL)
+        log_str(&l, "detail", who->detail);
+    log_str(&l, "peer", who->peer);
+    if (who->id != NULL)
+        log_str(&l, "conn", who->id);
     if (suppressed > 0)
         log_u64(&l, "suppressed", suppressed);
     log_close(&l);
+}
+
+void conn_log_refusal_because(struct conn *c, enum refuse why, const char *detail)
+{
+    char id[ID_SIZE], peer[INET6_ADDRSTRLEN + 8];
+    c->why = (uint8_t) why;
+    conn_id(c, id);
+    conn_peer_name(c, peer);
+    log_refusal(&(struct refused){.worker = c->worker,
+                                  .role = (enum metrics_listener) c->role,
+                                  .detail = detail,
+                                  .peer = peer,
+                                  .id = id},
+                why);
+}
+
+void conn_log_refused(struct worker *w, enum metrics_listener role, enum refuse why,
+                      const struct in6_addr *peer, uint16_t port)
+{
+    char name[INET6_ADDRSTRLEN + 8];
+    conn_name_of(peer, port, name);
+    log_refusal(&(struct refused){.worker = w, .role = role, .peer = name}, why);
 }

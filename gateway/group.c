@@ -49,9 +49,14 @@ static int grow(struct group *g)
 
 int group_join(struct group *g, struct conn *c, uint64_t position)
 {
+    uint64_t most = g->path->cfg->max_connections;
     int r = grow(g);
     if (r < 0)
         return r;
+    if (!caps_enter(&g->path->clients, most == 0 ? UINT64_MAX : most, 1)) {
+        caps_leave(&g->path->clients, 1);
+        return -EBUSY;
+    }
     /* Before the tail is read: either the broker, which adds 0 to this after it appended, sees the
      * member and wakes us, or we come after it and see its tail. */
     atomic_fetch_add_explicit(&g->present, 1, memory_order_acq_rel);
@@ -81,6 +86,7 @@ void group_leave(struct group *g, struct conn *c)
         g->again = true; /* it may have moved to where this pass has already been */
     }
     g->n--;
+    caps_leave(&g->path->clients, 1);
     atomic_fetch_sub_explicit(&g->present, 1, memory_order_relaxed);
     if (g->at > g->n)
         g->at = g->n;

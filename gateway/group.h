@@ -50,7 +50,8 @@ void group_free(struct group *g); /* no members; NULL is fine */
 
 #define GROUP_TAIL UINT64_MAX
 /* Adds the connection with its cursor at `position`, at most at the tail; conn->deflate is known by
- * now. -ENOMEM. Who is behind the tail needs a fanout_start(). */
+ * now. -ENOMEM, or -EBUSY: the path has all the clients that it may have. Who is behind the tail
+ * needs a fanout_start(). */
 MUST_CHECK int group_join(struct group *g, struct conn *c, uint64_t position);
 void group_leave(struct group *g, struct conn *c);
 

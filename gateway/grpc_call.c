@@ -262,6 +262,9 @@ static struct grpc_stream *stream_new(struct grpc_session *g, struct h2_stream *
     call->session = g;
     call->stream = s;
     call->state = st;
+    struct slice forwarded[H2_MAX_FIELDS];
+    if (g->c->hop != NULL)
+        conn_learn_forwarded(g->c, forwarded, h2_headers(head, "x-forwarded-for", forwarded));
     caller_init(&call->who, g->c, h2_header(head, "x-request-id"));
     buf_init(&st->held, H2_STREAM_WINDOW);
     st->due_ms = UINT64_MAX;

@@ -38,6 +38,8 @@ struct h2_head {
 };
 /* The value of the first field of that name; empty (data NULL) when there is none. */
 struct slice h2_header(const struct h2_head *head, const char *name);
+/* All values of that name in their order; how many. */
+size_t h2_headers(const struct h2_head *head, const char *name, struct slice ret[H2_MAX_FIELDS]);
 
 struct h2_stream {
     int32_t id;

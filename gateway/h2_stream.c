@@ -122,6 +122,15 @@ struct slice h2_header(const struct h2_head *head, const char *name)
     return (struct slice){0};
 }
 
+size_t h2_headers(const struct h2_head *head, const char *name, struct slice ret[H2_MAX_FIELDS])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < head->n_fields; i++)
+        if (slice_eq_str(head->fields[i].name, name))
+            ret[n++] = head->fields[i].value;
+    return n;
+}
+
 static void on_request(struct h2 *h, struct stream *s, bool end)
 {
     struct h2_head head;

@@ -37,8 +37,6 @@ static const struct {
     {505, "HTTP Version Not Supported"},
 };
 
-#define RETRY_AFTER "Retry-After: 5\r\n"
-
 const char *http_reason(unsigned status)
 {
     for (size_t i = 0; i < ARRAY_LEN(REASONS); i++) {
@@ -95,7 +93,7 @@ int http_response(struct buf *out, unsigned status, const char *extra, struct sl
                            head_only);
 }
 
-int http_refuse(struct buf *out, enum refuse why, const char *allow)
+int http_refuse(struct buf *out, enum refuse why, const char *allow, unsigned retry_after_s)
 {
     const struct refuse_info *info = refuse_info(why);
     ASSERT(info->answer < 1000); /* a close code is not for HTTP */
@@ -108,8 +106,8 @@ int http_refuse(struct buf *out, enum refuse why, const char *allow)
         (void) snprintf(extra, sizeof(extra),
                         "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
         connection = "Connection: Upgrade, close\r\n";
-    } else if (info->answer == 503) {
-        (void) snprintf(extra, sizeof(extra), RETRY_AFTER);
+    } else if (info->answer == 429 || info->answer == 503) {
+        (void) snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", retry_after_s);
     } else if (info->answer == 405 && allow != NULL) {
         (void) snprintf(extra, sizeof(extra), "Allow: %s\r\n", allow);
     }

@@ -258,6 +258,7 @@ static void on_front_stopped(struct worker *w)
     uv_close((uv_handle_t *) &d->term, NULL);
     uv_close((uv_handle_t *) &d->interrupt, NULL);
     manage_unwatch(d->shared.manage);
+    shed_unwatch(&d->shared.shed);
     uv_close((uv_handle_t *) &d->settle, NULL);
     uv_close((uv_handle_t *) &d->end, NULL);
     pulse_close(&d->pulse);
@@ -408,6 +409,7 @@ static int begin(struct daemon *d)
 {
     const struct config *cfg = d->shared.cfg;
     set_caps(&d->shared, cfg);
+    doors_init(d->shared.doors, cfg);
     int bound = addresses_bind(cfg, &d->addresses);
     int r = privileges_drop(cfg);
     if (r == 0)
@@ -428,6 +430,8 @@ static int wire(struct daemon *d, const struct options *options)
         r = watch_signals(d);
     if (r == 0)
         r = manage_watch(d->shared.manage, &d->front.loop, options->config);
+    if (r == 0)
+        r = shed_watch(&d->shared.shed, &d->shared, &d->front.loop);
     if (r == 0)
         r = pipeline_start(d->pipeline, &d->front.loop, on_failed, d);
     if (r == 0)
@@ -468,6 +472,7 @@ static void unwire(struct daemon *d)
     worker_fini(&d->front);
     for (size_t i = 0; i < LISTENER_N; i++)
         tls_tickets_free(s->tickets[i]);
+    doors_fini(s->doors);
     path_table_free(s->paths);
     pulse_free(&d->pulse);
     supervisor_fini(&d->supervisor);

@@ -3,6 +3,7 @@
  *                    > on_head > on_upgrade > resume_open */
 #include "request.h"
 
+#include "clock.h"
 #include "crash.h"
 #include "mem.h"
 #include "notice.h"
@@ -17,6 +18,8 @@
 
 #include <stdlib.h>
 
+#define RETRY_S      5    /* who is refused shall come back after as many seconds, */
+#define RETRY_MORE_S 26   /* and up to so many more, so that a crowd does not come back as one */
 #define LINGER_MS    1000 /* for the peer to read our last answer */
 #define EARLY_MAX    4096 /* bytes a client may send after its handshake before it has our 101 */
 #define UNREAD_MAX   (WORKER_READ_BYTES * 2)
@@ -79,7 +82,7 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
     }
     struct buf out;
     buf_init(&out, REQUEST_ANSWER_MAX);
-    if (http_refuse(&out, why, allow) == 0)
+    if (http_refuse(&out, why, allow, RETRY_S + (unsigned) (worker_random(w) % RETRY_MORE_S)) == 0)
         conn_send(c, buf_slice(&out));
     buf_fini(&out);
     metrics_answer(&w->metrics, c->role, status);
@@ -154,6 +157,10 @@ static void on_events_head(struct conn *c, struct slice param, size_t early)
     }
     struct ingest_request req = ingest_request_of(c, ex->registry, NULL, (struct slice){0});
     struct ingest_answer refused;
+    if (shed_level(&c->worker->shared->shed) >= MEMORY_NO_WEBHOOKS) {
+        request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
     enum refuse why = ingest_check(c->worker->shared->ingest, &req, &refused);
     if (why != REFUSE_NONE) {
         answer_ingest(c, &refused);
@@ -273,6 +280,8 @@ static void on_upgrade(struct conn *c, size_t early)
     int r = why == REFUSE_NONE ? path_match(w->shared->paths, head->path, &path) : 0;
     if (r < 0)
         why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
+    else if (why == REFUSE_NONE && path_is_full(path))
+        why = REFUSE_PATH_CAP;
     if (why == REFUSE_NONE)
         why = upgrade_check(head, &cfg->gateway.allowed_origins, PROTOCOLS,
                             cfg->gateway.deflate != 0, &up);
@@ -305,9 +314,29 @@ static void on_done(struct conn *c)
         on_operations(c, route_find(LISTENER_WEBHOOKS, head).handler);
 }
 
+/* Whose request it is that a trusted proxy passes on; REFUSE_NONE: it may go on. */
+static enum refuse learn_client(struct conn *c, const struct http_head *head)
+{
+    struct slice values[HTTP_MAX_HEADERS];
+    struct door *door = &c->worker->shared->doors[c->role];
+    size_t n = 0;
+    for (size_t i = 0; i < head->n_headers; i++)
+        if (slice_eq_nocase(head->headers[i].name, SLICE_LIT("x-forwarded-for")))
+            values[n++] = head->headers[i].value;
+    conn_learn_forwarded(c, values, n);
+    if (c->role != LISTENER_GATEWAY) /* a connection of theirs has requests of many clients */
+        return door_allows(door, &c->peer) ? REFUSE_NONE : REFUSE_SOURCE;
+    return door_enter(door, &c->peer, clock_mono_us(), &c->address);
+}
+
 static void on_head(struct conn *c, size_t early)
 {
     const struct http_head *head = http_get_head(c->http);
+    enum refuse why = c->hop == NULL ? REFUSE_NONE : learn_client(c, head);
+    if (why != REFUSE_NONE) {
+        request_refuse(c, why, NULL);
+        return;
+    }
     if (c->role == LISTENER_GATEWAY) {
         on_upgrade(c, early);
         return;

@@ -229,6 +229,14 @@ static int print_process(struct shared *s, struct buf *out)
         r = number(out, "regcast_webhook_inflight_bytes", "gauge",
                    "Webhook body bytes held in memory.",
                    load(&s->caps[LISTENER_WEBHOOKS].inflight_bytes));
+    if (r == 0 && s->cfg->max_memory > 0)
+        r = number(out, "regcast_memory_bytes", "gauge", "Memory, as it counts for max_memory.",
+                   load(&s->shed.used));
+    if (r == 0 && s->cfg->max_memory > 0)
+        r = number(out, "regcast_memory_level", "gauge",
+                   "What is given up for max_memory: 0 nothing, 1 new clients, 2 replays, 3 slow "
+                   "clients, 4 webhooks.",
+                   (uint64_t) shed_level(&s->shed));
     if (r == 0)
         r = number(out, "regcast_grpc_inflight_bytes", "gauge",
                    "Bytes of gRPC requests held in memory.",

@@ -7,6 +7,7 @@
 #include "frame.h"
 #include "log.h"
 #include "notice.h"
+#include "request.h"
 #include "worker.h"
 
 #define CONTROL_WINDOW_MS 3000 /* a burst is fine, a stream is not (security list FR-15) */
@@ -178,10 +179,13 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
 {
     const struct config *cfg = cfg_of(c);
     uint64_t now = now_of(c);
-    if (group_join(g, c, position) < 0) {
+    int r = group_join(g, c, position);
+    if (r == -EBUSY)
+        request_refuse(c, REFUSE_PATH_CAP, NULL);
+    else if (r < 0)
         conn_close(c, END_LOST);
+    if (r < 0)
         return;
-    }
     conn_send(c, answer);
     if (c->state >= CONN_CLOSING)
         return;
@@ -197,12 +201,13 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
     conn_set_state(c, CONN_OPEN);
 }
 
-/* A client that was stuck while it caught up keeps a segment of history from the others: it has
- * just the time to read why it has to go. */
+/* A client that was stuck while it caught up keeps a segment of history from the others, and one
+ * that has to go for want of memory keeps some: it has just the time to read why. */
 static uint64_t linger_ms(const struct conn *c, enum conn_end end)
 {
     uint64_t ms = cfg_of(c)->gateway.close_timeout_ms;
-    return end == END_SLOW && catching_up(c) ? least(ms, STUCK_LINGER_MS) : ms;
+    bool stuck = (end == END_SLOW && catching_up(c)) || c->why == REFUSE_SHED;
+    return stuck ? least(ms, STUCK_LINGER_MS) : ms;
 }
 
 void session_close(struct conn *c, enum conn_end end, uint16_t code, const char *reason)

@@ -131,6 +131,9 @@ static void drain_connections(struct worker *w, uint64_t now)
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_KEEPALIVE]) {
         conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);
     }
+    LIST_FOREACH_SAFE (it, &w->by_state[CONN_PROXY]) {
+        conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);
+    }
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_TLS]) {
         conn_close(LIST_ENTRY(it, struct conn, in_state), END_DRAIN);
     }
@@ -163,6 +166,14 @@ static void on_drain(struct mail *m)
 void worker_drain(struct worker *w)
 {
     mailbox_post(&w->mailbox, &w->drain_mail);
+}
+
+static void on_shed(struct mail *m)
+{
+    struct worker *w = LIST_ENTRY(m, struct worker, shed_mail);
+    atomic_store_explicit(&w->shedding, false, memory_order_release);
+    if (!w->draining)
+        shed_connections(w);
 }
 
 /* --- init and fini --- */
@@ -266,6 +277,7 @@ int worker_init(struct worker *w, struct shared *s, unsigned index,
     w->index = index;
     w->is_front = index >= s->n_workers;
     w->drain_mail.run = on_drain;
+    w->shed_mail.run = on_shed;
     list_init(&w->active);
     list_init(&w->replaying);
     for (size_t i = 0; i < ARRAY_LEN(w->by_state); i++)

@@ -7,11 +7,13 @@
 
 #include "config.h"
 #include "conn.h"
+#include "door.h"
 #include "group.h"
 #include "history.h"
 #include "ingest.h"
 #include "listener.h"
 #include "mailbox.h"
+#include "shed.h"
 
 #include <uv.h>
 
@@ -26,7 +28,9 @@ struct shared {
     const struct config *cfg;
     struct path_table *paths;
     struct caps caps[LISTENER_N];
+    struct door doors[LISTENER_N];
     struct log_cap refusals[REFUSE_N];
+    struct shed shed;
     struct worker *workers; /* of the gateway */
     size_t n_workers;
     struct worker *front;    /* webhooks and management; the broker's thread */
@@ -67,8 +71,9 @@ struct worker {
     struct tls *tls[LISTENER_N]; /* of those it serves; NULL: plain */
     struct tls_buffers *tls_buffers;
     struct metrics metrics;
-    struct mail drain_mail;
-    uv_timer_t drain_end; /* runs while draining: then everything left is closed */
+    struct mail drain_mail, shed_mail;
+    _Atomic bool shedding; /* shed_mail is under way */
+    uv_timer_t drain_end;  /* runs while draining: then everything left is closed */
     uv_thread_t thread;
     bool draining, stopped;
     uint64_t drain_end_ms; /* loop time */

@@ -34,6 +34,7 @@ struct config_path {
     uint64_t max_message_bytes, max_frame_bytes; /* both directions */
     uint64_t max_lag_bytes, max_lag_ms;
     uint64_t history_count, history_bytes, history_ms;
+    uint64_t max_connections; /* per process, 0: any */
     uint64_t memory_bytes; /* of the history, in the path log; the rest is read from the journal */
     unsigned line;         /* in the file, for messages */
 };
@@ -109,14 +110,18 @@ struct config_trigger {
 struct config {
     char *folder_id, *cloud_id, *data_dir, *engine, *log_level;
     char *user, *group; /* NULL: whoever starts us, the user's */
+    uint64_t max_memory; /* 0: any */
     struct {
         char *id;
         struct config_strings listen; /* "host:port", "[v6]:port"; port 0: any free one */
         uint64_t workers;             /* 0 in the file is `auto`; here already resolved, >= 1 */
         struct config_path *paths;
         size_t n_paths;
-        struct config_strings allowed_origins;   /* empty: any; else exact scheme://host[:port] */
-        uint64_t max_connections, max_half_open; /* per process */
+        struct config_strings allowed_origins; /* empty: any; else exact scheme://host[:port] */
+        struct config_strings proxy_protocol_from, trusted_proxies; /* networks */
+        uint64_t max_connections, max_half_open;                    /* per process */
+        uint64_t max_address_connections; /* of one IPv4 address or IPv6 /64; 0: any, as below */
+        uint64_t max_handshake_rate, max_address_handshake_rate; /* per second */
         uint64_t handshake_timeout_ms, ping_interval_ms, pong_timeout_ms, idle_timeout_ms;
         uint64_t max_lifetime_ms, close_timeout_ms, message_timeout_ms, drain_timeout_ms;
         uint64_t max_fragments, max_control_rate, max_message_rate; /* rates per second, 0: none */
@@ -129,12 +134,14 @@ struct config {
     } gateway;
     struct {
         struct config_strings listen;
-        uint64_t max_body_bytes, max_connections, max_inflight_bytes;
+        struct config_strings proxy_protocol_from, trusted_proxies, allowed_from; /* networks */
+        uint64_t max_body_bytes, max_connections, max_address_connections, max_inflight_bytes;
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
         struct config_tls tls;
     } webhooks;
     struct {
-        struct config_strings listen, grpc_listen; /* REST; gRPC */
+        struct config_strings listen, grpc_listen;                  /* REST; gRPC */
+        struct config_strings proxy_protocol_from, trusted_proxies; /* networks; of both */
         uint64_t max_triggers, max_connections, max_body_bytes;
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
         struct config_tls tls; /* of both */
@@ -168,7 +175,7 @@ struct config {
 MUST_CHECK int config_load(const char *file, struct config **ret, struct buf *error);
 void config_free(struct config *cfg); /* NULL is fine */
 
-/* conf/reference.md, from the table. */
+/* conf/reference.md, from the table (config_reference.c). */
 MUST_CHECK int config_print_reference(struct buf *out);
 
 /* Nobody could log in: there is no user, token, API key or key of a service account. The management

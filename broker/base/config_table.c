@@ -1,8 +1,7 @@
-/* config_table.c - every setting in one table. conf/reference.md is printed from it. */
+/* config_table.c - every setting in one table. */
 #include "config_table.h"
 
 #include "config_value.h"
-#include "role.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,6 +23,8 @@ static const struct setting_format
          value_is_trigger_name, NULL},
     LISTEN = {"address:port with an IPv4 address, an [IPv6] address or localhost", value_is_listen,
               NULL},
+    NETWORK = {"an address or a network such as 10.0.0.0/8 or 2001:db8::/32", value_is_network,
+               NULL},
     ORIGIN = {"scheme://host or scheme://host:port without capitals", value_is_origin, NULL},
     PATH = {"such as / or /teams/{team} or /files/{name+}", value_is_path, NULL},
     VISIBLE = {"of visible ASCII", value_is_visible, NULL},
@@ -97,6 +98,10 @@ const struct setting SETTINGS[] = {
      "stays root, but gives up every capability. Nobody else may start it under another name."},
     {C(group),                        TEXT,     1, 32,         NULL,       &ID, 0,
      "Its group; by default the user's own. The user's other groups are kept."},
+    {C(max_memory),                   SIZE,     0, GIB * KIB,  "0",        NULL, 0,
+     "RAM of the process, without what the kernel keeps for its sockets. From 85 % new clients get "
+     "503, from 90 % those that are sent stored history are closed with 1013, from 95 % those that "
+     "do not read or are in the middle of a message, and at 100 % webhooks get 503. 0 is any."},
     {C(registries),                   LIST,     0, 4096,       NULL,       NULL, 0,
      "Who may post: mappings with the keys of `registries[]`."},
     {C(users),                        LIST,     0, 4096,       NULL,       NULL, 0,
@@ -128,8 +133,23 @@ const struct setting SETTINGS[] = {
      "otherwise."},
     {C(gateway.allowed_origins),      TEXTS,    0, 1024,       NULL,       &ORIGIN, 0,
      "Pages that may connect, as browsers send them in `Origin`. Empty: any."},
+    {C(gateway.proxy_protocol_from),  TEXTS,    0, 256,        NULL,       &NETWORK, 0,
+     "Proxies whose connections begin with a PROXY header (version 1 or 2), which says whose they "
+     "are. Anybody else must not send one."},
+    {C(gateway.trusted_proxies),      TEXTS,    0, 256,        NULL,       &NETWORK, 0,
+     "Proxies whose `X-Forwarded-For` is believed: the right-most address in it that is none of "
+     "theirs is the client's."},
     {C(gateway.max_connections),      COUNT,    1, 10000000,   "100000",   NULL, 0,
      "Per process; the next one gets 503."},
+    {C(gateway.max_address_connections), COUNT, 0, 10000000,   "0",        NULL, 0,
+     "From one IPv4 address or IPv6 /64, per process; the next one gets 429, with TLS a reset. 0 is "
+     "any. Many clients may share an address (NAT), and behind a proxy all do, unless it is one of "
+     "the two lists above."},
+    {C(gateway.max_address_handshake_rate), COUNT, 0, 1000000, "0",        NULL, 0,
+     "New connections a second from one such address, a second's worth at once; the next one gets "
+     "429. 0 is any."},
+    {C(gateway.max_handshake_rate),   COUNT,    0, 1000000,    "0",        NULL, 0,
+     "New connections a second from all of them; the next one gets 503. 0 is any."},
     {C(gateway.max_half_open),        COUNT,    1, 1000000,    "1000",     NULL, 0,
      "Connections without a complete request; one more, and the oldest is closed."},
     {C_MS(gateway.handshake_timeout), DURATION, 1, HOUR,       "10s",      NULL, 0,
@@ -177,6 +197,8 @@ const struct setting SETTINGS[] = {
     {P(slow_consumer),                CHOICE,   0, 0,          "close",    &SLOW, 0,
      "What happens to a client too far behind: closed with 1013, so that it may resume, or moved "
      "to the newest message."},
+    {P(max_connections),              COUNT,    0, 10000000,   "0",        NULL, 0,
+     "Clients on the path, per process; the next one gets 503. 0 is any."},
     {P(max_message_bytes),            SIZE,     125, 16 * MIB, "128KiB",   NULL, 0,
      "Longest message, both ways. A batch that is larger is split."},
     {P(max_frame_bytes),              SIZE,     125, 16 * MIB, "32KiB",    NULL, 0,
@@ -198,10 +220,19 @@ const struct setting SETTINGS[] = {
 
     {C(webhooks.listen),              TEXTS,    1, 16,         "127.0.0.1:8081", &LISTEN, 0,
      "Where registries post; also /healthz, /readyz and /metrics."},
+    {C(webhooks.allowed_from),        TEXTS,    0, 256,        NULL,       &NETWORK, 0,
+     "Who may connect, `X-Forwarded-For` of `trusted_proxies` considered; others get 403, with TLS "
+     "a reset. Empty: anybody."},
+    {C(webhooks.proxy_protocol_from), TEXTS,    0, 256,        NULL,       &NETWORK, 0,
+     "As `gateway.proxy_protocol_from`."},
+    {C(webhooks.trusted_proxies),     TEXTS,    0, 256,        NULL,       &NETWORK, 0,
+     "As `gateway.trusted_proxies`."},
     {C(webhooks.max_body_bytes),      SIZE,     1, GIB,        "1MiB",     NULL, 0,
      "Longest request body."},
     {C(webhooks.max_connections),     COUNT,    1, 1000000,    "1000",     NULL, 0,
      "Per process."},
+    {C(webhooks.max_address_connections), COUNT, 0, 1000000,   "0",        NULL, 0,
+     "From one IPv4 address or IPv6 /64 that is none of `trusted_proxies`; 0 is any."},
     {C(webhooks.max_inflight_bytes),  SIZE,     1, 64 * GIB,   "64MiB",    NULL, 0,
      "Bodies held at once in all; above it, 503 with Retry-After."},
     {C_MS(webhooks.header_timeout),   DURATION, 1, HOUR,       "10s",      NULL, 0,
@@ -217,6 +248,10 @@ const struct setting SETTINGS[] = {
      "REST. `[]` switches it off."},
     {C(management.grpc_listen),       TEXTS,    0, 16,         NULL,       &LISTEN, 0,
      "gRPC, HTTP/2 with prior knowledge. Empty: not served."},
+    {C(management.proxy_protocol_from), TEXTS,  0, 256,        NULL,       &NETWORK, 0,
+     "As `gateway.proxy_protocol_from`."},
+    {C(management.trusted_proxies),   TEXTS,    0, 256,        NULL,       &NETWORK, 0,
+     "As `gateway.trusted_proxies`."},
     {C(management.max_triggers),      COUNT,    0, 10000,      "100",      NULL, 0,
      "Triggers there may be when another is created; the API's quota serverless.triggers.count."},
     {C(management.max_connections),   COUNT,    1, 1000000,    "256",      NULL, 0,
@@ -485,98 +520,4 @@ const char *setting_expected(const struct setting *s, char ret[SETTING_TEXT_SIZE
         break;
     }
     return ret;
-}
-
-/* What heads the table of the settings whose key begins so. */
-static const struct {
-    const char *prefix, *title, *intro;
-} SECTIONS[] = {
-    {"gateway.paths[].", "`gateway.paths[]`",
-     "One path; the same keys without `path` may stand in "
-     "`gateway.defaults`."},
-    {"gateway.tls.certificates[].", "`gateway.tls.certificates[]`", "One certificate."},
-    {"webhooks.tls.certificates[].", "`webhooks.tls.certificates[]`", "One certificate."},
-    {"management.tls.certificates[].", "`management.tls.certificates[]`", "One certificate."},
-    {"gateway.", "`gateway`", "The WebSocket side."},
-    {"webhooks.", "`webhooks`", "The side that registries post to."},
-    {"management.", "`management`", "The side of operators."},
-    {"catalog.", "`catalog`", "What is remembered of registries to tell new images from old ones."},
-    {"registries[].", "`registries[]`", "One registry."},
-    {"users[].", "`users[]`", "One user."},
-    {"service_accounts[].keys[].", "`service_accounts[].keys[]`",
-     "One key, with which the account signs what it gets tokens for (`/iam/v1/tokens`). Only the "
-     "public half is known here."},
-    {"service_accounts[].", "`service_accounts[]`", "One account."},
-    {"bindings[].", "`bindings[]`",
-     "One role of one subject in one place. Keys with dots are mappings inside mappings."},
-    {"tokens[].", "`tokens[]`", "One token, of which only the hash is known here."},
-    {"api_keys[].", "`api_keys[]`", "One API key, of which only the hash is known here."},
-    {"triggers[].", "`triggers[]`", "One trigger. Keys with dots are mappings inside mappings."},
-    {"", "Top level", "Beside these keys there are the sections below."},
-};
-
-static size_t section_of(const struct setting *s)
-{
-    size_t i = 0;
-    while (strncmp(s->key, SECTIONS[i].prefix, strlen(SECTIONS[i].prefix)) != 0)
-        i++; /* the last one fits all */
-    return i;
-}
-
-static int print_setting(const struct setting *s, size_t prefix_len, struct buf *out)
-{
-    char expected[SETTING_TEXT_SIZE], def[64] = "-";
-    bool list = s->type == SETTING_TEXTS || s->type == SETTING_LIST;
-    if ((s->flags & SETTING_REQUIRED) != 0)
-        (void) snprintf(def, sizeof(def), setting_item_prefix(s->key) == 0 ? "-" : "required");
-    else if (s->def != NULL)
-        (void) snprintf(def, sizeof(def),
-                        list                ? "`[\"%s\"]`"
-                        : s->def[0] == '\0' ? "\"%s\""
-                                            : "`%s`",
-                        s->def);
-    return buf_printf(out, "| `%s` | %s | %s | %s |\n", s->key + prefix_len,
-                      setting_expected(s, expected), def, s->help);
-}
-
-static int print_roles(struct buf *out)
-{
-    int r = buf_append_str(out, "\n## Roles\n\nWhat `roles` and `role` may be. A role gives what "
-                                "those give that it includes.\n\n");
-    for (size_t i = 0; r == 0 && i < N_ROLES; i++) {
-        const char *const *includes = ROLES[i].includes;
-        r = buf_printf(out, "- `%s`", ROLES[i].name);
-        for (size_t k = 0; r == 0 && k < ROLE_MAX_INCLUDES && includes[k] != NULL; k++)
-            r = buf_printf(out, "%s `%s`", k == 0 ? " includes" : ",", includes[k]);
-        if (r == 0)
-            r = buf_append_str(out, "\n");
-    }
-    return r;
-}
-
-int config_print_reference(struct buf *out)
-{
-    size_t section = ARRAY_LEN(SECTIONS);
-    int r = buf_append_str(
-        out,
-        "# Configuration reference\n\n"
-        "Printed by `regcastd --print-reference`; conf/regcast.yaml is a commented example.\n\n"
-        "The file is YAML 1.1 without anchors, aliases and tags, at most 1 MiB. Any key that is "
-        "not\n"
-        "required may be left out. Sizes are bytes, or with a suffix `KiB`, `MiB` or `GiB`.\n"
-        "Durations are `500ms`, `20s`, `10m` or `1h`; a plain number is seconds. Unknown keys and "
-        "keys\n"
-        "that stand twice are errors, and so is a name that refers to nothing.\n");
-    for (size_t i = 0; r == 0 && i < N_SETTINGS; i++) {
-        size_t here = section_of(&SETTINGS[i]);
-        if (here != section)
-            r = buf_printf(out,
-                           "\n## %s\n\n%s\n\n"
-                           "| Key | Value | Default | Meaning |\n|---|---|---|---|\n",
-                           SECTIONS[here].title, SECTIONS[here].intro);
-        section = here;
-        if (r == 0)
-            r = print_setting(&SETTINGS[i], strlen(SECTIONS[here].prefix), out);
-    }
-    return r == 0 ? print_roles(out) : r;
 }

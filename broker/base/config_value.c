@@ -2,6 +2,7 @@
 #include "config_value.h"
 
 #include "err.h"
+#include "network.h"
 #include "public_key.h"
 #include "role.h"
 
@@ -163,6 +164,12 @@ bool value_is_listen(const char *s)
         return inet_pton(AF_INET6, host + 1, address) == 1;
     }
     return strcmp(host, "localhost") == 0 || inet_pton(AF_INET, host, address) == 1;
+}
+
+bool value_is_network(const char *s)
+{
+    struct network n;
+    return network_parse(slice_str(s), &n);
 }
 
 bool value_is_origin(const char *s)

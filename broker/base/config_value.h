@@ -23,8 +23,9 @@ const char *value_print_duration(uint64_t ms, char ret[VALUE_TEXT_SIZE]);
 bool value_is_id(const char *s);          /* letters, digits, _ . - */
 bool value_is_registry_id(const char *s); /* the same without capitals */
 bool value_is_trigger_name(const char *s);
-bool value_is_listen(const char *s); /* 127.0.0.1:80, [::1]:80, localhost:80; port 0 to 65535 */
-bool value_is_origin(const char *s); /* scheme://host or scheme://host:port, no capitals */
+bool value_is_listen(const char *s);  /* 127.0.0.1:80, [::1]:80, localhost:80; port 0 to 65535 */
+bool value_is_network(const char *s); /* of network_parse() */
+bool value_is_origin(const char *s);  /* scheme://host or scheme://host:port, no capitals */
 bool value_is_path(const char *s); /* a template's shape, at most 255 bytes; broker/path.h knows all
                                        rules */
 bool value_is_role(const char *s); /* one of base/role.h */

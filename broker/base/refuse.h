@@ -63,6 +63,14 @@ enum refuse_stage {
     X(REFUSE_CONN_CAP,         "conn_cap",         STAGE_ACCEPT,     503) \
     X(REFUSE_HALF_OPEN_CAP,    "half_open_cap",    STAGE_ACCEPT,       0) \
     X(REFUSE_NO_FD,            "no_fd",            STAGE_ACCEPT,       0) \
+    X(REFUSE_HANDSHAKE_RATE,   "handshake_rate",   STAGE_ACCEPT,     503) \
+    X(REFUSE_ADDRESS_CAP,      "address_cap",      STAGE_ACCEPT,     429) \
+    X(REFUSE_ADDRESS_RATE,     "address_rate",     STAGE_ACCEPT,     429) \
+    X(REFUSE_SOURCE,           "source",           STAGE_ACCEPT,     403) \
+    X(REFUSE_PROXY_HEADER,     "proxy_header",     STAGE_ACCEPT,       0) \
+    X(REFUSE_PROXY_SLOW,       "proxy_slow",       STAGE_ACCEPT,       0) \
+    X(REFUSE_MEMORY,           "memory",           STAGE_ACCEPT,     503) \
+    X(REFUSE_PATH_CAP,         "path_cap",         STAGE_HANDSHAKE,  503) \
     X(REFUSE_SINCE,            "since",            STAGE_HANDSHAKE,  400) \
     X(REFUSE_GONE,             "gone",             STAGE_HANDSHAKE,  410) \
     X(REFUSE_NO_HISTORY,       "no_history",       STAGE_HANDSHAKE,  503) \
@@ -92,6 +100,7 @@ enum refuse_stage {
     X(REFUSE_HISTORY,          "history_lost",     STAGE_FRAMES,    4009) \
     X(REFUSE_HISTORY_FAILED,   "history_failed",   STAGE_FRAMES,    1011) \
     X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013) \
+    X(REFUSE_SHED,             "shed",             STAGE_FRAMES,    1013) \
     X(REFUSE_H2_PREFACE,       "h2_preface",       STAGE_H2,           0) \
     X(REFUSE_H2_PROTOCOL,      "h2_protocol",      STAGE_H2,           0) \
     X(REFUSE_H2_HEADERS,       "h2_headers",       STAGE_H2,           0) \

@@ -603,9 +603,7 @@ export const garbage = [
 export const SKIPPED = [
     ['HP-16', 'comparison with nginx: done with Node alone where nginx is not installed'],
     ['WS-08', 'tokens on the handshake: no authorisation of clients yet'],
-    ['WS-09', 'per-address limits: none yet; the half-open cap is covered by LM-01'],
     ['WS-12', 'upgrade over HTTP/2: there is no HTTP/2 listener'],
     ['FR-17', 'permessage-deflate: declined by this version (WS-06)'],
     ['FR-18', 'the Autobahn suite is not part of these tests'],
-    ['LM-02', 'per-address caps and forwarded addresses: none yet'],
 ];

@@ -122,6 +122,7 @@ static inline void fixture_start(struct fixture *f)
                                            .max_half_open = 100,
                                            .max_inflight_bytes = 4 << 20,
                                            .max_answer_bytes = 256 << 20};
+    doors_init(s->doors, &f->cfg);
     assert_int_equal(path_table_new(&f->cfg, &s->paths), 0);
     s->workers = f->gateway = xcalloc(1, sizeof(*f->gateway));
     s->n_workers = 1;
@@ -202,6 +203,7 @@ static inline void fixture_free(struct fixture *f)
             assert_int_equal(s->caps[i].answer_bytes, 0);
         }
     }
+    doors_fini(s->doors);
     path_table_free(s->paths);
     free(f->gateway);
     free(f->front);

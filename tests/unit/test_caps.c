@@ -103,6 +103,50 @@ static void test_rate(void **state)
     }
 }
 
+static void test_shared_rate(void **state)
+{
+    (void) state;
+    static _Atomic uint64_t full_at_us;
+    const uint64_t now = 5000000;
+    for (unsigned i = 0; i < 10; i++)
+        assert_true(caps_rate(&full_at_us, now, 10));
+    assert_false(caps_rate(&full_at_us, now, 10));
+    assert_false(caps_rate(&full_at_us, now + 99999, 10));
+    assert_true(caps_rate(&full_at_us, now + 100000, 10));
+    assert_false(caps_rate(&full_at_us, now + 100000, 10));
+    for (unsigned i = 0; i < 10; i++) /* no more than that, however long nobody came */
+        assert_true(caps_rate(&full_at_us, now + 90000000, 10));
+    assert_false(caps_rate(&full_at_us, now + 90000000, 10));
+    uint64_t cell = 0;
+    for (unsigned i = 0; i < 100; i++)
+        assert_true(caps_rate_next(&cell, now, 0));
+    assert_int_equal(cell, 0);
+    assert_true(caps_rate_next(&cell, now, 1));
+    assert_false(caps_rate_next(&cell, now, 1));
+    assert_int_equal(cell, now + 1000000); /* untouched when refused */
+}
+
+static _Atomic uint64_t shared_full_at_us, allowed;
+
+static void ask_often(void *arg)
+{
+    (void) arg;
+    for (int i = 0; i < TURNS; i++)
+        if (caps_rate(&shared_full_at_us, 1000000, 5000))
+            allowed++;
+}
+
+static void test_shared_rate_of_threads(void **state)
+{
+    (void) state;
+    uv_thread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(uv_thread_create(&threads[i], ask_often, NULL), 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(uv_thread_join(&threads[i]), 0);
+    assert_int_equal(allowed, 5000);
+}
+
 static void test_raise_files(void **state)
 {
     (void) state;
@@ -123,6 +167,8 @@ int main(void)
         cmocka_unit_test(test_enter_and_leave),
         cmocka_unit_test(test_many_threads),
         cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_shared_rate),
+        cmocka_unit_test(test_shared_rate_of_threads),
         cmocka_unit_test(test_raise_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

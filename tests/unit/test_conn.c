@@ -45,21 +45,23 @@ static void test_size(void **state)
 
 /* --- states --- */
 
-static const char *const NAMES[CONN_N_STATES] = {
-    "tls", "request", "body", "handling", "keepalive", "open", "serving", "closing", "closed"};
+static const char *const NAMES[CONN_N_STATES] = {"proxy",    "tls",       "request", "body",
+                                                 "handling", "keepalive", "open",    "serving",
+                                                 "closing",  "closed"};
 
 /* What may follow what, in the order of enum conn_state. */
 static const char *const MAY[CONN_N_STATES] = {
-    /*            TRBHKOScC */
-    /* tls */ ".*.....**",
-    /* request */ "..*******",
-    /* body */ "...*...**",
-    /* handling */ "....**.**",
-    /* keepalive */ ".*.....**",
-    /* open */ ".......**",
-    /* serving */ ".......**",
-    /* closing */ "........*",
-    /* closed */ ".........",
+    /*           PTRBHKOScC */
+    /* proxy */ ".**.....**",
+    /* tls */ "..*.....**",
+    /* request */ "...*******",
+    /* body */ "....*...**",
+    /* handling */ ".....**.**",
+    /* keepalive */ "..*.....**",
+    /* open */ "........**",
+    /* serving */ "........**",
+    /* closing */ ".........*",
+    /* closed */ "..........",
 };
 
 /* Tries one transition in a process of its own: a wrong one aborts. */
@@ -101,66 +103,6 @@ static void test_transitions(void **state)
 }
 
 /* --- identity --- */
-
-static void test_connection_cap(void **state)
-{
-    (void) state;
-    struct fixture *f = fixture_new();
-    f->cfg.gateway.max_connections = 3;
-    fixture_start(f);
-    struct client in[3], out;
-    for (size_t i = 0; i < ARRAY_LEN(in); i++)
-        in[i] = client_ws(f, "/");
-    out = client_new(f->gateway_name); /* refused before it has said a word */
-    struct response r = client_response(f, &out);
-    assert_int_equal(r.status, 503);
-    assert_true(r.close);
-    assert_string_equal(r.body, "{\"error\":\"conn_cap\"}");
-    client_until_eof(f, &out);
-    assert_int_equal(fixture_refused(f->gateway, REFUSE_CONN_CAP), 1);
-    fixture_broadcast(f, 0, "still here");
-    for (size_t i = 0; i < ARRAY_LEN(in); i++)
-        client_expect(f, &in[i], FRAME_TEXT, "still here");
-    client_free(&out);
-    client_free(&in[0]);
-    FIXTURE_UNTIL(f, f->shared.caps[LISTENER_GATEWAY].connections == 2);
-    in[0] = client_ws(f, "/"); /* there is room again */
-    for (size_t i = 0; i < ARRAY_LEN(in); i++)
-        client_free(&in[i]);
-    fixture_free(f);
-}
-
-/* Above the cap of connections without a request, the one that has waited longest makes room. */
-static void test_half_open_cap(void **state)
-{
-    (void) state;
-    struct fixture *f = fixture_new();
-    f->cfg.gateway.max_half_open = 3;
-    fixture_start(f);
-    struct client c[5];
-    for (unsigned i = 0; i < ARRAY_LEN(c); i++) {
-        c[i] = client_new(f->gateway_name);
-        FIXTURE_UNTIL(f, fixture_metric(f->gateway, M_CONNECTIONS_ACCEPTED) == i + 1);
-    }
-    client_until_eof(f, &c[0]);
-    client_until_eof(f, &c[1]);
-    assert_int_equal(c[0].in.len, 0); /* a reset without a word */
-    assert_int_equal(c[0].error, ECONNRESET);
-    assert_int_equal(f->shared.caps[LISTENER_GATEWAY].half_open, 3);
-    assert_int_equal(fixture_refused(f->gateway, REFUSE_HALF_OPEN_CAP), 2);
-    for (size_t i = 2; i < ARRAY_LEN(c); i++)
-        client_upgrade(f, &c[i], "/");
-    assert_int_equal(f->shared.caps[LISTENER_GATEWAY].half_open, 0); /* open ones do not count */
-    struct client d = client_ws(f, "/");
-    for (size_t i = 2; i < ARRAY_LEN(c); i++) {
-        assert_false(client_read(&c[i]) && c[i].eof);
-        client_free(&c[i]);
-    }
-    client_free(&c[0]);
-    client_free(&c[1]);
-    client_free(&d);
-    fixture_free(f);
-}
 
 static void test_handshake_timeout(void **state)
 {
@@ -390,8 +332,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH(test_size),
         WITH(test_transitions),
-        cmocka_unit_test(test_connection_cap),
-        cmocka_unit_test(test_half_open_cap),
         cmocka_unit_test(test_handshake_timeout),
         WITH(test_send_while_blocked),
         WITH(test_out_limit),

@@ -280,6 +280,34 @@ static void test_no_wake_is_lost(void **state)
     client_free(&c);
 }
 
+/* The path has its clients, and no more. */
+static void test_full(void **state)
+{
+    struct fixture *f = *state;
+    f->paths[0].max_connections = 2;
+    struct client a = client_ws(f, "/"), b = client_ws(f, "/"), echo = client_ws(f, "/echo");
+    struct client c = client_new(f->gateway_name);
+    client_shake(f, &c, "/", "");
+    assert_int_equal(client_response(f, &c).status, 503);
+    assert_int_equal(fixture_refused(f->gateway, REFUSE_PATH_CAP), 1);
+    client_free(&c);
+
+    /* who was let in before it was full is told when he joins */
+    assert_int_equal(group_join(f->gateway->groups[0], client_conn(f, &a), GROUP_TAIL), -EBUSY);
+    assert_int_equal(fixture_path(f, 0)->clients, 2);
+
+    client_free(&a);
+    FIXTURE_UNTIL(f, f->gateway->groups[0]->n == 1);
+    a = client_ws(f, "/");
+    fixture_broadcast(f, 0, "both");
+    client_expect(f, &a, FRAME_TEXT, "both");
+    client_expect(f, &b, FRAME_TEXT, "both");
+    client_free(&a);
+    client_free(&b);
+    client_free(&echo);
+    FIXTURE_UNTIL(f, fixture_path(f, 0)->clients == 0);
+}
+
 int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -288,7 +316,7 @@ int main(void)
         WITH(test_paths_are_apart),      WITH(test_leave),
         WITH(test_leave_inside_a_pass),  WITH(test_no_memory_to_join),
         WITH(test_wake_without_members), WITH(test_wakes_fold),
-        WITH(test_no_wake_is_lost),
+        WITH(test_no_wake_is_lost),      WITH(test_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

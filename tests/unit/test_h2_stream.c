@@ -45,6 +45,10 @@ static void check_head(void *ctx, struct h2_stream *s, const struct h2_head *hea
     assert_true(slice_eq_str(h2_header(head, "te"), "trailers"));
     assert_int_equal(h2_header(head, "empty").len, 0);
     assert_null(h2_header(head, "none").data);
+    struct slice values[H2_MAX_FIELDS];
+    assert_int_equal(h2_headers(head, "none", values), 0);
+    assert_int_equal(h2_headers(head, "x", values), 1);
+    assert_true(slice_eq_str(values[0], "1"));
 }
 
 static void no_gone(void *ctx, struct h2_stream *s, uint32_t error)
