@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "crash.h"
 #include "fanout.h"
+#include "gate.h"
 #include "grpc.h"
 #include "log.h"
 #include "mem.h"
@@ -555,6 +556,7 @@ static void on_closed(uv_handle_t *handle)
         buf_fini(c->unread);
     free(c->unread);
     free(c->user_agent);
+    gate_pass_free(c->pass);
     transport_tls_free(c->tls);
     free(c);
     worker_conn_gone(w);

@@ -38,6 +38,10 @@ static const struct {
 };
 
 #define RETRY_AFTER "Retry-After: 5\r\n"
+#define RETRY_LOGIN "Retry-After: 6\r\n" /* AUTH_LIMIT_REFILL_MS: one more attempt by then */
+/* RFC 6750 section 3.1: who brought nothing is told no more than what to bring. */
+#define LOGIN       "WWW-Authenticate: Bearer\r\n"
+#define LOGIN_AGAIN "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"
 
 const char *http_reason(unsigned status)
 {
@@ -110,6 +114,10 @@ int http_refuse(struct buf *out, enum refuse why, const char *allow)
         connection = "Connection: Upgrade, close\r\n";
     } else if (info->answer == 503) {
         (void) snprintf(extra, sizeof(extra), RETRY_AFTER);
+    } else if (info->answer == 429) {
+        (void) snprintf(extra, sizeof(extra), RETRY_LOGIN);
+    } else if (info->answer == 401) {
+        (void) snprintf(extra, sizeof(extra), "%s", why == REFUSE_CREDENTIAL ? LOGIN_AGAIN : LOGIN);
     } else if (info->answer == 405 && allow != NULL) {
         (void) snprintf(extra, sizeof(extra), "Allow: %s\r\n", allow);
     }

@@ -1,14 +1,14 @@
-/* config_table.c - every setting in one table. conf/reference.md is printed from it. */
+/* config_table.c - every setting in one table. config_reference.c prints it. */
 #include "config_table.h"
 
 #include "config_value.h"
-#include "role.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 static const char *const LOG_LEVEL_WORDS[] = {"debug", "info", "warn", "error", NULL};
 static const char *const INBOUND_WORDS[] = {"ignore", "reject", "echo", NULL};
+static const char *const AUTH_WORDS[] = {"none", "token", "jwt", NULL};
 static const char *const SLOW_WORDS[] = {"close", "skip", NULL};
 static const char *const ENGINE_WORDS[] = {"embedded", "memory", NULL};
 static const char *const SWITCH_WORDS[] = {"false", "true", NULL};
@@ -35,6 +35,15 @@ static const struct setting_format
     RESOURCE = {"cloud, folder, gateway, registry or service_account", NULL, RESOURCE_WORDS},
     LOG_LEVEL = {"debug, info, warn or error", NULL, LOG_LEVEL_WORDS},
     INBOUND = {"ignore, reject or echo", NULL, INBOUND_WORDS},
+    AUTH = {"none, token or jwt (mtls is not in this version)", NULL, AUTH_WORDS},
+    COOKIE = {"of a cookie's name", value_is_token, NULL},
+    CLAIM = {"a claim's name of visible ASCII", value_is_visible, NULL},
+    AUDIENCE = {"visible ASCII", value_is_visible, NULL},
+    RULE_PATH = {"a path such as /teams/${claims.team}", value_is_rule, NULL},
+    ALGORITHM = {"RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or HS256 (EdDSA is "
+                 "not in the cryptographic library)",
+                 value_is_algorithm, NULL},
+    URL = {"of https://..., or http://... of a loopback address", value_is_key_url, NULL},
     SLOW = {"close or skip", NULL, SLOW_WORDS},
     ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
     SWITCH = {"true or false", NULL, SWITCH_WORDS}, KIND = {"distribution", NULL, KIND_WORDS};
@@ -44,6 +53,7 @@ static const struct setting_format
 #define C_MS(member)      #member, offsetof(struct config, member##_ms)
 #define P(member)         "gateway.paths[]." #member, offsetof(struct config_path, member)
 #define P_MS(key, member) "gateway.paths[]." key, offsetof(struct config_path, member)
+#define ISSUER(member)    "gateway.auth.issuers[]." #member, offsetof(struct config_issuer, member)
 #define R(member)         "registries[]." #member, offsetof(struct config_registry, member)
 #define U(member)         "users[]." #member, offsetof(struct config_user, member)
 #define A(member)         "service_accounts[]." #member, offsetof(struct config_account, member)
@@ -165,8 +175,28 @@ const struct setting SETTINGS[] = {
      "`gateway.tls.certificates[]`. The first one is for clients that name no host, or one that is "
      "in none of the certificates."},
 
+    {"gateway.auth.cookie", offsetof(struct config, gateway.auth.cookie),
+                                         TEXT,     0, 64,         "regcast_token", &COOKIE, 0,
+     "The cookie that may carry a client's token. Empty: none."},
+    {C(gateway.auth.query),           CHOICE,   0, 0,          "false",    &SWITCH, 0,
+     "Whether `?access_token=` may carry it as well: proxies and browsers keep addresses."},
+    {C_MS(gateway.auth.clock_skew),   DURATION, 0, 300000,     "5s",       NULL, 0,
+     "How far an issuer's clock may be ahead of ours: for `nbf` and `iat`, not for `exp`."},
+    {C_MS(gateway.auth.expiry_notice),DURATION, 0, HOUR,       "60s",      NULL, 0,
+     "How long before its token expires a client with subprotocol regcast.v1 is told. 0: never."},
+    {C(gateway.auth.tokens),          LIST,     0, 4096,       NULL,       NULL, 0,
+     "What opens paths with `auth: token`: mappings with the keys of `gateway.auth.tokens[]`."},
+    {C(gateway.auth.issuers),         LIST,     0, 16,         NULL,       NULL, 0,
+     "Whose JWTs open paths with `auth: jwt`: mappings with the keys of `gateway.auth.issuers[]`."},
+
     {P(path),                         TEXT,     1, 255,        NULL,       &PATH, REQUIRED,
      "The template. `{team}` is one segment, `{name+}` one or more."},
+    {P(auth),                         CHOICE,   0, 0,          "none",     &AUTH, 0,
+     "Who may connect: anybody, who has one of `gateway.auth.tokens`, or who has a JWT of one of "
+     "`gateway.auth.issuers`."},
+    {P(allowed_origins),              TEXTS,    1, 1024,       NULL,       &ORIGIN, 0,
+     "Pages that may connect, instead of `gateway.allowed_origins`. With neither, and `auth` other "
+     "than `none`, no page may: only what sends no `Origin`."},
     {P(inbound),                      CHOICE,   0, 0,          "ignore",   &INBOUND, 0,
      "What becomes of what a client sends: dropped, refused (1008, binary 1003), or sent back."},
     {P(slow_consumer),                CHOICE,   0, 0,          "close",    &SLOW, 0,
@@ -190,6 +220,37 @@ const struct setting SETTINGS[] = {
      "again."},
     {P_MS("history_age", history_ms), DURATION, 1, 30 * DAY,   "1h",       NULL, 0,
      "How long messages are kept for clients that come back."},
+
+    {S(gateway.auth.tokens, subject), TEXT,     1, 255,        NULL,       &VISIBLE, REQUIRED,
+     "Whom the token stands for: in the log and for revocations."},
+    {S(gateway.auth.tokens, sha256),  TEXT,     64, 64,        NULL,       &SHA256, REQUIRED | SECRET,
+     "Of the token."},
+    {S_TIME(gateway.auth.tokens),     TIME,     1, LAST_SECOND, NULL,      NULL, 0,
+     "From then on it is refused, and connections made with it are closed. Left out: never."},
+
+    {ISSUER(issuer),                  TEXT,     1, 1024,       NULL,       &VISIBLE, REQUIRED,
+     "`iss` of the tokens, byte for byte. Unique."},
+    {ISSUER(audiences),               TEXTS,    1, 64,         NULL,       &AUDIENCE, REQUIRED,
+     "One of these has to be among `aud`."},
+    {ISSUER(algorithms),              TEXTS,    1, 10,         NULL,       &ALGORITHM, 0,
+     "Others are refused. Left out: all that fit the key."},
+    {ISSUER(jwks_file),               TEXT,     1, 4000,       NULL,       &FILE_NAME, 0,
+     "A file with the issuer's keys, a JWK set (RFC 7517). This, `jwks_url` or `secret_file`."},
+    {ISSUER(jwks_url),                TEXT,     1, 2000,       NULL,       &URL, 0,
+     "Where the JWK set is fetched, at the start, every `jwks_refresh` and when a token names a key "
+     "that is not in it. The last good one is kept until there is a new one."},
+    {"gateway.auth.issuers[].jwks_refresh", offsetof(struct config_issuer, jwks_refresh_ms),
+                                         DURATION, 1000, DAY,     "10m",      NULL, 0,
+     "How often `jwks_url` is fetched."},
+    {"gateway.auth.issuers[].secret_file", offsetof(struct config_issuer, secret),
+                                         SETTING_TOKEN_FILE, 32, 4096, NULL,  &VISIBLE, 0,
+     "A file whose first line is the secret of HS256."},
+    {ISSUER(required_claims),         TEXTS,    0, 64,         NULL,       &CLAIM, 0,
+     "Claims that have to be there, whatever they say; `exp` always has to."},
+    {ISSUER(paths),                   TEXTS,    0, 256,        NULL,       &RULE_PATH, 0,
+     "What the token opens: the path of the request has to be one of these, where "
+     "`${claims.NAME}` stands for the claim's text, always within one segment. Left out: all paths "
+     "with `auth: jwt`."},
 
     {C(webhooks.listen),              TEXTS,    1, 16,         "127.0.0.1:8081", &LISTEN, 0,
      "Where registries post; also /healthz, /readyz and /metrics."},
@@ -381,6 +442,8 @@ _Static_assert(ARRAY_LEN(SETTINGS) <= SETTINGS_MAX, "raise SETTINGS_MAX");
 const struct list_place LISTS[] = {
     PLACE(gateway.paths, gateway.n_paths, struct config_path, "path", path,
           LINE(struct config_path)),
+    PLACE(gateway.auth.tokens, gateway.auth.n_tokens, struct config_secret, NULL, sha256, 0),
+    PLACE(gateway.auth.issuers, gateway.auth.n_issuers, struct config_issuer, NULL, issuer, 0),
     PLACE_OF_CERTIFICATES(gateway),
     PLACE_OF_CERTIFICATES(webhooks),
     PLACE_OF_CERTIFICATES(management),
@@ -480,98 +543,4 @@ const char *setting_expected(const struct setting *s, char ret[SETTING_TEXT_SIZE
         break;
     }
     return ret;
-}
-
-/* What heads the table of the settings whose key begins so. */
-static const struct {
-    const char *prefix, *title, *intro;
-} SECTIONS[] = {
-    {"gateway.paths[].", "`gateway.paths[]`",
-     "One path; the same keys without `path` may stand in "
-     "`gateway.defaults`."},
-    {"gateway.tls.certificates[].", "`gateway.tls.certificates[]`", "One certificate."},
-    {"webhooks.tls.certificates[].", "`webhooks.tls.certificates[]`", "One certificate."},
-    {"management.tls.certificates[].", "`management.tls.certificates[]`", "One certificate."},
-    {"gateway.", "`gateway`", "The WebSocket side."},
-    {"webhooks.", "`webhooks`", "The side that registries post to."},
-    {"management.", "`management`", "The side of operators."},
-    {"catalog.", "`catalog`", "What is remembered of registries to tell new images from old ones."},
-    {"registries[].", "`registries[]`", "One registry."},
-    {"users[].", "`users[]`", "One user."},
-    {"service_accounts[].keys[].", "`service_accounts[].keys[]`",
-     "One key, with which the account signs what it gets tokens for (`/iam/v1/tokens`). Only the "
-     "public half is known here."},
-    {"service_accounts[].", "`service_accounts[]`", "One account."},
-    {"bindings[].", "`bindings[]`",
-     "One role of one subject in one place. Keys with dots are mappings inside mappings."},
-    {"tokens[].", "`tokens[]`", "One token, of which only the hash is known here."},
-    {"api_keys[].", "`api_keys[]`", "One API key, of which only the hash is known here."},
-    {"triggers[].", "`triggers[]`", "One trigger. Keys with dots are mappings inside mappings."},
-    {"", "Top level", "Beside these keys there are the sections below."},
-};
-
-static size_t section_of(const struct setting *s)
-{
-    size_t i = 0;
-    while (strncmp(s->key, SECTIONS[i].prefix, strlen(SECTIONS[i].prefix)) != 0)
-        i++; /* the last one fits all */
-    return i;
-}
-
-static int print_setting(const struct setting *s, size_t prefix_len, struct buf *out)
-{
-    char expected[SETTING_TEXT_SIZE], def[64] = "-";
-    bool list = s->type == SETTING_TEXTS || s->type == SETTING_LIST;
-    if ((s->flags & SETTING_REQUIRED) != 0)
-        (void) snprintf(def, sizeof(def), setting_item_prefix(s->key) == 0 ? "-" : "required");
-    else if (s->def != NULL)
-        (void) snprintf(def, sizeof(def),
-                        list                ? "`[\"%s\"]`"
-                        : s->def[0] == '\0' ? "\"%s\""
-                                            : "`%s`",
-                        s->def);
-    return buf_printf(out, "| `%s` | %s | %s | %s |\n", s->key + prefix_len,
-                      setting_expected(s, expected), def, s->help);
-}
-
-static int print_roles(struct buf *out)
-{
-    int r = buf_append_str(out, "\n## Roles\n\nWhat `roles` and `role` may be. A role gives what "
-                                "those give that it includes.\n\n");
-    for (size_t i = 0; r == 0 && i < N_ROLES; i++) {
-        const char *const *includes = ROLES[i].includes;
-        r = buf_printf(out, "- `%s`", ROLES[i].name);
-        for (size_t k = 0; r == 0 && k < ROLE_MAX_INCLUDES && includes[k] != NULL; k++)
-            r = buf_printf(out, "%s `%s`", k == 0 ? " includes" : ",", includes[k]);
-        if (r == 0)
-            r = buf_append_str(out, "\n");
-    }
-    return r;
-}
-
-int config_print_reference(struct buf *out)
-{
-    size_t section = ARRAY_LEN(SECTIONS);
-    int r = buf_append_str(
-        out,
-        "# Configuration reference\n\n"
-        "Printed by `regcastd --print-reference`; conf/regcast.yaml is a commented example.\n\n"
-        "The file is YAML 1.1 without anchors, aliases and tags, at most 1 MiB. Any key that is "
-        "not\n"
-        "required may be left out. Sizes are bytes, or with a suffix `KiB`, `MiB` or `GiB`.\n"
-        "Durations are `500ms`, `20s`, `10m` or `1h`; a plain number is seconds. Unknown keys and "
-        "keys\n"
-        "that stand twice are errors, and so is a name that refers to nothing.\n");
-    for (size_t i = 0; r == 0 && i < N_SETTINGS; i++) {
-        size_t here = section_of(&SETTINGS[i]);
-        if (here != section)
-            r = buf_printf(out,
-                           "\n## %s\n\n%s\n\n"
-                           "| Key | Value | Default | Meaning |\n|---|---|---|---|\n",
-                           SECTIONS[here].title, SECTIONS[here].intro);
-        section = here;
-        if (r == 0)
-            r = print_setting(&SETTINGS[i], strlen(SECTIONS[here].prefix), out);
-    }
-    return r == 0 ? print_roles(out) : r;
 }

@@ -37,7 +37,7 @@ static void look(const struct jwt *j, struct slice text)
     ASSERT(j->signed_text.data == text.data && j->signed_text.len + 1 < text.len);
     ASSERT(text.data[j->signed_text.len] == '.');
     ASSERT(j->signature_len > 0 && j->signature_len <= text.len);
-    ASSERT(jwt_verify(j, JWT_PS256, PEM) == -EACCES);
+    ASSERT(jwt_verify(j, JWA_PS256, PEM) == -EACCES);
 }
 
 static void fuzz_text(struct slice text)
