@@ -69,7 +69,11 @@ static struct slice nearest_key(const struct scope *scope, const char *key)
             continue;
         struct slice known = slice_of(SETTINGS[i].key + len, strcspn(SETTINGS[i].key + len, ".["));
         size_t d = distance(wanted, known);
-        if (d > 0 && d < least) { /* 0: it is known, but not allowed here */
+        if (d == 0) { /* it is known, but not allowed here: it means what is meant elsewhere */
+            nearest = (struct slice){0};
+            break;
+        }
+        if (d < least) {
             least = d;
             nearest = known;
         }

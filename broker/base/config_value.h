@@ -1,5 +1,5 @@
 /* config_value.h - what single values of the configuration look like, read and printed. For
- * config*.c only. (pure) Any thread. */
+ * config*.c only, but for value_time(). (pure) Any thread. */
 #ifndef BASE_CONFIG_VALUE_H
 #define BASE_CONFIG_VALUE_H
 
