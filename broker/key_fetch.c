@@ -9,13 +9,14 @@
 
 #include <curl/curl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
 
 struct source {
     const struct config_issuer *cfg;
     uint64_t pause_ms;
-    uint64_t next_ms; /* monotonic; UINT64_MAX: it has no URL */
+    uint64_t next_ms; /* monotonic; UINT64_MAX: it has neither URL nor file */
     uint64_t last_ms; /* when the last fetch ended */
     bool failing;     /* so that it is logged once */
 };
@@ -92,6 +93,38 @@ static const char *fetch(struct key_fetch *f, const char *url, struct jwk_set **
     return why;
 }
 
+static int read_file(const char *name, struct buf *out)
+{
+    uint8_t chunk[4096];
+    FILE *f = fopen(name, "re");
+    if (f == NULL)
+        return -errno;
+    int r = 0;
+    for (size_t n = sizeof(chunk); r == 0 && n == sizeof(chunk);) {
+        n = fread(chunk, 1, sizeof(chunk), f);
+        r = ferror(f) ? -EIO : buf_append(out, slice_of(chunk, n));
+    }
+    (void) fclose(f);
+    return r;
+}
+
+int key_fetch_file(const char *file, struct jwk_set **ret)
+{
+    struct buf json;
+    buf_init(&json, JWK_SET_MAX_BYTES);
+    int r = read_file(file, &json);
+    if (r == 0)
+        r = jwk_set_parse(buf_slice(&json), ret);
+    buf_fini(&json);
+    return r;
+}
+
+static const char *read_again(const char *file, struct jwk_set **ret)
+{
+    int r = key_fetch_file(file, ret);
+    return r == 0 ? NULL : r == -EBADMSG ? "no JWK set that can be used" : err_str(r);
+}
+
 static void log_outcome(struct source *s, const char *why, size_t n)
 {
     struct log_line l;
@@ -119,7 +152,8 @@ static void update(struct key_fetch *f, size_t i)
 {
     struct source *s = &f->sources[i];
     struct jwk_set *keys = NULL;
-    const char *why = fetch(f, s->cfg->jwks_url, &keys);
+    const char *why = s->cfg->jwks_url != NULL ? fetch(f, s->cfg->jwks_url, &keys)
+                                               : read_again(s->cfg->jwks_file, &keys);
     if (atomic_load(&f->ending)) {
         jwk_set_unref(keys);
         return;
@@ -194,11 +228,13 @@ static struct key_fetch *make(const struct config *cfg, struct access *access)
     f->sources = xcalloc(f->n, sizeof(f->sources[0]));
     for (size_t i = 0; i < f->n; i++) {
         const struct config_issuer *issuer = &cfg->gateway.auth.issuers[i];
-        f->sources[i] = (struct source){.cfg = issuer,
-                                        .pause_ms = issuer->jwks_refresh_ms < KEY_FETCH_PAUSE_MS
-                                                        ? issuer->jwks_refresh_ms
-                                                        : KEY_FETCH_PAUSE_MS,
-                                        .next_ms = issuer->jwks_url == NULL ? UINT64_MAX : 0};
+        f->sources[i] = (struct source){
+            .cfg = issuer,
+            .pause_ms = issuer->jwks_refresh_ms < KEY_FETCH_PAUSE_MS ? issuer->jwks_refresh_ms
+                                                                     : KEY_FETCH_PAUSE_MS,
+            .next_ms = issuer->jwks_url != NULL    ? 0
+                       : issuer->jwks_file != NULL ? clock_mono_ms() + issuer->jwks_refresh_ms
+                                                   : UINT64_MAX};
     }
     int r = uv_mutex_init(&f->lock);
     if (r == 0)
@@ -207,10 +243,10 @@ static struct key_fetch *make(const struct config *cfg, struct access *access)
     return f;
 }
 
-static bool has_url(const struct config *cfg)
+static bool has_keys(const struct config *cfg)
 {
     for (size_t i = 0; i < cfg->gateway.auth.n_issuers; i++)
-        if (cfg->gateway.auth.issuers[i].jwks_url != NULL)
+        if (cfg->gateway.auth.issuers[i].secret == NULL)
             return true;
     return false;
 }
@@ -218,7 +254,7 @@ static bool has_url(const struct config *cfg)
 int key_fetch_new(const struct config *cfg, struct access *access, struct key_fetch **ret)
 {
     *ret = NULL;
-    if (!has_url(cfg))
+    if (!has_keys(cfg))
         return 0;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return -ENOMEM;

@@ -1,6 +1,7 @@
-/* key_fetch.h - fetches issuers' keys that are named by URL, on a thread of its own: at the start,
- * every `jwks_refresh`, and when a token names a key that is not there, with a pause of
- * KEY_FETCH_PAUSE_MS (or `jwks_refresh`, if that is less) between two. What was fetched last and is
+/* key_fetch.h - fetches issuers' keys, on a thread of its own: those with a URL at the start, every
+ * `jwks_refresh`, and when a token names a key that is not there, with a pause of
+ * KEY_FETCH_PAUSE_MS (or `jwks_refresh`, if that is less) between two; those in a file, which its
+ * owner has read at the start, every `jwks_refresh`. What was fetched last and is
  * good stays until something new is: an issuer that is away, or sends nonsense, takes nobody's
  * keys. Redirects are not followed: the keys come from where the operator said. */
 #ifndef BROKER_KEY_FETCH_H
@@ -13,7 +14,10 @@
 
 struct key_fetch;
 
-/* 0; *ret is NULL when no issuer has a URL. Borrows both, which outlive it. */
+/* Reads a file with a JWK set. Errors of jwk_set_parse(), or the file's. Any thread. */
+MUST_CHECK int key_fetch_file(const char *file, struct jwk_set **ret);
+
+/* 0; *ret is NULL when no issuer has a URL or file. Borrows both, which outlive it. */
 MUST_CHECK int key_fetch_new(const struct config *cfg, struct access *access,
                              struct key_fetch **ret);
 void key_fetch_free(struct key_fetch *f); /* waits for the thread; NULL is fine */

@@ -9,7 +9,6 @@
 #include "mem.h"
 #include "worker.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct gate {
@@ -23,30 +22,10 @@ struct gate {
 
 /* --- making --- */
 
-static int read_file(const char *name, struct buf *out)
-{
-    uint8_t chunk[4096];
-    FILE *f = fopen(name, "re");
-    if (f == NULL)
-        return -errno;
-    int r = 0;
-    for (size_t n = sizeof(chunk); r == 0 && n == sizeof(chunk);) {
-        n = fread(chunk, 1, sizeof(chunk), f);
-        r = ferror(f) ? -EIO : buf_append(out, slice_of(chunk, n));
-    }
-    (void) fclose(f);
-    return r;
-}
-
 static int load_keys(struct gate *g, size_t i, const char *file)
 {
-    struct buf json;
     struct jwk_set *keys;
-    buf_init(&json, JWK_SET_MAX_BYTES);
-    int r = read_file(file, &json);
-    if (r == 0)
-        r = jwk_set_parse(buf_slice(&json), &keys);
-    buf_fini(&json);
+    int r = key_fetch_file(file, &keys);
     if (r == 0) {
         access_set_keys(g->access, i, keys);
         return 0;
@@ -184,7 +163,7 @@ static enum refuse check(struct gate *g, struct conn *c, const struct http_head 
                          const struct config_path *path, const char **ret_detail)
 {
     struct credential found;
-    struct access_pass access;
+    struct access_pass access = {.subject = NULL};
     size_t issuer = 0;
     int r =
         credential_find(head, g->cfg->gateway.auth.cookie, g->cfg->gateway.auth.query != 0, &found);

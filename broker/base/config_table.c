@@ -241,7 +241,7 @@ const struct setting SETTINGS[] = {
      "that is not in it. The last good one is kept until there is a new one."},
     {"gateway.auth.issuers[].jwks_refresh", offsetof(struct config_issuer, jwks_refresh_ms),
                                          DURATION, 1000, DAY,     "10m",      NULL, 0,
-     "How often `jwks_url` is fetched."},
+     "How often `jwks_url` is fetched, or `jwks_file` read."},
     {"gateway.auth.issuers[].secret_file", offsetof(struct config_issuer, secret),
                                          SETTING_TOKEN_FILE, 32, 4096, NULL,  &VISIBLE, 0,
      "A file whose first line is the secret of HS256."},
