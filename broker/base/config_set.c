@@ -235,11 +235,10 @@ void setting_default(const struct setting *s, void *at)
 void setting_copy(const struct setting *s, void *at)
 {
     struct config_strings *strings = at;
-    if (s->type != SETTING_TEXTS)
+    if (s->type != SETTING_TEXTS || strings->at == NULL)
         return;
     char *const *from = strings->at;
-    if (from != NULL)
-        strings->at = xcalloc(strings->n, sizeof(char *));
+    strings->at = xcalloc(strings->n, sizeof(char *));
     for (size_t i = 0; i < strings->n; i++)
         strings->at[i] = xstrdup(from[i]);
 }

@@ -4,6 +4,10 @@
 #include "jwk_signer.h"
 
 #define CLAIMS "{\"iss\":\"s\"}"
+/* x and y of 32 bytes that are on no curve */
+#define ZEROS "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define NO_POINT                                                                                   \
+    "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" ZEROS "\",\"y\":\"" ZEROS "\"}]}"
 
 static struct signer rsa, other, weak, p256, p384, p521;
 
@@ -159,10 +163,7 @@ static void test_malformed(void **state)
         "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAA\",\"y\":\"AAAA\"}]}",
         "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"x\":\"AAAA\",\"y\":\"AAAA\"}]}",
         "{\"keys\":[{\"kty\":\"EC\",\"x\":\"AAAA\",\"y\":\"AAAA\"}]}",
-        /* x and y of 32 bytes that are no point */
-        "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","
-        "\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
-        "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}",
+        NO_POINT,
     };
     struct jwk_set *set = NULL;
     (void) state;
