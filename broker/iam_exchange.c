@@ -60,7 +60,7 @@ static const char *check_jwt(const struct iam *iam, const struct jwt *j, uint64_
     const char *pem = iam_public_key(iam, account, key);
     if (pem == NULL)
         return "the service account has no such key";
-    if (jwt_verify(j, JWT_PS256, pem) < 0)
+    if (jwt_verify(j, JWA_PS256, pem) < 0)
         return "the signature is wrong";
     if (!jwt_is_for(j, is_ours))
         return "aud is not https://.../iam/v1/tokens";
@@ -97,7 +97,8 @@ static int exchange_jwt(const struct iam *iam, struct iam_secret *secret, const 
         *ret_why = "it is no JWT that can be read, or not PS256";
         return -EACCES;
     }
-    *ret_why = check_jwt(iam, &j, now_s, &account, &key);
+    *ret_why = j.algorithm == JWA_PS256 ? check_jwt(iam, &j, now_s, &account, &key)
+                                        : "it is no JWT that can be read, or not PS256";
     if (*ret_why == NULL) {
         (void) snprintf(t.subject, sizeof(t.subject), "%s", account);
         (void) snprintf(t.key_id, sizeof(t.key_id), "%s", key);

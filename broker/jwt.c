@@ -4,14 +4,14 @@
 #include "base64url.h"
 #include "json.h"
 #include "mem.h"
-#include "public_key.h"
 
 #include <cjson/cJSON.h>
+#include <mbedtls/constant_time.h>
+#include <mbedtls/md.h>
 #include <stdlib.h>
 
-#define MAX_TIME 9007199254740992.0 /* 2^53 */
-
-static const char *const NAMES[] = {[JWT_PS256] = "PS256"};
+#define MAX_TIME   9007199254740992.0 /* 2^53 */
+#define HS256_SIZE 32
 
 /* --- reading --- */
 
@@ -53,12 +53,7 @@ static int find_algorithm(struct jwt *j)
         return -EBADMSG;
     if (cJSON_GetObjectItemCaseSensitive(j->header, "crit") != NULL)
         return -ENOTSUP;
-    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
-        if (strcmp(NAMES[i], name) == 0) {
-            j->algorithm = (enum jwt_algorithm) i;
-            return 0;
-        }
-    return -ENOTSUP;
+    return jwa_find(name, &j->algorithm) ? 0 : -ENOTSUP;
 }
 
 int jwt_parse(struct slice text, struct jwt *ret)
@@ -94,12 +89,32 @@ void jwt_fini(struct jwt *j)
 
 /* --- believing --- */
 
-int jwt_verify(const struct jwt *j, enum jwt_algorithm algorithm, const char *pem)
+static struct slice signature_of(const struct jwt *j)
 {
-    if (j->algorithm != algorithm)
+    return slice_of(j->signature, j->signature_len);
+}
+
+int jwt_verify(const struct jwt *j, enum jwa algorithm, const char *pem)
+{
+    if (j->algorithm != algorithm || algorithm != JWA_PS256)
         return -EACCES;
-    int r = public_key_verify_pss(pem, j->signed_text, slice_of(j->signature, j->signature_len));
+    int r = public_key_verify_pss(pem, j->signed_text, signature_of(j));
     return r < 0 ? -EACCES : 0;
+}
+
+int jwt_verify_key(const struct jwt *j, const struct public_key *key)
+{
+    return public_key_verify(key, j->algorithm, j->signed_text, signature_of(j));
+}
+
+int jwt_verify_secret(const struct jwt *j, struct slice secret)
+{
+    uint8_t want[HS256_SIZE];
+    if (j->algorithm != JWA_HS256 || j->signature_len != sizeof(want))
+        return -EACCES;
+    int r = mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), secret.data, secret.len,
+                            j->signed_text.data, j->signed_text.len, want);
+    return r == 0 && mbedtls_ct_memcmp(want, j->signature, sizeof(want)) == 0 ? 0 : -EACCES;
 }
 
 /* --- looking --- */
@@ -130,17 +145,60 @@ int jwt_time(const struct jwt *j, const char *claim, uint64_t *ret_s)
     return 0;
 }
 
+bool jwt_has(const struct jwt *j, const char *claim)
+{
+    const struct cJSON *value = cJSON_GetObjectItemCaseSensitive(j->claims, claim);
+    return value != NULL && !cJSON_IsNull(value);
+}
+
+/* The texts of a claim that is a text or a list, one after the other; *at begins as NULL. */
+static const char *next_text(const struct cJSON *claim, const struct cJSON **at)
+{
+    if (!cJSON_IsArray(claim)) {
+        const char *only = *at == NULL ? cJSON_GetStringValue(claim) : NULL;
+        *at = claim;
+        return only;
+    }
+    do
+        *at = *at == NULL ? claim->child : (*at)->next;
+    while (*at != NULL && !cJSON_IsString(*at));
+    return *at == NULL ? NULL : (*at)->valuestring;
+}
+
+bool jwt_claim_says(const struct jwt *j, struct slice claim, struct slice text)
+{
+    const struct cJSON *member, *at = NULL;
+    cJSON_ArrayForEach(member, j->claims)
+    {
+        if (slice_eq_str(claim, member->string))
+            break;
+    }
+    for (const char *one; member != NULL && (one = next_text(member, &at)) != NULL;)
+        if (slice_eq_str(text, one))
+            return true;
+    return false;
+}
+
+static const struct cJSON *audience_of(const struct jwt *j)
+{
+    return cJSON_GetObjectItemCaseSensitive(j->claims, "aud");
+}
+
 bool jwt_is_for(const struct jwt *j, bool (*fits)(const char *audience))
 {
-    const struct cJSON *audience = cJSON_GetObjectItemCaseSensitive(j->claims, "aud"), *one;
-    if (cJSON_IsString(audience))
-        return fits(audience->valuestring);
-    if (!cJSON_IsArray(audience))
-        return false;
-    cJSON_ArrayForEach(one, audience)
-    {
-        if (cJSON_IsString(one) && fits(one->valuestring))
+    const struct cJSON *at = NULL;
+    for (const char *audience; (audience = next_text(audience_of(j), &at)) != NULL;)
+        if (fits(audience))
             return true;
-    }
+    return false;
+}
+
+bool jwt_is_for_any(const struct jwt *j, char *const *audiences, size_t n)
+{
+    const struct cJSON *at = NULL;
+    for (const char *audience; (audience = next_text(audience_of(j), &at)) != NULL;)
+        for (size_t i = 0; i < n; i++)
+            if (strcmp(audiences[i], audience) == 0)
+                return true;
     return false;
 }

@@ -38,8 +38,7 @@ struct path_table {
 
 /* --- segments --- */
 
-/* Takes the next segment off a path that is empty or begins with '/'. */
-static bool take_segment(struct slice *path, struct slice *ret)
+bool path_take_segment(struct slice *path, struct slice *ret)
 {
     if (path->len == 0)
         return false;
@@ -121,6 +120,14 @@ static int compare_decoded(struct slice written, struct slice text)
     return i == text.len ? 0 : -1;
 }
 
+size_t path_decode_segment(struct slice segment, char *ret)
+{
+    size_t n = 0;
+    while (segment.len > 0)
+        ret[n++] = (char) take_byte(&segment);
+    return n;
+}
+
 /* --- templates --- */
 
 static bool has_brace(struct slice s)
@@ -164,7 +171,7 @@ static const char *param_check(struct slice segment)
 static bool param_name_in(struct slice path, struct slice name)
 {
     struct slice segment;
-    while (take_segment(&path, &segment)) {
+    while (path_take_segment(&path, &segment)) {
         if (part_kind(segment) != PART_FIXED && slice_eq(param_name(segment), name))
             return true;
     }
@@ -185,7 +192,7 @@ const char *path_template_check(const char *name)
     bool greedy = false;
     while (rest.len > 0) {
         struct slice before = slice_sub(whole, 0, whole.len - rest.len);
-        (void) take_segment(&rest, &segment);
+        (void) path_take_segment(&rest, &segment);
         const char *why = has_brace(segment) ? param_check(segment) : segment_check(segment);
         if (why != NULL)
             return why;
@@ -208,16 +215,14 @@ static void template_init(struct template *t, struct path *path)
     uint8_t *at = t->text = xmalloc(name.len);
     if (name.len == 1)
         rest.len = 0;
-    while (take_segment(&rest, &segment)) {
+    while (path_take_segment(&rest, &segment)) {
         struct part *part = &t->parts[t->n_parts++];
         part->kind = part_kind(segment);
         if (part->kind > t->kind)
             t->kind = part->kind;
         *at++ = '/';
-        uint8_t *start = at;
-        while (segment.len > 0)
-            *at++ = (uint8_t) take_byte(&segment);
-        part->text = slice_of(start, (size_t) (at - start));
+        part->text = slice_of(at, path_decode_segment(segment, (char *) at));
+        at += part->text.len;
     }
     t->joined = slice_of(t->text, (size_t) (at - t->text));
 }
@@ -386,7 +391,7 @@ static bool template_matches(const struct template *t, struct slice request, siz
         size_t take = part->kind == PART_GREEDY ? n_segments - t->n_parts + 1 : 1;
         struct slice segment = {0};
         for (; take > 0; take--)
-            (void) take_segment(&request, &segment);
+            (void) path_take_segment(&request, &segment);
         if (part->kind == PART_FIXED && compare_decoded(segment, part->text) != 0)
             return false;
     }
@@ -401,7 +406,7 @@ int path_match(struct path_table *t, struct slice request_path, struct path **re
     if (path.data[path.len - 1] == '/')
         path.len--; /* the root is left empty: no segments */
     size_t n_segments = 0;
-    for (struct slice rest = path; take_segment(&rest, &segment); n_segments++) {
+    for (struct slice rest = path; path_take_segment(&rest, &segment); n_segments++) {
         if (segment_check(segment) != NULL)
             return -EINVAL;
     }

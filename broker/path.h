@@ -53,4 +53,10 @@ MUST_CHECK int path_match(struct path_table *t, struct slice request_path, struc
 /* NULL when fine, else what is wrong with the template, a literal (for the configuration check). */
 const char *path_template_check(const char *name);
 
+/* Takes the next segment off a path that is empty or begins with '/', as it was written. (pure) */
+bool path_take_segment(struct slice *path, struct slice *ret);
+/* What a segment of a path that path_match() takes stands for: at most segment.len bytes, no NUL
+ * behind them. Returns how many. (pure) */
+size_t path_decode_segment(struct slice segment, char *ret);
+
 #endif

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "crash.h"
 #include "fanout.h"
+#include "gate.h"
 #include "grpc.h"
 #include "log.h"
 #include "mem.h"
@@ -460,6 +461,7 @@ static void on_closed(uv_handle_t *handle)
     free(c->unread);
     free(c->user_agent);
     free(c->hop);
+    gate_pass_free(c->pass);
     transport_tls_free(c->tls);
     free(c);
     worker_conn_gone(w);

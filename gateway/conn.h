@@ -29,6 +29,7 @@ struct group;
 struct exchange;
 struct rest_call;
 struct grpc_session;
+struct pass;
 struct resume;
 struct replay;
 
@@ -128,7 +129,8 @@ struct conn {
         message_ms;       /* loop time */
     uint64_t idle_cursor; /* the cursor when idleness was last looked at */
     uint64_t opened_wall_ms;
-    char *user_agent; /* NULL: it named none; at most CONN_USER_AGENT_MAX bytes of UTF-8 */
+    struct pass *pass; /* with which it was let in; NULL: its path is open to anybody */
+    char *user_agent;  /* NULL: it named none; at most CONN_USER_AGENT_MAX bytes of UTF-8 */
 };
 
 /* The accepted socket, which is the connection's from here on, becomes one or is refused (caps). */

@@ -2,6 +2,7 @@
  *   connections_ask > (the worker's thread) on_asked > (front's thread) on_answered > done */
 #include "connections.h"
 
+#include "gate.h"
 #include "session.h"
 
 #include <arpa/inet.h>
@@ -95,8 +96,26 @@ static void list(struct worker *w, struct connections_ask *ask)
     ask->next = slot < w->n_slots ? slot : 0;
 }
 
+static void close_revoked(struct worker *w, struct connections_ask *ask)
+{
+    uint32_t slot = ask->from;
+    for (uint32_t looked = 0; slot < w->n_slots && looked < CONNECTIONS_LOOK; slot++, looked++) {
+        struct conn *c = w->slots[slot];
+        if (c == NULL || c->state != CONN_OPEN || c->pass == NULL ||
+            !gate_revoked(w->shared->gate, c->pass))
+            continue;
+        session_refuse(c, REFUSE_TOKEN_REVOKED);
+        ask->n++;
+    }
+    ask->next = slot < w->n_slots ? slot : 0;
+}
+
 static int act(struct worker *w, struct connections_ask *ask)
 {
+    if (ask->kind == CONNECTIONS_REVOKED) {
+        close_revoked(w, ask);
+        return 0;
+    }
     if (ask->kind == CONNECTIONS_LIST) {
         list(w, ask);
         return 0;
@@ -138,7 +157,8 @@ void connections_ask(struct shared *s, struct connections_ask *ask)
     ask->n = 0;
     ask->next = 0;
     ask->err = 0;
-    bool known = ask->kind == CONNECTIONS_LIST || conn_id_worker(slice_str(ask->id), &index);
+    bool all = ask->kind == CONNECTIONS_LIST || ask->kind == CONNECTIONS_REVOKED;
+    bool known = all || conn_id_worker(slice_str(ask->id), &index);
     if (!known || index >= s->n_workers)
         ask->err = -ENOENT;
     else if (atomic_load(&s->draining)) /* set on this thread before a worker is told to end: so

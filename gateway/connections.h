@@ -7,8 +7,9 @@
 #include "frame.h"
 #include "worker.h"
 
-#define CONNECTIONS_AT_ONCE 64   /* that a LIST describes, */
-#define CONNECTIONS_LOOK    4096 /* and slots it looks at, before the worker goes on with its work */
+#define CONNECTIONS_AT_ONCE 64 /* that a LIST describes, */
+#define CONNECTIONS_LOOK                                                                           \
+    4096 /* and slots it (or REVOKED) looks at, before the worker goes on with its work */
 
 struct connection_info {
     char id[ID_SIZE];
@@ -26,7 +27,8 @@ enum connections_kind {
     CONNECTIONS_GET,
     CONNECTIONS_SEND,
     CONNECTIONS_DISCONNECT,
-    CONNECTIONS_LIST
+    CONNECTIONS_LIST,
+    CONNECTIONS_REVOKED /* closes those whose pass was revoked */
 };
 
 /* A question; the asker's until connections_ask(), and again from `done` on. */
@@ -36,8 +38,8 @@ struct connections_ask {
     enum frame_opcode opcode;                  /* SEND */
     struct slice data;                         /* SEND; stays until `done`. Text is valid UTF-8 */
     const char *path;                          /* LIST: only this one, by address; NULL: all */
-    unsigned worker;                           /* LIST */
-    uint32_t from;                             /* LIST: the first slot */
+    unsigned worker;                           /* LIST, REVOKED */
+    uint32_t from;                             /* LIST, REVOKED: the first slot */
     size_t most;                               /* LIST: room in `at` */
     void (*done)(struct connections_ask *ask); /* front's thread, once */
 
@@ -45,8 +47,8 @@ struct connections_ask {
      * -EMSGSIZE: longer than the path's messages; -ENOBUFS: too much waits for it already. */
     int err;
     struct connection_info *at; /* GET: one; LIST: `most`. The asker's memory */
-    size_t n;                   /* LIST: maybe none, and there are more */
-    uint32_t next;              /* LIST: the slot to go on from; 0: that was the last one */
+    size_t n;                   /* LIST: maybe none, and there are more; REVOKED: closed ones */
+    uint32_t next; /* LIST, REVOKED: the slot to go on from; 0: that was the last one */
 
     /* private */
     struct mail mail;

@@ -37,6 +37,10 @@ static const struct {
     {505, "HTTP Version Not Supported"},
 };
 
+/* RFC 6750 section 3.1: who brought nothing is told no more than what to bring. */
+#define LOGIN       "WWW-Authenticate: Bearer\r\n"
+#define LOGIN_AGAIN "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"
+
 const char *http_reason(unsigned status)
 {
     for (size_t i = 0; i < ARRAY_LEN(REASONS); i++) {
@@ -108,6 +112,8 @@ int http_refuse(struct buf *out, enum refuse why, const char *allow, unsigned re
         connection = "Connection: Upgrade, close\r\n";
     } else if (info->answer == 429 || info->answer == 503) {
         (void) snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", retry_after_s);
+    } else if (info->answer == 401) {
+        (void) snprintf(extra, sizeof(extra), "%s", why == REFUSE_CREDENTIAL ? LOGIN_AGAIN : LOGIN);
     } else if (info->answer == 405 && allow != NULL) {
         (void) snprintf(extra, sizeof(extra), "Allow: %s\r\n", allow);
     }

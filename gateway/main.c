@@ -3,6 +3,7 @@
 #include "config.h"
 #include "crash.h"
 #include "deadline.h"
+#include "gate.h"
 #include "grpc_call.h"
 #include "h2.h"
 #include "letters.h"
@@ -425,7 +426,9 @@ static int wire(struct daemon *d, const struct options *options)
         return r;
     tell_addresses(d->shared.manage, at);
     d->shared.manage->supervisor = &d->supervisor;
-    r = make_workers(d, at);
+    r = gate_new(d->shared.cfg, &d->shared.gate);
+    if (r == 0)
+        r = make_workers(d, at);
     if (r == 0)
         r = watch_signals(d);
     if (r == 0)
@@ -462,6 +465,7 @@ static void unwire(struct daemon *d)
     struct shared *s = &d->shared;
     for (size_t i = 0; i < s->n_workers; i++)
         (void) uv_thread_join(&s->workers[i].thread);
+    gate_free(s->gate);
     /* Ends the last thread that posts mail: it may be about to wake a loop whose worker has found
      * the mail already, and a wake needs the loop's descriptors. */
     manage_free(s->manage);

@@ -45,3 +45,13 @@ int notice_draining(struct buf *out, unsigned code, uint64_t close_in_ms, size_t
                        (unsigned long long) close_in_ms);
     return message(out, &text, r, max_frame);
 }
+
+int notice_token_expiring(struct buf *out, uint64_t expires_in_ms, size_t max_frame)
+{
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    int r =
+        buf_printf(&text, "{\"control\":\"token_expiring\",\"code\":4001,\"expires_in_ms\":%llu}",
+                   (unsigned long long) expires_in_ms);
+    return message(out, &text, r, max_frame);
+}

@@ -20,5 +20,7 @@ MUST_CHECK int notice_gap(struct buf *out, const char *reason, const char *since
 /* The server is going down: this connection will be closed with `code`. */
 MUST_CHECK int notice_draining(struct buf *out, unsigned code, uint64_t close_in_ms,
                                size_t max_frame);
+/* What the client was let in with expires: this connection will be closed with 4001. */
+MUST_CHECK int notice_token_expiring(struct buf *out, uint64_t expires_in_ms, size_t max_frame);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "crash.h"
+#include "gate.h"
 #include "mem.h"
 #include "notice.h"
 #include "path.h"
@@ -71,11 +72,12 @@ void request_answer(struct conn *c, unsigned status, const char *extra, struct s
         conn_set_state(c, CONN_KEEPALIVE);
 }
 
-void request_refuse(struct conn *c, enum refuse why, const char *allow)
+/* `detail` is for the log; NULL: none. */
+static void refuse(struct conn *c, enum refuse why, const char *allow, const char *detail)
 {
     struct worker *w = c->worker;
     unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
-    conn_log_refusal(c, why);
+    conn_log_refusal_because(c, why, detail);
     if (status == 0) {
         conn_reset(c, END_REFUSED);
         return;
@@ -87,6 +89,11 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
     buf_fini(&out);
     metrics_answer(&w->metrics, c->role, status);
     conn_linger(c, END_REFUSED, LINGER_MS);
+}
+
+void request_refuse(struct conn *c, enum refuse why, const char *allow)
+{
+    refuse(c, why, allow, NULL);
 }
 
 /* --- webhooks --- */
@@ -268,37 +275,52 @@ static void on_operations(struct conn *c, enum route_handler handler)
 
 static const char *const PROTOCOLS[] = {NOTICE_PROTOCOL, NULL};
 
-static void on_upgrade(struct conn *c, size_t early)
-{
-    struct worker *w = c->worker;
-    const struct config *cfg = w->shared->cfg;
-    const struct http_head *head = http_get_head(c->http);
+/* What a client asks for in its handshake. */
+struct wanted {
     struct path *path;
     struct upgrade up;
     struct resume_wish wish;
+};
+
+/* Whether the handshake is one, and for a path that there is. */
+static enum refuse check_handshake(const struct conn *c, size_t early, struct wanted *ret)
+{
+    const struct shared *s = c->worker->shared;
+    const struct http_head *head = http_get_head(c->http);
     enum refuse why = route_find(LISTENER_GATEWAY, head).why;
-    int r = why == REFUSE_NONE ? path_match(w->shared->paths, head->path, &path) : 0;
+    int r = why == REFUSE_NONE ? path_match(s->paths, head->path, &ret->path) : 0;
     if (r < 0)
         why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
-    else if (why == REFUSE_NONE && path_is_full(path))
+    else if (why == REFUSE_NONE && path_is_full(ret->path))
         why = REFUSE_PATH_CAP;
     if (why == REFUSE_NONE)
-        why = upgrade_check(head, &cfg->gateway.allowed_origins, PROTOCOLS,
-                            cfg->gateway.deflate != 0, &up);
+        why = upgrade_check(head, gate_origins(s->cfg, ret->path->cfg), PROTOCOLS,
+                            s->cfg->gateway.deflate != 0, &ret->up);
     if (why == REFUSE_NONE)
-        why = resume_parse(head, &wish);
+        why = resume_parse(head, &ret->wish);
     if (why == REFUSE_NONE && early > EARLY_MAX)
         why = REFUSE_UPGRADE_EARLY;
-    if (why == REFUSE_NONE && atomic_load_explicit(&w->shared->draining, memory_order_relaxed))
+    if (why == REFUSE_NONE && atomic_load_explicit(&s->draining, memory_order_relaxed))
         why = REFUSE_DRAINING;
+    return why;
+}
+
+static void on_upgrade(struct conn *c, size_t early)
+{
+    const struct http_head *head = http_get_head(c->http);
+    struct wanted wanted;
+    const char *detail = NULL;
+    enum refuse why = check_handshake(c, early, &wanted);
+    if (why == REFUSE_NONE && wanted.path->cfg->auth != AUTH_NONE)
+        why = gate_admit(c->worker->shared->gate, c, head, wanted.path->cfg, &detail);
     if (why != REFUSE_NONE) {
-        request_refuse(c, why, why == REFUSE_METHOD ? "GET" : NULL);
+        refuse(c, why, why == REFUSE_METHOD ? "GET" : NULL, detail);
         return;
     }
     conn_learn_agent(c, http_header(head, "user-agent", NULL));
-    http_free(c->http); /* `wish` and `up` are copies */
+    http_free(c->http); /* what is wanted is a copy */
     c->http = NULL;
-    resume_open(c, path, &up, &wish);
+    resume_open(c, wanted.path, &wanted.up, &wanted.wish);
 }
 
 /* --- the parser's events --- */

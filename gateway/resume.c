@@ -3,6 +3,7 @@
 #include "resume.h"
 
 #include "fanout.h"
+#include "gate.h"
 #include "mem.h"
 #include "request.h"
 #include "session.h"
@@ -174,6 +175,9 @@ static void take_answer(struct conn *c, const struct resume *r)
     const struct history_request *answer = &r->request;
     if (c->peer_done) {
         conn_close(c, END_PEER);
+    } else if (c->pass != NULL && gate_revoked(c->worker->shared->gate, c->pass)) {
+        request_refuse(c, REFUSE_CREDENTIAL,
+                       NULL); /* while it waited it was not open to be closed */
     } else if (atomic_load_explicit(&c->worker->shared->draining, memory_order_relaxed)) {
         request_refuse(c, REFUSE_DRAINING, NULL);
     } else if (answer->err == 0) {

@@ -5,6 +5,7 @@
 #include "deflate_offer.h"
 #include "fanout.h"
 #include "frame.h"
+#include "gate.h"
 #include "log.h"
 #include "notice.h"
 #include "request.h"
@@ -84,6 +85,8 @@ uint64_t session_deadline(const struct conn *c)
     uint64_t due = least(c->lifetime_ms, idle_due(c));
     due = least(due, c->message_ms);
     due = least(due, c->awaiting_pong ? c->pong_ms : c->ping_ms);
+    if (c->pass != NULL)
+        due = least(due, least(c->pass->expires_ms, c->pass->notice_ms));
     return c->draining ? least(due, c->drain_ms) : due;
 }
 
@@ -121,15 +124,32 @@ static bool catching_up(const struct conn *c) /* it can go on so from another co
     return c->group->members[c->member].catching;
 }
 
+/* A client that is told in time can come back with a new token before it is sent away. */
+static void tell_expiring(struct conn *c, uint64_t now)
+{
+    struct pass *p = c->pass;
+    if (p == NULL || now < p->notice_ms || now >= p->expires_ms)
+        return;
+    p->notice_ms = UINT64_MAX;
+    struct buf frame;
+    buf_init(&frame, NOTICE_MAX);
+    notify(c, &frame, notice_token_expiring(&frame, p->expires_ms - now, max_frame_of(c)));
+}
+
 void session_on_deadline(struct conn *c, uint64_t now)
 {
+    tell_expiring(c, now);
+    if (c->state != CONN_OPEN)
+        return;
     uint64_t cursor = c->group->members[c->member].cursor;
     /* What we send is activity too, without a store per message, and so is waiting for it. */
     if (cursor != c->idle_cursor || c->replay != NULL) {
         c->idle_cursor = cursor;
         c->active_ms = now;
     }
-    if (c->draining && now >= c->drain_ms && !caught_up(c) && now < c->worker->drain_end_ms)
+    if (c->pass != NULL && now >= c->pass->expires_ms)
+        session_refuse(c, REFUSE_TOKEN_EXPIRED);
+    else if (c->draining && now >= c->drain_ms && !caught_up(c) && now < c->worker->drain_end_ms)
         c->drain_ms = now + BEHIND_RETRY_MS; /* it still gets what was broadcast before */
     else if (c->draining && now >= c->drain_ms)
         session_close(c, END_DRAIN, c->worker->shared->drain_code, "server is going down");
@@ -170,6 +190,8 @@ static void log_open_session(struct conn *c)
     log_open(&l, LOG_INFO, "ws", "open");
     log_str(&l, "conn", id);
     log_str(&l, "path", c->group->path->cfg->path);
+    if (c->pass != NULL)
+        log_str(&l, "subject", c->pass->access.subject);
     log_str(&l, "peer", peer);
     log_u64(&l, "worker", c->worker->index);
     log_close(&l);

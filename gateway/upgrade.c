@@ -72,7 +72,7 @@ static bool origin_allowed(const struct http_head *head, const struct config_str
 {
     size_t count;
     struct slice origin = http_header(head, "Origin", &count);
-    if (origins->n == 0 || count == 0)
+    if (origins == NULL || count == 0)
         return true;
     for (size_t i = 0; count == 1 && i < origins->n; i++) {
         if (slice_eq_str(origin, origins->at[i]))

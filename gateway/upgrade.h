@@ -21,8 +21,8 @@ struct upgrade {
  * REFUSE_WS_KEY (absent, twice, or not the base64 of 16 bytes), REFUSE_WS_PROTOCOL (a bad or empty
  * token, an entry twice, or more than 256), REFUSE_ORIGIN. With `deflate`
  * permessage-deflate may be agreed; every other extension is declined, whatever it says.
- * `origins`: empty list allows any; otherwise an Origin header must equal one of them byte for
- * byte (as browsers send it: scheme and host in lower case, default port left out) and an absent
+ * `origins`: NULL allows any; otherwise an Origin header must equal one of them byte for byte (as
+ * browsers send it: scheme and host in lower case, default port left out) and an absent
  * one is allowed (not a browser). `supported`: subprotocols of ours in order of preference,
  * NULL-terminated; may be NULL. Time is linear in the head. */
 enum refuse upgrade_check(const struct http_head *head, const struct config_strings *origins,

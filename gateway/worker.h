@@ -19,6 +19,7 @@
 
 #define WORKER_READ_BYTES 65536
 
+struct gate;
 struct manage;
 struct tls;
 struct tls_buffers;
@@ -38,6 +39,7 @@ struct shared {
     struct ingest *ingest;   /* front's thread only, as the next */
     struct pipeline *pipeline;
     struct manage *manage;                   /* the same; NULL: nothing is managed (tests) */
+    struct gate *gate;                       /* any thread; NULL: no path has `auth` (tests) */
     struct tls_tickets *tickets[LISTENER_N]; /* NULL: none are given */
     _Atomic bool ready, draining;
     uint64_t drain_spread_ms; /* set before `draining` */

@@ -12,6 +12,7 @@
 #define WORKERS_MAX 256
 
 static void read_map(struct loader *l, const struct doc_node *node, const struct scope *scope);
+static void settings_fini(const char *pattern, void *base);
 
 static void *place_of(const struct setting *s, void *base)
 {
@@ -68,7 +69,11 @@ static struct slice nearest_key(const struct scope *scope, const char *key)
             continue;
         struct slice known = slice_of(SETTINGS[i].key + len, strcspn(SETTINGS[i].key + len, ".["));
         size_t d = distance(wanted, known);
-        if (d > 0 && d < least) { /* 0: it is known, but not allowed here */
+        if (d == 0) { /* it is known, but not allowed here: it means what is meant elsewhere */
+            nearest = (struct slice){0};
+            break;
+        }
+        if (d < least) {
             least = d;
             nearest = known;
         }
@@ -120,6 +125,14 @@ static void check_required(struct loader *l, const struct scope *scope, unsigned
     }
 }
 
+static void copy_path_defaults(const struct loader *l, struct config_path *ret)
+{
+    *ret = l->path_defaults;
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        if (is_of(&SETTINGS[i], "gateway.paths[]."))
+            setting_copy(&SETTINGS[i], place_of(&SETTINGS[i], ret));
+}
+
 /* `shown` is the list's key in messages. */
 static void read_item(struct loader *l, const struct list_place *list, const struct doc_node *node,
                       const char *shown, void *items, size_t i)
@@ -134,7 +147,7 @@ static void read_item(struct loader *l, const struct list_place *list, const str
         if (is_of(&SETTINGS[s], scope.pattern))
             l->lines[s] = path ? l->path_default_lines[s] : 0;
     if (path)
-        *(struct config_path *) item = l->path_defaults;
+        copy_path_defaults(l, item);
     else
         set_defaults(scope.pattern, item);
     if (list->line_offset != 0)
@@ -287,12 +300,11 @@ int config_load(const char *file, struct config **ret, struct buf *error)
         problems_print(&l->problems, error);
         config_free(l->cfg);
     }
+    settings_fini("gateway.paths[].", &l->path_defaults);
     doc_free(root);
     free(l);
     return r;
 }
-
-static void settings_fini(const char *pattern, void *base);
 
 static void list_fini(const struct list_place *list, void *base)
 {

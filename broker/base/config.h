@@ -14,6 +14,7 @@
 
 enum config_inbound { INBOUND_IGNORE, INBOUND_REJECT, INBOUND_ECHO };
 enum config_slow { SLOW_CLOSE, SLOW_SKIP };
+enum config_auth { AUTH_NONE, AUTH_TOKEN, AUTH_JWT };
 
 /* Bits of config_trigger.event_types.mask; the order is enum event_type's (broker/event.h) and the
  * API's. */
@@ -29,6 +30,8 @@ struct config_strings {
 
 struct config_path {
     char *path; /* "/", "/teams/{team}", "/files/{name+}" */
+    enum config_auth auth;
+    struct config_strings allowed_origins; /* empty: gateway.allowed_origins */
     enum config_inbound inbound;
     enum config_slow slow_consumer;
     uint64_t max_message_bytes, max_frame_bytes; /* both directions */
@@ -98,6 +101,17 @@ struct config_secret {
     uint64_t expires_at_s; /* Unix time; 0: never */
 };
 
+/* Whose JWTs open paths, and which. */
+struct config_issuer {
+    char *issuer;
+    struct config_strings audiences;
+    struct config_strings algorithms;    /* empty: all that fit the key */
+    char *jwks_file, *jwks_url, *secret; /* one of them; secret is the first line of secret_file */
+    uint64_t jwks_refresh_ms;
+    struct config_strings required_claims;
+    struct config_strings paths; /* "/teams/${claims.team}"; empty: all */
+};
+
 struct config_trigger {
     char *name, *description;
     struct event_list event_types;        /* at least one */
@@ -131,6 +145,15 @@ struct config {
         uint64_t deflate_level;     /* zlib's, 1 to 9 */
         uint64_t deflate_min_bytes; /* of an encoded message; shorter ones are not deflated */
         struct config_tls tls;
+        struct {
+            char *cookie;   /* "": none */
+            unsigned query; /* 0, or 1: ?access_token= counts */
+            uint64_t clock_skew_ms, expiry_notice_ms;
+            struct config_secret *tokens; /* of clients: the subject is anybody's name */
+            size_t n_tokens;
+            struct config_issuer *issuers;
+            size_t n_issuers;
+        } auth;
     } gateway;
     struct {
         struct config_strings listen;

@@ -60,6 +60,35 @@ static void check_path(struct loader *l, struct config_path *path, const struct 
     }
 }
 
+static void check_issuer(struct loader *l, const struct config_issuer *issuer,
+                         const struct scope *scope)
+{
+    static const char *const KEYS[] = {"jwks_file", "jwks_url", "secret_file"};
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++)
+        n += line_of(l, scope, KEYS[i]) != 0;
+    if (n != 1 && issuer->issuer != NULL)
+        note(l, scope, "issuer",
+             "expected one of jwks_file, jwks_url and secret_file beside it, got %s",
+             n == 0 ? "none" : "more");
+    for (size_t i = 0; n == 1 && i < issuer->algorithms.n; i++)
+        if ((strcmp(issuer->algorithms.at[i], "HS256") == 0) !=
+            (line_of(l, scope, "secret_file") != 0))
+            note(l, scope, "algorithms", "expected %s, got %s",
+                 line_of(l, scope, "secret_file") != 0 ? "HS256 beside secret_file"
+                                                       : "none with a secret beside public keys",
+                 issuer->algorithms.at[i]);
+}
+
+/* Nobody could ever connect. */
+static void check_auth(struct loader *l, const struct config_path *path, const struct scope *scope)
+{
+    if (path->auth == AUTH_TOKEN && l->cfg->gateway.auth.n_tokens == 0)
+        note(l, scope, "auth", "expected gateway.auth.tokens with it, got none");
+    if (path->auth == AUTH_JWT && l->cfg->gateway.auth.n_issuers == 0)
+        note(l, scope, "auth", "expected gateway.auth.issuers with it, got none");
+}
+
 static void check_registry(struct loader *l, const struct scope *scope)
 {
     if (line_of(l, scope, "token") != 0 && line_of(l, scope, "token_file") != 0)
@@ -303,8 +332,12 @@ void config_check_item(struct loader *l, const struct list_place *list, void *it
     struct config *cfg = l->cfg;
     if (list->unique_key != NULL)
         check_unique(l, list, items, i, scope);
+    if (items == cfg->gateway.paths)
+        check_auth(l, &cfg->gateway.paths[i], scope);
     if (items == cfg->gateway.paths && sound)
         check_path(l, &cfg->gateway.paths[i], scope);
+    else if (items == cfg->gateway.auth.issuers)
+        check_issuer(l, &cfg->gateway.auth.issuers[i], scope);
     else if (items == cfg->registries)
         check_registry(l, scope);
     else if (strcmp(list->key, "service_accounts[].keys") == 0)

@@ -12,6 +12,10 @@ static const struct {
     {"gateway.paths[].", "`gateway.paths[]`",
      "One path; the same keys without `path` may stand in "
      "`gateway.defaults`."},
+    {"gateway.auth.tokens[].", "`gateway.auth.tokens[]`",
+     "One token of clients, of which only the hash is known here."},
+    {"gateway.auth.issuers[].", "`gateway.auth.issuers[]`",
+     "Who makes JWTs for clients, and what they open."},
     {"gateway.tls.certificates[].", "`gateway.tls.certificates[]`", "One certificate."},
     {"webhooks.tls.certificates[].", "`webhooks.tls.certificates[]`", "One certificate."},
     {"management.tls.certificates[].", "`management.tls.certificates[]`", "One certificate."},

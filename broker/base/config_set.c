@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 _Static_assert(sizeof(enum config_inbound) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
+_Static_assert(sizeof(enum config_auth) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_resource) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_slow) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 
@@ -222,6 +223,17 @@ void setting_default(const struct setting *s, void *at)
     }
     bool ok = set_scalar(s, s->def, at);
     ASSERT(ok);
+}
+
+void setting_copy(const struct setting *s, void *at)
+{
+    struct config_strings *strings = at;
+    if (s->type != SETTING_TEXTS || strings->at == NULL)
+        return;
+    char *const *from = strings->at;
+    strings->at = xcalloc(strings->n, sizeof(char *));
+    for (size_t i = 0; i < strings->n; i++)
+        strings->at[i] = xstrdup(from[i]);
 }
 
 void setting_fini(const struct setting *s, void *at)

@@ -12,6 +12,9 @@ void setting_read(struct problems *p, const struct setting *s, const struct doc_
                   const char *shown, void *at);
 /* Puts the table's default there; nothing when there is none. */
 void setting_default(const struct setting *s, void *at);
+/* The structure around `at` was copied byte by byte: a list of texts there becomes one of its own.
+ * Paths, the only ones that have defaults, hold nothing else that is owned. */
+void setting_copy(const struct setting *s, void *at);
 /* Frees what setting_read() or setting_default() made. */
 void setting_fini(const struct setting *s, void *at);
 

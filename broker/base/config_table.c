@@ -1,4 +1,4 @@
-/* config_table.c - every setting in one table. */
+/* config_table.c - every setting in one table. config_reference.c prints it. */
 #include "config_table.h"
 
 #include "config_value.h"
@@ -8,6 +8,7 @@
 
 static const char *const LOG_LEVEL_WORDS[] = {"debug", "info", "warn", "error", NULL};
 static const char *const INBOUND_WORDS[] = {"ignore", "reject", "echo", NULL};
+static const char *const AUTH_WORDS[] = {"none", "token", "jwt", NULL};
 static const char *const SLOW_WORDS[] = {"close", "skip", NULL};
 static const char *const ENGINE_WORDS[] = {"embedded", "memory", NULL};
 static const char *const SWITCH_WORDS[] = {"false", "true", NULL};
@@ -36,6 +37,15 @@ static const struct setting_format
     RESOURCE = {"cloud, folder, gateway, registry or service_account", NULL, RESOURCE_WORDS},
     LOG_LEVEL = {"debug, info, warn or error", NULL, LOG_LEVEL_WORDS},
     INBOUND = {"ignore, reject or echo", NULL, INBOUND_WORDS},
+    AUTH = {"none, token or jwt (mtls is not in this version)", NULL, AUTH_WORDS},
+    COOKIE = {"of a cookie's name", value_is_token, NULL},
+    CLAIM = {"a claim's name of visible ASCII", value_is_visible, NULL},
+    AUDIENCE = {"visible ASCII", value_is_visible, NULL},
+    RULE_PATH = {"a path such as /teams/${claims.team}", value_is_rule, NULL},
+    ALGORITHM = {"RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or HS256 (EdDSA is "
+                 "not in the cryptographic library)",
+                 value_is_algorithm, NULL},
+    URL = {"of https://..., or http://... of a loopback address", value_is_key_url, NULL},
     SLOW = {"close or skip", NULL, SLOW_WORDS},
     ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
     SWITCH = {"true or false", NULL, SWITCH_WORDS}, KIND = {"distribution", NULL, KIND_WORDS};
@@ -45,6 +55,7 @@ static const struct setting_format
 #define C_MS(member)      #member, offsetof(struct config, member##_ms)
 #define P(member)         "gateway.paths[]." #member, offsetof(struct config_path, member)
 #define P_MS(key, member) "gateway.paths[]." key, offsetof(struct config_path, member)
+#define ISSUER(member)    "gateway.auth.issuers[]." #member, offsetof(struct config_issuer, member)
 #define R(member)         "registries[]." #member, offsetof(struct config_registry, member)
 #define U(member)         "users[]." #member, offsetof(struct config_user, member)
 #define A(member)         "service_accounts[]." #member, offsetof(struct config_account, member)
@@ -190,8 +201,28 @@ const struct setting SETTINGS[] = {
      "`gateway.tls.certificates[]`. The first one is for clients that name no host, or one that is "
      "in none of the certificates."},
 
+    {"gateway.auth.cookie", offsetof(struct config, gateway.auth.cookie),
+                                         TEXT,     0, 64,         "regcast_token", &COOKIE, 0,
+     "The cookie that may carry a client's token. Empty: none."},
+    {C(gateway.auth.query),           CHOICE,   0, 0,          "false",    &SWITCH, 0,
+     "Whether `?access_token=` may carry it as well: proxies and browsers keep addresses."},
+    {C_MS(gateway.auth.clock_skew),   DURATION, 0, 300000,     "5s",       NULL, 0,
+     "How far an issuer's clock may be ahead of ours: for `nbf` and `iat`, not for `exp`."},
+    {C_MS(gateway.auth.expiry_notice),DURATION, 0, HOUR,       "60s",      NULL, 0,
+     "How long before its token expires a client with subprotocol regcast.v1 is told. 0: never."},
+    {C(gateway.auth.tokens),          LIST,     0, 4096,       NULL,       NULL, 0,
+     "What opens paths with `auth: token`: mappings with the keys of `gateway.auth.tokens[]`."},
+    {C(gateway.auth.issuers),         LIST,     0, 16,         NULL,       NULL, 0,
+     "Whose JWTs open paths with `auth: jwt`: mappings with the keys of `gateway.auth.issuers[]`."},
+
     {P(path),                         TEXT,     1, 255,        NULL,       &PATH, REQUIRED,
      "The template. `{team}` is one segment, `{name+}` one or more."},
+    {P(auth),                         CHOICE,   0, 0,          "none",     &AUTH, 0,
+     "Who may connect: anybody, who has one of `gateway.auth.tokens`, or who has a JWT of one of "
+     "`gateway.auth.issuers`."},
+    {P(allowed_origins),              TEXTS,    1, 1024,       NULL,       &ORIGIN, 0,
+     "Pages that may connect, instead of `gateway.allowed_origins`. With neither, and `auth` other "
+     "than `none`, no page may: only what sends no `Origin`."},
     {P(inbound),                      CHOICE,   0, 0,          "ignore",   &INBOUND, 0,
      "What becomes of what a client sends: dropped, refused (1008, binary 1003), or sent back."},
     {P(slow_consumer),                CHOICE,   0, 0,          "close",    &SLOW, 0,
@@ -217,6 +248,37 @@ const struct setting SETTINGS[] = {
      "again."},
     {P_MS("history_age", history_ms), DURATION, 1, 30 * DAY,   "1h",       NULL, 0,
      "How long messages are kept for clients that come back."},
+
+    {S(gateway.auth.tokens, subject), TEXT,     1, 255,        NULL,       &VISIBLE, REQUIRED,
+     "Whom the token stands for: in the log and for revocations."},
+    {S(gateway.auth.tokens, sha256),  TEXT,     64, 64,        NULL,       &SHA256, REQUIRED | SECRET,
+     "Of the token."},
+    {S_TIME(gateway.auth.tokens),     TIME,     1, LAST_SECOND, NULL,      NULL, 0,
+     "From then on it is refused, and connections made with it are closed. Left out: never."},
+
+    {ISSUER(issuer),                  TEXT,     1, 1024,       NULL,       &VISIBLE, REQUIRED,
+     "`iss` of the tokens, byte for byte. Unique."},
+    {ISSUER(audiences),               TEXTS,    1, 64,         NULL,       &AUDIENCE, REQUIRED,
+     "One of these has to be among `aud`."},
+    {ISSUER(algorithms),              TEXTS,    1, 10,         NULL,       &ALGORITHM, 0,
+     "Others are refused. Left out: all that fit the key."},
+    {ISSUER(jwks_file),               TEXT,     1, 4000,       NULL,       &FILE_NAME, 0,
+     "A file with the issuer's keys, a JWK set (RFC 7517). This, `jwks_url` or `secret_file`."},
+    {ISSUER(jwks_url),                TEXT,     1, 2000,       NULL,       &URL, 0,
+     "Where the JWK set is fetched, at the start, every `jwks_refresh` and when a token names a key "
+     "that is not in it. The last good one is kept until there is a new one."},
+    {"gateway.auth.issuers[].jwks_refresh", offsetof(struct config_issuer, jwks_refresh_ms),
+                                         DURATION, 1000, DAY,     "10m",      NULL, 0,
+     "How often `jwks_url` is fetched, or `jwks_file` read."},
+    {"gateway.auth.issuers[].secret_file", offsetof(struct config_issuer, secret),
+                                         SETTING_TOKEN_FILE, 32, 4096, NULL,  &VISIBLE, 0,
+     "A file whose first line is the secret of HS256."},
+    {ISSUER(required_claims),         TEXTS,    0, 64,         NULL,       &CLAIM, 0,
+     "Claims that have to be there, whatever they say; `exp` always has to."},
+    {ISSUER(paths),                   TEXTS,    0, 256,        NULL,       &RULE_PATH, 0,
+     "What the token opens: the path of the request has to be one of these, where "
+     "`${claims.NAME}` stands for the claim's text, always within one segment. Left out: all paths "
+     "with `auth: jwt`."},
 
     {C(webhooks.listen),              TEXTS,    1, 16,         "127.0.0.1:8081", &LISTEN, 0,
      "Where registries post; also /healthz, /readyz and /metrics."},
@@ -421,6 +483,8 @@ _Static_assert(ARRAY_LEN(SETTINGS) <= SETTINGS_MAX, "raise SETTINGS_MAX");
 const struct list_place LISTS[] = {
     PLACE(gateway.paths, gateway.n_paths, struct config_path, "path", path,
           LINE(struct config_path)),
+    PLACE(gateway.auth.tokens, gateway.auth.n_tokens, struct config_secret, NULL, sha256, 0),
+    PLACE(gateway.auth.issuers, gateway.auth.n_issuers, struct config_issuer, NULL, issuer, 0),
     PLACE_OF_CERTIFICATES(gateway),
     PLACE_OF_CERTIFICATES(webhooks),
     PLACE_OF_CERTIFICATES(management),

@@ -2,6 +2,7 @@
 #include "config_value.h"
 
 #include "err.h"
+#include "jwa.h"
 #include "network.h"
 #include "public_key.h"
 #include "role.h"
@@ -240,6 +241,59 @@ bool value_is_loopback(const char *s)
 bool value_is_public_key(const char *s)
 {
     return public_key_check_rsa(s) == 0;
+}
+
+bool value_is_token(const char *s)
+{
+    return only(s, LOWER CAPITAL DIGIT "!#$%&'*+-.^_`|~");
+}
+
+/* What stands between the placeholders is a path's own business. */
+bool value_is_rule(const char *s)
+{
+    static const char OPEN[] = "${claims.";
+    if (s[0] != '/' || !value_is_visible(s))
+        return false;
+    const char *last = NULL; /* two in one segment could share out its text in several ways */
+    while ((s = strstr(s, "${")) != NULL) {
+        if (last != NULL && memchr(last, '/', (size_t) (s - last)) == NULL)
+            return false;
+        if (strncmp(s, OPEN, sizeof(OPEN) - 1) != 0)
+            return false;
+        s += sizeof(OPEN) - 1;
+        size_t name = strspn(s, LOWER CAPITAL DIGIT "_-");
+        if (name == 0 || s[name] != '}')
+            return false;
+        s += name;
+        last = s;
+    }
+    return true;
+}
+
+bool value_is_algorithm(const char *s)
+{
+    enum jwa ignored;
+    return jwa_find(s, &ignored);
+}
+
+bool value_is_key_url(const char *s)
+{
+    static const char HTTPS[] = "https://", HTTP[] = "http://";
+    bool tls = strncmp(s, HTTPS, sizeof(HTTPS) - 1) == 0;
+    if ((!tls && strncmp(s, HTTP, sizeof(HTTP) - 1) != 0) || !value_is_visible(s))
+        return false;
+    const char *host = s + (tls ? sizeof(HTTPS) : sizeof(HTTP)) - 1;
+    size_t len = strcspn(host, "/?#");
+    char with_port[300];
+    if (len == 0 || len >= 256 || memchr(host, '@', len) != NULL || strpbrk(s, "\\#") != NULL)
+        return false;
+    if (tls)
+        return true;
+    /* The form of value_is_listen(), with or without a port: exact, so that 127.evil.example or
+     * localhost.example are none. */
+    bool has_port = memchr(host, ':', len) != NULL && host[len - 1] != ']';
+    (void) snprintf(with_port, sizeof(with_port), "%.*s%s", (int) len, host, has_port ? "" : ":80");
+    return value_is_listen(with_port) && value_is_loopback(with_port);
 }
 
 bool value_is_visible(const char *s)

@@ -1,5 +1,5 @@
 /* config_value.h - what single values of the configuration look like, read and printed. For
- * config*.c only. (pure) Any thread. */
+ * config*.c only, but for value_time(). (pure) Any thread. */
 #ifndef BASE_CONFIG_VALUE_H
 #define BASE_CONFIG_VALUE_H
 
@@ -33,6 +33,12 @@ bool value_is_sha256(const char *s);     /* 64 hexadecimal digits, no capitals *
 bool value_is_public_key(const char *s); /* of public_key_check_rsa() */
 bool value_is_loopback(const char *s);   /* of value_is_listen(): 127.0.0.0/8, [::1] or localhost */
 bool value_is_visible(const char *s);    /* ASCII from '!' to '~' */
+bool value_is_token(const char *s);      /* "" or characters of RFC 9110's tokens */
+bool value_is_rule(const char *s); /* begins with '/'; at most one "${claims.NAME}" in each segment,
+                                      and no other "${" */
+bool value_is_algorithm(const char *s); /* a JWT's, of broker/jwt.h */
+bool value_is_key_url(const char *s); /* https://, or http:// with a loopback address or localhost;
+                                         no user */
 bool value_is_any(const char *s);
 
 #endif

@@ -59,6 +59,12 @@ enum refuse_stage {
     X(REFUSE_WS_KEY,           "ws_key",           STAGE_HANDSHAKE,  400) \
     X(REFUSE_WS_PROTOCOL,      "ws_protocol",      STAGE_HANDSHAKE,  400) \
     X(REFUSE_ORIGIN,           "origin",           STAGE_HANDSHAKE,  403) \
+    X(REFUSE_NO_CREDENTIAL,    "no_credential",    STAGE_HANDSHAKE,  401) \
+    X(REFUSE_CREDENTIAL,       "credential",       STAGE_HANDSHAKE,  401) \
+    X(REFUSE_FORBIDDEN,        "forbidden",        STAGE_HANDSHAKE,  403) \
+    X(REFUSE_AUTH_RATE,        "auth_rate",        STAGE_HANDSHAKE,  429) \
+    X(REFUSE_UNKNOWN_KEY,      "unknown_key",      STAGE_HANDSHAKE,  503) \
+    X(REFUSE_NO_KEYS,          "no_keys",          STAGE_HANDSHAKE,  503) \
     X(REFUSE_DRAINING,         "draining",         STAGE_HANDSHAKE,  503) \
     X(REFUSE_CONN_CAP,         "conn_cap",         STAGE_ACCEPT,     503) \
     X(REFUSE_HALF_OPEN_CAP,    "half_open_cap",    STAGE_ACCEPT,       0) \
@@ -99,6 +105,8 @@ enum refuse_stage {
     X(REFUSE_INFLATERS,        "inflaters",        STAGE_FRAMES,    1013) \
     X(REFUSE_HISTORY,          "history_lost",     STAGE_FRAMES,    4009) \
     X(REFUSE_HISTORY_FAILED,   "history_failed",   STAGE_FRAMES,    1011) \
+    X(REFUSE_TOKEN_EXPIRED,    "token_expired",    STAGE_FRAMES,    4001) \
+    X(REFUSE_TOKEN_REVOKED,    "token_revoked",    STAGE_FRAMES,    4003) \
     X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013) \
     X(REFUSE_SHED,             "shed",             STAGE_FRAMES,    1013) \
     X(REFUSE_H2_PREFACE,       "h2_preface",       STAGE_H2,           0) \

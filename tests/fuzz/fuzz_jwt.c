@@ -1,10 +1,12 @@
-/* JWTs and tokens of our own, as anybody may send them: the first byte says which of the two, and
- * of a JWT whether the rest is its text or the text of its header and claims, so that what is
- * inside is reached as well. What is read is what was sent, and nobody has signed it. */
+/* JWTs and tokens of our own, as anybody may send them, and JWK sets, as an issuer may: the first
+ * byte says which of them, and of a JWT whether the rest is its text or the text of its header and
+ * claims, so that what is inside is reached as well. What is read is what was sent, and nobody has
+ * signed it, whatever the keys are. */
 #include "base64url.h"
 #include "iam_token.h"
-#include "jwt.h"
+#include "jwk_set.h"
 #include "mem.h"
+#include "path_rule.h"
 
 #include <stdlib.h>
 
@@ -26,6 +28,32 @@ static bool is_any(const char *audience)
     return audience[0] == '\0';
 }
 
+/* Of the same key, and of points of each curve. */
+static const char KEYS[] =
+    "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"r\",\"e\":\"AQAB\",\"n\":\""
+    "l_2q1Z8ghFUrFC6nyNOpKnA1S-d1VXOn3Q-XVOjslo4FKYOcz00WU654j_Yvcj_et9i8icebAzQwI2Eg"
+    "TR-kxbiBU3aMawWNSb5gvYbEj7QmzDaRen11DH6TBUM2P14fp3YqxsZVVhKtyVbrKd3CNp7OofHa1Y6-"
+    "1UmeDTfD5khZVjvxFrCqvh3U31jhjvkc9SUSZnvYtKkUYZJEIwWztkIrA6Jx8L7G9C79N6jTLZl1SFFc"
+    "wkjzTY1f_qZyoixilrWPqaZUshHLF38gR5Cxt2uxMQCxbhUcZFs6Zzb-dvrP5STSgasCR3pn2_KWm5Su"
+    "OZKjk3rhEIiRUgsCbgRokw"
+    "\"},{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"LHiDFqTRA7Gh43dnVOrBZ5ffAdFU6TX95CgA1R0QIO0\","
+    "\"y\":\"MCM9L4MF0OkABDavlv17-Ib0qVFBk7QdE40vpYhNLfk\"},"
+    "{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"-9t-"
+    "yY8caSrrKVX3mBXgiJQGZk4tL2vHNJwM5EkTBhjStZvi8zytwYGxGSeFYP_J\",\"y\":"
+    "\"cJjO2lNy697LqKi0wd4IrimFtER54C94zpiBVGxsulha0VzvLlQcW3QMH-K0pkYa\"}]}";
+
+static void disbelieve(const struct jwt *j)
+{
+    static struct jwk_set *keys;
+    if (keys == NULL) {
+        int r = jwk_set_parse(slice_str(KEYS), &keys);
+        ASSERT(r == 0 && jwk_set_n(keys) == 3);
+    }
+    int r = jwk_set_verify(keys, j);
+    ASSERT(r == -EACCES || r == -ENOKEY);
+    ASSERT(jwt_verify_secret(j, SLICE_LIT("nobody knows this one")) == -EACCES);
+}
+
 static void look(const struct jwt *j, struct slice text)
 {
     uint64_t time;
@@ -34,10 +62,12 @@ static void look(const struct jwt *j, struct slice text)
     (void) jwt_is_for(j, is_any);
     (void) jwt_text(j, "iss");
     (void) jwt_header_text(j, "kid");
+    (void) path_rule_fits("/x-${claims.sub}/${claims.aud}", SLICE_LIT("/x-a/%62"), j);
+    disbelieve(j);
     ASSERT(j->signed_text.data == text.data && j->signed_text.len + 1 < text.len);
     ASSERT(text.data[j->signed_text.len] == '.');
     ASSERT(j->signature_len > 0 && j->signature_len <= text.len);
-    ASSERT(jwt_verify(j, JWT_PS256, PEM) == -EACCES);
+    ASSERT(jwt_verify(j, JWA_PS256, PEM) == -EACCES);
 }
 
 static void fuzz_text(struct slice text)
@@ -68,6 +98,26 @@ static void fuzz_inside(struct slice in)
     free(text);
 }
 
+static void fuzz_keys(struct slice text)
+{
+    struct jwk_set *set;
+    int r = jwk_set_parse(text, &set);
+    ASSERT(r == 0 || r == -EMSGSIZE || r == -EBADMSG);
+    if (r < 0)
+        return;
+    ASSERT(jwk_set_n(set) > 0 && jwk_set_n(set) <= JWK_SET_MAX_KEYS);
+    for (unsigned a = 0; a < JWA_N; a++) {
+        uint8_t signature[] = {1, 2, 3};
+        struct jwt j = {.algorithm = (enum jwa) a,
+                        .signed_text = SLICE_LIT("text"),
+                        .signature = signature,
+                        .signature_len = sizeof(signature)};
+        r = jwk_set_verify(set, &j);
+        ASSERT(r == -EACCES || r == -ENOKEY);
+    }
+    jwk_set_unref(set);
+}
+
 static void fuzz_token(struct slice text)
 {
     static const struct iam_secret SECRET = {.there = true, .bytes = {1}};
@@ -84,6 +134,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_text(rest);
     else if (data[0] == 'I')
         fuzz_inside(rest);
+    else if (data[0] == 'K')
+        fuzz_keys(rest);
     else
         fuzz_token(rest);
     return 0;

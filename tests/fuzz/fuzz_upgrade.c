@@ -47,9 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         event = http_feed(h, SLICE_LIT("\r\n\r\n"), &used, &body);
     if (event == HTTP_HEAD) {
         struct upgrade u;
-        struct config_strings origins = {.at = ORIGINS, .n = (data[0] & 2) != 0 ? 2 : 0};
+        struct config_strings origins = {.at = ORIGINS, .n = 2};
         const struct http_head *head = http_get_head(h);
-        if (upgrade_check(head, &origins, SUPPORTED, (data[0] & 4) != 0, &u) == REFUSE_NONE)
+        if (upgrade_check(head, (data[0] & 2) != 0 ? &origins : NULL, SUPPORTED, (data[0] & 4) != 0,
+                          &u) == REFUSE_NONE)
             check_response(&u);
     }
     http_free(h);

@@ -58,7 +58,7 @@ static void test_jwt(void **state)
     (void) state;
     assert_int_equal(account_key_jwt(slice_str(good), NOW, &text, &why), 0);
     assert_int_equal(jwt_parse(slice_str(text), &j), 0);
-    assert_int_equal(jwt_verify(&j, JWT_PS256, rsa.pem), 0);
+    assert_int_equal(jwt_verify(&j, JWA_PS256, rsa.pem), 0);
     assert_string_equal(jwt_header_text(&j, "kid"), "ajekey1");
     assert_string_equal(jwt_text(&j, "iss"), "ajerobot");
     assert_true(jwt_is_for(&j, is_any));

@@ -239,12 +239,93 @@ static void test_loopback_while_open(void **state)
     }
 }
 
+/* Lists of texts in gateway.defaults: each path has its own copy. */
+static void test_path_defaults(void **state)
+{
+    static const char TEXT[] =
+        "gateway:\n"
+        "  defaults: { auth: token, allowed_origins: [\"https://a\"] }\n"
+        "  auth: { tokens: [{ subject: bob, sha256: " HASH_A " }] }\n"
+        "  paths:\n"
+        "    - /\n"
+        "    - { path: /b, allowed_origins: [\"https://b\", \"https://c\"] }\n"
+        "    - { path: /c, auth: none }\n";
+    struct config *cfg = NULL;
+    struct buf error;
+    (void) state;
+    buf_init(&error, 1 << 16);
+    assert_int_equal(load(TEXT, &cfg, &error), 0);
+    const struct config_path *paths = cfg->gateway.paths;
+    assert_int_equal(paths[0].auth, AUTH_TOKEN);
+    assert_int_equal(paths[0].allowed_origins.n, 1);
+    assert_int_equal(paths[1].allowed_origins.n, 2);
+    assert_string_equal(paths[1].allowed_origins.at[0], "https://b");
+    assert_int_equal(paths[2].auth, AUTH_NONE);
+    assert_string_equal(paths[2].allowed_origins.at[0], "https://a");
+    assert_ptr_not_equal(paths[0].allowed_origins.at, paths[2].allowed_origins.at);
+    assert_string_equal(cfg->gateway.auth.cookie, "regcast_token");
+    assert_int_equal(cfg->gateway.auth.expiry_notice_ms, 60000);
+    config_free(cfg);
+    buf_fini(&error);
+}
+
+#define ISSUER(more) "gateway: { auth: { issuers: [{ issuer: i, audiences: [a]" more " }] } }\n"
+
+static void test_auth(void **state)
+{
+    static const struct {
+        const char *text, *problem; /* NULL: it is fine */
+    } CASES[] = {
+        {"gateway: { paths: [{ path: /a, auth: token }] }\n",
+         ":1: gateway.paths[0].auth: expected gateway.auth.tokens with it, got none\n"},
+        {"gateway: { paths: [{ path: /a, auth: jwt }] }\n",
+         ":1: gateway.paths[0].auth: expected gateway.auth.issuers with it, got none\n"},
+        {"gateway: { paths: [{ path: /a, auth: mtls }] }\n",
+         ":1: gateway.paths[0].auth: expected none, token or jwt (mtls is not in this version), "
+         "got "
+         "\"mtls\"\n"},
+        {ISSUER(""), ":1: gateway.auth.issuers[0].issuer: expected one of jwks_file, jwks_url and "
+                     "secret_file beside it, got none\n"},
+        {ISSUER(", jwks_file: f, jwks_url: \"https://i\""),
+         ":1: gateway.auth.issuers[0].issuer: expected one of jwks_file, jwks_url and secret_file "
+         "beside it, got more\n"},
+        {ISSUER(", jwks_file: f, algorithms: [RS256, HS256]"),
+         ":1: gateway.auth.issuers[0].algorithms: expected none with a secret beside public keys, "
+         "got HS256\n"},
+        {ISSUER(", jwks_url: \"http://i\""),
+         ":1: gateway.auth.issuers[0].jwks_url: expected 1 to 2000 characters of https://..., or "
+         "http://... of a loopback address, got \"http://i\"\n"},
+        {ISSUER(", jwks_file: f, paths: [\"/${claims.a}${claims.b}\"]"),
+         ":1: gateway.auth.issuers[0].paths[0]: expected a path such as /teams/${claims.team}, got "
+         "\"/${claims.a}${claims.b}\"\n"},
+        {ISSUER(", jwks_file: f, algorithms: [RS256, ES512], paths: [\"/${claims.a}\"]"), NULL},
+    };
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct config *cfg = NULL;
+        struct buf error;
+        buf_init(&error, 1 << 16);
+        int r = load(CASES[i].text, &cfg, &error);
+        assert_int_equal(r, CASES[i].problem == NULL ? 0 : -EINVAL);
+        if (CASES[i].problem != NULL) {
+            assert_int_equal(buf_append(&error, slice_of("", 1)), 0);
+            const char *got = strstr((const char *) error.data, ":1: ");
+            assert_non_null(got);
+            assert_string_equal(got, CASES[i].problem);
+        }
+        config_free(cfg);
+        buf_fini(&error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_loopback_while_open),
+        cmocka_unit_test(test_path_defaults),
+        cmocka_unit_test(test_auth),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -97,6 +97,8 @@ static void test_every_refusal(void **state)
         assert_int_equal(strstr(got, "\r\nUpgrade: websocket\r\n") != NULL, info->answer == 426);
         assert_int_equal(strstr(got, "\r\nRetry-After: ") != NULL,
                          info->answer == 429 || info->answer == 503);
+        assert_int_equal(strstr(got, "\r\nWWW-Authenticate: Bearer") != NULL, info->answer == 401);
+        assert_int_equal(strstr(got, "error=\"invalid_token\"") != NULL, why == REFUSE_CREDENTIAL);
         buf_fini(&out);
         seen++;
     }

@@ -41,6 +41,8 @@ static void test_texts(void **state)
           "{\"control\":\"draining\",\"code\":1012,\"close_in_ms\":0}");
     check(&out, notice_draining(&out, 1001, UINT64_MAX, 1000),
           "{\"control\":\"draining\",\"code\":1001,\"close_in_ms\":18446744073709551615}");
+    check(&out, notice_token_expiring(&out, 60000, 1000),
+          "{\"control\":\"token_expiring\",\"code\":4001,\"expires_in_ms\":60000}");
     buf_fini(&out);
 }
 

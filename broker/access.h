@@ -1,0 +1,41 @@
+/* access.h - who may open a path: clients' tokens of the configuration, and JWTs of its issuers.
+ * Any thread: what was configured never changes, and keys are replaced as a whole. No I/O.
+ *
+ * The checks come cheapest first, and the signature before anything that a token says is believed;
+ * which issuer's keys count is decided by "iss", so no issuer can speak for another. */
+#ifndef BROKER_ACCESS_H
+#define BROKER_ACCESS_H
+
+#include "config.h"
+#include "jwk_set.h"
+
+#define ACCESS_NAME_MAX 255 /* bytes of "sub" and "jti" */
+
+struct access;
+
+/* What was let in, for as long as it lasts. */
+struct access_pass {
+    char *subject;      /* "" when a token has no "sub" */
+    char *id;           /* "jti"; "" when there is none */
+    uint64_t expires_s; /* Unix time; 0: never */
+};
+void access_pass_fini(struct access_pass *p);
+
+struct access *access_new(const struct config *cfg); /* borrows it; never NULL, without keys yet */
+void access_free(struct access *a);                  /* NULL is fine */
+
+/* The keys of issuer number `i` of the configuration from now on; takes over the reference. */
+void access_set_keys(struct access *a, size_t i, struct jwk_set *keys);
+bool access_has_keys(struct access *a, size_t i);
+
+/* `token` is what a client presents for a path with this `auth` (not AUTH_NONE), `path` what it
+ * asked for, which path_match() takes. 0: *ret is for access_pass_fini(). -EACCES: it is malformed,
+ * unknown, expired, not yet good, for somebody else or badly signed; -EPERM: it is good, but not
+ * for this path; -ENOKEY: it names a key of issuer *ret_issuer that we do not have; -EAGAIN: we
+ * have none of that issuer yet. *ret_why is a literal without anything of the token, for the log.
+ */
+MUST_CHECK int access_check(struct access *a, enum config_auth auth, struct slice token,
+                            struct slice path, uint64_t now_s, struct access_pass *ret,
+                            size_t *ret_issuer, const char **ret_why);
+
+#endif

@@ -1,0 +1,29 @@
+/* key_fetch.h - fetches issuers' keys, on a thread of its own: those with a URL at the start, every
+ * `jwks_refresh`, and when a token names a key that is not there, with a pause of
+ * KEY_FETCH_PAUSE_MS (or `jwks_refresh`, if that is less) between two; those in a file, which its
+ * owner has read at the start, every `jwks_refresh`. What was fetched last and is
+ * good stays until something new is: an issuer that is away, or sends nonsense, takes nobody's
+ * keys. Redirects are not followed: the keys come from where the operator said. */
+#ifndef BROKER_KEY_FETCH_H
+#define BROKER_KEY_FETCH_H
+
+#include "access.h"
+
+#define KEY_FETCH_PAUSE_MS 10000
+#define KEY_FETCH_LIMIT_MS 10000 /* of one fetch */
+
+struct key_fetch;
+
+/* Reads a file with a JWK set. Errors of jwk_set_parse(), or the file's. Any thread. */
+MUST_CHECK int key_fetch_file(const char *file, struct jwk_set **ret);
+
+/* 0; *ret is NULL when no issuer has a URL or file. Borrows both, which outlive it. */
+MUST_CHECK int key_fetch_new(const struct config *cfg, struct access *access,
+                             struct key_fetch **ret);
+void key_fetch_free(struct key_fetch *f); /* waits for the thread; NULL is fine */
+
+/* The keys of issuer number `i` do not suffice. True: they are fetched, after the pause; false:
+ * they have no URL. Any thread; NULL is fine: false. */
+bool key_fetch_want(struct key_fetch *f, size_t i);
+
+#endif

@@ -1,0 +1,39 @@
+/* gate.h - who may open a path: finds the token in a handshake, asks access.h about it, keeps
+ * guessers waiting, and knows what was revoked. Shared by all workers: any thread, but for making
+ * and ending it. */
+#ifndef GATEWAY_GATE_H
+#define GATEWAY_GATE_H
+
+#include "access.h"
+#include "conn.h"
+#include "revocations.h"
+
+struct gate;
+
+/* With which a connection was let in; conn->pass, for gate_pass_free(). */
+struct pass {
+    struct access_pass access;
+    uint64_t expires_ms, notice_ms; /* loop time; UINT64_MAX: never, or no more */
+};
+void gate_pass_free(struct pass *p); /* NULL is fine */
+
+/* Reads the issuers' files and starts fetching what is named by URL; borrows cfg. A negative error
+ * when something of that cannot be used: it has been logged. */
+MUST_CHECK int gate_new(const struct config *cfg, struct gate **ret);
+void gate_free(struct gate *g); /* no worker runs any more; NULL is fine */
+
+/* The origins that may open the path, for upgrade_check(): NULL is any. */
+const struct config_strings *gate_origins(const struct config *cfg, const struct config_path *path);
+
+/* For a handshake on a path with `auth`, whose form is fine: REFUSE_NONE, and conn->pass is set, or
+ * why not, with *ret_detail for the log: NULL, or a literal. */
+enum refuse gate_admit(struct gate *g, struct conn *c, const struct http_head *head,
+                       const struct config_path *path, const char **ret_detail);
+
+/* The pass was revoked. */
+bool gate_revoked(struct gate *g, const struct pass *p);
+/* From now on; what is open is still to be closed. Errors of revocations_add(). */
+MUST_CHECK int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name,
+                           uint64_t until_s);
+
+#endif

@@ -1,0 +1,155 @@
+/* rest_revocation.c - beyond the original: tokens of clients that count no longer. What they have
+ * opened is closed worker by worker, as connections are listed: some at a time. */
+#include "config_value.h"
+#include "connection_call.h"
+#include "gate.h"
+#include "mem.h"
+#include "rest_call.h"
+#include "rest_json.h"
+#include "rest_object.h"
+#include "rest_query.h"
+
+#include <stdlib.h>
+
+#define TIME_SIZE 64
+
+struct revoking {
+    struct connections_ask ask;
+    struct rest_call *call;
+    struct slice names[2]; /* by enum revocation_kind; empty: not given */
+    struct slice until;
+    uint64_t until_s, closed;
+};
+
+/* --- the request --- */
+
+static void read_name(struct slice *name, const char *field, const cJSON *value,
+                      struct status *found)
+{
+    if (rest_object_text(value, field, name, found) &&
+        (name->len == 0 || name->len > ACCESS_NAME_MAX))
+        status_violate(found, field, "must be 1 to %d bytes", ACCESS_NAME_MAX);
+}
+
+static void read_subject(void *ctx, const char *field, const cJSON *value, struct status *found)
+{
+    struct revoking *r = ctx;
+    read_name(&r->names[REVOCATION_SUBJECT], field, value, found);
+}
+
+static void read_id(void *ctx, const char *field, const cJSON *value, struct status *found)
+{
+    struct revoking *r = ctx;
+    read_name(&r->names[REVOCATION_ID], field, value, found);
+}
+
+/* RFC 3339 in UTC; a fraction of a second is left away. */
+static bool read_time(const char *text, uint64_t *ret_s)
+{
+    char whole[TIME_SIZE];
+    size_t len = strcspn(text, ".");
+    size_t fraction = text[len] == '.' ? 1 + strspn(text + len + 1, "0123456789") : 0;
+    if (strlen(text) >= sizeof(whole) || fraction == 1)
+        return false;
+    memcpy(whole, text, len);
+    memcpy(whole + len, text + len + fraction, strlen(text) - len - fraction + 1);
+    return value_time(whole, ret_s);
+}
+
+static void read_until(void *ctx, const char *field, const cJSON *value, struct status *found)
+{
+    struct revoking *r = ctx;
+    if (rest_object_text(value, field, &r->until, found) &&
+        !read_time(value->valuestring, &r->until_s))
+        status_violate(found, field, "must be a time such as 2027-01-31T12:00:00Z");
+}
+
+static void check(const struct revoking *r, struct status *found)
+{
+    bool subject = r->names[REVOCATION_SUBJECT].data != NULL,
+         id = r->names[REVOCATION_ID].data != NULL;
+    if (subject == id)
+        status_violate(found, "subject", "must be given, or jti, and not both");
+    if (r->until.data == NULL)
+        status_violate(found, "until", "is required");
+}
+
+/* --- closing --- */
+
+static void reply(struct revoking *r)
+{
+    struct buf json;
+    buf_init(&json, REST_MAX_ANSWER);
+    struct rest_json j = rest_json_begin(&json);
+    rest_json_open(&j, NULL, '{');
+    rest_json_int64(&j, "closedConnections", r->closed);
+    rest_json_close(&j, '}');
+    rest_reply_json(r->call, &j);
+    buf_fini(&json);
+}
+
+static void on_closed(struct connections_ask *ask)
+{
+    struct revoking *r = LIST_ENTRY(ask, struct revoking, ask);
+    struct shared *s = r->call->shared;
+    r->closed += ask->n;
+    ask->from = ask->next;
+    ask->worker += ask->next == 0;
+    if (ask->err == 0 && ask->worker < s->n_workers) {
+        connections_ask(s, ask);
+        return;
+    }
+    reply(r); /* also when we are going down: then all are closed */
+    free(r);
+}
+
+static int note_names(struct revoking *r, struct shared *s)
+{
+    int err = 0;
+    for (size_t i = 0; i < ARRAY_LEN(r->names) && err == 0; i++) {
+        if (r->names[i].data == NULL)
+            continue;
+        char *name = xslicedup(r->names[i]);
+        err = gate_revoke(s->gate, (enum revocation_kind) i, name, r->until_s);
+        free(name);
+    }
+    return err;
+}
+
+static void fail(struct revoking *r, const struct status *error)
+{
+    rest_fail(r->call, error);
+    free(r);
+}
+
+void rest_revocation_create(struct rest_call *call)
+{
+    static const struct rest_field FIELDS[] = {{"subject", "subject", read_subject},
+                                               {"jti", "jti", read_id},
+                                               {"until", "until", read_until}};
+    struct status error = {.code = STATUS_OK};
+    struct revoking *r = xcalloc(1, sizeof(*r));
+    r->call = call;
+    if (!connection_call_may(call->manage, &call->who.admin, &error)) {
+        fail(r, &error);
+        return;
+    }
+    rest_query_read(call->query, NULL, 0, &call->found);
+    cJSON *object = rest_object_parse(buf_slice(&call->body), &call->found);
+    if (object != NULL)
+        rest_object_read(object, "", FIELDS, ARRAY_LEN(FIELDS), r, &call->found);
+    if (call->found.code == STATUS_OK)
+        check(r, &call->found);
+    int err = call->found.code == STATUS_OK ? note_names(r, call->shared) : 0;
+    cJSON_Delete(object); /* the names lie in it */
+    if (err < 0)
+        status_set(&call->found, STATUS_RESOURCE_EXHAUSTED, "There are %d revocations already",
+                   REVOCATIONS_MAX);
+    if (call->found.code != STATUS_OK) {
+        fail(r, &call->found);
+        return;
+    }
+    r->ask.kind = CONNECTIONS_REVOKED;
+    r->ask.done = on_closed;
+    connections_ask(call->shared, &r->ask);
+}
