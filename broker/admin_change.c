@@ -345,7 +345,8 @@ static void on_stored(void *arg, int err)
     struct admin_job *job = arg;
     if (err < 0) {
         struct status error;
-        log_error("management", "a change could not be stored", err);
+        if (err != -EAGAIN) /* overload, or we go down: no fault, and the client is told */
+            log_error("management", "a change could not be stored", err);
         not_stored(err, &error);
         answer_error(job, &error);
         return;

@@ -28,7 +28,7 @@ static struct event *sample_of(const struct pipeline *p, const struct trigger_sp
 {
     char now[CLOCK_RFC3339_SIZE];
     unsigned type = 0;
-    while (type + 1 < EVENT_N_TYPES && (t->event_types & 1u << type) == 0)
+    while (type + 1 < EVENT_N_TYPES && (t->event_types.mask & 1u << type) == 0)
         type++;
     clock_rfc3339(clock_wall_ms(), now);
     return event_new(&(struct event_parts){.type = (enum event_type) type,
@@ -97,7 +97,7 @@ static const char *why_not(const struct trigger *t, const struct event *e)
     const struct action *a = t->action;
     if (strcmp(t->spec.registry_id, e->registry_id) != 0)
         return "it is for another registry";
-    if ((t->spec.event_types & 1u << e->type) == 0)
+    if ((t->spec.event_types.mask & 1u << e->type) == 0)
         return "its event types do not have this one";
     loose.tag = any;
     if (!trigger_matches(&loose, e))

@@ -148,7 +148,8 @@ static int compare_age(const void *a, const void *b)
 
 static bool same_rule(const struct trigger_spec *a, const struct trigger_spec *b)
 {
-    return strcmp(a->description, b->description) == 0 && a->event_types == b->event_types &&
+    return strcmp(a->description, b->description) == 0 &&
+           event_list_equal(&a->event_types, &b->event_types) &&
            strcmp(a->registry_id, b->registry_id) == 0 &&
            strcmp(a->image_name, b->image_name) == 0 && strcmp(a->tag, b->tag) == 0 &&
            a->batch_size == b->batch_size && a->batch_cutoff_ms == b->batch_cutoff_ms &&

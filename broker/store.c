@@ -127,56 +127,14 @@ int store_begin(struct store *s)
 
 /* --- a webhook --- */
 
-static int put_events(struct store *s, const struct store_webhook *w)
-{
-    ASSERT(w->last_event_id != NULL && w->first_seq >= s->now.next_seq);
-    CRASH_POINT("store.webhook");
-    int r = 0;
-    sqlite3_stmt *st = store_sql(s, SQL_WEBHOOK_PUT, &r);
-    if (st == NULL)
-        return r;
-    store_bind(st, 1, w->first_seq);
-    store_bind(st, 2, w->n_events);
-    store_bind_text(st, 3, w->last_event_id);
-    store_bind_blob(st, 4, w->events);
-    store_bind(st, 5,
-               store_sum_row(w->first_seq, w->n_events, 0, slice_str(w->last_event_id), w->events));
-    r = store_run(st);
-    if (r < 0)
-        return r;
-    s->now.next_seq = w->first_seq + w->n_events;
-    if (strcmp(w->last_event_id, s->now.last_event_id) > 0)
-        memcpy(s->now.last_event_id, w->last_event_id, ID_SIZE);
-    return 0;
-}
-
-static int put_sender_ids(struct store *s, struct slice ids)
-{
-    ASSERT(ids.len % STORE_SENDER_ID_SIZE == 0);
-    CRASH_POINT("store.sender_ids");
-    int r = 0;
-    sqlite3_stmt *st = store_sql(s, SQL_SENDER_PUT, &r);
-    if (st == NULL)
-        return r;
-    uint64_t key = s->now.next_sender_key, at = store_now_ms(s);
-    store_bind(st, 1, key);
-    store_bind(st, 2, at);
-    store_bind_blob(st, 3, ids);
-    store_bind(st, 4, record_checksum(key, at, ids));
-    r = store_run(st);
-    if (r == 0)
-        s->now.next_sender_key++;
-    return r;
-}
-
 int store_put_webhook(struct store *s, const struct store_webhook *w)
 {
     ASSERT(s->in_transaction);
     int r = s->spoilt;
     if (r == 0 && w->n_events > 0)
-        r = put_events(s, w);
+        r = store_put_events(s, w);
     if (r == 0 && w->sender_ids.len > 0)
-        r = put_sender_ids(s, w->sender_ids);
+        r = store_put_sender_ids(s, w->sender_ids);
     if (r == 0 && w->notes.len > 0)
         r = store_put_notes(s, w->notes);
     if (r == 0 && w->letters.len > 0)
@@ -282,7 +240,9 @@ static int write_numbers(struct store *s)
 
 static int finish(struct store *s)
 {
-    int r = write_paths(s);
+    int r = store_webhooks_write(s);
+    if (r == 0)
+        r = write_paths(s);
     if (r == 0)
         r = store_triggers_write(s);
     if (r == 0)
@@ -349,6 +309,7 @@ void store_rollback(struct store *s)
     s->in_transaction = false;
     s->spoilt = 0;
     s->now = s->saved;
+    store_webhooks_forget(s);
     for (size_t i = 0; i < s->n_paths; i++) {
         struct store_path *p = s->paths[i];
         if (p->dirty)

@@ -179,6 +179,7 @@ static int open_store(struct store *s, struct store_opened *opened, int64_t *ret
 
 static void release(struct store *s)
 {
+    store_webhooks_fini(s);
     store_epoch_close(s);
     if (s->lock_fd >= 0)
         (void) close(s->lock_fd); /* which gives up the lock; the file stays */
@@ -195,6 +196,7 @@ int store_open(const struct store_options *options, struct store **ret,
     struct store_opened opened = {.made = false};
     struct store *s = xcalloc(1, sizeof(*s));
     s->dir_fd = s->lock_fd = -1;
+    store_webhooks_init(s);
     s->options = *options;
     s->options.dir = xstrdup(options->dir);
     s->options.vfs = xstrdup(options->vfs);

@@ -1,5 +1,6 @@
 /* store_private.h - the parts of a store, shared by the files store*.c of the writing side:
  *   store.c          transactions: begin, webhooks, batches, commit
+ *   store_webhooks.c events and sender ids, several webhooks in a row
  *   store_open.c     opening, checking, closing
  *   store_files.c    the directory: lock, database file, damaged ones, ballast, mark
  *   store_check.c    looking for damage
@@ -18,6 +19,7 @@
 #ifndef BROKER_STORE_PRIVATE_H
 #define BROKER_STORE_PRIVATE_H
 
+#include "buf.h"
 #include "segment.h"
 #include "store.h"
 #include "store_schema.h"
@@ -95,6 +97,14 @@ struct store_counters {
     char last_event_id[ID_SIZE];
 };
 
+/* What webhooks of this transaction have brought and is not in rows yet. */
+struct store_gathered {
+    uint64_t first_seq;
+    uint32_t n; /* events */
+    char last_id[ID_SIZE];
+    struct buf events, sender_ids;
+};
+
 struct store {
     sqlite3 *db;
     sqlite3_stmt *sql[SQL_N];
@@ -106,6 +116,7 @@ struct store {
     bool in_transaction;
     int spoilt; /* an error of a put: the transaction can only be rolled back */
 
+    struct store_gathered gathered;
     int64_t changes_before; /* rows changed on this connection before the transaction */
     bool writes;            /* the transaction that is being committed has changed some */
     struct store_counters now, saved;
@@ -138,6 +149,16 @@ sqlite3_stmt *store_sql(struct store *s, enum store_statement which, int *ret_er
 /* Makes the transaction one that can only be rolled back when r < 0; returns `r`. */
 int store_spoil(struct store *s, int r);
 MUST_CHECK int store_meta_put(struct store *s, const char *key, const char *value);
+
+/* --- store_webhooks.c --- */
+
+void store_webhooks_init(struct store *s);
+void store_webhooks_fini(struct store *s);
+/* In a transaction. They may be written only by store_webhooks_write(). */
+MUST_CHECK int store_put_events(struct store *s, const struct store_webhook *w);
+MUST_CHECK int store_put_sender_ids(struct store *s, struct slice ids);
+MUST_CHECK int store_webhooks_write(struct store *s); /* by a commit, and before rows go */
+void store_webhooks_forget(struct store *s);          /* by a rollback */
 
 /* --- store_files.c --- */
 

@@ -15,7 +15,9 @@ static int settle(struct store *s, uint64_t seq)
 {
     for (size_t i = 0; i < s->n_triggers; i++)
         store_trigger_set(s, &s->triggers[i], seq);
-    int r = 0;
+    int r = store_webhooks_write(s);
+    if (r < 0)
+        return r;
     sqlite3_stmt *st = store_sql(s, SQL_WEBHOOK_DELETE, &r);
     if (st == NULL)
         return r;

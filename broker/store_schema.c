@@ -184,6 +184,8 @@ static const char WRITER_SETTINGS[] = "PRAGMA page_size = " TEXT_OF(
     STORE_PAGE) ";" /* counts for a new file only */
                 "PRAGMA journal_mode = WAL;"
                 "PRAGMA wal_autocheckpoint = 0;" /* store_checkpoint() does it, when nobody waits */
+                /* Some builds write zeros over what goes: all of history a second time. */
+                "PRAGMA secure_delete = OFF;"
                 "PRAGMA cache_size = -8192;"
                 "PRAGMA temp_store = MEMORY;";
 

@@ -7,8 +7,9 @@
  *   paths        id | name, span_bits, tail, tail_n, oldest, count, bytes, high_id, sum
  *   gone         path | high_id, ids, sum: the events of the newest batch deleted
  *   batches      key | at, sum, high_id, ids, frames: key = path id << 48 | position
- *   webhooks     seq | n, last_id, events, sum: seq is the number of its first event
- *   sender_ids   k | at, ids, sum
+ *   webhooks     seq | n, last_id, events, sum: seq is the number of the first event; a row has
+ *                those of several webhooks that came with one commit
+ *   sender_ids   k | at, ids, sum: likewise
  *   images       id | registry, repository, digest, sum
  *   tags         id | image, name, sum
  *   triggers     id | last_seq, sum

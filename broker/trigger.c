@@ -127,7 +127,8 @@ static bool names_image(const char *name, const struct event *e)
 
 bool trigger_matches(const struct trigger_spec *t, const struct event *e)
 {
-    return strcmp(t->registry_id, e->registry_id) == 0 && (t->event_types & (1u << e->type)) != 0 &&
+    return strcmp(t->registry_id, e->registry_id) == 0 &&
+           (t->event_types.mask & (1u << e->type)) != 0 &&
            (t->image_name[0] == '\0' || names_image(t->image_name, e)) &&
            (t->tag[0] == '\0' || strcmp(t->tag, e->tag) == 0);
 }

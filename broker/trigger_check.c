@@ -16,7 +16,6 @@ enum {
     MAX_BATCH = 1000,
     MIN_CUTOFF_S = 1,
     MAX_CUTOFF_S = 60,
-    N_EVENT_TYPES = 4
 };
 
 /* --- while a request is read --- */
@@ -60,13 +59,13 @@ void trigger_read_label(struct trigger_spec *t, struct slice key, struct slice v
 
 void trigger_read_event_type(struct trigger_spec *t, int64_t number, struct status *found)
 {
-    if (number < 1 || number > N_EVENT_TYPES)
+    if (number < 1 || number > EVENT_LIST_MAX)
         status_violate(found, FIELD_REGISTRY "event_type",
                        "%" PRId64 " is not one of CREATE_IMAGE, DELETE_IMAGE, CREATE_IMAGE_TAG, "
                        "DELETE_IMAGE_TAG",
                        number);
     else
-        t->event_types |= 1u << (number - 1);
+        event_list_add(&t->event_types, (unsigned) number);
 }
 
 void trigger_read_batch(struct trigger_spec *t, int64_t size, const struct trigger_cutoff *cutoff,
@@ -114,7 +113,7 @@ unsigned trigger_check_parts(unsigned fields)
 
 static void check_source(const struct trigger_spec *t, unsigned parts, struct status *found)
 {
-    if ((parts & TRIGGER_FIELD_EVENT_TYPES) != 0 && t->event_types == 0)
+    if ((parts & TRIGGER_FIELD_EVENT_TYPES) != 0 && t->event_types.mask == 0)
         status_violate(found, FIELD_REGISTRY "event_type", "must have at least one event type");
     if ((parts & TRIGGER_FIELD_REGISTRY_ID) != 0)
         check_id(t->registry_id, FIELD_REGISTRY "registry_id", found);

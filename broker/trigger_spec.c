@@ -29,7 +29,8 @@ enum tag {
     TAG_SERVICE_ACCOUNT_ID,
     TAG_STATUS,
     TAG_PAUSED_SEQ,
-    TAG_VERSION
+    TAG_VERSION,
+    TAG_EVENT_ORDER /* a byte for each type, where it is not the order of their numbers */
 };
 
 #define ALL_EVENTS                                                                                 \
@@ -206,6 +207,13 @@ static int put_labels(struct buf *out, const struct trigger_spec *t)
     return r;
 }
 
+static int put_event_order(struct buf *out, const struct event_list *types)
+{
+    uint8_t order[EVENT_LIST_MAX];
+    unsigned n = event_list_get(types, order);
+    return tagged_put(out, TAG_EVENT_ORDER, slice_of(order, n));
+}
+
 static int put_all(struct buf *out, const struct trigger_spec *t)
 {
     const struct {
@@ -219,7 +227,7 @@ static int put_all(struct buf *out, const struct trigger_spec *t)
         {TAG_NAME, t->name, 0},
         {TAG_DESCRIPTION, t->description, 0},
         {TAG_LABEL, NULL, 0},
-        {TAG_EVENT_TYPES, NULL, t->event_types},
+        {TAG_EVENT_TYPES, NULL, t->event_types.mask},
         {TAG_REGISTRY_ID, t->registry_id, 0},
         {TAG_IMAGE_NAME, t->image_name, 0},
         {TAG_TAG, t->tag, 0},
@@ -242,6 +250,8 @@ static int put_all(struct buf *out, const struct trigger_spec *t)
         else
             r = tagged_put_u64(out, tag, FIELDS[i].number);
     }
+    if (r == 0 && t->event_types.order[0] != 0)
+        r = put_event_order(out, &t->event_types);
     return r;
 }
 
@@ -279,7 +289,7 @@ static bool read_number(struct trigger_spec *t, const struct tagged_field *f)
         t->created_ns = value;
         return true;
     case TAG_EVENT_TYPES:
-        t->event_types = (unsigned) (value & ALL_EVENTS);
+        t->event_types.mask = (unsigned) (value & ALL_EVENTS);
         return (value & ~(uint64_t) ALL_EVENTS) == 0;
     case TAG_BATCH_SIZE:
         t->batch_size = value;
@@ -297,6 +307,22 @@ static bool read_number(struct trigger_spec *t, const struct tagged_field *f)
         t->version = value;
         return true;
     }
+}
+
+/* The same types as the field before says, each once. */
+static bool read_event_order(struct trigger_spec *t, struct slice order)
+{
+    struct event_list types = {0};
+    for (size_t i = 0; i < order.len; i++) {
+        if (order.data[i] < 1 || order.data[i] > EVENT_LIST_MAX)
+            return false;
+        event_list_add(&types, order.data[i]);
+    }
+    uint8_t each[EVENT_LIST_MAX];
+    if (types.mask != t->event_types.mask || event_list_get(&types, each) != order.len)
+        return false;
+    t->event_types = types;
+    return true;
 }
 
 static bool read_text(struct trigger_spec *t, const struct tagged_field *f)
@@ -324,8 +350,10 @@ static bool read_field(struct trigger_spec *t, const struct tagged_field *f)
     case TAG_PAUSED_SEQ:
     case TAG_VERSION:
         return read_number(t, f);
+    case TAG_EVENT_ORDER:
+        return read_event_order(t, f->value);
     default: /* a text, or a field of a later version */
-        return f->tag > TAG_VERSION || read_text(t, f);
+        return f->tag > TAG_EVENT_ORDER || read_text(t, f);
     }
 }
 
@@ -340,7 +368,7 @@ int trigger_spec_unpack(struct slice packed, struct trigger_spec *ret)
     int r;
     uint8_t last = 0;
     while ((r = tagged_next(&in, &f)) == 1) {
-        bool again = f.tag == last && f.tag != TAG_LABEL && f.tag <= TAG_VERSION;
+        bool again = f.tag == last && f.tag != TAG_LABEL && f.tag <= TAG_EVENT_ORDER;
         if (f.tag == 0 || again || !read_field(&t, &f)) {
             r = -EBADMSG;
             break;

@@ -29,7 +29,7 @@ struct trigger_spec {
     struct trigger_label *labels; /* sorted by key, keys differ */
     size_t n_labels;
     /* rule.container_registry */
-    unsigned event_types; /* CONFIG_* bits */
+    struct event_list event_types;
     char *registry_id, *image_name, *tag;
     uint64_t batch_size, batch_cutoff_ms; /* absent batch_settings: the defaults above */
     /* its action, gateway_websocket_broadcast */

@@ -1,8 +1,8 @@
-/* mbedtls_config.h - what scripts/setup builds of mbedTLS where the distribution's is too old: TLS 1.2
- * and 1.3 with ECDHE and AEAD ciphers, the certificates and keys that go with them, and the hashes
- * that regcast uses itself. What is not named here is not in the library: no CBC, no static RSA, no
- * finite-field Diffie-Hellman, no renegotiation, no DTLS. The names are explained in mbedTLS's own
- * include/mbedtls/mbedtls_config.h, which this file replaces. */
+/* mbedtls_config.h - what scripts/setup builds of mbedTLS where the distribution's is too old:
+ * TLS 1.2 and 1.3 with ECDHE and AEAD ciphers, the certificates and keys that go with them, and the
+ * hashes that regcast uses itself. What is not named here is not in the library: no CBC, no static
+ * RSA, no finite-field Diffie-Hellman, no renegotiation, no DTLS. The names are explained in
+ * mbedTLS's own include/mbedtls/mbedtls_config.h, which this file replaces. */
 
 /* --- the system --- */
 #define MBEDTLS_HAVE_ASM
@@ -89,4 +89,5 @@
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_SESSION_TICKETS
 #define MBEDTLS_SSL_TICKET_C
-#define MBEDTLS_SSL_IN_CONTENT_LEN 16384 /* a peer may send records of that size (RFC 8446, 5.1) */
+/* a peer may send records of that size (RFC 8446 section 5.1) */
+#define MBEDTLS_SSL_IN_CONTENT_LEN 16384

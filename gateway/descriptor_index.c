@@ -20,7 +20,7 @@ struct field {
 static bool take_varint(struct slice *rest, uint64_t *ret)
 {
     uint64_t value = 0;
-    for (unsigned i = 0; i < rest->len && i < 10; i++) {
+    for (unsigned i = 0; rest->data != NULL && i < rest->len && i < 10; i++) {
         value |= (uint64_t) (rest->data[i] & 0x7f) << (7 * i);
         if (rest->data[i] < 0x80) {
             *rest = slice_from(*rest, i + 1);

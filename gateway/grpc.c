@@ -18,6 +18,21 @@ static uint64_t now_of(const struct conn *c)
     return uv_now(&c->worker->loop);
 }
 
+/* --- what it holds of answers --- */
+
+static void count_answers(struct grpc_session *g, size_t waiting)
+{
+    struct caps *caps = &g->c->worker->shared->caps[LISTENER_GRPC];
+    caps_leave(&caps->answer_bytes, g->counted);
+    g->counted = waiting;
+    (void) caps_enter(&caps->answer_bytes, UINT64_MAX, waiting); /* who adds to it has looked */
+}
+
+void grpc_session_count(struct grpc_session *g)
+{
+    count_answers(g, h2_waiting(g->h2));
+}
+
 /* --- the end --- */
 
 void grpc_drop(struct conn *c)
@@ -29,6 +44,7 @@ void grpc_drop(struct conn *c)
     g->busy = true; /* nothing leaves any more */
     h2_free(g->h2); /* ends the calls */
     ASSERT(list_empty(&g->calls));
+    count_answers(g, 0);
     free(g);
 }
 
@@ -61,6 +77,7 @@ void grpc_session_flush(struct grpc_session *g)
     struct conn *c = g->c;
     if (g->busy || !send_all(c))
         return;
+    grpc_session_count(g);
     enum refuse why = h2_refusal(g->h2);
     if (why != REFUSE_NONE) {
         conn_log_refusal(c, why);
@@ -85,7 +102,7 @@ static struct grpc_session *session_new(struct conn *c)
 {
     struct grpc_session *g = xcalloc(1, sizeof(*g));
     g->c = c;
-    g->idle_ms = g->look_ms = now_of(c);
+    g->idle_ms = g->look_ms = g->heard_ms = now_of(c);
     list_init(&g->calls);
     g->h2 = h2_new(&GRPC_CALLS, g, now_of(c));
     return g;
@@ -97,6 +114,7 @@ void grpc_received(struct conn *c, struct slice in)
         c->grpc = session_new(c);
     struct grpc_session *g = c->grpc;
     g->busy = true;
+    g->heard_ms = now_of(c);
     int r = h2_receive(g->h2, in, now_of(c));
     (void) r; /* flushing sees to what is refused */
     if (c->state == CONN_REQUEST && h2_started(g->h2))
@@ -135,11 +153,28 @@ static void drain(struct grpc_session *g)
     h2_drain(g->h2);
 }
 
+/* False: a peer that waits for answers has long said nothing, not even to a ping. */
+static bool is_there(struct grpc_session *g, uint64_t now_ms)
+{
+    uint64_t patience = g->c->worker->shared->cfg->management.keepalive_timeout_ms;
+    if (h2_open_streams(g->h2) == 0 || now_ms - g->heard_ms < patience)
+        return true;
+    if (g->asked_ms > g->heard_ms)
+        return now_ms - g->asked_ms < patience;
+    g->asked_ms = now_ms;
+    h2_ping(g->h2);
+    return true;
+}
+
 void grpc_on_deadline(struct conn *c, uint64_t now_ms)
 {
     struct grpc_session *g = c->grpc;
     if (conn_blocked(c) && now_ms - c->rest->since_ms >= H2_STALL_MS) {
         request_refuse(c, REFUSE_WRITE_STALL, NULL);
+        return;
+    }
+    if (!conn_blocked(c) && !is_there(g, now_ms)) { /* else it is not read from */
+        conn_reset(c, END_PONG);
         return;
     }
     if (h2_open_streams(g->h2) == 0 && now_ms >= grpc_deadline(c))

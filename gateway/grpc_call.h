@@ -6,7 +6,8 @@
 #include "caller.h"
 #include "pb.h"
 
-#define GRPC_MAX_MESSAGE (1u << 20) /* of a request */
+#define GRPC_MAX_MESSAGE  (1u << 20) /* of a request */
+#define GRPC_OPEN_MESSAGE (1u << 14) /* of one that needs no token */
 
 struct grpc_call;
 
@@ -75,6 +76,8 @@ extern const struct grpc_methods GRPC_REFLECTION; /* grpc_reflection.c: v1 and v
 /* grpc_method.c. Of ":path", "/service/Method": NULL when there is none. *ret_service: the service
  * exists. */
 const struct grpc_method *grpc_method_find(struct slice path, bool *ret_service);
+/* The n-th method, NULL after the last one; in no order. */
+const struct grpc_method *grpc_method_at(size_t n);
 /* The n-th service's name, NULL after the last one; sorted by name. */
 const char *grpc_method_service(size_t n);
 

@@ -24,6 +24,12 @@ void grpc_frame_fini(struct grpc_frame *f)
     buf_fini(&f->opened);
 }
 
+void grpc_frame_forget(struct grpc_frame *f)
+{
+    grpc_frame_fini(f);
+    grpc_frame_init(f, f->encoding, f->max);
+}
+
 static size_t length_of(const struct grpc_frame *f)
 {
     const uint8_t *p = f->prefix + 1;
@@ -97,13 +103,6 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Gives back what the last message took: a stream may wait long for its next one. */
-static void forget(struct grpc_frame *f)
-{
-    grpc_frame_fini(f);
-    grpc_frame_init(f, f->encoding, f->max);
-}
-
 /* 1: the prefix is whole. */
 static int take_prefix(struct grpc_frame *f, struct slice *in)
 {
@@ -148,7 +147,7 @@ int grpc_frame_feed(struct grpc_frame *f, struct slice in, size_t *ret_used,
 {
     struct slice rest = in;
     if (f->done)
-        forget(f);
+        grpc_frame_forget(f);
     int r = take_message(f, &rest, ret_message);
     *ret_used = in.len - rest.len;
     return r;

@@ -29,6 +29,8 @@ void grpc_frame_fini(struct grpc_frame *f); /* twice is fine */
  * member; -ENOMEM. After an error only grpc_frame_fini(). */
 MUST_CHECK int grpc_frame_feed(struct grpc_frame *f, struct slice in, size_t *ret_used,
                                struct slice *ret_message);
+/* Gives back what the last message took: the next one begins. */
+void grpc_frame_forget(struct grpc_frame *f);
 /* Inside a message: the stream may not end here. */
 bool grpc_frame_is_cut(const struct grpc_frame *f);
 size_t grpc_frame_held(const struct grpc_frame *f); /* bytes of memory it holds now */

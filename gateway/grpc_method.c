@@ -26,17 +26,23 @@ const struct grpc_method *grpc_method_find(struct slice path, bool *ret_service)
     return NULL;
 }
 
+const struct grpc_method *grpc_method_at(size_t n)
+{
+    for (size_t i = 0; i < ARRAY_LEN(ALL); n -= ALL[i++]->n)
+        if (n < ALL[i]->n)
+            return &ALL[i]->at[n];
+    return NULL;
+}
+
 /* The first service after that one by name; NULL: the very first. */
 static const char *service_after(const char *last)
 {
     const char *next = NULL;
-    for (size_t i = 0; i < ARRAY_LEN(ALL); i++)
-        for (size_t k = 0; k < ALL[i]->n; k++) {
-            const char *service = ALL[i]->at[k].service;
-            if ((last == NULL || strcmp(service, last) > 0) &&
-                (next == NULL || strcmp(service, next) < 0))
-                next = service;
-        }
+    const struct grpc_method *method;
+    for (size_t n = 0; (method = grpc_method_at(n)) != NULL; n++)
+        if ((last == NULL || strcmp(method->service, last) > 0) &&
+            (next == NULL || strcmp(method->service, next) < 0))
+            next = method->service;
     return next;
 }
 

@@ -10,6 +10,7 @@
 
 #define TYPE_URL    "type.googleapis.com/"
 #define MAX_DETAILS 3
+#define MAX_PACKED  (GRPC_STATUS_MAX_DETAILS / 4 * 3)
 #define MAX_DIGITS  8 /* of a timeout */
 #define NS_PER_MS   1000000
 
@@ -58,18 +59,18 @@ static void add(struct details *d, const char *type_url, const ProtobufCMessage 
     d->at[d->n++] = any;
 }
 
-static void add_violations(struct details *d, const struct status *s)
+static void add_violations(struct details *d, const struct status *s, size_t n)
 {
     Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
     Google__Rpc__BadRequest__FieldViolation violations[STATUS_MAX_VIOLATIONS];
     Google__Rpc__BadRequest__FieldViolation *at[STATUS_MAX_VIOLATIONS];
-    for (size_t i = 0; i < s->n_violations; i++) {
+    for (size_t i = 0; i < n; i++) {
         at[i] = &violations[i];
         google__rpc__bad_request__field_violation__init(at[i]);
         at[i]->field = pb_text(&d->arena, slice_str(s->violations[i].field));
         at[i]->description = pb_text(&d->arena, slice_str(s->violations[i].description));
     }
-    bad.n_field_violations = s->n_violations;
+    bad.n_field_violations = n;
     bad.field_violations = at;
     add(d, TYPE_URL "google.rpc.BadRequest", &bad.base);
 }
@@ -113,27 +114,40 @@ static int append_base64(struct slice s, struct buf *out)
     return 0;
 }
 
-int grpc_status_details(const struct status *s, const char *request_id, struct buf *out)
+/* With so many of its violations. */
+static int pack(const struct status *s, size_t n_violations, const char *request_id,
+                struct buf *packed)
 {
     struct details d = {.n = 0};
     Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
-    struct buf packed;
     pb_arena_init(&d.arena, 0); /* nothing is read into it */
-    buf_init(&packed, SIZE_MAX);
     status.code = (int32_t) s->code;
     status.message = pb_text(&d.arena, slice_str(s->message));
-    if (s->n_violations > 0)
-        add_violations(&d, s);
+    if (n_violations > 0)
+        add_violations(&d, s, n_violations);
     if (s->quota.name != NULL)
         add_quota(&d, &s->quota);
     add_request(&d, request_id);
     status.n_details = d.n;
     status.details = d.at;
-    int r = pb_pack(&status.base, &packed);
+    int r = pb_pack(&status.base, packed);
+    pb_arena_fini(&d.arena);
+    return r;
+}
+
+int grpc_status_details(const struct status *s, const char *request_id, struct buf *out)
+{
+    struct buf packed;
+    size_t n = s->n_violations;
+    buf_init(&packed, SIZE_MAX);
+    int r = pack(s, n, request_id, &packed);
+    while (r == 0 && n > 0 && packed.len > MAX_PACKED) {
+        buf_clear(&packed);
+        r = pack(s, --n, request_id, &packed);
+    }
     if (r == 0)
         r = append_base64(buf_slice(&packed), out);
     buf_fini(&packed);
-    pb_arena_fini(&d.arena);
     return r;
 }
 

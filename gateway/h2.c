@@ -208,6 +208,11 @@ size_t h2_open_streams(const struct h2 *h)
     return h->n_streams;
 }
 
+size_t h2_waiting(const struct h2 *h)
+{
+    return h->waiting;
+}
+
 void h2_drain(struct h2 *h)
 {
     if (h->drain != DRAIN_NONE)
@@ -218,6 +223,11 @@ void h2_drain(struct h2 *h)
     }
     h->drain = DRAIN_ANNOUNCED;
     (void) nghttp2_submit_shutdown_notice(h->session);
+    (void) nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL);
+}
+
+void h2_ping(struct h2 *h)
+{
     (void) nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL);
 }
 

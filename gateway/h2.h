@@ -11,18 +11,18 @@
 #include "buf.h"
 #include "refuse.h"
 
-#define H2_MAX_FIELDS       64    /* of one request, each cookie crumb counted */
-#define H2_MAX_FIELD_BYTES  16384 /* names and values together, decoded */
-#define H2_MAX_STREAMS      100   /* open at once */
-#define H2_STREAM_WINDOW    65535 /* what a client may send before we have looked at it */
-#define H2_CONN_WINDOW      (1u << 20)
-#define H2_EARLY_BURST      100 /* streams that end before their answer has left: so many at once, */
-#define H2_EARLY_PER_S      33  /* and so many a second */
-#define H2_IDLE_FRAMES      200   /* SETTINGS, PING, PRIORITY, empty DATA, ... */
-#define H2_IDLE_FRAMES_MS   10000 /* in this time */
-#define H2_STALL_MS         30000 /* something to send and hardly any window for it, or half a frame */
-#define H2_DRAIN_MS         1000        /* for what is under way when we begin to drain */
-#define H2_MAX_STREAM_BYTES (64u << 20) /* that wait to be sent on one stream */
+#define H2_MAX_FIELDS      64    /* of one request, each cookie crumb counted */
+#define H2_MAX_FIELD_BYTES 16384 /* names and values together, decoded */
+#define H2_MAX_STREAMS     100   /* open at once */
+#define H2_STREAM_WINDOW   65535 /* what a client may send before we have looked at it */
+#define H2_CONN_WINDOW     (1u << 20)
+#define H2_EARLY_BURST     100 /* streams that end before their answer has left: so many at once, */
+#define H2_EARLY_PER_S     33  /* and so many a second */
+#define H2_IDLE_FRAMES     200 /* SETTINGS, PING, PRIORITY, empty DATA, ... */
+#define H2_IDLE_FRAMES_MS  10000 /* in this time */
+#define H2_STALL_MS        30000 /* something to send and hardly any window for it, or half a frame */
+#define H2_DRAIN_MS        1000        /* for what is under way when we begin to drain */
+#define H2_MAX_WAITING     (64u << 20) /* bytes of answers that wait to be sent, of all streams */
 
 struct h2;
 
@@ -85,11 +85,14 @@ MUST_CHECK int h2_take(struct h2 *h, struct slice *ret);
 enum refuse h2_refusal(const struct h2 *h); /* REFUSE_NONE: all is well */
 bool h2_started(const struct h2 *h);        /* the client's preface and SETTINGS have come */
 size_t h2_open_streams(const struct h2 *h);
+size_t h2_waiting(const struct h2 *h); /* bytes of h2_write() that h2_take() has not given */
 
 /* No new streams; those that are open go on. First a GOAWAY that closes nothing, then, when the
  * peer has answered a ping or after H2_DRAIN_MS (h2_tick()), the one that does: so requests that
  * were under way are not lost (RFC 9113 section 6.8). Twice is fine. */
 void h2_drain(struct h2 *h);
+/* Asks the peer for a sign of life, which comes as input. */
+void h2_ping(struct h2 *h);
 /* Drained, ended by the peer or refused, and nothing is open (but if refused) or left to send. */
 bool h2_is_over(const struct h2 *h);
 
@@ -98,7 +101,7 @@ bool h2_is_over(const struct h2 *h);
 /* The answer's head, once; `end`: nothing follows (gRPC's trailers-only). */
 void h2_respond(struct h2 *h, struct h2_stream *s, const struct h2_field *fields, size_t n,
                 bool end);
-/* Bytes of the answer, copied. -EMSGSIZE: more than H2_MAX_STREAM_BYTES would wait; -ENOMEM. */
+/* Bytes of the answer, copied. -EMSGSIZE: more than H2_MAX_WAITING would wait; -ENOMEM. */
 MUST_CHECK int h2_write(struct h2 *h, struct h2_stream *s, struct slice bytes);
 /* Ends the answer, after what was written. If the body has not ended the client is told to stop
  * sending it (RST_STREAM NO_ERROR, RFC 9113 section 8.1). */

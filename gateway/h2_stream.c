@@ -282,7 +282,7 @@ int h2_write(struct h2 *h, struct h2_stream *pub, struct slice bytes)
     struct stream *s = LIST_ENTRY(pub, struct stream, pub);
     if (s->closing || bytes.len == 0)
         return 0;
-    if (bytes.len > H2_MAX_STREAM_BYTES - stream_waiting(s))
+    if (bytes.len > H2_MAX_WAITING - h->waiting)
         return -EMSGSIZE;
     if (s->taken > s->answer.len / 2) {
         buf_consume(&s->answer, s->taken);

@@ -14,7 +14,7 @@
 
 /* As much as the largest answer that may wait needs when the peer opens both windows and pings for
  * each of its frames. */
-#define MAX_OWED (3 * (H2_MAX_STREAM_BYTES >> 14))
+#define MAX_OWED (3 * (H2_MAX_WAITING >> 14))
 
 #define EARLY_COST_US (1000000 / H2_EARLY_PER_S)
 

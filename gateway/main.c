@@ -4,6 +4,7 @@
 #include "crash.h"
 #include "deadline.h"
 #include "grpc_call.h"
+#include "h2.h"
 #include "letters.h"
 #include "log.h"
 #include "manage.h"
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #define MANAGEMENT_BODIES 16   /* of the longest kind held at once */
+#define GRPC_ANSWERS      4    /* of the longest that may wait at once for their readers */
 #define RESERVED_FILES    64   /* for what is not a connection: listeners, logs, the journal */
 #define LOOP_FILES        4    /* epoll, wake-ups, libuv's spare */
 #define QUICK_SPREAD_MS   1000 /* SIGINT: an operator waits at the terminal */
@@ -311,7 +313,8 @@ static void set_caps(struct shared *s, const struct config *cfg)
     s->caps[LISTENER_GRPC] =
         (struct caps){.max_connections = grpc,
                       .max_half_open = grpc,
-                      .max_inflight_bytes = MANAGEMENT_BODIES * GRPC_MAX_MESSAGE};
+                      .max_inflight_bytes = MANAGEMENT_BODIES * GRPC_MAX_MESSAGE,
+                      .max_answer_bytes = GRPC_ANSWERS * (uint64_t) H2_MAX_WAITING};
     log_fewer("gateway", cfg->gateway.max_connections, gateway);
     log_fewer("webhooks", cfg->webhooks.max_connections, webhooks);
     log_fewer("management", cfg->management.max_connections, management);

@@ -3,8 +3,6 @@
 
 #include "pb_unknown.h"
 
-#define N_EVENT_TYPES 4
-
 typedef Yandex__Cloud__Serverless__Triggers__V1__Trigger__Rule v1_rule;
 typedef Yandex__Cloud__Serverless__Triggers__V1__Trigger__ContainerRegistry v1_registry;
 typedef Yandex__Cloud__Serverless__Triggers__V1__Trigger__ContainerRegistryEventType v1_event_type;
@@ -139,10 +137,11 @@ static v1_rule *make_rule(struct pb_arena *a, const struct trigger_spec *t)
     rule->rule_case =
         YANDEX__CLOUD__SERVERLESS__TRIGGERS__V1__TRIGGER__RULE__RULE_CONTAINER_REGISTRY;
     rule->container_registry = out;
-    out->event_type = pb_alloc(a, N_EVENT_TYPES * sizeof(out->event_type[0]));
-    for (unsigned i = 0; i < N_EVENT_TYPES; i++)
-        if ((t->event_types & 1u << i) != 0)
-            out->event_type[out->n_event_type++] = (v1_event_type) (i + 1);
+    uint8_t types[EVENT_LIST_MAX];
+    out->n_event_type = event_list_get(&t->event_types, types);
+    out->event_type = pb_alloc(a, EVENT_LIST_MAX * sizeof(out->event_type[0]));
+    for (size_t i = 0; i < out->n_event_type; i++)
+        out->event_type[i] = (v1_event_type) types[i];
     out->registry_id = t->registry_id;
     out->image_name = t->image_name;
     out->tag = t->tag;

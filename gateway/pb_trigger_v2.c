@@ -5,11 +5,10 @@
 
 #include <stdio.h>
 
-#define N_EVENT_TYPES 4
-#define MAX_BYTES     65536 /* the API's limit of max_bytes */
-#define REGISTRY      "source.container_registry"
-#define BATCH         REGISTRY ".batch_settings"
-#define ACTION        "action[0]"
+#define MAX_BYTES 65536 /* the API's limit of max_bytes */
+#define REGISTRY  "source.container_registry"
+#define BATCH     REGISTRY ".batch_settings"
+#define ACTION    "action[0]"
 
 typedef Yandex__Cloud__Serverless__Triggers__V2__Source v2_source;
 typedef Yandex__Cloud__Serverless__Triggers__V2__ContainerRegistry v2_registry;
@@ -212,10 +211,11 @@ static v2_source *make_source(struct pb_arena *a, const struct trigger_spec *t)
     source->source_case =
         YANDEX__CLOUD__SERVERLESS__TRIGGERS__V2__SOURCE__SOURCE_CONTAINER_REGISTRY;
     source->container_registry = out;
-    out->event_type = pb_alloc(a, N_EVENT_TYPES * sizeof(out->event_type[0]));
-    for (unsigned i = 0; i < N_EVENT_TYPES; i++)
-        if ((t->event_types & 1u << i) != 0)
-            out->event_type[out->n_event_type++] = (v2_event_type) (i + 1);
+    uint8_t types[EVENT_LIST_MAX];
+    out->n_event_type = event_list_get(&t->event_types, types);
+    out->event_type = pb_alloc(a, EVENT_LIST_MAX * sizeof(out->event_type[0]));
+    for (size_t i = 0; i < out->n_event_type; i++)
+        out->event_type[i] = (v2_event_type) types[i];
     out->registry_id = t->registry_id;
     out->image_name = t->image_name;
     out->tag = t->tag;

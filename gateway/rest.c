@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define OPEN_BODY    16384 /* of whoever asks without a token */
 #define BODY_AT_ONCE 65536
 #define EXTRA_SIZE   512
 
@@ -208,6 +209,8 @@ void rest_begin(struct conn *c)
     }
     struct rest_call *call = call_new(c);
     find_route(call, head);
+    if (call->route != NULL && call->route->open && call->body.limit > OPEN_BODY)
+        call->body.limit = OPEN_BODY;
     if (call->route != NULL && !call->route->open)
         caller_authenticate(&call->who, c, http_header(head, "authorization", NULL), &call->error,
                             &call->retry_after_s); /* before what else is wrong is told */

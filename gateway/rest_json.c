@@ -176,11 +176,12 @@ static void put_events(struct rest_json *j, const struct trigger_spec *t)
 {
     static const char *const TYPES[] = {EVENT_TYPE "CREATE_IMAGE", EVENT_TYPE "DELETE_IMAGE",
                                         EVENT_TYPE "CREATE_IMAGE_TAG",
-                                        EVENT_TYPE "DELETE_IMAGE_TAG"};
+                                        EVENT_TYPE "DELETE_IMAGE_TAG"}; /* from 1 on */
+    uint8_t types[EVENT_LIST_MAX];
+    unsigned n = event_list_get(&t->event_types, types);
     rest_json_open(j, "eventType", '[');
-    for (size_t i = 0; i < ARRAY_LEN(TYPES); i++)
-        if ((t->event_types & 1u << i) != 0)
-            rest_json_item(j, TYPES[i]);
+    for (unsigned i = 0; i < n; i++)
+        rest_json_item(j, TYPES[types[i] - 1]);
     rest_json_close(j, ']');
     rest_json_text(j, "registryId", t->registry_id);
     rest_json_text(j, "imageName", t->image_name);

@@ -230,6 +230,14 @@ static int print_process(struct shared *s, struct buf *out)
                    "Webhook body bytes held in memory.",
                    load(&s->caps[LISTENER_WEBHOOKS].inflight_bytes));
     if (r == 0)
+        r = number(out, "regcast_grpc_inflight_bytes", "gauge",
+                   "Bytes of gRPC requests held in memory.",
+                   load(&s->caps[LISTENER_GRPC].inflight_bytes));
+    if (r == 0)
+        r = number(out, "regcast_grpc_answer_bytes", "gauge",
+                   "Bytes of gRPC answers that wait to be read.",
+                   load(&s->caps[LISTENER_GRPC].answer_bytes));
+    if (r == 0)
         r = number(out, "regcast_log_dropped_total", "counter",
                    "Log lines lost because nobody read them.", log_dropped());
     if (r == 0)

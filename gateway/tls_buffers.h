@@ -29,7 +29,8 @@ struct tls_parted {
  * with. */
 MUST_CHECK int tls_buffers_lend(struct tls_buffers *b, const mbedtls_ssl_config *conf,
                                 mbedtls_ssl_context *ssl, struct tls_parted *parted);
-/* Takes them back if the handshake is over, all was read (WANT_READ), and nothing is left in them. */
+/* Takes them back if the handshake is over, all was read (WANT_READ) and nothing is left in them.
+ */
 void tls_buffers_take(struct tls_buffers *b, mbedtls_ssl_context *ssl, struct tls_parted *parted);
 struct tls_buffers *tls_buffers_new(void);    /* never NULL */
 void tls_buffers_free(struct tls_buffers *b); /* NULL is fine */

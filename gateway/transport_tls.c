@@ -20,9 +20,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define HANDSHAKE_BYTE 0x16 /* the first of a connection (RFC 8446 section 5.1) */
-#define LINGER_MS      1000 /* for the peer to read our alert */
-#define PENDING_MAX    (1u << 17)
+#define LINGER_MS   1000 /* for the peer to read our alert */
+#define PENDING_MAX (1u << 17)
 
 struct tls_link {
     mbedtls_ssl_context ssl;

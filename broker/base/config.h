@@ -6,6 +6,7 @@
 #define BASE_CONFIG_H
 
 #include "buf.h"
+#include "event_list.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +15,7 @@
 enum config_inbound { INBOUND_IGNORE, INBOUND_REJECT, INBOUND_ECHO };
 enum config_slow { SLOW_CLOSE, SLOW_SKIP };
 
-/* Bits of config_trigger.event_types; the order is enum event_type's (broker/event.h) and the
+/* Bits of config_trigger.event_types.mask; the order is enum event_type's (broker/event.h) and the
  * API's. */
 #define CONFIG_CREATE_IMAGE     1u
 #define CONFIG_DELETE_IMAGE     2u
@@ -98,7 +99,7 @@ struct config_secret {
 
 struct config_trigger {
     char *name, *description;
-    unsigned event_types;                 /* CONFIG_* bits, at least one */
+    struct event_list event_types;        /* at least one */
     char *registry_id, *image_name, *tag; /* image_name, tag: NULL or "" is any */
     uint64_t batch_size, batch_cutoff_ms;
     char *gateway_id, *path, *service_account_id;

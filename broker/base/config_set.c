@@ -161,30 +161,23 @@ static void read_texts(struct problems *p, const struct setting *s, const struct
 }
 
 static void read_events(struct problems *p, const struct setting *s, const struct doc_node *node,
-                        const char *shown, unsigned *bits)
+                        const char *shown, struct event_list *types)
 {
-    static const struct {
-        const char *name;
-        unsigned bit;
-    } EVENTS[] = {
-        {"CREATE_IMAGE", CONFIG_CREATE_IMAGE},
-        {"DELETE_IMAGE", CONFIG_DELETE_IMAGE},
-        {"CREATE_IMAGE_TAG", CONFIG_CREATE_IMAGE_TAG},
-        {"DELETE_IMAGE_TAG", CONFIG_DELETE_IMAGE_TAG},
-    };
+    static const char *const EVENTS[] = {"CREATE_IMAGE", "DELETE_IMAGE", "CREATE_IMAGE_TAG",
+                                         "DELETE_IMAGE_TAG"}; /* 1 to 4 in the API */
     static const char PREFIX[] = "CONTAINER_REGISTRY_EVENT_TYPE_";
     size_t index = 0;
     for (const struct doc_node *item = node->first; item != NULL; item = item->next, index++) {
         const char *name = item->kind == DOC_TEXT ? item->text : "";
         if (strncmp(name, PREFIX, sizeof(PREFIX) - 1) == 0)
             name += sizeof(PREFIX) - 1;
-        unsigned bit = 0;
-        for (size_t i = 0; i < ARRAY_LEN(EVENTS); i++)
-            if (strcmp(EVENTS[i].name, name) == 0)
-                bit = EVENTS[i].bit;
-        *bits |= bit;
-        if (bit != 0)
+        unsigned type = 1;
+        while (type <= ARRAY_LEN(EVENTS) && strcmp(EVENTS[type - 1], name) != 0)
+            type++;
+        if (type <= ARRAY_LEN(EVENTS)) {
+            event_list_add(types, type);
             continue;
+        }
         char key[KEY_SIZE], quoted[DOC_QUOTE_SIZE];
         (void) snprintf(key, sizeof(key), "%s[%zu]", shown, index);
         problems_add(p, item->line, key,

@@ -17,7 +17,7 @@ enum setting_type {
     SETTING_TEXTS,      /* struct config_strings; min and max are how many */
     SETTING_CHOICE,     /* one of the format's words: an enum of theirs, in that order */
     SETTING_WORD,       /* the same, kept as a char * */
-    SETTING_EVENTS,     /* unsigned of CONFIG_* bits */
+    SETTING_EVENTS,     /* struct event_list */
     SETTING_LIST,       /* mappings, each one an array element: struct list_place says where */
     SETTING_DEFAULTS    /* a mapping of what paths have in common */
 };

@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/rsa.h>
-#include <mbedtls/version.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -36,11 +35,7 @@ static int draw(void *ctx, unsigned char *ret, size_t len)
 static int read_private(const char *pem, mbedtls_pk_context *pk)
 {
     const unsigned char *text = (const unsigned char *) pem;
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
     int r = mbedtls_pk_parse_key(pk, text, strlen(pem) + 1, NULL, 0, draw, NULL);
-#else
-    int r = mbedtls_pk_parse_key(pk, text, strlen(pem) + 1, NULL, 0);
-#endif
     return r != 0 || mbedtls_pk_get_type(pk) != MBEDTLS_PK_RSA ||
                    mbedtls_pk_get_bitlen(pk) < LEAST_BITS || mbedtls_pk_get_len(pk) > MAX_SIGNATURE
                ? -EINVAL

@@ -32,7 +32,7 @@ async function start(t, over = {}) {
 const create = (name, ...more) => [
     'serverless', 'trigger', 'create', 'container-registry',
     '--name', name, '--registry-id', REGISTRY,
-    '--events', 'create-image,delete-image,create-image-tag,delete-image-tag',
+    '--events', 'delete-image-tag,create-image,create-image-tag,delete-image,create-image',
     '--batch-size', '2', '--batch-cutoff', '20s',
     '--gateway-id', GATEWAY, '--gateway-websocket-broadcast-path', '/',
     '--gateway-websocket-broadcast-service-account-id', BROADCASTER, ...more,
@@ -56,10 +56,10 @@ name: registry-trigger
 rule:
   container_registry:
     event_type:
-    - CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE
-    - CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE
-    - CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE_TAG
     - CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE_TAG
+    - CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE
+    - CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE_TAG
+    - CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE
     registry_id: ${REGISTRY}
     batch_settings:
       size: "2"

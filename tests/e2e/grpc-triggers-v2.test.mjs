@@ -107,6 +107,15 @@ describe('a trigger of the second version', () => {
         assert.equal((await finished(await v2('Pause', { trigger_id: id }), 'Pause')).trigger.status, 'PAUSED');
         await d.accept([newImage('app')]);
         assert.equal((await finished(await v2('Resume', { trigger_id: id }), 'Resume')).trigger.status, 'ACTIVE');
+        const order = [`${TYPE}DELETE_IMAGE`, `${TYPE}CREATE_IMAGE`];
+        for (const types of [order, order.toReversed(), order]) { // which terraform's lists have
+            const { trigger: turned } = await finished(await v2('Update', {
+                trigger_id: id, source: source({ event_type: types }), action: [broadcast()],
+                update_mask: { paths: ['source.container_registry.event_type'] },
+            }), 'Update');
+            assert.deepEqual(turned.source.container_registry.event_type, types);
+            assert.deepEqual(await v2('Get', { trigger_id: id }), turned);
+        }
         const whole = await finished(await v2('Update', { ...request('whole'), trigger_id: id }), 'Update'); // no mask
         assert.deepEqual([whole.trigger.name, whole.trigger.labels, whole.trigger.source.container_registry.image_name], ['whole', {}, '']);
         await d.accept([newImage('last')]);
@@ -115,14 +124,14 @@ describe('a trigger of the second version', () => {
         await finished(await v2('Delete', { trigger_id: id }), 'Delete');
         await refused(v2('Get', { trigger_id: id }), CODE.NOT_FOUND, new RegExp(`Trigger ${id} not found`));
         const { operations } = await v2('ListOperations', { trigger_id: id });
-        assert.deepEqual(operations.map((one) => one.description.split(' ')[0]), ['Delete', 'Update', 'Resume', 'Pause', 'Update', 'Create']);
+        assert.deepEqual(operations.map((one) => one.description.split(' ')[0]), ['Delete', 'Update', 'Update', 'Update', 'Update', 'Resume', 'Pause', 'Update', 'Create']);
     });
 
     test('is the same trigger in both versions and REST, over a restart', limits, async (t) => {
         const config = fresh();
         const rule = {
             container_registry: {
-                event_type: [`${TYPE}DELETE_IMAGE`], registry_id: REGISTRY, tag: 't',
+                event_type: [`${TYPE}DELETE_IMAGE_TAG`, `${TYPE}DELETE_IMAGE`], registry_id: REGISTRY, tag: 't',
                 gateway_websocket_broadcast: broadcast().gateway_websocket_broadcast,
             },
         };
@@ -140,7 +149,7 @@ describe('a trigger of the second version', () => {
         const named = await v2('List', { folder_id: FOLDER, page_size: 100, filter: 'name = "by-v1"' });
         assert.deepEqual(named.triggers.map((each) => each.id), [old.id]);
         assert.deepEqual(named.triggers[0].source.container_registry, {
-            event_type: [`${TYPE}DELETE_IMAGE`], registry_id: REGISTRY, image_name: '', tag: 't',
+            event_type: [`${TYPE}DELETE_IMAGE_TAG`, `${TYPE}DELETE_IMAGE`], registry_id: REGISTRY, image_name: '', tag: 't',
             batch_settings: { max_count: 1, max_bytes: 0, cutoff: { seconds: 1, nanos: 0 } },
         });
         // It is v1's to change as well; each operation keeps the types of its version, for everybody.

@@ -6,7 +6,7 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import { describe, test } from 'node:test';
 import grpc from '@grpc/grpc-js';
-import { Raw, defer, makeConfig, run, until, within, writeConfig } from './harness.mjs';
+import { FOLDER, Raw, defer, makeConfig, run, trigger, until, within, writeConfig } from './harness.mjs';
 import { healthOf, watch } from './health.mjs';
 import { startGrpc } from './sdk.mjs';
 
@@ -14,6 +14,7 @@ const limits = { timeout: 120000 };
 const CODE = grpc.status;
 const CHECK = '/grpc.health.v1.Health/Check';
 const WATCH = '/grpc.health.v1.Health/Watch';
+const TRIGGERS = '/yandex.cloud.serverless.triggers.v1.TriggerService';
 const OPERATION = '/yandex.cloud.operation.OperationService/Get';
 
 // {value} or {error} of a unary call.
@@ -40,8 +41,12 @@ async function refused(client, method, request, code, details) {
 // A message with one text, as field 1.
 function message(text) {
     const body = Buffer.from(text);
-    assert.ok(body.length < 128);
-    return Buffer.concat([Buffer.from([0, 0, 0, 0, body.length + 2, 10, body.length]), body]);
+    const length = []; // a varint
+    let left = body.length;
+    for (; left >= 128; left >>= 7) length.push((left & 127) | 128);
+    const head = Buffer.from([0, 0, 0, 0, 0, 10, ...length, left]);
+    head.writeUInt32BE(head.length - 5 + body.length, 1);
+    return Buffer.concat([head, body]);
 }
 
 async function connect(t, daemon) {
@@ -160,10 +165,10 @@ describe('calls', () => {
     test('gzip, and encodings that we do not have', limits, async (t) => {
         const daemon = await startGrpc(t);
         const gzip = healthOf(t, daemon.grpc, { 'grpc.default_compression_algorithm': 2 });
-        const service = 'x'.repeat(100000);
+        const service = 'x'.repeat(10000);
         await refused(gzip, 'Check', { service }, CODE.NOT_FOUND, `Service ${'x'.repeat(100)} not found`);
         await check(gzip, 'grpc.health.v1.Health', 'SERVING');
-        await refused(gzip, 'Check', { service: 'x'.repeat(2 << 20) }, CODE.RESOURCE_EXHAUSTED, /1 MiB/); // 2 KB compressed
+        await refused(gzip, 'Check', { service: 'x'.repeat(2 << 20) }, CODE.RESOURCE_EXHAUSTED, /16 KiB/); // 2 KB compressed
         const deflate = healthOf(t, daemon.grpc, { 'grpc.default_compression_algorithm': 1 });
         await refused(deflate, 'Check', { service: 'x' }, CODE.UNIMPLEMENTED, /gzip/);
         const session = await connect(t, daemon);
@@ -172,14 +177,21 @@ describe('calls', () => {
         assert.equal((await call.answer).head['grpc-accept-encoding'], 'identity,gzip');
     });
 
-    test('at most 1 MiB a message', limits, async (t) => {
+    test('at most 1 MiB a message, 16 KiB where no token is needed', limits, async (t) => {
         const daemon = await startGrpc(t);
         const client = healthOf(t, daemon.grpc);
-        const most = (1 << 20) - 4; // with its tag and length
+        const most = (16 << 10) - 3; // with its tag and length
+        const short = 'A request message is at most 16 KiB long where no token is needed';
         await refused(client, 'Check', { service: 'x'.repeat(most) }, CODE.NOT_FOUND, /not found/);
-        await refused(client, 'Check', { service: 'x'.repeat(most + 1) }, CODE.RESOURCE_EXHAUSTED, 'A request message is at most 1 MiB long');
-        await refused(client, 'Check', { service: 'x'.repeat(32 << 20) }, CODE.RESOURCE_EXHAUSTED, 'A request message is at most 1 MiB long');
+        await refused(client, 'Check', { service: 'x'.repeat(most + 1) }, CODE.RESOURCE_EXHAUSTED, short);
+        await refused(client, 'Check', { service: 'x'.repeat(32 << 20) }, CODE.RESOURCE_EXHAUSTED, short);
         await check(client, '', 'SERVING');
+        const session = await connect(t, daemon);
+        for (const [more, code] of [[0, CODE.INVALID_ARGUMENT], [1, CODE.RESOURCE_EXHAUSTED]]) {
+            const get = begin(session, '/yandex.cloud.serverless.triggers.v1.TriggerService/Get');
+            get.end(message('x'.repeat((1 << 20) - 4 + more)));
+            assert.equal((await get.answer).status, String(code));
+        }
     });
 
     test('deadlines', limits, async (t) => {
@@ -338,7 +350,7 @@ describe('the end', () => {
     });
 
     test('draining says GOAWAY and answers what is under way', limits, async (t) => {
-        const daemon = await startGrpc(t);
+        const daemon = await startGrpc(t, { triggers: [trigger('one')] });
         const session = await connect(t, daemon);
         const goaways = [];
         session.on('goaway', (code) => goaways.push(code));
@@ -347,13 +359,20 @@ describe('the end', () => {
         await new Promise((done) => watching.once('data', done));
         const half = begin(session, CHECK); // it was begun before
         half.write(message('').subarray(0, 3));
-        await until('the call is there', async () =>
-            (await daemon.metrics()).get('regcast_management_requests_total') === 2);
+        const list = begin(session, `${TRIGGERS}/List`);
+        list.end(message(FOLDER));
+        const [id] = String((await list.answer).body).match(/a1s[0-9a-z]{17}/);
+        const change = begin(session, `${TRIGGERS}/Pause`); // too late, which is no fault of ours
+        change.write(message(id).subarray(0, 3));
+        await until('the calls are there', async () =>
+            (await daemon.metrics()).get('regcast_management_requests_total') === 4);
         const stopped = daemon.stop();
         const answer = await watching.answer;
         assert.deepEqual([answer.status, [...answer.body.subarray(-7)]], ['14', [0, 0, 0, 0, 2, 8, 2]]);
         half.end(message('').subarray(3));
         assert.equal((await half.answer).status, '0');
+        change.end(message(id).subarray(3));
+        assert.equal((await change.answer).status, '14');
         await stopped;
         assert.ok(goaways.length > 0 && goaways.every((code) => code === 0), `${goaways}`);
     });

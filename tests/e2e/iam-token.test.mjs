@@ -208,6 +208,8 @@ test('a request is one JWT or one token', limits, async (t) => {
         assert.equal(got.status, 400, got.text);
         assert.match(got.json.message, like);
     }
+    // Nobody knows who sends it: a long one is not even read.
+    assert.equal((await ask(d, { jwt: 'a'.repeat(16384) })).status, 413);
     for (const method of ['createForServiceAccount', 'revoke']) {
         const got = await d.manage('POST', `${TOKENS}:${method}`, { body: {} });
         assert.deepEqual([got.status, got.json.code], [501, 12], got.text);

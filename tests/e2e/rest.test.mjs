@@ -152,6 +152,8 @@ describe('a trigger', () => {
         now = await patch({ description: 'all', rule: rule({ types: [1, PREFIX + 'DELETE_IMAGE'] }) });
         assert.deepEqual([now.name, now.description], [undefined, 'all']);
         assert.deepEqual(now.rule.containerRegistry.eventType, TYPES.slice(0, 2));
+        now = await patch({ updateMask: 'rule', rule: rule({ types: [2, 1, 2] }) });
+        assert.deepEqual(now.rule.containerRegistry.eventType, TYPES.slice(0, 2).toReversed());
         const path = `${TRIGGERS}/${id}`;
         await refused(d, 'PATCH', path, { body: { updateMask: 'rule.tag' } }, 400, 3, /update_mask/);
         await refused(d, 'PATCH', path, { body: { triggerId: 'another' } }, 400, 3, /trigger_id/);

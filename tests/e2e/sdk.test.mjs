@@ -36,7 +36,7 @@ async function life(t, d, session) {
     const c = await connect(t, d);
     const began = Date.now();
     const { id, trigger } = await finished('Create', triggers.create({
-        ...request('registry-trigger', { types: [1, 2, 3, 4], size: 2, cutoff: 1 }),
+        ...request('registry-trigger', { types: [4, 1, 3, 2], size: 2, cutoff: 1 }),
         description: 'd é',
         labels: { team: 'a', empty: '' },
     }));
@@ -46,7 +46,7 @@ async function life(t, d, session) {
     assert.deepEqual([trigger.labels, trigger.status], [{ team: 'a', empty: '' }, Status.ACTIVE]);
     assert.ok(Math.abs(trigger.createdAt.getTime() - began) < 30000);
     const { containerRegistry: registry } = trigger.rule;
-    assert.deepEqual(registry.eventType, [1, 2, 3, 4]);
+    assert.deepEqual(registry.eventType, [4, 1, 3, 2]);
     assert.deepEqual(registry.batchSettings, { size: 2, cutoff: { seconds: 1, nanos: 0 } });
     assert.deepEqual(registry.gatewayWebsocketBroadcast, { gatewayId: GATEWAY, path: '/', serviceAccountId: BROADCASTER });
     assert.equal(registry.invokeFunction, undefined);

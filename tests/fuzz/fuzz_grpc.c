@@ -4,6 +4,7 @@
  * same by us and by protobuf-c, which knows nothing of this reader. */
 #include "../cuts.h"
 #include "err.h"
+#include "grpc_call.h"
 #include "grpc_frame.h"
 #include "mem.h"
 #include "pb.h"
@@ -18,8 +19,10 @@
 #include <yandex/cloud/operation/operation_service.pb-c.h>
 #include <yandex/cloud/serverless/apigateway/websocket/v1/connection_service.pb-c.h>
 #include <yandex/cloud/serverless/triggers/v1/trigger_service.pb-c.h>
+#include <yandex/cloud/serverless/triggers/v2/trigger_service.pb-c.h>
 #include <zlib.h>
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define MOST        (32u << 10)
@@ -27,10 +30,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define WORST       80 /* bytes of arena from one that came */
 #define WORST_FIRST 1024
 
-#define TRIGGERS(name) (&yandex__cloud__serverless__triggers__v1__##name##_request__descriptor)
+#define TRIGGERS(name)    (&yandex__cloud__serverless__triggers__v1__##name##_request__descriptor)
+#define TRIGGERS_V2(name) (&yandex__cloud__serverless__triggers__v2__##name##_request__descriptor)
 #define CONNECTION(name)                                                                           \
     (&yandex__cloud__serverless__apigateway__websocket__v1__##name##_request__descriptor)
 
+/* The corpus has them by their place: new ones go to the end. */
 static const ProtobufCMessageDescriptor *const TYPES[] = {
     TRIGGERS(get_trigger),
     TRIGGERS(list_triggers),
@@ -54,7 +59,30 @@ static const ProtobufCMessageDescriptor *const TYPES[] = {
     &grpc__health__v1__health_list_request__descriptor,
     &grpc__reflection__v1__server_reflection_request__descriptor,
     &grpc__reflection__v1alpha__server_reflection_request__descriptor,
+    TRIGGERS_V2(get_trigger),
+    TRIGGERS_V2(list_triggers),
+    TRIGGERS_V2(create_trigger),
+    TRIGGERS_V2(update_trigger),
+    TRIGGERS_V2(delete_trigger),
+    TRIGGERS_V2(pause_trigger),
+    TRIGGERS_V2(resume_trigger),
+    TRIGGERS_V2(list_trigger_operations),
 };
+
+/* No method's request is missing. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    const struct grpc_method *method;
+    (void) argc;
+    (void) argv;
+    for (size_t n = 0; (method = grpc_method_at(n)) != NULL; n++) {
+        size_t i = 0;
+        while (i < ARRAY_LEN(TYPES) && TYPES[i] != method->request)
+            i++;
+        ASSERT(i < ARRAY_LEN(TYPES));
+    }
+    return 0;
+}
 
 /* --- one message --- */
 

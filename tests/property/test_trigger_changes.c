@@ -218,7 +218,7 @@ static void draw_rule(struct life *l, unsigned slot, struct trigger_spec *spec)
     trigger_spec_set(&spec->registry_id, slice_str(l->registry.id));
     trigger_spec_set(&spec->path, slice_str(path));
     trigger_spec_set(&spec->image_name, slice_str(NAMES[cuts_random(&l->seed) % 4]));
-    spec->event_types = CONFIG_CREATE_IMAGE;
+    spec->event_types.mask = CONFIG_CREATE_IMAGE;
     spec->batch_size = SIZES[cuts_random(&l->seed) % 4];
     spec->batch_cutoff_ms = 1 + cuts_random(&l->seed) % 20;
 }

@@ -307,7 +307,7 @@ static inline int bed_setup(void **state)
     trigger_spec_init(&b->spec);
     double_set(&b->spec.folder_id, FOLDER);
     double_set(&b->spec.name, "trigger-1");
-    b->spec.event_types = ALL_EVENTS;
+    b->spec.event_types.mask = ALL_EVENTS;
     double_set(&b->spec.registry_id, REGISTRY);
     double_set(&b->spec.gateway_id, GATEWAY);
     double_set(&b->spec.path, "/");

@@ -57,7 +57,7 @@ static inline struct config_trigger *add_trigger(struct broker *b, size_t path, 
     (void) snprintf(name, sizeof(names[0]), "trigger-%zu", b->f->cfg.n_triggers);
     struct config_trigger *t = &b->triggers[b->f->cfg.n_triggers++];
     *t = (struct config_trigger){.name = name,
-                                 .event_types = ALL,
+                                 .event_types.mask = ALL,
                                  .registry_id = registry,
                                  .batch_size = size,
                                  .batch_cutoff_ms = cutoff_ms,

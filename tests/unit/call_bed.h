@@ -160,4 +160,26 @@ static inline struct caps *bed_caps(struct fixture *f)
     return &f->shared.caps[LISTENER_GRPC];
 }
 
+static inline void expect_text(struct grpc_sent *call, const char *text)
+{
+    char got[256];
+    grpc_client_text(call, got, sizeof(got));
+    assert_string_equal(got, text);
+}
+
+/* One HEADERS frame with the end: clients find the status there. */
+static inline void expect_trailers_only(const struct grpc_sent *call, int status)
+{
+    assert_int_equal(call->status, status);
+    assert_string_equal(call->http, "200");
+    assert_int_equal(call->n_heads, 1);
+    assert_true(call->end_in_head);
+    assert_int_equal(call->error, 0);
+    assert_int_equal(call->body.len, 0);
+    assert_non_null(strstr(call->fields, "content-type: application/grpc\n"));
+    assert_non_null(strstr(call->fields, "x-request-id: "));
+    assert_non_null(strstr(call->fields, "x-server-trace-id: "));
+    assert_non_null(strstr(call->fields, "grpc-status-details-bin: "));
+}
+
 #endif

@@ -118,8 +118,10 @@ static inline void fixture_start(struct fixture *f)
                       .max_inflight_bytes = f->cfg.webhooks.max_inflight_bytes};
     s->caps[LISTENER_MANAGEMENT] =
         (struct caps){.max_connections = 100, .max_half_open = 100, .max_inflight_bytes = 1 << 20};
-    s->caps[LISTENER_GRPC] =
-        (struct caps){.max_connections = 100, .max_half_open = 100, .max_inflight_bytes = 4 << 20};
+    s->caps[LISTENER_GRPC] = (struct caps){.max_connections = 100,
+                                           .max_half_open = 100,
+                                           .max_inflight_bytes = 4 << 20,
+                                           .max_answer_bytes = 256 << 20};
     assert_int_equal(path_table_new(&f->cfg, &s->paths), 0);
     s->workers = f->gateway = xcalloc(1, sizeof(*f->gateway));
     s->n_workers = 1;
@@ -197,6 +199,7 @@ static inline void fixture_free(struct fixture *f)
             assert_int_equal(s->caps[i].connections, 0);
             assert_int_equal(s->caps[i].half_open, 0);
             assert_int_equal(s->caps[i].inflight_bytes, 0);
+            assert_int_equal(s->caps[i].answer_bytes, 0);
         }
     }
     path_table_free(s->paths);

@@ -27,7 +27,7 @@ static void test_update_parts(void **state)
     b->spec.batch_size = 7;
     b->spec.batch_cutoff_ms = 7000;
     memcpy(id, double_create(b, "one")->trigger_id, sizeof(id));
-    b->spec.event_types = CONFIG_CREATE_IMAGE;
+    b->spec.event_types.mask = CONFIG_CREATE_IMAGE;
     double_set(&b->spec.image_name, "");
     double_set(&b->spec.tag, "");
     double_set(&b->spec.path, "/teams/{team}");
@@ -55,7 +55,7 @@ static void test_update_parts(void **state)
         assert_string_equal(r->error.message, "");
         const struct trigger_spec *t = &r->trigger;
         assert_string_equal(t->name, "one");
-        assert_int_equal(t->event_types, CASES[i].events ? CONFIG_CREATE_IMAGE : ALL_EVENTS);
+        assert_int_equal(t->event_types.mask, CASES[i].events ? CONFIG_CREATE_IMAGE : ALL_EVENTS);
         assert_string_equal(t->registry_id, REGISTRY);
         assert_string_equal(t->image_name, CASES[i].image ? "" : "image");
         assert_string_equal(t->tag, CASES[i].tag ? "" : "old");
@@ -65,6 +65,13 @@ static void test_update_parts(void **state)
         trigger_spec_fini(&b->pipeline.at[0]);
         b->pipeline.at[0] = before;
     }
+    b->spec.event_types = (struct event_list){ALL_EVENTS, {4, 3, 2, 1}}; /* another order only */
+    update(b, id, TRIGGER_FIELD_TAG, r);
+    assert_int_equal(r->trigger.event_types.order[0], 0);
+    uint64_t version = r->trigger.version;
+    update(b, id, TRIGGER_FIELD_EVENT_TYPES, r);
+    assert_true(event_list_equal(&r->trigger.event_types, &b->spec.event_types));
+    assert_true(r->trigger.version > version);
     double_set(&b->spec.registry_id, "crtother");
     update(b, id, TRIGGER_FIELD_REGISTRY_ID, r);
     assert_int_equal(r->error.code, STATUS_NOT_FOUND);

@@ -100,7 +100,7 @@ static int setup(void **state)
     trigger_spec_init(&b->spec);
     set(&b->spec.folder_id, cfg->folder_id);
     set(&b->spec.name, "one");
-    b->spec.event_types = CONFIG_CREATE_IMAGE;
+    b->spec.event_types.mask = CONFIG_CREATE_IMAGE;
     set(&b->spec.registry_id, b->f->registry.id);
     set(&b->spec.gateway_id, b->gateway);
     set(&b->spec.path, "/");

@@ -84,7 +84,7 @@ static void test_the_default_file(void **state)
     const struct config_trigger *t = &cfg->triggers[0];
     assert_string_equal(t->name, "registry-trigger");
     assert_string_equal(t->description, "");
-    assert_int_equal(t->event_types, 15);
+    assert_int_equal(t->event_types.mask, 15);
     assert_string_equal(t->registry_id, "crtregistry000000001");
     assert_string_equal(t->image_name, "");
     assert_string_equal(t->tag, "");
@@ -219,7 +219,7 @@ static void test_trigger_before_what_it_names(void **state)
     assert_string_equal(t->tag, "latest");
     assert_int_equal(t->batch_size, 1000);
     assert_int_equal(t->batch_cutoff_ms, 60000);
-    assert_int_equal(t->event_types, CONFIG_CREATE_IMAGE);
+    assert_int_equal(t->event_types.mask, CONFIG_CREATE_IMAGE);
     assert_string_equal(cfg->registries[0].token, "t0ken");
     assert_null(cfg->registries[0].kind);
     config_free(cfg);

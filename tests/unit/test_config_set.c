@@ -16,7 +16,7 @@
 /* Any of the places, zeroed first. */
 union place {
     uint64_t number;
-    unsigned bits;
+    struct event_list types;
     char *text;
     struct config_strings strings;
 };
@@ -265,22 +265,29 @@ static void test_a_value_replaces_the_default(void **state)
 
 static const struct {
     const char *yaml;
-    unsigned bits;
+    struct event_list types;
     const char *wrong;
 } EVENTS[] = {
-    {"[CREATE_IMAGE]", CONFIG_CREATE_IMAGE, ""},
-    {"[CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE]", CONFIG_DELETE_IMAGE, ""},
+    {"[CREATE_IMAGE]", {CONFIG_CREATE_IMAGE, {0}}, ""},
+    {"[CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE]", {CONFIG_DELETE_IMAGE, {0}}, ""},
     {"[CREATE_IMAGE_TAG, DELETE_IMAGE_TAG, CREATE_IMAGE_TAG]",
-     CONFIG_CREATE_IMAGE_TAG | CONFIG_DELETE_IMAGE_TAG, ""},
-    {"[CREATE_IMAGE, PULL]", CONFIG_CREATE_IMAGE,
+     {CONFIG_CREATE_IMAGE_TAG | CONFIG_DELETE_IMAGE_TAG, {0}},
+     ""},
+    {"[DELETE_IMAGE_TAG, CREATE_IMAGE, DELETE_IMAGE_TAG]",
+     {CONFIG_DELETE_IMAGE_TAG | CONFIG_CREATE_IMAGE, {4, 1}},
+     ""},
+    {"[CREATE_IMAGE, PULL]",
+     {CONFIG_CREATE_IMAGE, {0}},
      "k[1]: expected CREATE_IMAGE, DELETE_IMAGE, CREATE_IMAGE_TAG or DELETE_IMAGE_TAG, got "
      "\"PULL\""},
-    {"[CONTAINER_REGISTRY_EVENT_TYPE_UNSPECIFIED]", 0,
+    {"[CONTAINER_REGISTRY_EVENT_TYPE_UNSPECIFIED]",
+     {0},
      "k[0]: expected CREATE_IMAGE, DELETE_IMAGE, CREATE_IMAGE_TAG or DELETE_IMAGE_TAG, got "
      "\"CONTAINER_REGISTRY_EVENT_TYPE_UNSPECIFIED\""},
-    {"[]", 0, "k: expected a list of 1 to 8, got a list of 0"},
-    {"CREATE_IMAGE", 0, "k: expected a list of 1 to 8, got \"CREATE_IMAGE\""},
-    {"[{}]", 0,
+    {"[]", {0}, "k: expected a list of 1 to 8, got a list of 0"},
+    {"CREATE_IMAGE", {0}, "k: expected a list of 1 to 8, got \"CREATE_IMAGE\""},
+    {"[{}]",
+     {0},
      "k[0]: expected CREATE_IMAGE, DELETE_IMAGE, CREATE_IMAGE_TAG or DELETE_IMAGE_TAG, got a "
      "mapping"},
 };
@@ -292,8 +299,8 @@ static void test_events(void **state)
         union place at = {0};
         const char *wrong =
             read_value("triggers[].rule.container_registry.event_type", EVENTS[i].yaml, &at);
-        if (strcmp(wrong, EVENTS[i].wrong) != 0 || at.bits != EVENTS[i].bits)
-            fail_msg("%s: %u %s", EVENTS[i].yaml, at.bits, wrong);
+        if (strcmp(wrong, EVENTS[i].wrong) != 0 || !event_list_equal(&at.types, &EVENTS[i].types))
+            fail_msg("%s: %u %s", EVENTS[i].yaml, at.types.mask, wrong);
     }
 }
 

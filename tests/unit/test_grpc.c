@@ -190,6 +190,21 @@ static void test_idle(void **state)
     grpc_client_free(c);
 }
 
+/* Its machine is gone: nothing would ever end what it has asked for. */
+static void test_gone(void **state)
+{
+    struct fixture *f = *state;
+    f->cfg.management.keepalive_timeout_ms = 50;
+    struct grpc_client *c = grpc_client_new(f);
+    struct grpc_sent *call = grpc_client_begin(c, M("Hold"), NONE);
+    grpc_client_message(c, call, "x", true);
+    GRPC_UNTIL(c, bed.ticks > 1); /* as long as it answers pings it is there */
+    assert_int_equal(bed_caps(f)->connections, 1);
+    c->tcp.deaf = true;
+    FIXTURE_UNTIL(f, bed_caps(f)->connections == 0);
+    grpc_client_free(c);
+}
+
 /* The server goes down: no new calls, and those under way are answered. */
 static void test_drain(void **state)
 {
@@ -228,7 +243,7 @@ int main(void)
         TEST(test_byte_by_byte), TEST(test_cut_anywhere), TEST(test_no_preface),
         TEST(test_full),         TEST(test_refused),      TEST(test_many_at_once),
         TEST(test_blocked),      TEST(test_unblocked),    TEST(test_idle),
-        TEST(test_drain),
+        TEST(test_gone),         TEST(test_drain),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

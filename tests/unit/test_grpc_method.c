@@ -15,6 +15,7 @@ static const struct grpc_methods *const ALL[] = {
 static void test_every_method(void **state)
 {
     (void) state;
+    size_t n = 0;
     for (size_t i = 0; i < ARRAY_LEN(ALL); i++) {
         assert_true(ALL[i]->n > 0);
         for (size_t k = 0; k < ALL[i]->n; k++) {
@@ -26,8 +27,16 @@ static void test_every_method(void **state)
             assert_true(service);
             assert_non_null(m->request);
             assert_non_null(m->run);
+            size_t at = 0;
+            while (grpc_method_at(at) != NULL && grpc_method_at(at) != m)
+                at++;
+            assert_ptr_equal(grpc_method_at(at), m);
+            n++;
         }
     }
+    assert_non_null(grpc_method_at(n - 1));
+    assert_null(grpc_method_at(n));
+    assert_null(grpc_method_at(SIZE_MAX));
 }
 
 static void test_no_method(void **state)

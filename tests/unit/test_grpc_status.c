@@ -179,18 +179,24 @@ static void test_largest(void **state)
     static char longest[1000];
     struct status s = {.code = STATUS_OK};
     (void) state;
-    memset(longest, 'x', sizeof(longest) - 1);
+    memset(longest, '%', sizeof(longest) - 1);
     for (size_t i = 0; i < STATUS_MAX_VIOLATIONS; i++)
         status_violate(&s, longest, "%s", longest);
     s.quota = (struct status_quota){.name = "q", .limit = 1, .usage = 1, .required = 2};
     struct sent sent = send_details(&s, "0f8fad5b-d9cb-469f-a165-70867728950e");
     assert_int_equal(sent.status->n_details, 3);
     const Google__Rpc__BadRequest *bad = detail(&sent, 0, &google__rpc__bad_request__descriptor);
-    assert_int_equal(bad->n_field_violations, STATUS_MAX_VIOLATIONS);
+    assert_in_range(bad->n_field_violations, 8, STATUS_MAX_VIOLATIONS);
+    for (size_t i = 0; i < bad->n_field_violations; i++)
+        assert_string_equal(bad->field_violations[i]->field, s.violations[i].field);
     (void) detail(&sent, 1, &yandex__cloud__quota__quota_failure__descriptor);
     expect_request(&sent, 2, "0f8fad5b-d9cb-469f-a165-70867728950e");
-    print_message("  %zu bytes\n", sent.text.len);
-    assert_in_range(sent.text.len, 1, 8192);
+    assert_in_range(sent.text.len, GRPC_STATUS_MAX_DETAILS * 3 / 4, GRPC_STATUS_MAX_DETAILS);
+    struct buf message;
+    buf_init(&message, 8192);
+    assert_int_equal(grpc_status_message(s.message, &message), 0);
+    assert_in_range(sent.text.len + message.len, 1, 8192 - 768);
+    buf_fini(&message);
     sent_fini(&sent);
 }
 

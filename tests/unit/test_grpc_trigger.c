@@ -1,5 +1,5 @@
-/* Tests of gateway/grpc_trigger.c, grpc_operation.c, grpc_admin.c and pb_operation.c: each method
- * on the real admin. */
+/* Tests of gateway/grpc_trigger.c, grpc_operation.c and grpc_admin.c: each method on the real
+ * admin. */
 #include "grpc_double.h"
 
 #include "grpc_admin.h"

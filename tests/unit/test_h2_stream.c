@@ -226,7 +226,7 @@ static void test_what_waits_is_limited(void **state)
 {
     (void) state;
     begin_answer();
-    size_t most = H2_MAX_STREAM_BYTES;
+    size_t most = H2_MAX_WAITING;
     uint8_t *bytes = xcalloc(1, most);
     assert_int_equal(h2_write(p.h, begun, slice_of(bytes, most)), 0);
     assert_int_equal(h2_write(p.h, begun, SLICE_LIT("x")), -EMSGSIZE);
@@ -235,6 +235,27 @@ static void test_what_waits_is_limited(void **state)
     assert_int_equal(h2_write(p.h, begun, SLICE_LIT("x")), -EMSGSIZE);
     h2_reset(p.h, begun, H2_CANCEL);
     assert_string_equal(sent(), "RST 1 8");
+    free(bytes);
+}
+
+/* Of all streams together. */
+static void test_what_waits_on_others_counts(void **state)
+{
+    (void) state;
+    begin_answer();
+    struct h2_stream *first = begun;
+    uint8_t *bytes = xcalloc(1, H2_MAX_WAITING - 1);
+    assert_int_equal(h2_write(p.h, first, slice_of(bytes, H2_MAX_WAITING - 1)), 0);
+    put_request(&in, 3, "/open", true);
+    assert_int_equal(feed(), 0);
+    assert_int_equal(h2_waiting(p.h), H2_MAX_WAITING - 1);
+    assert_int_equal(h2_write(p.h, begun, SLICE_LIT("xy")), -EMSGSIZE);
+    assert_int_equal(h2_write(p.h, begun, SLICE_LIT("x")), 0);
+    h2_reset(p.h, first, H2_CANCEL);
+    (void) sent();
+    assert_int_equal(h2_write(p.h, begun, SLICE_LIT("xy")), 0);
+    assert_string_equal(sent(), "DATA 3 2");
+    assert_int_equal(h2_waiting(p.h), 0);
     free(bytes);
 }
 
@@ -290,6 +311,7 @@ int main(void)
         TEST(test_answer_in_pieces),
         TEST(test_trailers_need_no_window),
         TEST(test_what_waits_is_limited),
+        TEST(test_what_waits_on_others_counts),
         TEST(test_no_memory),
         TEST(test_unread_stream_does_not_starve_others),
     };

@@ -34,9 +34,9 @@ static struct status read_update(const char *text, struct trigger_request *ret)
 /* What v1 and v2 read is one trigger. */
 static void test_same_as_v1(void **state)
 {
-    static const char V1_TEXT[] = "1:'b1g' 2:'abc' 3:'d' 4:{1:'k' 2:'v'} 5:{6:{3:[1 4] 4:'crt' "
+    static const char V1_TEXT[] = "1:'b1g' 2:'abc' 3:'d' 4:{1:'k' 2:'v'} 5:{6:{3:[4 1 4] 4:'crt' "
                                   "5:'app' 6:'t' 7:{1:3 2:{1:20}} 103:{1:'d5d' 2:'/' 3:'aje'}}}";
-    static const char V2_TEXT[] = "1:'b1g' 2:'abc' 3:'d' 4:{1:'k' 2:'v'} 5:{9:{2:[1 4] 3:'crt' "
+    static const char V2_TEXT[] = "1:'b1g' 2:'abc' 3:'d' 4:{1:'k' 2:'v'} 5:{9:{2:[4 1] 3:'crt' "
                                   "4:'app' 5:'t' 6:{1:3 3:{1:20}}}} 6:{3:{1:'d5d' 2:'/' 3:'aje'}}";
     struct trigger_request v1, v2;
     struct status found = {.code = STATUS_OK};
@@ -51,6 +51,7 @@ static void test_same_as_v1(void **state)
     assert_int_equal(found.code, STATUS_OK);
     assert_int_equal(read_create(V2_TEXT, &v2).code, STATUS_OK);
     assert_true(v1.has_rule && v2.has_rule);
+    assert_true(event_list_equal(&v1.spec.event_types, &(struct event_list){9, {4, 1}}));
     assert_int_equal(trigger_spec_pack(&v1.spec, &x), 0);
     assert_int_equal(trigger_spec_pack(&v2.spec, &y), 0);
     assert_true(slice_eq(buf_slice(&x), buf_slice(&y)));
@@ -188,7 +189,7 @@ static void test_make(void **state)
     struct pb_arena a;
     struct buf got, want;
     (void) state;
-    assert_int_equal(read_create("2:'abc' 4:{1:'k' 2:'v'} 5:{9:{2:[2] 3:'crt' 6:{1:3 3:{1:2}}}} "
+    assert_int_equal(read_create("2:'abc' 4:{1:'k' 2:'v'} 5:{9:{2:[3 2] 3:'crt' 6:{1:3 3:{1:2}}}} "
                                  "6:{3:{1:'d5d' 2:'/' 3:'aje'}}",
                                  &req)
                          .code,
@@ -201,7 +202,7 @@ static void test_make(void **state)
     req.spec.status = TRIGGER_PAUSED;
     assert_int_equal(pb_pack(&pb_trigger_v2_make(&a, &req.spec)->base, &got), 0);
     (void) wire_items(&want,
-                      "1:'a1s00000000000000001' 3:{1:1} 4:'abc' 6:{1:'k' 2:'v'} 8:{9:{2:[2] "
+                      "1:'a1s00000000000000001' 3:{1:1} 4:'abc' 6:{1:'k' 2:'v'} 8:{9:{2:[3 2] "
                       "3:'crt' 6:{1:3 3:{1:2}}}} 9:{3:{1:'d5d' 2:'/' 3:'aje'}} 10:2",
                       '\0');
     assert_true(slice_eq(buf_slice(&got), buf_slice(&want)));

@@ -137,7 +137,7 @@ static void test_several_triggers(void **state)
     static char app[] = "app";
     (void) add_trigger(b, 0, 1, 1000);
     add_trigger(b, 0, 2, 1000)->image_name = app;
-    add_trigger(b, 3, 1, 1000)->event_types = CONFIG_CREATE_IMAGE_TAG;
+    add_trigger(b, 3, 1, 1000)->event_types.mask = CONFIG_CREATE_IMAGE_TAG;
     start(b);
     post(b, 1, "app", 202); /* one event for several triggers, on one path and on another */
     expect_message(b, 0, "CreateImage v1, ");

@@ -20,10 +20,12 @@ struct world {
 
 static struct config_trigger triggers[] = {
     {.name = (char *) (uintptr_t) "images",
-     .event_types = CONFIG_CREATE_IMAGE,
+     .event_types.mask = CONFIG_CREATE_IMAGE,
      .image_name = (char *) (uintptr_t) "crtregistry000000001/team/app"},
-    {.name = (char *) (uintptr_t) "tags", .event_types = 15, .tag = (char *) (uintptr_t) "latest"},
-    {.name = (char *) (uintptr_t) "denied", .event_types = 15},
+    {.name = (char *) (uintptr_t) "tags",
+     .event_types.mask = 15,
+     .tag = (char *) (uintptr_t) "latest"},
+    {.name = (char *) (uintptr_t) "denied", .event_types.mask = 15},
 };
 
 static void on_failed(void *ctx, int err)

@@ -66,7 +66,7 @@ static void expect_soon(struct broker *b, size_t path, const char *events)
 static void start_with(struct broker *b, bool journal, uint64_t size)
 {
     struct config_trigger *t = add_trigger(b, 0, size, 60000);
-    t->event_types = CONFIG_CREATE_IMAGE;
+    t->event_types.mask = CONFIG_CREATE_IMAGE;
     if (journal)
         use_journal(b);
     start(b);
@@ -207,6 +207,28 @@ static void test_what_is_changed_stays(void **state)
     expect_nothing(b, 0);
 }
 
+/* The order of the event types comes from the configuration and outlives a restart; a change of it
+ * is a change. */
+static void test_order_of_event_types(void **state)
+{
+    struct broker *b = *state;
+    const struct event_list first = {5, {3, 1}}, second = {5, {0}};
+    add_trigger(b, 0, 1, 60000)->event_types = first;
+    use_journal(b);
+    start(b);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(event_list_equal(&pipeline_trigger(b->pipeline, 0)->event_types, &first));
+        restart(b);
+    }
+    struct trigger_spec spec = copy_of(b, 0);
+    spec.event_types = second;
+    apply(b, &spec);
+    restart(b);
+    assert_true(event_list_equal(&pipeline_trigger(b->pipeline, 0)->event_types, &second));
+    push(b, 1);
+    expect_soon(b, 0, "CreateImage v1, ");
+}
+
 /* What stands in the configuration only makes a trigger that is not there. */
 static void test_configuration(void **state)
 {
@@ -295,10 +317,11 @@ int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH(test_changes_with_memory),   WITH(test_changes_with_journal),
-        WITH(test_allowed_is_asked),      WITH(test_no_change_at_the_end),
-        WITH(test_what_is_changed_stays), WITH(test_configuration),
-        WITH(test_without_its_path),      WITH(test_pause_with_an_open_batch),
+        WITH(test_changes_with_memory),      WITH(test_changes_with_journal),
+        WITH(test_allowed_is_asked),         WITH(test_no_change_at_the_end),
+        WITH(test_what_is_changed_stays),    WITH(test_configuration),
+        WITH(test_order_of_event_types),     WITH(test_without_its_path),
+        WITH(test_pause_with_an_open_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,20 +41,20 @@ static struct trigger_spec sample(void)
     trigger_spec_set(&t.gateway_id, SLICE_LIT("d5d"));
     trigger_spec_set(&t.path, SLICE_LIT("/"));
     trigger_spec_set(&t.service_account_id, SLICE_LIT("aje"));
-    t.event_types = CONFIG_CREATE_IMAGE | CONFIG_DELETE_IMAGE_TAG;
+    t.event_types = (struct event_list){9, {4, 1}};
     t.batch_size = 3;
     t.batch_cutoff_ms = 1500;
     return t;
 }
 
 #define RULE                                                                                       \
-    "\"rule\":{\"containerRegistry\":{\"eventType\":[\"CONTAINER_REGISTRY_EVENT_TYPE_CREATE_"      \
-    "IMAGE\",\"CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE_TAG\"],\"registryId\":\"crt\","          \
+    "\"rule\":{\"containerRegistry\":{\"eventType\":[\"CONTAINER_REGISTRY_EVENT_TYPE_DELETE_"      \
+    "IMAGE_TAG\",\"CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE\"],\"registryId\":\"crt\","          \
     "\"batchSettings\":{\"size\":\"3\",\"cutoff\":\"1.500s\"},\"gatewayWebsocketBroadcast\":{"     \
     "\"gatewayId\":\"d5d\",\"path\":\"/\",\"serviceAccountId\":\"aje\"}}}"
 #define SOURCE_AND_ACTION                                                                          \
-    "\"source\":{\"containerRegistry\":{\"eventType\":[\"CONTAINER_REGISTRY_EVENT_TYPE_CREATE_"    \
-    "IMAGE\",\"CONTAINER_REGISTRY_EVENT_TYPE_DELETE_IMAGE_TAG\"],\"registryId\":\"crt\","          \
+    "\"source\":{\"containerRegistry\":{\"eventType\":[\"CONTAINER_REGISTRY_EVENT_TYPE_DELETE_"    \
+    "IMAGE_TAG\",\"CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE\"],\"registryId\":\"crt\","          \
     "\"batchSettings\":{\"maxCount\":\"3\",\"cutoff\":\"1.500s\"}}},\"action\":[{"                 \
     "\"gatewayWebsocketBroadcast\":{\"gatewayId\":\"d5d\",\"path\":\"/\","                         \
     "\"serviceAccountId\":\"aje\"}}]"

@@ -25,13 +25,14 @@ static void test_camel_and_snake(void **state)
 {
     static const char *const BODIES[] = {
         "{\"folderId\":\"b1g\",\"name\":\"abc\",\"description\":\"d\",\"labels\":{\"k\":\"v\"},"
-        "\"rule\":{\"containerRegistry\":{\"eventType\":[\"CONTAINER_REGISTRY_EVENT_TYPE_CREATE_"
-        "IMAGE\",4],\"registryId\":\"crt\",\"imageName\":\"app\",\"tag\":\"t\",\"batchSettings\":{"
+        "\"rule\":{\"containerRegistry\":{\"eventType\":[\"CONTAINER_REGISTRY_EVENT_TYPE_DELETE_"
+        "IMAGE_TAG\",1],\"registryId\":\"crt\",\"imageName\":\"app\",\"tag\":\"t\","
+        "\"batchSettings\":{"
         "\"size\":\"3\",\"cutoff\":\"20s\"},\"gatewayWebsocketBroadcast\":{\"gatewayId\":\"d5d\","
         "\"path\":\"/\",\"serviceAccountId\":\"aje\"}}}}",
         "{\"folder_id\":\"b1g\",\"name\":\"abc\",\"description\":\"d\",\"labels\":{\"k\":\"v\"},"
-        "\"rule\":{\"container_registry\":{\"event_type\":[1,\"CONTAINER_REGISTRY_EVENT_TYPE_"
-        "DELETE_IMAGE_TAG\",1],\"registry_id\":\"crt\",\"image_name\":\"app\",\"tag\":\"t\","
+        "\"rule\":{\"container_registry\":{\"event_type\":[4,\"CONTAINER_REGISTRY_EVENT_TYPE_"
+        "CREATE_IMAGE\",4],\"registry_id\":\"crt\",\"image_name\":\"app\",\"tag\":\"t\","
         "\"batch_settings\":{\"size\":3.0,\"cutoff\":\"20.000s\"},"
         "\"gateway_websocket_broadcast\":{\"gateway_id\":\"d5d\",\"path\":\"/\","
         "\"service_account_id\":\"aje\"},\"invoke_function\":null}}}",
@@ -45,7 +46,7 @@ static void test_camel_and_snake(void **state)
         assert_string_equal(t->name, "abc");
         assert_string_equal(t->description, "d");
         assert_int_equal(t->n_labels, 1);
-        assert_int_equal(t->event_types, CONFIG_CREATE_IMAGE | CONFIG_DELETE_IMAGE_TAG);
+        assert_true(event_list_equal(&t->event_types, &(struct event_list){9, {4, 1}}));
         assert_string_equal(t->registry_id, "crt");
         assert_string_equal(t->image_name, "app");
         assert_string_equal(t->tag, "t");

@@ -169,6 +169,8 @@ static void test_values(void **state)
     expect_line(text, "regcast_open_sockets{listener=\"gateway\"} 3");
     expect_line(text, "regcast_open_sockets{listener=\"webhooks\"} 1");
     expect_line(text, "regcast_webhook_inflight_bytes 0");
+    expect_line(text, "regcast_grpc_inflight_bytes 0");
+    expect_line(text, "regcast_grpc_answer_bytes 0");
     expect_line(text, "regcast_handshakes_total 3");
     expect_line(text, "regcast_connections_accepted_total 4"); /* of all threads */
     free(text);

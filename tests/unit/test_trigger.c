@@ -35,7 +35,7 @@ static void spec_of(struct trigger_spec *ret, const char *name, unsigned types,
     (void) snprintf(ret->id, sizeof(ret->id), "id-%s", name);
     trigger_spec_set(&ret->name, slice_str(name));
     trigger_spec_set(&ret->registry_id, slice_str(registry));
-    ret->event_types = types;
+    ret->event_types.mask = types;
 }
 
 static void test_filters(void **state)

@@ -98,7 +98,7 @@ static void test_rule(void **state)
 
     found.code = STATUS_OK;
     found.n_violations = 0;
-    b->spec.event_types = 0;
+    b->spec.event_types.mask = 0;
     trigger_check_fields(&b->spec, ADMIN_RULE, true, &found);
     expect(&found, R "event_type");
 }
@@ -264,12 +264,29 @@ static void test_read_event_types(void **state)
         trigger_spec_init(&t);
         trigger_read_event_type(&t, CASES[i].number, &found);
         expect(&found, CASES[i].bit != 0 ? NULL : R "event_type");
-        assert_int_equal(t.event_types, CASES[i].bit);
+        assert_int_equal(t.event_types.mask, CASES[i].bit);
         if (CASES[i].bit != 0)
             trigger_read_event_type(&t, CASES[i].number, &found); /* twice is once */
-        assert_int_equal(t.event_types, CASES[i].bit);
+        assert_int_equal(t.event_types.mask, CASES[i].bit);
         trigger_spec_fini(&t);
     }
+}
+
+static void test_order_of_event_types(void **state)
+{
+    (void) state;
+    static const int64_t NUMBERS[] = {4, 1, 9, 4, 3, 1};
+    static const uint8_t WANT[] = {4, 1, 3};
+    struct status found = {.code = STATUS_OK};
+    struct trigger_spec t;
+    uint8_t got[EVENT_LIST_MAX];
+    trigger_spec_init(&t);
+    for (size_t i = 0; i < ARRAY_LEN(NUMBERS); i++)
+        trigger_read_event_type(&t, NUMBERS[i], &found);
+    expect(&found, R "event_type"); /* the 9 */
+    assert_int_equal(event_list_get(&t.event_types, got), ARRAY_LEN(WANT));
+    assert_memory_equal(got, WANT, sizeof(WANT));
+    trigger_spec_fini(&t);
 }
 
 static void test_read_batch(void **state)
@@ -368,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_read_text, bed_setup, bed_teardown),
         cmocka_unit_test(test_read_labels),
         cmocka_unit_test(test_read_event_types),
+        cmocka_unit_test(test_order_of_event_types),
         cmocka_unit_test(test_read_batch),
         cmocka_unit_test_setup_teardown(test_references, bed_setup, bed_teardown),
     };

@@ -33,7 +33,8 @@ static void full(struct trigger_spec *t)
     set(&t->description, "Ein Ausl\xc3\xb6ser");
     label(t, "team", "build");
     label(t, "env", "");
-    t->event_types = CONFIG_CREATE_IMAGE | CONFIG_DELETE_IMAGE_TAG;
+    event_list_add(&t->event_types, 4);
+    event_list_add(&t->event_types, 1);
     set(&t->registry_id, "crtregistry000000001");
     set(&t->image_name, "team/app");
     set(&t->tag, "latest");
@@ -59,7 +60,7 @@ static void expect_equal(const struct trigger_spec *a, const struct trigger_spec
         assert_string_equal(a->labels[i].key, b->labels[i].key);
         assert_string_equal(a->labels[i].value, b->labels[i].value);
     }
-    assert_int_equal(a->event_types, b->event_types);
+    assert_true(event_list_equal(&a->event_types, &b->event_types));
     assert_string_equal(a->registry_id, b->registry_id);
     assert_string_equal(a->image_name, b->image_name);
     assert_string_equal(a->tag, b->tag);
@@ -168,6 +169,46 @@ static void test_pack_and_unpack(void **state)
     }
 }
 
+/* The order has a field only where it is one: else the record is what it always was. */
+static void test_event_order(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *types, *want;
+        const char *order; /* of the record, behind its tag and length; NULL: there is no field */
+    } CASES[] = {
+        {"", "", NULL},           {"14", "14", NULL},           {"2", "2", NULL},
+        {"41", "41", "\4\1"},     {"313", "31", "\3\1"},        {"1234", "1234", NULL},
+        {"142", "142", "\1\4\2"}, {"4321", "4321", "\4\3\2\1"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct trigger_spec t, back;
+        struct buf out, want;
+        uint8_t got[EVENT_LIST_MAX];
+        trigger_spec_init(&t);
+        buf_init(&out, 10000);
+        buf_init(&want, 10000);
+        for (const char *at = CASES[i].types; *at != '\0'; at++)
+            t.event_types.mask |= 1u << (*at - '1');
+        assert_int_equal(trigger_spec_pack(&t, &want), 0); /* as one without an order */
+        if (CASES[i].order != NULL)
+            assert_int_equal(tagged_put(&want, 19, slice_str(CASES[i].order)), 0);
+        t.event_types = (struct event_list){0};
+        for (const char *at = CASES[i].types; *at != '\0'; at++)
+            event_list_add(&t.event_types, (unsigned) (*at - '0'));
+        assert_int_equal(trigger_spec_pack(&t, &out), 0);
+        assert_true(slice_eq(buf_slice(&out), buf_slice(&want)));
+        assert_int_equal(trigger_spec_unpack(buf_slice(&out), &back), 0);
+        assert_int_equal(event_list_get(&back.event_types, got), strlen(CASES[i].want));
+        for (size_t k = 0; k < strlen(CASES[i].want); k++)
+            assert_int_equal(got[k], CASES[i].want[k] - '0');
+        trigger_spec_fini(&t);
+        trigger_spec_fini(&back);
+        buf_fini(&out);
+        buf_fini(&want);
+    }
+}
+
 /* Cut anywhere it is refused, or (between two fields) it is what an earlier version wrote. */
 static void test_cut(void **state)
 {
@@ -189,7 +230,7 @@ static void test_cut(void **state)
         }
         free(copy);
     }
-    assert_int_equal(read, 19); /* before each of the 19 fields */
+    assert_int_equal(read, 20); /* before each of the 20 fields */
     trigger_spec_fini(&t);
     buf_fini(&out);
 }
@@ -229,6 +270,17 @@ static void test_damage(void **state)
         {"text twice", SLICE_LIT("T\1\4\1\0\0\0a\4\1\0\0\0a")},
         {"short number", SLICE_LIT("T\1\3\1\0\0\0a")},
         {"unknown event type", SLICE_LIT("T\1\7\10\0\0\0\20\0\0\0\0\0\0\0")},
+        {"order of other event types", SLICE_LIT("T\1\7\10\0\0\0\5\0\0\0\0\0\0\0"
+                                                 "\23\2\0\0\0\4\1")},
+        {"order of fewer", SLICE_LIT("T\1\7\10\0\0\0\5\0\0\0\0\0\0\0\23\1\0\0\0\3")},
+        {"order with a type twice", SLICE_LIT("T\1\7\10\0\0\0\5\0\0\0\0\0\0\0"
+                                              "\23\3\0\0\0\3\1\3")},
+        {"order with type 0", SLICE_LIT("T\1\7\10\0\0\0\5\0\0\0\0\0\0\0"
+                                        "\23\3\0\0\0\3\1\0")},
+        {"order with type 5", SLICE_LIT("T\1\7\10\0\0\0\5\0\0\0\0\0\0\0"
+                                        "\23\3\0\0\0\3\1\5")},
+        {"order of no types", SLICE_LIT("T\1\23\1\0\0\0\1")},
+        {"empty order", SLICE_LIT("T\1\7\10\0\0\0\5\0\0\0\0\0\0\0\23\0\0\0\0")},
         {"status 0", SLICE_LIT("T\1\20\10\0\0\0\0\0\0\0\0\0\0\0")},
         {"status 3", SLICE_LIT("T\1\20\10\0\0\0\3\0\0\0\0\0\0\0")},
         {"label without a NUL", SLICE_LIT("T\1\6\1\0\0\0a")},
@@ -284,7 +336,7 @@ static void test_from_config(void **state)
     char path[] = "/", account[] = "aje1", tag[] = "v1";
     const struct config cfg = {.folder_id = folder};
     const struct config_trigger from = {.name = name,
-                                        .event_types = CONFIG_CREATE_IMAGE,
+                                        .event_types = {5, {3, 1}},
                                         .registry_id = registry,
                                         .tag = tag,
                                         .batch_size = 5,
@@ -298,7 +350,7 @@ static void test_from_config(void **state)
     assert_string_equal(t.folder_id, "b1g1");
     assert_string_equal(t.name, "registry-trigger");
     assert_string_equal(t.description, "");
-    assert_int_equal(t.event_types, CONFIG_CREATE_IMAGE);
+    assert_true(event_list_equal(&t.event_types, &from.event_types));
     assert_string_equal(t.registry_id, "crt1");
     assert_string_equal(t.image_name, "");
     assert_string_equal(t.tag, "v1");
@@ -319,7 +371,8 @@ int main(void)
         cmocka_unit_test(test_set_from_itself),    cmocka_unit_test(test_labels_in_order),
         cmocka_unit_test(test_pack_and_unpack),    cmocka_unit_test(test_cut),
         cmocka_unit_test(test_of_a_later_version), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_pack_without_room),  cmocka_unit_test(test_from_config),
+        cmocka_unit_test(test_pack_without_room),  cmocka_unit_test(test_event_order),
+        cmocka_unit_test(test_from_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
