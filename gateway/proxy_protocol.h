@@ -10,8 +10,9 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 
-#define PROXY_HEADER_MAX 4096 /* bytes of a header with all its TLVs; version 2 could have 65551   \
-                               */
+#define PROXY_HEADER_MAX                                                                           \
+    4096 /* bytes of a header with all its TLVs; version 2 could have 65551                        \
+          */
 
 struct proxy_header {
     size_t len; /* of the header: what follows is the client's */

@@ -123,7 +123,7 @@ struct config_trigger {
 
 struct config {
     char *folder_id, *cloud_id, *data_dir, *engine, *log_level;
-    char *user, *group; /* NULL: whoever starts us, the user's */
+    char *user, *group;  /* NULL: whoever starts us, the user's */
     uint64_t max_memory; /* 0: any */
     struct {
         char *id;
