@@ -7,7 +7,7 @@
 
 #include <malloc.h>
 
-#define CALM_MS  1000 /* between two looks while half of it is free, */
+#define CALM_MS  1000 /* between two looks while three quarters are free, */
 #define TENSE_MS 100  /* and when it is not */
 #define TRIM_MS  1000
 #define SHARE    4  /* of the laggards, one in so many goes at each look, */
@@ -66,7 +66,7 @@ static void on_look(uv_timer_t *timer)
         r = trim(s, uv_now(timer->loop), &used);
     if (r == 0) /* else the next time: a descriptor can be missing */
         shed_look(s, used);
-    bool tense = atomic_load_explicit(&s->used, memory_order_relaxed) > s->max / 2;
+    bool tense = atomic_load_explicit(&s->used, memory_order_relaxed) > s->max / 4;
     (void) uv_timer_start(timer, on_look, tense ? TENSE_MS : CALM_MS, 0); /* always 0 */
 }
 
