@@ -10,9 +10,8 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 
-#define PROXY_HEADER_MAX                                                                           \
-    4096 /* bytes of a header with all its TLVs; version 2 could have 65551                        \
-          */
+/* Bytes of a header with all its TLVs; version 2 could have 65551. */
+#define PROXY_HEADER_MAX 4096
 
 struct proxy_header {
     size_t len; /* of the header: what follows is the client's */
