@@ -42,6 +42,7 @@ install(FILES ${PACKAGE_DIR}/regcastd.8.gz DESTINATION share/man/man8 COMPONENT 
 install(FILES README.md CHANGELOG.md conf/reference.md docs/operations.md docs/compatibility.md docs/openapi.json
     conf/sample-event.json ${PACKAGE_DIR}/changelog.gz ${PACKAGE_DIR}/copyright
     DESTINATION ${PACKAGE_DOCS} COMPONENT debian EXCLUDE_FROM_ALL)
+install(DIRECTORY conf/proxies DESTINATION ${PACKAGE_DOCS}/examples COMPONENT debian EXCLUDE_FROM_ALL)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_INSTALL_CMAKE_PROJECTS
