@@ -108,6 +108,7 @@ void rest_gateway_paths(struct rest_call *call)
     rest_json_close(&j, ']');
     const struct manage *m = call->manage;
     put_addresses(&j, call, "gatewayAddresses", m->gateway, m->n_gateway);
+    rest_json_bool(&j, "gatewayTls", s->cfg->gateway.tls.n_certificates > 0);
     put_addresses(&j, call, "webhooksAddresses", m->webhooks, m->n_webhooks);
     rest_json_close(&j, '}');
     rest_reply_json(call, &j);

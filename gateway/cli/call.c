@@ -93,6 +93,10 @@ int call_init(struct call *c)
         c->token = getenv("YC_IAM_TOKEN");
     c->folder_id =
         setting(c, "folder-id", "REGCAST_FOLDER_ID", "YC_FOLDER_ID", PROFILE_FOLDER_ID, profile);
+    c->trust.ca_file = setting(c, "ca-file", "REGCAST_CA_FILE", NULL, PROFILE_CA_FILE, profile);
+    c->trust.certificate_file =
+        setting(c, "cert-file", "REGCAST_CERT_FILE", NULL, PROFILE_CERT_FILE, profile);
+    c->trust.key_file = setting(c, "key-file", "REGCAST_KEY_FILE", NULL, PROFILE_KEY_FILE, profile);
     const char *format = setting(c, "format", NULL, NULL, PROFILE_FORMAT, profile);
     for (size_t i = 0; format != NULL && i < ARRAY_LEN(FORMATS); i++)
         if (strcmp(FORMATS[i], format) == 0)
@@ -117,6 +121,7 @@ static int connect_once(struct call *c)
 {
     struct client_options options = {.endpoint = c->endpoint,
                                      .token = c->token,
+                                     .trust = &c->trust,
                                      .attempts = DEFAULT_ATTEMPTS,
                                      .debug = args_switch(&c->args, "debug")};
     (void) args_count(&c->args, "retry", &options.attempts);

@@ -16,8 +16,10 @@ struct call {
     struct args args;
     struct profiles profiles;
     char profiles_file[4096];
-    /* Flag, else environment, else profile, else a default; borrowed. token: NULL is none. */
+    /* Flag, else environment, else profile, else a default; borrowed. token: NULL is none. `trust`
+     * is made the same way. */
     const char *endpoint, *token, *folder_id;
+    struct trust trust;
     enum call_format format;
     bool progress; /* a person is looking: standard error is a terminal */
     struct client *client;

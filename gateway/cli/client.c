@@ -1,6 +1,7 @@
 /* client.c - calls of the management API over REST. */
 #include "client.h"
 
+#include "fetch.h"
 #include "mem.h"
 #include "pause.h"
 #include "uuid.h"
@@ -240,6 +241,7 @@ static CURLcode perform(struct client *c, const char *method, const char *url, c
     (void) curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header);
     (void) curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, c);
     (void) curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, reason);
+    fetch_trust(c->curl, c->options.trust);
     if (body != NULL)
         (void) curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
     CURLcode r = curl_easy_perform(c->curl);

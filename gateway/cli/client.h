@@ -3,6 +3,7 @@
 #define CLI_CLIENT_H
 
 #include "buf.h"
+#include "trust.h"
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@ struct client;
 struct client_options {
     const char *endpoint; /* "host:port" or a URL */
     const char *token;    /* NULL: none. One that begins with AQVN is an API key */
+    const struct trust *trust;
     int64_t attempts; /* while it is unavailable: 0 is one, negative as many as fit in 2 minutes */
     bool debug;       /* says on stderr what is sent and answered */
 };

@@ -41,11 +41,9 @@ static struct profile *active(struct call *c, bool make)
 static int read_key(const struct call *c, enum profile_key *ret)
 {
     *ret = profile_key(c->args.arguments[0]);
-    return *ret != PROFILE_N ? EXIT_FINE
-                             : call_usage(c,
-                                          "expected endpoint, token, folder-id or format, got "
-                                          "\"%s\"",
-                                          c->args.arguments[0]);
+    return *ret != PROFILE_N
+               ? EXIT_FINE
+               : call_usage(c, "expected " PROFILE_KEYS_TEXT ", got \"%s\"", c->args.arguments[0]);
 }
 
 static int need(const struct call *c, size_t n)
@@ -180,7 +178,7 @@ static int run_profile_list(struct call *c)
 }
 
 static const struct flag NONE[] = {FLAGS_END};
-#define KEYS "endpoint|token|folder-id|format"
+#define KEYS "endpoint|token|ca-file|cert-file|key-file|folder-id|format"
 
 const struct command CMD_CONFIG_SET = {
     "config set", NULL, KEYS " VALUE", 2, "Set a value of the active profile.", NONE, run_set};

@@ -84,6 +84,7 @@ static int send_body(const struct call *c, const struct buf *body, const struct 
 {
     struct fetch_answer answer;
     const struct fetch_request q = {.url = (const char *) url->data,
+                                    .trust = &c->trust,
                                     .token = args_text(&c->args, "token"),
                                     .content_type = guess_type(buf_slice(body)),
                                     .body = body};

@@ -73,7 +73,7 @@ static int run_listen(struct call *c)
     struct listen_options options;
     struct buf headers;
     if (c->args.n_arguments != 1)
-        return call_usage(c, "expected <URL>, such as ws://127.0.0.1:8080/");
+        return call_usage(c, "expected <URL>, such as ws://127.0.0.1:8080/ or wss://example.com/");
     int code = listen_flags(c, c->args.arguments[0], isatty(STDOUT_FILENO), &options);
     if (code == EXIT_FINE)
         code = read_own(c, &options);

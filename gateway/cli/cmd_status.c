@@ -28,14 +28,15 @@ struct look {
 
 /* --- looking --- */
 
-static int get(const char *base, const char *path, struct fetch_answer *ret)
+static int get(const struct call *c, const char *base, const char *path, struct fetch_answer *ret)
 {
     struct buf url;
     buf_init(&url, 8192);
     int r = fetch_url(base, path, &url);
     if (r < 0)
         r = call_failed("--url: expected host:port or a URL, got \"%s\"", base);
-    else if (fetch(&(struct fetch_request){.url = (const char *) url.data}, ret) < 0)
+    else if (fetch(&(struct fetch_request){.url = (const char *) url.data, .trust = &c->trust},
+                   ret) < 0)
         r = call_failed("cannot reach %s: %s", base, ret->error);
     buf_fini(&url);
     return r;
@@ -57,15 +58,15 @@ static void read_metrics(struct slice text, struct look *ret)
     (void) metrics_text_sum(text, "regcast_dead_letters", NULL, &ret->dead_letters);
 }
 
-static int look_at(const char *base, struct look *ret)
+static int look_at(const struct call *c, const char *base, struct look *ret)
 {
     struct fetch_answer answer;
     *ret = (struct look){.at_ms = clock_mono_ms()};
     fetch_answer_init(&answer);
-    int code = get(base, "/readyz", &answer);
+    int code = get(c, base, "/readyz", &answer);
     ret->ready = answer.status == 200;
     if (code == EXIT_FINE)
-        code = get(base, "/metrics", &answer);
+        code = get(c, base, "/metrics", &answer);
     if (code == EXIT_FINE && answer.status != 200)
         code = call_failed("%s: /metrics was answered with HTTP status %u", base, answer.status);
     if (code == EXIT_FINE)
@@ -258,10 +259,10 @@ static int run_status(struct call *c)
     if (args_duration_ms(&c->args, "interval", &interval) && interval < LEAST_INTERVAL)
         return call_usage(c, "--interval: expected at least %d ms", LEAST_INTERVAL);
     bool watch = args_switch(&c->args, "watch");
-    int code = look_at(base, &before);
+    int code = look_at(c, base, &before);
     for (bool again = false; code == EXIT_FINE && (!again || watch); again = true) {
         pause_ms(interval);
-        code = look_at(base, &now);
+        code = look_at(c, base, &now);
         if (code != EXIT_FINE)
             break;
         cJSON *report = make_report(base, &before, &now);

@@ -43,14 +43,15 @@ static const char *choose_path(const struct call *c, const cJSON *paths)
     return NULL;
 }
 
-/* `base` is host:port or ws://host:port. */
-static int make_url(const struct call *c, const char *base, const char *path, char ret[URL_SIZE])
+/* `base` is host:port, or that with the scheme before it. */
+static int make_url(const struct call *c, const char *scheme, const char *base, const char *path,
+                    char ret[URL_SIZE])
 {
     bool url = strstr(base, "://") != NULL;
     size_t len = strlen(base);
     while (len > 0 && base[len - 1] == '/')
         len--;
-    int n = snprintf(ret, URL_SIZE, "%s%.*s%s%s", url ? "" : "ws://", (int) len, base,
+    int n = snprintf(ret, URL_SIZE, "%s%.*s%s%s", url ? "" : scheme, (int) len, base,
                      path[0] == '/' ? "" : "/", path);
     return n >= 0 && n < URL_SIZE ? EXIT_FINE : call_usage(c, "the URL is too long");
 }
@@ -59,7 +60,8 @@ static int find_url(struct call *c, char ret[URL_SIZE])
 {
     const char *base = args_text(&c->args, "url");
     if (base != NULL)
-        return make_url(c, base, c->args.n_arguments > 0 ? c->args.arguments[0] : "/", ret);
+        return make_url(c, "ws://", base, c->args.n_arguments > 0 ? c->args.arguments[0] : "/",
+                        ret);
     struct buf path;
     cJSON *answer = NULL;
     path_begin(&path, "/gateway/v1/paths");
@@ -71,11 +73,12 @@ static int find_url(struct call *c, char ret[URL_SIZE])
     const cJSON *paths = cJSON_GetObjectItemCaseSensitive(answer, "paths");
     const cJSON *first = cJSON_GetArrayItem(addresses, 0);
     const char *name = cJSON_IsString(first) ? choose_path(c, paths) : NULL;
+    bool tls = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "gatewayTls"));
     int code = EXIT_WRONG_USAGE;
     if (!cJSON_IsString(first))
         code = call_failed("%s does not say where its gateway is: use --url", c->endpoint);
     else if (name != NULL)
-        code = make_url(c, first->valuestring, name, ret);
+        code = make_url(c, tls ? "wss://" : "ws://", first->valuestring, name, ret);
     cJSON_Delete(answer);
     return code;
 }
@@ -92,7 +95,7 @@ static int run_tail(struct call *c)
 
 static const struct flag FLAGS[] = {
     {"url", '\0', NULL, FLAG_TEXT, "URL", NULL,
-     "Where the gateway is, ws://host:port; without it the endpoint is asked."},
+     "Where the gateway is, ws://host:port or wss://host:port; without it the endpoint is asked."},
     LISTEN_FLAGS,
     FLAGS_END,
 };

@@ -24,6 +24,19 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     return buf_append(&a->body, slice_of(data, size * n)) == 0 ? size * n : 0;
 }
 
+void fetch_trust(void *curl, const struct trust *trust)
+{
+    if (trust == NULL)
+        return;
+    if (trust->ca_file != NULL)
+        (void) curl_easy_setopt(curl, CURLOPT_CAINFO, trust->ca_file);
+    if (trust->certificate_file == NULL)
+        return;
+    const char *key = trust->key_file != NULL ? trust->key_file : trust->certificate_file;
+    (void) curl_easy_setopt(curl, CURLOPT_SSLCERT, trust->certificate_file);
+    (void) curl_easy_setopt(curl, CURLOPT_SSLKEY, key);
+}
+
 static void set_options(CURL *curl, const struct fetch_request *q, struct fetch_answer *ret,
                         const struct curl_slist *headers, char *reason)
 {
@@ -37,6 +50,7 @@ static void set_options(CURL *curl, const struct fetch_request *q, struct fetch_
     (void) curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     (void) curl_easy_setopt(curl, CURLOPT_WRITEDATA, ret);
     (void) curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+    fetch_trust(curl, q->trust);
     if (q->body == NULL)
         return;
     (void) curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) q->body->len);

@@ -4,6 +4,7 @@
 #define CLI_FETCH_H
 
 #include "buf.h"
+#include "trust.h"
 
 /* The webhooks listener of a configuration that does not say where. */
 #define FETCH_WEBHOOKS "127.0.0.1:8081"
@@ -12,9 +13,10 @@
 
 struct fetch_request {
     const char *url;
-    const char *token;        /* Authorization: Bearer, or NULL */
-    const char *content_type; /* of the body */
-    const struct buf *body;   /* NULL: GET; else POST */
+    const struct trust *trust; /* for https; NULL: the system's authorities */
+    const char *token;         /* Authorization: Bearer, or NULL */
+    const char *content_type;  /* of the body */
+    const struct buf *body;    /* NULL: GET; else POST */
 };
 
 struct fetch_answer {
@@ -23,6 +25,9 @@ struct fetch_answer {
     struct buf body;
     char error[320]; /* why none came */
 };
+
+/* Has the CURL handle go by it; NULL is fine. */
+void fetch_trust(void *curl, const struct trust *trust);
 
 void fetch_answer_init(struct fetch_answer *a);
 void fetch_answer_fini(struct fetch_answer *a);

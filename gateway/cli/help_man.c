@@ -98,6 +98,7 @@ int help_man(struct buf *out)
         out, ".fi\n"
              ".SH ENVIRONMENT\n"
              ".TP\n\\fBREGCAST_ENDPOINT\\fR, \\fBREGCAST_TOKEN\\fR, \\fBREGCAST_FOLDER_ID\\fR, "
+             "\\fBREGCAST_CA_FILE\\fR, \\fBREGCAST_CERT_FILE\\fR, \\fBREGCAST_KEY_FILE\\fR, "
              "\\fBREGCAST_PROFILE\\fR\n"
              "Used when the flag is not given, and before the profile. YC_ENDPOINT, YC_TOKEN, "
              "YC_IAM_TOKEN and YC_FOLDER_ID are read after them.\n"

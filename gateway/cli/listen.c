@@ -153,7 +153,8 @@ static void on_open(void *arg, const struct ws_answer *answer)
 
 static void connect_now(struct listener *l)
 {
-    struct ws_client_options options = {.headers = l->options->headers,
+    struct ws_client_options options = {.trust = l->options->trust,
+                                        .headers = l->options->headers,
                                         .protocol = PROTOCOL,
                                         .on_open = on_open,
                                         .on_message = on_message,
@@ -221,6 +222,8 @@ static void on_end(struct listener *l, const struct ws_client_end *end)
         start_over(l);
     else if (end->how == WS_REFUSED && !may_pass(end->status))
         finish(l, call_failed("%s: the server refused it: %s", l->options->url, end->text));
+    else if (end->how == WS_HOPELESS)
+        finish(l, call_failed("%s: %s", l->options->url, end->text));
     if (!l->done && !l->ending)
         plan(l, end);
 }

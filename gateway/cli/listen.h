@@ -4,13 +4,15 @@
 #ifndef CLI_LISTEN_H
 #define CLI_LISTEN_H
 
+#include "trust.h"
 #include "ws_url.h"
 
 #define LISTEN_EARLIEST "earliest"
 
 struct listen_options {
-    const char *url;         /* as in messages */
-    struct ws_url where;     /* without since */
+    const char *url;     /* as in messages */
+    struct ws_url where; /* without since */
+    const struct trust *trust;
     const char *headers;     /* lines with CRLF, or "" */
     const char *since;       /* an event id, "earliest", or NULL: what comes from now on */
     const char *exec;        /* NULL: events are printed */

@@ -16,7 +16,8 @@ static bool colors(void)
 int listen_flags(const struct call *c, const char *url, bool pretty, struct listen_options *ret)
 {
     const char *why = "", *format = args_text(&c->args, "format");
-    *ret = (struct listen_options){.url = url, .headers = "", .color = colors()};
+    *ret =
+        (struct listen_options){.url = url, .trust = &c->trust, .headers = "", .color = colors()};
     if (ws_url_parse(url, &ret->where, &why) < 0)
         return call_usage(c, "\"%s\": %s", url, why);
     if (ws_url_has(&ret->where, "since") || ws_url_has(&ret->where, "strict"))

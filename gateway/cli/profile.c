@@ -15,9 +15,9 @@
 #define PATH_SIZE 4096
 
 const char *const PROFILE_KEYS[PROFILE_N] = {
-    [PROFILE_ENDPOINT] = "endpoint",
-    [PROFILE_TOKEN] = "token",
-    [PROFILE_FOLDER_ID] = "folder-id",
+    [PROFILE_ENDPOINT] = "endpoint", [PROFILE_TOKEN] = "token",
+    [PROFILE_CA_FILE] = "ca-file",   [PROFILE_CERT_FILE] = "cert-file",
+    [PROFILE_KEY_FILE] = "key-file", [PROFILE_FOLDER_ID] = "folder-id",
     [PROFILE_FORMAT] = "format",
 };
 
@@ -108,7 +108,7 @@ static void read_profile(struct problems *problems, const struct doc_node *node,
         enum profile_key key = profile_key(item->key);
         if (key == PROFILE_N || item->kind != DOC_TEXT)
             problems_add(problems, item->line, item->key,
-                         "expected endpoint, token, folder-id or format with a text");
+                         "expected " PROFILE_KEYS_TEXT " with a text");
         else
             profile_set(profile, key, item->text);
     }

@@ -6,7 +6,19 @@
 
 #include <stdbool.h>
 
-enum profile_key { PROFILE_ENDPOINT, PROFILE_TOKEN, PROFILE_FOLDER_ID, PROFILE_FORMAT, PROFILE_N };
+enum profile_key {
+    PROFILE_ENDPOINT,
+    PROFILE_TOKEN,
+    PROFILE_CA_FILE,
+    PROFILE_CERT_FILE,
+    PROFILE_KEY_FILE,
+    PROFILE_FOLDER_ID,
+    PROFILE_FORMAT,
+    PROFILE_N
+};
+/* The same for people. */
+#define PROFILE_KEYS_TEXT "endpoint, token, ca-file, cert-file, key-file, folder-id or format"
+
 extern const char *const PROFILE_KEYS[PROFILE_N]; /* "endpoint", ... as in the file */
 /* PROFILE_N: there is none of that name. */
 enum profile_key profile_key(const char *name);

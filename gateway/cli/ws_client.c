@@ -1,11 +1,12 @@
 /* ws_client.c - one WebSocket connection, client side. In the order things happen:
- *   ws_client_new > try_next > on_connected > send_request > read_answer > open_socket > exchange
+ *   ws_client_new > try_next > connecting > [securing >] send_request > read_answer > exchange
  */
 #include "ws_client.h"
 
 #include "clock.h"
 #include "mem.h"
 #include "ws_accept.h"
+#include "ws_tls.h"
 
 #include <mbedtls/base64.h>
 #include <netdb.h>
@@ -21,12 +22,13 @@
 #define REQUEST_MAX 65536
 #define READS_MANY  16 /* buffers of a turn, so that a flood leaves time for the rest */
 
-enum ws_state { WS_CONNECTING, WS_SENDING, WS_ANSWERING, WS_OPEN };
+enum ws_state { WS_CONNECTING, WS_SECURING, WS_SENDING, WS_ANSWERING, WS_OPEN };
 
 struct ws_client {
     struct ws_client_options options;
     enum ws_state state;
     int fd;
+    struct ws_tls *tls;            /* NULL: plain */
     struct addrinfo *found, *next; /* addresses of the host; those not tried yet */
     int lookup, connect_errno;
     char accept[WS_ACCEPT_SIZE];
@@ -36,8 +38,8 @@ struct ws_client {
     wslay_event_context_ptr ws;
     uint64_t began_ms, heard_ms;
     unsigned reads;
-    bool asked, ended, reading; /* a ping is under way; the peer has closed; we want to read */
-    const char *problem;        /* the request cannot be sent */
+    bool asked, ended, reading;    /* a ping is under way; the peer has closed; we want to read */
+    char problem[WS_TLS_WHY_SIZE]; /* why it cannot begin, or "" */
     /* The close frame as it came: wslay takes its codes from 1012 on for errors. */
     bool closing;
     uint8_t close[126];
@@ -59,6 +61,26 @@ static int end(struct ws_client_end *ret, enum ws_client_how how, unsigned statu
 static int failed(struct ws_client_end *ret, const char *text)
 {
     return end(ret, WS_FAILED, 0, text);
+}
+
+/* --- the socket --- */
+
+static ssize_t socket_recv(struct ws_client *c, void *to, size_t len)
+{
+    return c->tls != NULL ? ws_tls_recv(c->tls, to, len) : recv(c->fd, to, len, 0);
+}
+
+static ssize_t socket_send(struct ws_client *c, const void *from, size_t len, bool more)
+{
+    return c->tls != NULL ? ws_tls_send(c->tls, from, len)
+                          : send(c->fd, from, len, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+}
+
+/* Something can be read although poll() says nothing. */
+static bool is_pending(const struct ws_client *c)
+{
+    return (c->state == WS_OPEN && c->head_at < c->head.len) ||
+           (c->tls != NULL && ws_tls_pending(c->tls));
 }
 
 /* --- connecting --- */
@@ -88,7 +110,7 @@ static void make_request(struct ws_client *c)
                    c->options.headers);
     ASSERT(r == 0 || r == -EMSGSIZE);
     if (r < 0)
-        c->problem = "the request is too long";
+        (void) snprintf(c->problem, sizeof(c->problem), "the request is too long");
 }
 
 struct ws_client *ws_client_new(const struct ws_client_options *options)
@@ -104,7 +126,10 @@ struct ws_client *ws_client_new(const struct ws_client_options *options)
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     c->lookup = getaddrinfo(options->url->host, options->url->port, &hints, &c->found);
     c->next = c->lookup == 0 ? c->found : NULL;
+    if (options->url->tls)
+        c->tls = ws_tls_new(options->trust, options->url->host, c->problem);
     c->options.url = NULL;
+    c->options.trust = NULL;
     c->options.headers = NULL;
     return c;
 }
@@ -114,6 +139,7 @@ void ws_client_free(struct ws_client *c)
     if (c == NULL)
         return;
     close_socket(c);
+    ws_tls_free(c->tls);
     if (c->ws != NULL)
         wslay_event_context_free(c->ws);
     if (c->lookup == 0)
@@ -148,7 +174,7 @@ static int connecting(struct ws_client *c, short revents, struct ws_client_end *
         if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &problem, &len) == 0 && problem == 0) {
             int on = 1;
             (void) setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-            c->state = WS_SENDING;
+            c->state = c->tls != NULL ? WS_SECURING : WS_SENDING;
             return 0;
         }
         c->connect_errno = problem;
@@ -158,11 +184,22 @@ static int connecting(struct ws_client *c, short revents, struct ws_client_end *
     return failed(ret, c->lookup != 0 ? gai_strerror(c->lookup) : err_str(-c->connect_errno));
 }
 
-/* --- the handshake --- */
+/* --- the handshakes --- */
+
+static int securing(struct ws_client *c, struct ws_client_end *ret)
+{
+    char why[WS_TLS_WHY_SIZE];
+    int r = ws_tls_handshake(c->tls, c->fd, why);
+    if (r == 0)
+        c->state = WS_SENDING;
+    if (r == 0 || r == -EAGAIN)
+        return 0;
+    return end(ret, r == -EACCES ? WS_HOPELESS : WS_FAILED, 0, why);
+}
 
 static int send_request(struct ws_client *c, struct ws_client_end *ret)
 {
-    ssize_t n = send(c->fd, c->request.data + c->sent, c->request.len - c->sent, MSG_NOSIGNAL);
+    ssize_t n = socket_send(c, c->request.data + c->sent, c->request.len - c->sent, false);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : failed(ret, err_str(-errno));
     c->sent += (size_t) n;
@@ -200,7 +237,7 @@ static int read_answer(struct ws_client *c, struct ws_client_end *ret)
     uint8_t *room;
     if (buf_reserve(&c->head, 4096, &room) < 0)
         return failed(ret, "the answer's head is too long");
-    ssize_t n = recv(c->fd, room, 4096, 0);
+    ssize_t n = socket_recv(c, room, 4096);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : failed(ret, err_str(-errno));
     if (n == 0)
@@ -232,7 +269,7 @@ static ssize_t on_recv(wslay_event_context_ptr ws, uint8_t *to, size_t len, int 
     ssize_t n = -1;
     errno = EAGAIN;
     if (c->reads++ < READS_MANY)
-        n = recv(c->fd, to, len, 0);
+        n = socket_recv(c, to, len);
     if (n > 0) {
         c->heard_ms = clock_mono_ms();
         c->asked = false;
@@ -246,9 +283,8 @@ static ssize_t on_recv(wslay_event_context_ptr ws, uint8_t *to, size_t len, int 
 static ssize_t on_send(wslay_event_context_ptr ws, const uint8_t *data, size_t len, int flags,
                        void *arg)
 {
-    const struct ws_client *c = arg;
-    ssize_t n =
-        send(c->fd, data, len, MSG_NOSIGNAL | ((flags & WSLAY_MSG_MORE) != 0 ? MSG_MORE : 0));
+    struct ws_client *c = arg;
+    ssize_t n = socket_send(c, data, len, (flags & WSLAY_MSG_MORE) != 0);
     if (n > 0)
         return n;
     wslay_event_set_error(ws, n < 0 && (errno == EAGAIN || errno == EINTR)
@@ -339,7 +375,7 @@ static void ping_when_silent(struct ws_client *c)
 static int exchange(struct ws_client *c, short revents, struct ws_client_end *ret)
 {
     c->reads = 0;
-    bool rest = c->head_at < c->head.len;
+    bool rest = is_pending(c);
     int r = 0;
     if (!c->reading)
         c->heard_ms = clock_mono_ms();
@@ -361,7 +397,9 @@ int ws_client_poll(struct ws_client *c, bool read, struct pollfd *ret)
 {
     *ret = (struct pollfd){.fd = c->fd};
     c->reading = read;
-    if (c->state == WS_CONNECTING || c->state == WS_SENDING)
+    if (c->state == WS_SECURING)
+        ret->events = ws_tls_events(c->tls);
+    else if (c->state == WS_CONNECTING || c->state == WS_SENDING)
         ret->events = POLLOUT;
     else if (c->state == WS_ANSWERING || read)
         ret->events = POLLIN;
@@ -369,24 +407,26 @@ int ws_client_poll(struct ws_client *c, bool read, struct pollfd *ret)
         ret->events |= POLLOUT;
     if (ret->events == 0)
         ret->fd = -1; /* else its end would be told again and again */
-    if (c->fd < 0 || (c->state == WS_OPEN && read && c->head_at < c->head.len))
+    if (c->fd < 0 || (c->state >= WS_ANSWERING && read && is_pending(c)))
         return 0; /* there is something to do at once */
     return 1000;
 }
 
 int ws_client_step(struct ws_client *c, short revents, struct ws_client_end *ret)
 {
-    if (c->problem != NULL)
-        return failed(ret, c->problem);
+    if (c->problem[0] != '\0')
+        return end(ret, WS_HOPELESS, 0, c->problem);
     if (c->state != WS_OPEN && clock_mono_ms() - c->began_ms > WS_CLIENT_OPEN_MS)
         return failed(ret, "no answer in time");
     switch (c->state) {
     case WS_CONNECTING:
         return connecting(c, revents, ret);
+    case WS_SECURING:
+        return securing(c, ret);
     case WS_SENDING:
         return revents != 0 ? send_request(c, ret) : 0;
     case WS_ANSWERING:
-        return revents != 0 ? read_answer(c, ret) : 0;
+        return revents != 0 || is_pending(c) ? read_answer(c, ret) : 0;
     case WS_OPEN:
         return exchange(c, revents, ret);
     }
@@ -397,4 +437,6 @@ void ws_client_close(struct ws_client *c, unsigned code)
 {
     if (c->state == WS_OPEN && wslay_event_queue_close(c->ws, (uint16_t) code, NULL, 0) == 0)
         (void) wslay_event_send(c->ws);
+    if (c->state == WS_OPEN && c->tls != NULL)
+        ws_tls_bye(c->tls);
 }

@@ -4,6 +4,7 @@
 #ifndef CLI_WS_CLIENT_H
 #define CLI_WS_CLIENT_H
 
+#include "trust.h"
 #include "ws_answer.h"
 #include "ws_url.h"
 
@@ -19,14 +20,16 @@ struct ws_client;
 
 struct ws_client_options {
     const struct ws_url *url;
-    const char *headers;  /* more lines, each with its CRLF; "" */
-    const char *protocol; /* the only subprotocol offered */
+    const struct trust *trust; /* for wss */
+    const char *headers;       /* more lines, each with its CRLF; "" */
+    const char *protocol;      /* the only subprotocol offered */
     void (*on_open)(void *arg, const struct ws_answer *answer);
     void (*on_message)(void *arg, struct slice text); /* text messages; borrowed */
     void *arg;
 };
 
-enum ws_client_how { WS_FAILED, WS_REFUSED, WS_CLOSED };
+/* HOPELESS: nothing that trying again could change. */
+enum ws_client_how { WS_FAILED, WS_HOPELESS, WS_REFUSED, WS_CLOSED };
 struct ws_client_end {
     enum ws_client_how how;
     unsigned status;         /* REFUSED: HTTP's. CLOSED: the close code, 1006 without one */
@@ -34,8 +37,8 @@ struct ws_client_end {
     char text[160];          /* what went wrong, or the close reason; printable */
 };
 
-/* Never NULL; url and headers are borrowed for the call only. What cannot be is told by the first
- * step. */
+/* Never NULL; url, trust and headers are borrowed for the call only. What cannot be is told by the
+ * first step. */
 struct ws_client *ws_client_new(const struct ws_client_options *options);
 void ws_client_free(struct ws_client *c); /* NULL is fine */
 

@@ -53,7 +53,7 @@ static int read_authority(struct slice at, struct ws_url *ret, const char **ret_
         !copy(ret->authority, sizeof(ret->authority), at))
         return wrong(ret_why, "the host is too long");
     if (colon == NULL)
-        memcpy(ret->port, "80", sizeof("80"));
+        (void) snprintf(ret->port, sizeof(ret->port), "%s", ret->tls ? "443" : "80");
     else if (!read_port(slice_from(at, end + 1), ret->port))
         return wrong(ret_why, "the port is no number from 1 to 65535");
     return 0;
@@ -62,14 +62,14 @@ static int read_authority(struct slice at, struct ws_url *ret, const char **ret_
 int ws_url_parse(const char *text, struct ws_url *ret, const char **ret_why)
 {
     *ret = (struct ws_url){.host = ""};
-    if (strncasecmp(text, "wss://", 6) == 0)
-        return wrong(ret_why, "TLS is not supported yet; use ws://, or a TLS proxy on this side");
-    if (strncasecmp(text, "ws://", 5) != 0)
-        return wrong(ret_why, "expected ws://host:port/path");
+    size_t scheme = strncasecmp(text, "wss://", 6) == 0 ? 6 : 5;
+    ret->tls = scheme == 6;
+    if (!ret->tls && strncasecmp(text, "ws://", 5) != 0)
+        return wrong(ret_why, "expected ws://host:port/path or wss://host:port/path");
     for (const char *at = text; *at != '\0'; at++)
         if ((unsigned char) *at <= ' ' || (unsigned char) *at >= 0x7f)
             return wrong(ret_why, "it has characters that must be written as %XX");
-    text += 5;
+    text += scheme;
     size_t len = strcspn(text, "/?#");
     if (memchr(text, '@', len) != NULL)
         return wrong(ret_why, "user and password belong into --header 'Authorization: ...'");

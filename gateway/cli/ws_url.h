@@ -9,6 +9,7 @@
 #define WS_URL_PATH_SIZE 4096
 
 struct ws_url {
+    bool tls;                    /* wss */
     char host[WS_URL_HOST_SIZE]; /* IPv6 without brackets */
     char port[6];
     char authority[WS_URL_HOST_SIZE + 10]; /* as it stands in Host */

@@ -311,7 +311,6 @@ describe('a server that is none, or not now', () => {
         const url = 'ws://127.0.0.1:1/';
         for (const [args, says] of [
             [[], /expected <URL>/],
-            [['wss://a/'], /TLS is not supported yet/],
             [['http://a/'], /expected ws:/],
             [[`${url}?since=x`], /since and strict are flags/],
             [[url, '--since', 'yesterday'], /--since: expected an event id/],

@@ -75,7 +75,7 @@ static const struct {
     const char *text, *error;
 } BAD[] = {
     {"colour: red\n", ":1: colour: expected current or profiles"},
-    {"profiles:\n  a:\n    colour: red\n", ":3: colour: expected endpoint, token, folder-id"},
+    {"profiles:\n  a:\n    colour: red\n", ":3: colour: expected endpoint, token, ca-file"},
     {"profiles:\n  a:\n    token: [x]\n", ":3: token: expected"},
     {"profiles:\n  a: b\n", ":2: a: expected a mapping"},
     {"profiles: [\n", ":2: document: expected valid YAML"},

@@ -17,12 +17,13 @@ static const struct {
     {"ws://a?x=1", "a", "80", "a", "/?x=1"},
     {"ws://[::1]:65535/", "::1", "65535", "[::1]:65535", "/"},
     {"ws://[::1]", "::1", "80", "[::1]", "/"},
+    {"wss://a/b", "a", "443", "a", "/b"},
+    {"WSS://a:80", "a", "80", "a:80", "/"},
 };
 
 static const struct {
     const char *text, *why;
 } BAD[] = {
-    {"wss://a/", "TLS"},
     {"http://a/", "expected ws://"},
     {"a:8080/", "expected ws://"},
     {"", "expected ws://"},
@@ -56,6 +57,7 @@ static void test_good(void **state)
         assert_string_equal(url.port, GOOD[i].port);
         assert_string_equal(url.authority, GOOD[i].authority);
         assert_string_equal(url.target, GOOD[i].target);
+        assert_int_equal(url.tls, GOOD[i].text[2] == 's' || GOOD[i].text[2] == 'S');
     }
 }
 
