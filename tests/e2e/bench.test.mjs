@@ -1,4 +1,5 @@
 // What scripts/bench makes of its runs: medians, ratios, targets, plots; and a reference server.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
 // The daemon is killed while registries send and clients listen: at every named point of its code,
 // and at random. What was acknowledged must reach each client that comes back, once and in order.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

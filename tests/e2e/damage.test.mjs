@@ -1,5 +1,6 @@
 // The journal's files are damaged while nobody looks: a start goes on with what is whole or begins
 // anew, and clients get what was sent, or are told that it is lost.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import {
     closeSync,

@@ -1,5 +1,6 @@
 // Broadcasts to clients with and without permessage-deflate on one path: the same messages, each
 // deflated once, and only while somebody wants it.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client, Daemon, defer, makeConfig, newImage, trigger, until } from './harness.mjs';

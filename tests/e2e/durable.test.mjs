@@ -1,5 +1,6 @@
 // What is acknowledged is kept: answers come after the commit, and a start finds everything again,
 // whatever the wall clock says.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';

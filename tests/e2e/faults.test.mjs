@@ -1,5 +1,6 @@
 // When the disk is full, a write fails, the file is locked, or an event kills the process: nothing
 // acknowledged is lost, and nobody gets anything that was never sent.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 // When file descriptors run out: whoever is there is served, the process neither spins nor floods its
 // log, and everything works again when there is room.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';

@@ -1,5 +1,6 @@
 // Two thousand clients on one path each get each message exactly once and in order, while others
 // come and go all the time.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {

@@ -1,5 +1,6 @@
 // Crowds at the door, and whom a connection is counted for: caps by address, path and rate, PROXY headers and
 // X-Forwarded-For (security list LM-01, LM-02, LM-06, WS-09, WH-11).
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { makeCertificate, tlsOf } from './certificates.mjs';

@@ -1,5 +1,6 @@
 // Hostile bytes against the real daemon, sent whole, byte by byte and cut at random; after all of it
 // the service still serves and has given everything back. The rows are in raw-cases.mjs.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';

@@ -1,5 +1,6 @@
 // Management under pressure: single connections are found, written to and closed on any worker while a
 // thousand clients come and go, and administrators who change one trigger at once do not mix.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BROADCASTER, Client, Daemon, FOLDER, GATEWAY, REGISTRY, defer, makeConfig, until, within } from './harness.mjs';

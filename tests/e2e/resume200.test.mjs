@@ -1,5 +1,6 @@
 // Clients that are cut off and come back 200 times while 20,000 events go out, with the daemon killed
 // five times in between, end with exactly the 20,000 in order.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { REGCASTD_FAST, until } from './harness.mjs';

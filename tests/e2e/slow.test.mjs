@@ -1,5 +1,6 @@
 // Clients that never read: memory follows the window of a path, never the number of clients, and
 // whoever does read misses nothing.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FrameReader, TEXT } from './frames.mjs';

@@ -1,5 +1,6 @@
 // The release build is killed right before system calls that write, sync or send, whichever place in
 // the code they come from: strace counts them, thread by thread, and kills at the n-th.
+// Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, test } from 'node:test';
