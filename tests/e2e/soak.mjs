@@ -65,7 +65,8 @@ const config = makeConfig({
         max_address_connections: 0,
         ...(options.tls ? { tls: tlsOf(makeCertificate()) } : {}),
     },
-    catalog: { max_images: 20000, max_tags: 20000 },
+    catalog: { max_images: 20000, max_tags: 20000 }, // what is remembered is to be full soon
+    dedup: { max_ids: 20000 },
     triggers: [
         trigger('ordered', { path: '/ordered', types: ['CREATE_IMAGE_TAG'], image_name: 'soak/ordered', size: 5 }),
         trigger('bulk', { path: '/bulk', types: ['CREATE_IMAGE'], image_name: 'soak/bulk', size: 100 }),
