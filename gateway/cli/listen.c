@@ -230,14 +230,19 @@ static void on_end(struct listener *l, const struct ws_client_end *end)
 
 /* --- events --- */
 
+/* `regcast listen ... | head` ends quietly, as others do. */
+static void end_quietly(void)
+{
+    (void) signal(SIGPIPE, SIG_DFL);
+    (void) raise(SIGPIPE);
+}
+
 static void write_out(struct listener *l)
 {
     if (fwrite(l->out.data, 1, l->out.len, stdout) == l->out.len && fflush(stdout) == 0)
         return;
-    if (errno == EPIPE) { /* `regcast listen ... | head` ends quietly, as others do */
-        (void) signal(SIGPIPE, SIG_DFL);
-        (void) raise(SIGPIPE);
-    }
+    if (errno == EPIPE)
+        end_quietly();
     finish(l, call_failed("standard output: %s", err_str(-errno)));
 }
 
@@ -384,7 +389,10 @@ static bool has_room(const struct listener *l)
 
 static void turn(struct listener *l)
 {
-    struct pollfd fds[2 + HANDLER_POLLS] = {{.fd = l->signals, .events = POLLIN}, {.fd = -1}};
+    /* A pipe that nobody reads any more says so by itself, maybe long before the next event. */
+    struct pollfd fds[3 + HANDLER_POLLS] = {{.fd = l->signals, .events = POLLIN},
+                                            {.fd = -1},
+                                            {.fd = l->options->exec == NULL ? STDOUT_FILENO : -1}};
     struct ws_client_end end;
     uint64_t now = clock_mono_ms();
     int timeout = -1, code;
@@ -396,12 +404,14 @@ static void turn(struct listener *l)
         timeout = least(timeout, l->connect_ms, now);
     if (may_work(l))
         timeout = least(timeout, l->run_ms, now);
-    handler_poll(&l->handler, fds + 2);
+    handler_poll(&l->handler, fds + 3);
     if ((!l->done || l->handler.pid != 0) && poll(fds, ARRAY_LEN(fds), timeout) < 0 &&
         errno != EINTR)
         finish(l, call_failed("poll: %s", err_str(-errno)));
     if (fds[0].revents != 0)
         on_signal(l);
+    if ((fds[2].revents & POLLERR) != 0)
+        end_quietly();
     if (l->ws != NULL && ws_client_step(l->ws, fds[1].revents, &end) != 0)
         on_end(l, &end);
     if (handler_step(&l->handler, &code))
