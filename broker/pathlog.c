@@ -78,13 +78,18 @@ int pathlog_new(const struct pathlog_limits *limits, struct pathlog **ret)
         limits->max_age_ms == 0)
         return -EINVAL;
     unsigned span_bits = segment_span_bits(limits->max_message);
-    /* max_bytes in whole segments, rounded up, with one that is just going and one just coming. */
-    uint64_t slots = power_of_two((limits->max_bytes >> span_bits) + 3);
+    uint64_t room =
+        limits->room_bytes > limits->max_bytes ? limits->room_bytes : limits->max_bytes;
+    if (room > MAX_BYTES_MAX)
+        return -EINVAL;
+    /* The room in whole segments, rounded up, with one that is just going and one just coming. */
+    uint64_t slots = power_of_two((room >> span_bits) + 3);
     struct pathlog *log = try_malloc(sizeof(*log) + slots * sizeof(log->ring[0]));
     if (log == NULL)
         return -ENOMEM;
     memset(log, 0, sizeof(*log));
     log->limits = *limits;
+    log->limits.room_bytes = room;
     log->span_bits = span_bits;
     log->span = (uint64_t) 1 << span_bits;
     log->ring_mask = slots - 1;
@@ -101,6 +106,16 @@ void pathlog_start(struct pathlog *log, uint64_t position)
     log->place = (struct segment_place){.tail = position};
     atomic_store(&log->tail, position);
     atomic_store(&log->oldest, position);
+}
+
+void pathlog_limit(struct pathlog *log, const struct pathlog_limits *limits)
+{
+    uint64_t room = log->limits.room_bytes;
+    ASSERT(limits->max_message <= pathlog_longest(log));
+    log->limits = *limits;
+    log->limits.room_bytes = room;
+    if (log->limits.max_bytes > room)
+        log->limits.max_bytes = room;
 }
 
 /* --- the writer --- */
@@ -332,6 +347,11 @@ void pathlog_free(struct pathlog *log)
 unsigned pathlog_span_bits(const struct pathlog *log)
 {
     return log->span_bits;
+}
+
+size_t pathlog_longest(const struct pathlog *log)
+{
+    return (size_t) log->span / 2;
 }
 
 uint64_t pathlog_tail(const struct pathlog *log)

@@ -39,7 +39,7 @@ static void describe(struct conn *c, struct connection_info *ret)
 {
     bool v4 = IN6_IS_ADDR_V4MAPPED(&c->peer);
     uint64_t cursor = c->group->members[c->member].cursor;
-    *ret = (struct connection_info){.path = c->group->path->cfg->path,
+    *ret = (struct connection_info){.path = c->group->path->name,
                                     .port = c->peer_port,
                                     .connected_ms = c->opened_wall_ms,
                                     .v1 = c->v1,
@@ -90,7 +90,7 @@ static void list(struct worker *w, struct connections_ask *ask)
          slot++, looked++) {
         struct conn *c = w->slots[slot];
         if (c != NULL && c->state == CONN_OPEN &&
-            (ask->path == NULL || c->group->path->cfg->path == ask->path))
+            (ask->path == NULL || c->group->path->name == ask->path))
             describe(c, &ask->at[ask->n++]);
     }
     ask->next = slot < w->n_slots ? slot : 0;

@@ -63,7 +63,7 @@ static void put_path(struct rest_json *j, const struct shared *s, const struct p
         slow += atomic_load_explicit(&g->slow, memory_order_relaxed);
     }
     rest_json_open(j, NULL, '{');
-    rest_json_text(j, "path", p->cfg->path);
+    rest_json_text(j, "path", p->name);
     rest_json_int64(j, "connections", present);
     rest_json_int64(j, "triggers", numbers->triggers);
     rest_json_int64(j, "sentFrames", frames);
@@ -232,7 +232,7 @@ void rest_gateway_connections(struct rest_call *call)
     l->size = size == 0 ? DEFAULT_PAGE : (size_t) size;
     l->at = xcalloc(l->size, sizeof(*l->at));
     l->ask.kind = CONNECTIONS_LIST;
-    l->ask.path = path == NULL ? NULL : path->cfg->path;
+    l->ask.path = path == NULL ? NULL : path->name;
     l->ask.done = on_listed;
     l->ask.at = l->at;
     l->ask.most = l->size;

@@ -35,7 +35,7 @@ static int sample(struct buf *out, const char *family, const struct group *g, ui
 {
     int r = buf_printf(out, "%s{path=\"", family);
     if (r == 0)
-        r = label(out, g->path->cfg->path);
+        r = label(out, g->path->name);
     if (r == 0)
         r = buf_printf(out, "\",worker=\"%u\"} %llu\n", g->worker->index,
                        (unsigned long long) value);
@@ -116,7 +116,7 @@ static int print_paths(struct shared *s, struct buf *out)
             const struct path *p = path_table_at(s->paths, i);
             r = buf_printf(out, "%s{path=\"", PER_PATH[f].family);
             if (r == 0)
-                r = label(out, p->cfg->path);
+                r = label(out, p->name);
             if (r == 0)
                 r = buf_printf(out, "\"} %llu\n", (unsigned long long) PER_PATH[f].value(p));
         }
@@ -155,7 +155,7 @@ static int path_gauge(struct shared *s, struct buf *out, const char *family, con
     for (size_t i = 0; r == 0 && i < path_table_size(s->paths); i++) {
         r = buf_printf(out, "%s{path=\"", family);
         if (r == 0)
-            r = label(out, path_table_at(s->paths, i)->cfg->path);
+            r = label(out, path_table_at(s->paths, i)->name);
         if (r == 0)
             r = buf_printf(out, "\"} %llu\n", (unsigned long long) values[i]);
     }

@@ -189,7 +189,7 @@ static void log_open_session(struct conn *c)
     struct log_line l;
     log_open(&l, LOG_INFO, "ws", "open");
     log_str(&l, "conn", id);
-    log_str(&l, "path", c->group->path->cfg->path);
+    log_str(&l, "path", c->group->path->name);
     if (c->pass != NULL)
         log_str(&l, "subject", c->pass->access.subject);
     log_str(&l, "peer", peer);
