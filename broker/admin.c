@@ -92,7 +92,7 @@ bool admin_may_folder(struct admin *a, const struct admin_caller *caller, enum i
     return admin_may(a, caller, p, &folder, ret);
 }
 
-bool admin_may_connections(struct admin *a, const struct admin_call *call, enum iam_permission p,
+bool admin_may_gateway(struct admin *a, const struct admin_call *call, enum iam_permission p,
                            struct status *ret_error)
 {
     const struct admin_caller caller = {&call->subject, call->request_id};

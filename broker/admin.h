@@ -113,8 +113,8 @@ void admin_other_rule(const char *what, struct status *ret);
 /* Whether the caller may see or change the folder's triggers, and what the transport found. */
 bool admin_may_triggers(struct admin *a, const struct admin_call *call, enum iam_permission p,
                         struct status *ret_error);
-/* Whether the caller may see or use connections of the gateway; the transport does the rest. */
-bool admin_may_connections(struct admin *a, const struct admin_call *call, enum iam_permission p,
-                           struct status *ret_error);
+/* Whether the caller may do this to the gateway; the transport does the rest. */
+bool admin_may_gateway(struct admin *a, const struct admin_call *call, enum iam_permission p,
+                       struct status *ret_error);
 
 #endif

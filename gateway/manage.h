@@ -8,6 +8,7 @@
 #include "listener.h"
 #include "pipeline.h"
 
+struct reload;
 struct supervisor;
 
 struct manage {
@@ -20,6 +21,7 @@ struct manage {
     const char *file; /* of the configuration */
     uv_signal_t hangup;
     const struct supervisor *supervisor; /* is told of reloads; NULL: nobody is */
+    struct reload *reload;               /* NULL: nothing can be reloaded (tests) */
     struct admin *admin;
     struct auth_limit *limit;
     /* Where we listen, for discovery; borrowed. gRPC is preferred where it is served. */

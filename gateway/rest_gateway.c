@@ -19,7 +19,7 @@
 static bool may_view(struct rest_call *call)
 {
     struct status error = {.code = STATUS_OK};
-    if (!admin_may_connections(call->manage->admin, &call->who.admin, IAM_CONNECTION_VIEW, &error))
+    if (!admin_may_gateway(call->manage->admin, &call->who.admin, IAM_CONNECTION_VIEW, &error))
         rest_fail(call, &error);
     else if (call->found.code != STATUS_OK)
         rest_fail(call, &call->found);
