@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 int tls_random(void *ctx, unsigned char *ret, size_t len)
@@ -154,4 +155,17 @@ struct slice tls_cert_name(const struct tls_cert *cert)
 {
     const mbedtls_x509_sequence *name = next_dns_name(&cert->chain.subject_alt_names);
     return name == NULL ? common_name(&cert->chain) : slice_of(name->buf.p, name->buf.len);
+}
+
+uint64_t tls_cert_expires_s(const mbedtls_x509_crt *crt)
+{
+    const mbedtls_x509_time *at = &crt->valid_to;
+    struct tm tm = {.tm_year = at->year - 1900,
+                    .tm_mon = at->mon - 1,
+                    .tm_mday = at->day,
+                    .tm_hour = at->hour,
+                    .tm_min = at->min,
+                    .tm_sec = at->sec};
+    time_t t = timegm(&tm);
+    return t < 0 ? 0 : (uint64_t) t;
 }
