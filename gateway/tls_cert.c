@@ -2,6 +2,7 @@
 #include "tls_cert.h"
 
 #include "err.h"
+#include "secret_file.h"
 
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
@@ -59,9 +60,14 @@ static int load_key(const char *file, mbedtls_pk_context *ret, struct tls_proble
 {
     static const char KEY[] = "private_key_file",
                       EXPECTED[] = "a file with an RSA or ECDSA key (PEM, no password)";
-    char text[128];
-    if (access(file, R_OK) < 0)
+    char text[128], mode[SECRET_FILE_GOT_SIZE];
+    struct stat st;
+    if (access(file, R_OK) < 0 || stat(file, &st) < 0)
         return wrong(why, KEY, EXPECTED, strerror(errno));
+    if (secret_file_check(&st) < 0) {
+        (void) snprintf(mode, sizeof(mode), SECRET_FILE_GOT, secret_file_mode(&st));
+        return wrong(why, KEY, SECRET_FILE_EXPECTED, mode);
+    }
     int r = mbedtls_pk_parse_keyfile(ret, file, NULL, tls_random, NULL);
     if (r < 0)
         return wrong(why, KEY, EXPECTED, describe(r, text));
