@@ -1,5 +1,6 @@
 /* main.c - regcastd: options, wiring, signals. No logic. */
 #include "addresses.h"
+#include "certificates.h"
 #include "config.h"
 #include "crash.h"
 #include "deadline.h"
@@ -259,6 +260,7 @@ static void on_front_stopped(struct worker *w)
     uv_close((uv_handle_t *) &d->term, NULL);
     uv_close((uv_handle_t *) &d->interrupt, NULL);
     manage_unwatch(d->shared.manage);
+    certificates_unwatch(d->shared.certificates);
     shed_unwatch(&d->shared.shed);
     uv_close((uv_handle_t *) &d->settle, NULL);
     uv_close((uv_handle_t *) &d->end, NULL);
@@ -430,6 +432,10 @@ static int wire(struct daemon *d, const struct options *options)
     if (r == 0)
         r = make_workers(d, at);
     if (r == 0)
+        r = certificates_new(&d->shared, d->shared.cfg, &d->shared.certificates);
+    if (r == 0)
+        r = certificates_watch(d->shared.certificates, &d->front.loop);
+    if (r == 0)
         r = watch_signals(d);
     if (r == 0)
         r = manage_watch(d->shared.manage, &d->front.loop, options->config);
@@ -466,6 +472,7 @@ static void unwire(struct daemon *d)
     for (size_t i = 0; i < s->n_workers; i++)
         (void) uv_thread_join(&s->workers[i].thread);
     gate_free(s->gate);
+    certificates_free(s->certificates);
     /* Ends the last thread that posts mail: it may be about to wake a loop whose worker has found
      * the mail already, and a wake needs the loop's descriptors. */
     manage_free(s->manage);

@@ -98,13 +98,24 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
 
 /* --- webhooks --- */
 
+/* A header that may be there once: of two, nobody says which one counts. */
+static struct slice only_header(const struct http_head *head, const char *name)
+{
+    size_t n = 0;
+    struct slice value = http_header(head, name, &n);
+    return n == 1 ? value : (struct slice){0};
+}
+
 static struct ingest_request ingest_request_of(struct conn *c, const char *registry,
                                                const char *peer, struct slice body)
 {
     const struct http_head *head = http_get_head(c->http);
     return (struct ingest_request){
         .registry_id = slice_str(registry),
-        .authorization = http_header(head, "authorization", NULL),
+        .verify = {.authorization = only_header(head, "authorization"),
+                   .id = only_header(head, "webhook-id"),
+                   .timestamp = only_header(head, "webhook-timestamp"),
+                   .signature = only_header(head, "webhook-signature")},
         .content_type = http_header(head, "content-type", NULL),
         .content_encoding = http_header(head, "content-encoding", NULL),
         .traceparent = http_header(head, "traceparent", NULL),

@@ -1,6 +1,7 @@
 /* scrape.c - see scrape.h. */
 #include "scrape.h"
 
+#include "certificates.h"
 #include "log.h"
 #include "mem.h"
 #include "pipeline.h"
@@ -255,6 +256,23 @@ static int print_process(struct shared *s, struct buf *out)
     return r;
 }
 
+static int print_certificates(const struct certificates *c, struct buf *out)
+{
+    static const char FAMILY[] = "regcast_tls_cert_expiry_seconds";
+    size_t n;
+    const struct certificate_in_use *at = certificates_in_use(c, &n);
+    int r = n == 0 ? 0 : head(out, FAMILY, "gauge", "Unix time at which the certificate expires.");
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        r = buf_printf(out, "%s{listener=\"%s\",certificate=\"%zu\",name=\"", FAMILY,
+                       LISTENERS[at[i].listener], at[i].index);
+        if (r == 0)
+            r = label(out, at[i].name);
+        if (r == 0)
+            r = buf_printf(out, "\"} %llu\n", (unsigned long long) at[i].expires_s);
+    }
+    return r;
+}
+
 int scrape_print(struct shared *s, struct buf *out)
 {
     const struct metrics **all = xcalloc(s->n_workers + 1, sizeof(struct metrics *));
@@ -269,6 +287,8 @@ int scrape_print(struct shared *s, struct buf *out)
         r = print_paths(s, out);
     if (r == 0)
         r = print_process(s, out);
+    if (r == 0)
+        r = print_certificates(s->certificates, out);
     if (r == 0 && s->ingest != NULL)
         r = print_catalog(ingest_catalog(s->ingest), out);
     if (r == 0 && s->ingest != NULL)

@@ -248,28 +248,6 @@ static int init_all_listeners(struct worker *w, const struct worker_sockets *soc
     return r;
 }
 
-static const struct config_tls *tls_of(const struct config *cfg, enum metrics_listener role)
-{
-    return role == LISTENER_GATEWAY    ? &cfg->gateway.tls
-           : role == LISTENER_WEBHOOKS ? &cfg->webhooks.tls
-                                       : &cfg->management.tls;
-}
-
-/* The files were checked when the configuration was; they may have changed since. */
-static int init_tls(struct worker *w, enum metrics_listener role)
-{
-    struct tls_problem why;
-    int r = tls_new(tls_of(w->shared->cfg, role), w->shared->tickets[role], &w->tls[role], &why);
-    if (r == 0)
-        return 0;
-    struct log_line l;
-    log_open(&l, LOG_ERROR, "tls", "certificates cannot be used");
-    log_str(&l, "listener", LISTENERS[role]);
-    log_str(&l, why.key, why.text);
-    log_close(&l);
-    return r;
-}
-
 int worker_init(struct worker *w, struct shared *s, unsigned index,
                 const struct worker_sockets *sockets, size_t n_sockets)
 {
@@ -290,8 +268,6 @@ int worker_init(struct worker *w, struct shared *s, unsigned index,
     r = init_handles(w);
     if (r == 0)
         r = init_groups(w);
-    for (size_t i = 0; r == 0 && i < n_sockets; i++)
-        r = init_tls(w, sockets[i].role);
     if (r == 0)
         r = init_all_listeners(w, sockets, n_sockets);
     return r; /* a half-made worker is never undone: the process ends */

@@ -19,6 +19,7 @@
 
 #define WORKER_READ_BYTES 65536
 
+struct certificates;
 struct gate;
 struct manage;
 struct tls;
@@ -40,6 +41,7 @@ struct shared {
     struct pipeline *pipeline;
     struct manage *manage;                   /* the same; NULL: nothing is managed (tests) */
     struct gate *gate;                       /* any thread; NULL: no path has `auth` (tests) */
+    struct certificates *certificates;       /* front's thread; NULL: as they are (tests) */
     struct tls_tickets *tickets[LISTENER_N]; /* NULL: none are given */
     _Atomic bool ready, draining;
     uint64_t drain_spread_ms; /* set before `draining` */
@@ -70,7 +72,7 @@ struct worker {
     uint32_t n_asked;      /* requests that history has not answered yet */
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;
-    struct tls *tls[LISTENER_N]; /* of those it serves; NULL: plain */
+    struct tls *tls[LISTENER_N]; /* from certificates.h; NULL: plain */
     struct tls_buffers *tls_buffers;
     struct metrics metrics;
     struct mail drain_mail, shed_mail;

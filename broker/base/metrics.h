@@ -28,6 +28,9 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
       "TCP connections accepted, all listeners.")                                                 \
     X(M_TLS_HANDSHAKES, "regcast_tls_handshakes_total", "",                                       \
       "TLS handshakes completed, all listeners.")                                                 \
+    X(M_TLS_RELOADED, "regcast_tls_reloads_total", "outcome=\"ok\"",                              \
+      "Times that changed certificates were loaded, or could not be and the old ones stayed.")    \
+    X(M_TLS_RELOAD_FAILED, "regcast_tls_reloads_total", "outcome=\"failed\"", "")                 \
     X(M_CLOSED_PEER,     "regcast_closes_total", "by=\"peer\"",                                   \
       "WebSocket connections closed, by who began it and why.")                                   \
     X(M_CLOSED_LOST,     "regcast_closes_total", "by=\"lost\"",     "")                           \

@@ -9,6 +9,7 @@
 #ifndef TESTS_UNIT_FIXTURE_H
 #define TESTS_UNIT_FIXTURE_H
 
+#include "certificates.h"
 #include "conn.h"
 #include "fanout.h"
 #include "frame.h"
@@ -139,6 +140,7 @@ static inline void fixture_start(struct fixture *f)
     assert_int_equal(listener_bind("127.0.0.1:0", true, &grpc_fd, f->grpc_name), 0);
     front_sockets[2] = (struct worker_sockets){LISTENER_GRPC, &grpc_fd, 1};
     assert_int_equal(worker_init(f->front, s, 1, front_sockets, 3), 0);
+    assert_int_equal(certificates_new(s, &f->cfg, &s->certificates), 0);
     for (size_t i = 0; i < path_table_size(s->paths); i++) {
         path_table_at(s->paths, i)->wake = fixture_wake;
         path_table_at(s->paths, i)->wake_ctx = f;
@@ -203,6 +205,7 @@ static inline void fixture_free(struct fixture *f)
             assert_int_equal(s->caps[i].answer_bytes, 0);
         }
     }
+    certificates_free(s->certificates);
     doors_fini(s->doors);
     path_table_free(s->paths);
     free(f->gateway);
