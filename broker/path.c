@@ -271,6 +271,22 @@ static int by_name(const void *left, const void *right)
     return strcmp((*a)->name, (*b)->name);
 }
 
+int path_templates_check(const char *file, const struct config *cfg, struct buf *error)
+{
+    int r = 0;
+    for (size_t i = 0; i < cfg->gateway.n_paths; i++) {
+        const struct config_path *path = &cfg->gateway.paths[i];
+        const char *wrong = path_template_check(path->path);
+        if (wrong == NULL)
+            continue;
+        r = -EINVAL;
+        if (buf_printf(error, "%s:%u: gateway.paths: expected a path template, got %s: %s\n", file,
+                       path->line, path->path, wrong) < 0)
+            break; /* there are enough of them */
+    }
+    return r;
+}
+
 /* --- the paths --- */
 
 static struct pathlog_limits limits_of(const struct config_path *cfg)
@@ -279,7 +295,6 @@ static struct pathlog_limits limits_of(const struct config_path *cfg)
         .max_message = frame_message_size(cfg->max_message_bytes, cfg->max_frame_bytes),
         .max_bytes =
             cfg->history_bytes < cfg->memory_bytes ? cfg->history_bytes : cfg->memory_bytes,
-        .room_bytes = cfg->memory_bytes,
         .max_count = cfg->history_count,
         .count_grace_ms = cfg->max_lag_ms,
         .max_age_ms = cfg->history_ms,
@@ -300,12 +315,15 @@ static int path_new(struct path_set *set, const struct config_path *cfg, struct 
     if (path_template_check(cfg->path) != NULL || cfg->max_frame_bytes == 0)
         return -EINVAL;
     struct path *p = xcalloc(1, sizeof(*p));
-    const struct pathlog_limits limits = limits_of(cfg);
+    struct pathlog_limits limits = limits_of(cfg);
+    limits.max_bytes = cfg->memory_bytes; /* the most that other history_bytes can make of it */
     int r = pathlog_new(&limits, &p->log);
     if (r < 0) {
         free(p);
         return r;
     }
+    limits = limits_of(cfg);
+    pathlog_limit(p->log, &limits);
     p->name = xstrdup(cfg->path);
     p->index = set->n;
     go_by_copy(p, cfg);

@@ -2,8 +2,8 @@
  * from a configuration and read from any thread; a path's log is written by the broker thread.
  *
  * A path lives as long as the process: the tables of later configurations share it, and one that is
- * configured no more is only found in none. So a pointer to it is good for ever, its number is never
- * another's, and when it is configured again it goes on with its log. */
+ * configured no more is only found in none. So a pointer to it is good for ever, its number is
+ * never another's, and when it is configured again it goes on with its log. */
 #ifndef BROKER_PATH_H
 #define BROKER_PATH_H
 
@@ -45,8 +45,8 @@ static inline bool path_is_full(const struct path *p)
  */
 MUST_CHECK int path_table_new(const struct config *cfg, struct path_table **ret);
 /* The same for a changed configuration, with the paths that there are. Nothing goes by it before
- * path_table_enforce(). Also -EOVERFLOW: the messages are to be longer than the path's log can hold.
- * With an error *ret_at is the number of the path in the configuration. Broker thread. */
+ * path_table_enforce(). Also -EOVERFLOW: the messages are to be longer than the path's log can
+ * hold. With an error *ret_at is the number of the path in the configuration. Broker thread. */
 MUST_CHECK int path_table_next(struct path_table *before, const struct config *cfg,
                                struct path_table **ret, size_t *ret_at);
 /* From here on every path goes by the configuration of this table, those that are not in it by what
@@ -80,6 +80,10 @@ MUST_CHECK int path_match(struct path_table *t, struct slice request_path, struc
 
 /* NULL when fine, else what is wrong with the template, a literal (for the configuration check). */
 const char *path_template_check(const char *name);
+
+/* What a loaded configuration cannot know of itself: 0, or -EINVAL with lines "FILE:LINE: KEY: what
+ * was expected" in `error`. */
+MUST_CHECK int path_templates_check(const char *file, const struct config *cfg, struct buf *error);
 
 /* Takes the next segment off a path that is empty or begins with '/', as it was written. (pure) */
 bool path_take_segment(struct slice *path, struct slice *ret);

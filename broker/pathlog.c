@@ -49,6 +49,7 @@ struct reader_block {
 
 struct pathlog {
     struct pathlog_limits limits;
+    uint64_t room_bytes; /* what limits.max_bytes may be: the ring has slots for it */
     uint64_t span, ring_mask;
     unsigned span_bits; /* span = 1 << span_bits */
     _Atomic uint64_t tail, oldest, begin, messages, bytes;
@@ -78,18 +79,14 @@ int pathlog_new(const struct pathlog_limits *limits, struct pathlog **ret)
         limits->max_age_ms == 0)
         return -EINVAL;
     unsigned span_bits = segment_span_bits(limits->max_message);
-    uint64_t room =
-        limits->room_bytes > limits->max_bytes ? limits->room_bytes : limits->max_bytes;
-    if (room > MAX_BYTES_MAX)
-        return -EINVAL;
-    /* The room in whole segments, rounded up, with one that is just going and one just coming. */
-    uint64_t slots = power_of_two((room >> span_bits) + 3);
+    /* max_bytes in whole segments, rounded up, with one that is just going and one just coming. */
+    uint64_t slots = power_of_two((limits->max_bytes >> span_bits) + 3);
     struct pathlog *log = try_malloc(sizeof(*log) + slots * sizeof(log->ring[0]));
     if (log == NULL)
         return -ENOMEM;
     memset(log, 0, sizeof(*log));
     log->limits = *limits;
-    log->limits.room_bytes = room;
+    log->room_bytes = limits->max_bytes;
     log->span_bits = span_bits;
     log->span = (uint64_t) 1 << span_bits;
     log->ring_mask = slots - 1;
@@ -110,12 +107,10 @@ void pathlog_start(struct pathlog *log, uint64_t position)
 
 void pathlog_limit(struct pathlog *log, const struct pathlog_limits *limits)
 {
-    uint64_t room = log->limits.room_bytes;
     ASSERT(limits->max_message <= pathlog_longest(log));
     log->limits = *limits;
-    log->limits.room_bytes = room;
-    if (log->limits.max_bytes > room)
-        log->limits.max_bytes = room;
+    if (log->limits.max_bytes > log->room_bytes)
+        log->limits.max_bytes = log->room_bytes;
 }
 
 /* --- the writer --- */

@@ -22,7 +22,6 @@ struct pathlog_limits {
     size_t max_message; /* bytes of one encoded message, headers included */
     uint64_t
         max_bytes; /* retained; whole segments are retired, so up to one segment more is held */
-    uint64_t room_bytes; /* what max_bytes may become later, in pathlog_limit(); 0: no more */
     uint64_t max_count; /* messages retained (at least one segment stays) */
     uint64_t max_age_ms;
     uint64_t count_grace_ms; /* max_count retires nothing younger: a burst must not throw out
@@ -37,11 +36,11 @@ void pathlog_free(struct pathlog *log);
 /* Writer, before anything is appended or read: the log begins at `position` (what is before it lies
  * in the store). */
 void pathlog_start(struct pathlog *log, uint64_t position);
-/* Writer. Other limits from now on; max_bytes counts up to room_bytes as it was made with.
- * max_message is at most pathlog_longest(). */
+/* Writer. Other limits from now on. More max_bytes than it was made with do not count; max_message
+ * is at most pathlog_longest(). */
 void pathlog_limit(struct pathlog *log, const struct pathlog_limits *limits);
 unsigned pathlog_span_bits(const struct pathlog *log); /* any thread */
-size_t pathlog_longest(const struct pathlog *log); /* the same: what max_message may become */
+size_t pathlog_longest(const struct pathlog *log);     /* the same: what max_message may become */
 
 /* Writer. Copies one encoded message in and publishes it (release), at the position the store gave
  * it: segment_place()'s, after the one before. -EMSGSIZE, -ENOMEM: unchanged. */

@@ -382,6 +382,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     struct pipeline *p = xcalloc(1, sizeof(*p));
     p->cfg = cfg;
     p->paths = paths;
+    p->n_paths = path_table_n_known(paths);
     p->metrics = metrics;
     p->ops = ops_of(cfg);
     p->wall_ahead_ms = clock_wall_ms() - clock_mono_ms();

@@ -110,8 +110,23 @@ static void close_revoked(struct worker *w, struct connections_ask *ask)
     ask->next = slot < w->n_slots ? slot : 0;
 }
 
+static void follow(struct worker *w, struct connections_ask *ask)
+{
+    uint32_t slot = ask->from;
+    for (uint32_t looked = 0; slot < w->n_slots && looked < CONNECTIONS_LOOK; slot++, looked++) {
+        struct conn *c = w->slots[slot];
+        if (c != NULL && c->state == CONN_OPEN)
+            session_follow(c);
+    }
+    ask->next = slot < w->n_slots ? slot : 0;
+}
+
 static int act(struct worker *w, struct connections_ask *ask)
 {
+    if (ask->kind == CONNECTIONS_FOLLOW) {
+        follow(w, ask);
+        return 0;
+    }
     if (ask->kind == CONNECTIONS_REVOKED) {
         close_revoked(w, ask);
         return 0;
@@ -157,7 +172,8 @@ void connections_ask(struct shared *s, struct connections_ask *ask)
     ask->n = 0;
     ask->next = 0;
     ask->err = 0;
-    bool all = ask->kind == CONNECTIONS_LIST || ask->kind == CONNECTIONS_REVOKED;
+    bool all = ask->kind == CONNECTIONS_LIST || ask->kind == CONNECTIONS_REVOKED ||
+               ask->kind == CONNECTIONS_FOLLOW;
     bool known = all || conn_id_worker(slice_str(ask->id), &index);
     if (!known || index >= s->n_workers)
         ask->err = -ENOENT;
