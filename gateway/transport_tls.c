@@ -10,8 +10,10 @@
 #include "log.h"
 #include "mem.h"
 #include "request.h"
+#include "san.h"
 #include "tls.h"
 #include "tls_buffers.h"
+#include "tls_cert.h"
 #include "worker.h"
 
 #include <mbedtls/error.h>
@@ -28,13 +30,14 @@ struct tls_link {
     struct tls_parted parted;
     struct conn *c;
     struct tls *tls;
-    bool begun;    /* something has come */
-    bool open;     /* the handshake is over */
-    bool broken;   /* nothing more can be said through it */
-    bool finish;   /* nothing more will be, */
-    bool notified; /* and the peer has been told */
-    bool ahead;    /* the last byte that send() has not taken is in a record already */
-    bool writing;  /* libuv has `written` */
+    struct san_list *names; /* of the peer's certificate; NULL: it has shown none */
+    bool begun;             /* something has come */
+    bool open;              /* the handshake is over */
+    bool broken;            /* nothing more can be said through it */
+    bool finish;            /* nothing more will be, */
+    bool notified;          /* and the peer has been told */
+    bool ahead;             /* the last byte that send() has not taken is in a record already */
+    bool writing;           /* libuv has `written` */
     uv_write_t req;
     struct buf written, pending; /* records; the second ones wait for the first */
     struct slice in;             /* received and not yet read */
@@ -192,18 +195,69 @@ static void on_written(uv_write_t *req, int status)
 
 /* --- receiving --- */
 
+static enum refuse reason_of(const struct tls_link *l, int err)
+{
+    if (err == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED ||
+        err == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE || err == MBEDTLS_ERR_SSL_BAD_CERTIFICATE)
+        return REFUSE_CLIENT_CERTIFICATE;
+    return l->open ? REFUSE_TLS_RECORD : REFUSE_TLS_HANDSHAKE;
+}
+
+static void describe(const struct tls_link *l, int err, char *ret, size_t size)
+{
+    bool verified = err == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+    int n = verified ? mbedtls_x509_crt_verify_info(ret, size, "",
+                                                    mbedtls_ssl_get_verify_result(&l->ssl))
+                     : 0;
+    if (n <= 0)
+        mbedtls_strerror(err, ret, size);
+    ret[strcspn(ret, "\n")] = '\0'; /* the first of what is wrong with it */
+}
+
 static void fail(struct tls_link *l, int err)
 {
     char text[128];
     l->broken = true;
-    mbedtls_strerror(err, text, sizeof(text));
-    conn_log_refusal_because(l->c, l->open ? REFUSE_TLS_RECORD : REFUSE_TLS_HANDSHAKE, text);
+    describe(l, err, text, sizeof(text));
+    conn_log_refusal_because(l->c, reason_of(l, err), text);
     conn_linger(l->c, END_REFUSED, LINGER_MS);
+}
+
+static unsigned char alert_of(uint32_t flags)
+{
+    if (flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
+                 MBEDTLS_X509_BADCERT_NS_CERT_TYPE))
+        return MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT;
+    if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED)
+        return MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA;
+    if (flags & MBEDTLS_X509_BADCERT_EXPIRED)
+        return MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED;
+    return MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
+}
+
+/* No certificate is for who answers to decide about. One that is not good is refused here: a client
+ * that shows one believes in it, and would otherwise only learn that it is nobody. */
+static int know_peer(struct tls_link *l)
+{
+    const mbedtls_x509_crt *crt =
+        tls_asks_clients(l->tls) ? mbedtls_ssl_get_peer_cert(&l->ssl) : NULL;
+    uint32_t flags = crt == NULL ? 0 : mbedtls_ssl_get_verify_result(&l->ssl);
+    if (flags != 0) {
+        /* an error: it is being refused anyway */
+        (void) mbedtls_ssl_send_alert_message(&l->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                              alert_of(flags));
+        return MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+    }
+    if (crt != NULL)
+        l->names = tls_cert_peer_names(crt);
+    return 0;
 }
 
 static int shake_hands(struct tls_link *l)
 {
     int r = mbedtls_ssl_handshake(&l->ssl);
+    if (r == 0)
+        r = know_peer(l);
     if (r != 0)
         return r;
     l->open = true;
@@ -293,10 +347,16 @@ void transport_tls_free(struct tls_link *link)
     if (link == NULL)
         return;
     mbedtls_ssl_free(&link->ssl);
+    san_list_free(link->names);
     tls_unref(link->tls);
     buf_fini(&link->written);
     buf_fini(&link->pending);
     free(link);
+}
+
+const struct san_list *transport_peer_names(const struct conn *c)
+{
+    return c->tls == NULL ? NULL : c->tls->names;
 }
 
 const struct transport TRANSPORT_TLS = {

@@ -5,7 +5,7 @@
 
 static struct pem_files first, other, rsa;
 static struct config_certificate files[3];
-static const struct config_tls CONFIG = {files, ARRAY_LEN(files)};
+static const struct config_tls CONFIG = {.certificates = files, .n_certificates = ARRAY_LEN(files)};
 
 static int setup(void **state)
 {
@@ -172,7 +172,8 @@ static void test_making(void **state)
 {
     static char missing[] = "/nowhere/key.pem";
     struct config_certificate bad[] = {files[0], {files[1].certificate_file, missing, 1}};
-    const struct config_tls BAD = {bad, ARRAY_LEN(bad)}, NONE = {0};
+    const struct config_tls BAD = {.certificates = bad, .n_certificates = ARRAY_LEN(bad)},
+                            NONE = {0};
     struct tls *tls = (struct tls *) bad;
     struct tls_problem why;
     (void) state;
@@ -292,7 +293,7 @@ static void test_check(void **state)
     assert_int_equal(tls_check("f", &cfg), 0);
     struct config_tls *const SIDES[] = {&cfg.gateway.tls, &cfg.webhooks.tls, &cfg.management.tls};
     for (size_t i = 0; i < ARRAY_LEN(SIDES); i++) {
-        *SIDES[i] = (struct config_tls){&bad, 1};
+        *SIDES[i] = (struct config_tls){.certificates = &bad, .n_certificates = 1};
         assert_int_equal(tls_check("f", &cfg), -EINVAL);
         *SIDES[i] = CONFIG;
     }

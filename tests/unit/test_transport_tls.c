@@ -32,7 +32,7 @@ static int remove_pem(void **state)
 static int setup(void **state)
 {
     struct fixture *f = fixture_new();
-    const struct config_tls TLS = {&certificate, 1};
+    const struct config_tls TLS = {.certificates = &certificate, .n_certificates = 1};
     f->cfg.gateway.tls = f->cfg.webhooks.tls = TLS;
     f->cfg.gateway.send_buffer_bytes = 65536;
     fixture_start(f);
@@ -204,7 +204,7 @@ static void test_half_a_handshake_times_out(void **state)
 {
     (void) state;
     struct fixture *f = fixture_new();
-    f->cfg.gateway.tls = (struct config_tls){&certificate, 1};
+    f->cfg.gateway.tls = (struct config_tls){.certificates = &certificate, .n_certificates = 1};
     f->cfg.gateway.handshake_timeout_ms = 100;
     fixture_start(f);
     struct client c = client_new(f->gateway_name);
@@ -219,7 +219,7 @@ static void test_caps(void **state)
 {
     (void) state;
     struct fixture *f = fixture_new();
-    f->cfg.gateway.tls = (struct config_tls){&certificate, 1};
+    f->cfg.gateway.tls = (struct config_tls){.certificates = &certificate, .n_certificates = 1};
     f->cfg.gateway.max_connections = 2;
     fixture_start(f);
     struct conn *conns[2];
@@ -236,7 +236,7 @@ static void test_caps(void **state)
     fixture_free(f);
 
     f = fixture_new();
-    f->cfg.gateway.tls = (struct config_tls){&certificate, 1};
+    f->cfg.gateway.tls = (struct config_tls){.certificates = &certificate, .n_certificates = 1};
     f->cfg.gateway.max_half_open = 1;
     fixture_start(f);
     struct client silent = client_new(f->gateway_name), next = client_new(f->gateway_name);
