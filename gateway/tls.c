@@ -22,7 +22,7 @@ struct tls {
     unsigned refs;
     size_t n_certs;
     struct tls_cert *certs;
-    bool asks_clients;
+    bool asks_clients, needs_clients;
     mbedtls_x509_crt client_ca;
     mbedtls_ssl_config config[TLS_N_PROTOCOLS];
 };
@@ -106,17 +106,7 @@ static int set_default_certs(struct tls *tls, mbedtls_ssl_config *conf)
 
 /* --- making --- */
 
-/* A certificate that is not good does not end the handshake where none would do: whether it is good
- * has to be looked at then. */
-static void ask_clients(struct tls *tls, mbedtls_ssl_config *conf, enum config_clients clients)
-{
-    mbedtls_ssl_conf_ca_chain(conf, &tls->client_ca, NULL);
-    mbedtls_ssl_conf_authmode(conf, clients == CLIENTS_REQUIRED ? MBEDTLS_SSL_VERIFY_REQUIRED
-                                                                : MBEDTLS_SSL_VERIFY_OPTIONAL);
-}
-
-static int configure(struct tls *tls, const struct config_tls *cfg, enum tls_protocol protocol,
-                     struct tls_tickets *tickets)
+static int configure(struct tls *tls, enum tls_protocol protocol, struct tls_tickets *tickets)
 {
     mbedtls_ssl_config *conf = &tls->config[protocol];
     int r = mbedtls_ssl_config_defaults(conf, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
@@ -131,11 +121,13 @@ static int configure(struct tls *tls, const struct config_tls *cfg, enum tls_pro
     mbedtls_ssl_conf_tls13_key_exchange_modes(conf,
                                               MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ALL);
     mbedtls_ssl_conf_sni(conf, on_server_name, tls);
-    if (tls->asks_clients)
-        ask_clients(tls, conf, cfg->client_certificates);
-    else if (tickets != NULL)
+    if (tls->asks_clients) {
+        mbedtls_ssl_conf_ca_chain(conf, &tls->client_ca, NULL);
+        mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_OPTIONAL);
+    } else if (tickets != NULL) {
         mbedtls_ssl_conf_session_tickets_cb(conf, mbedtls_ssl_ticket_write,
                                             mbedtls_ssl_ticket_parse, &tickets->ctx);
+    }
 #ifdef MBEDTLS_SSL_RENEGOTIATION /* our own build has none; a distribution's may */
     mbedtls_ssl_conf_renegotiation(conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
@@ -157,6 +149,7 @@ static int load_certs(struct tls *tls, const struct config_tls *cfg, struct tls_
         tls->n_certs++;
     }
     tls->asks_clients = cfg->client_ca_file != NULL;
+    tls->needs_clients = tls->asks_clients && cfg->client_certificates == CLIENTS_REQUIRED;
     return tls->asks_clients ? tls_cert_load_ca(cfg->client_ca_file, &tls->client_ca, why) : 0;
 }
 
@@ -174,7 +167,7 @@ int tls_new(const struct config_tls *cfg, struct tls_tickets *tickets, struct tl
         mbedtls_ssl_config_init(&tls->config[i]);
     int r = load_certs(tls, cfg, why);
     for (int i = 0; r == 0 && i < TLS_N_PROTOCOLS; i++) {
-        r = configure(tls, cfg, (enum tls_protocol) i, tickets);
+        r = configure(tls, (enum tls_protocol) i, tickets);
         ASSERT(r == 0); /* small allocations */
     }
     if (r == 0)
@@ -206,6 +199,11 @@ void tls_unref(struct tls *tls)
 bool tls_asks_clients(const struct tls *tls)
 {
     return tls->asks_clients;
+}
+
+bool tls_needs_clients(const struct tls *tls)
+{
+    return tls->needs_clients;
 }
 
 const mbedtls_ssl_config *tls_config(const struct tls *tls, enum tls_protocol protocol)

@@ -42,7 +42,10 @@ struct tls;
  * has expired since, or whose authority counts no more. Any thread; from then on one. */
 MUST_CHECK int tls_new(const struct config_tls *cfg, struct tls_tickets *tickets, struct tls **ret,
                        struct tls_problem *why);
-bool tls_asks_clients(const struct tls *tls); /* for certificates */
+/* For certificates; needs them: without one nobody may stay. Neither ends a handshake by itself:
+ * what came of it is to be looked at then. */
+bool tls_asks_clients(const struct tls *tls);
+bool tls_needs_clients(const struct tls *tls);
 struct tls *tls_ref(struct tls *tls);
 void tls_unref(struct tls *tls); /* NULL is fine */
 

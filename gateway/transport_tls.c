@@ -195,38 +195,36 @@ static void on_written(uv_write_t *req, int status)
 
 /* --- receiving --- */
 
-static enum refuse reason_of(const struct tls_link *l, int err)
+static void describe(const struct tls_link *l, int err, char ret[128])
 {
-    if (err == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED ||
-        err == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE || err == MBEDTLS_ERR_SSL_BAD_CERTIFICATE)
-        return REFUSE_CLIENT_CERTIFICATE;
-    return l->open ? REFUSE_TLS_RECORD : REFUSE_TLS_HANDSHAKE;
-}
-
-static void describe(const struct tls_link *l, int err, char *ret, size_t size)
-{
-    bool verified = err == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
-    int n = verified ? mbedtls_x509_crt_verify_info(ret, size, "",
-                                                    mbedtls_ssl_get_verify_result(&l->ssl))
-                     : 0;
+    uint32_t flags = mbedtls_ssl_get_verify_result(&l->ssl);
+    int n = err == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED
+                ? mbedtls_x509_crt_verify_info(ret, 128, "", flags)
+                : 0;
     if (n <= 0)
-        mbedtls_strerror(err, ret, size);
+        mbedtls_strerror(err, ret, 128);
     ret[strcspn(ret, "\n")] = '\0'; /* the first of what is wrong with it */
 }
 
 static void fail(struct tls_link *l, int err)
 {
     char text[128];
+    enum refuse why = err == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED ? REFUSE_CLIENT_CERTIFICATE
+                      : l->open                                  ? REFUSE_TLS_RECORD
+                                                                 : REFUSE_TLS_HANDSHAKE;
     l->broken = true;
-    describe(l, err, text, sizeof(text));
-    conn_log_refusal_because(l->c, reason_of(l, err), text);
+    describe(l, err, text);
+    conn_log_refusal_because(l->c, why, text);
     conn_linger(l->c, END_REFUSED, LINGER_MS);
 }
 
-static unsigned char alert_of(uint32_t flags)
+/* RFC 5246 section 7.2.2 and 7.4.6, RFC 8446 section 6.2 */
+static unsigned char alert_of(const struct tls_link *l, uint32_t flags)
 {
-    if (flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
-                 MBEDTLS_X509_BADCERT_NS_CERT_TYPE))
+    bool old = mbedtls_ssl_get_version_number(&l->ssl) == MBEDTLS_SSL_VERSION_TLS1_2;
+    if (flags & MBEDTLS_X509_BADCERT_MISSING)
+        return old ? MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE : MBEDTLS_SSL_ALERT_MSG_CERT_REQUIRED;
+    if (flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE))
         return MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT;
     if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED)
         return MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA;
@@ -235,21 +233,25 @@ static unsigned char alert_of(uint32_t flags)
     return MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
 }
 
-/* No certificate is for who answers to decide about. One that is not good is refused here: a client
- * that shows one believes in it, and would otherwise only learn that it is nobody. */
+/* A certificate that is not good is refused, also where none would do: a client that shows one
+ * believes in it, and would otherwise only learn that it is nobody. Refused here and not by
+ * mbedTLS, whose alert in the middle of a handshake of TLS 1.3 has keys that the client does not
+ * use any more. */
 static int know_peer(struct tls_link *l)
 {
-    const mbedtls_x509_crt *crt =
-        tls_asks_clients(l->tls) ? mbedtls_ssl_get_peer_cert(&l->ssl) : NULL;
-    uint32_t flags = crt == NULL ? 0 : mbedtls_ssl_get_verify_result(&l->ssl);
-    if (flags != 0) {
+    if (!tls_asks_clients(l->tls))
+        return 0;
+    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&l->ssl);
+    uint32_t flags = mbedtls_ssl_get_verify_result(&l->ssl);
+    if (crt == NULL && !tls_needs_clients(l->tls))
+        return 0;
+    if (crt == NULL || flags != 0) {
         /* an error: it is being refused anyway */
         (void) mbedtls_ssl_send_alert_message(&l->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                              alert_of(flags));
+                                              alert_of(l, flags));
         return MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
     }
-    if (crt != NULL)
-        l->names = tls_cert_peer_names(crt);
+    l->names = tls_cert_peer_names(crt);
     return 0;
 }
 
