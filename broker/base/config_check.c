@@ -90,7 +90,7 @@ static void check_auth(struct loader *l, const struct config_path *path, const s
         note(l, scope, "auth", "expected gateway.auth.issuers with it, got none");
     if (path->auth == AUTH_MTLS && l->cfg->gateway.tls.client_ca_file == NULL)
         note(l, scope, "auth", "expected gateway.tls.client_ca_file with it, got none");
-    if (path->auth == AUTH_MTLS && path->client_certificates.n == 0)
+    if (path->auth == AUTH_MTLS && line_of(l, scope, "client_certificates") == 0)
         note(l, scope, "auth", "expected client_certificates beside it, got none");
     const struct setting *rules = setting_find("gateway.paths[].client_certificates");
     if (path->auth != AUTH_MTLS &&

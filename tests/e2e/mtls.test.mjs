@@ -109,14 +109,12 @@ describe('client certificates', { concurrency: 2 }, () => {
             const of = ({ cert, key }) => ({ ...at, cert, key });
             assert.equal(await open(d, '/mtls', at), 401, 'none');
             assert.equal(await open(d, '/', at), 101, 'none, elsewhere');
-            for (const [name, made] of Object.entries(GOOD)) assert.equal(await open(d, '/mtls', of(made)), 101, `${name}, ${version}`);
-            for (const [name, made] of Object.entries(NOBODY)) assert.equal(await open(d, '/mtls', of(made)), 401, `${name}, ${version}`);
-            for (const [name, [made, like]] of Object.entries(REFUSED)) {
-                for (const path of ['/mtls', '/']) {
-                    const got = await open(d, path, of(made));
-                    assert.match(String(got), like, `${name}, ${path}, ${version}`);
-                    alerts++;
-                }
+            const all = (cases, look) => Promise.all(Object.entries(cases).map(look));
+            await all(GOOD, async ([name, made]) => assert.equal(await open(d, '/mtls', of(made)), 101, `${name}, ${version}`));
+            await all(NOBODY, async ([name, made]) => assert.equal(await open(d, '/mtls', of(made)), 401, `${name}, ${version}`));
+            for (const path of ['/mtls', '/']) {
+                await all(REFUSED, async ([name, [made, like]]) => assert.match(String(await open(d, path, of(made))), like, `${name}, ${path}, ${version}`));
+                alerts += Object.keys(REFUSED).length;
             }
         }
         await until('all are counted', async () => (await rejected(d, 'client_certificate')) === alerts);

@@ -36,11 +36,11 @@ static int load(const char *text, struct config **ret, struct buf *error)
     return config_load(file, ret, error);
 }
 
-#define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HASH_A       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define CERTIFICATES "certificates: [{certificate_file: c.pem, private_key_file: k.pem}]"
 #define TLS          "tls: {" CERTIFICATES "}"
 #define TLS_CLIENTS  "tls: {" CERTIFICATES ", client_ca_file: ca.pem}"
-#define HASH_0 "0000000000000000000000000000000000000000000000000000000000000000"
+#define HASH_0       "0000000000000000000000000000000000000000000000000000000000000000"
 
 static void test_good(void **state)
 {
@@ -166,8 +166,8 @@ static const struct {
     /* nobody could log in */
     {"management:\n  listen: ['127.0.0.1:1', '0.0.0.0:8082']\n", 2,
      "management.listen: expected a loopback address, such as 127.0.0.1:8082, because no accounts "
-     "are configured (users, tokens, api_keys or keys of service_accounts) and anybody could "
-     "manage, got \"0.0.0.0:8082\""},
+     "are configured (users, tokens, api_keys, or keys or client_certificates of "
+     "service_accounts) and anybody could manage, got \"0.0.0.0:8082\""},
     {"management:\n  grpc_listen: ['[::]:1']\nservice_accounts: [{id: robot, roles: [viewer]}]\n",
      2, "management.grpc_listen: expected a loopback address"},
     /* nor without TLS, whoever can */
@@ -291,7 +291,8 @@ static void test_auth(void **state)
          ":1: gateway.paths[0].auth: expected client_certificates beside it, got none\n"},
         {"gateway: { " TLS_CLIENTS ",\n paths: [{ path: /a, client_certificates: ['dns:a'] }] }\n",
          ":2: gateway.paths[0].client_certificates: expected auth: mtls beside it, got another\n"},
-        {"gateway: { " TLS_CLIENTS ", paths: [{ path: /a, auth: mtls, client_certificates: [a] }] }\n",
+        {"gateway: { " TLS_CLIENTS
+         ", paths: [{ path: /a, auth: mtls, client_certificates: [a] }] }\n",
          ":1: gateway.paths[0].client_certificates[0]: expected dns:HOST, dns:*.DOMAIN, uri:URI or "
          "email:ADDRESS, got \"a\"\n"},
         {"gateway:\n  " TLS_CLIENTS "\n"
@@ -299,14 +300,17 @@ static void test_auth(void **state)
          "  paths: [/, { path: /open, auth: none }]\n",
          NULL},
         {"webhooks: { " TLS " }\nregistries: [{ id: a, client_certificates: ['dns:a'] }]\n",
-         ":2: registries: expected webhooks.tls.client_ca_file with client_certificates, got none\n"},
+         ":2: registries: expected webhooks.tls.client_ca_file with client_certificates, got "
+         "none\n"},
         {"webhooks: { tls: { " CERTIFICATES ", client_certificates: required } }\n",
-         ":1: webhooks.tls.client_certificates: expected webhooks.tls.client_ca_file beside it, got "
+         ":1: webhooks.tls.client_certificates: expected webhooks.tls.client_ca_file beside it, "
+         "got "
          "none\n"},
         {"users: [{ id: a, client_certificates: ['email:a@b'] }]\n",
          ":1: users: expected management.tls.client_ca_file with client_certificates, got none\n"},
         {"service_accounts: [{ id: a, client_certificates: ['email:a@b'] }]\n",
-         ":1: service_accounts: expected management.tls.client_ca_file with client_certificates, got "
+         ":1: service_accounts: expected management.tls.client_ca_file with client_certificates, "
+         "got "
          "none\n"},
         {"webhooks: { tls: { client_ca_file: ca.pem } }\n",
          ":1: webhooks.tls.certificates: expected a list of 1 to 256, got nothing\n"},
@@ -335,7 +339,8 @@ static void test_auth(void **state)
         assert_int_equal(r, CASES[i].problem == NULL ? 0 : -EINVAL);
         if (CASES[i].problem != NULL) {
             assert_int_equal(buf_append(&error, slice_of("", 1)), 0);
-            const char *got = strstr((const char *) error.data, ":1: ");
+            const char line[] = {':', CASES[i].problem[1], ':', ' ', '\0'};
+            const char *got = strstr((const char *) error.data, line);
             assert_non_null(got);
             assert_string_equal(got, CASES[i].problem);
         }
