@@ -1,6 +1,6 @@
-/* gate.h - who may open a path: finds the token in a handshake, asks access.h about it, keeps
- * guessers waiting, and knows what was revoked. Shared by all workers: any thread, but for making
- * and ending it. */
+/* gate.h - who may open a path: finds the token in a handshake and asks access.h about it, or looks
+ * at the connection's certificate, keeps guessers waiting, and knows what was revoked. Shared by
+ * all workers: any thread, but for making and ending it. */
 #ifndef GATEWAY_GATE_H
 #define GATEWAY_GATE_H
 
