@@ -24,6 +24,7 @@ static const char *const LEAST[IAM_N] = {
     [IAM_BROADCAST] = "api-gateway.websocketBroadcaster",
     [IAM_CONNECTION_VIEW] = "api-gateway.viewer",
     [IAM_CONNECTION_WRITE] = "api-gateway.websocketWriter",
+    [IAM_RELOAD] = "api-gateway.admin",
 };
 
 /* One role of one subject in one place. */

@@ -21,6 +21,7 @@ enum iam_permission {
     IAM_BROADCAST,        /* api-gateway.websocketBroadcaster */
     IAM_CONNECTION_VIEW,  /* api-gateway.viewer */
     IAM_CONNECTION_WRITE, /* api-gateway.websocketWriter */
+    IAM_RELOAD,           /* api-gateway.admin; beyond the original, as what it is for */
     IAM_N
 };
 const char *iam_role_of(enum iam_permission p); /* the least role that gives it, for messages */

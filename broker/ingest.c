@@ -548,6 +548,13 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     return in;
 }
 
+void ingest_configure(struct ingest *in, const struct config *cfg)
+{
+    sender_set_free(in->senders);
+    in->cfg = cfg;
+    in->senders = sender_set_new(cfg);
+}
+
 int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine)
 {
     return ops->load(engine, in->catalog, in->seen, &in->ids);

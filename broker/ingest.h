@@ -57,6 +57,8 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
                           const struct ingest_target *target); /* never NULL */
 /* What the engine has kept: catalog, senders' ids, the last event id. Before the first webhook. */
 MUST_CHECK int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine);
+/* Of a changed configuration: who may post. What room there is stays as it was. */
+void ingest_configure(struct ingest *in, const struct config *cfg);
 void ingest_free(struct ingest *in);
 const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
 const struct seen *ingest_seen(const struct ingest *in);       /* the same */

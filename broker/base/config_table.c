@@ -96,25 +96,27 @@ static const struct setting_format
 #define REQUIRED SETTING_REQUIRED
 #define SECRET   SETTING_SECRET
 #define LATE     SETTING_LATE
+#define RESTART  SETTING_RESTART
+#define ORDERED  SETTING_ORDERED
 
 // clang-format off
 const struct setting SETTINGS[] = {
     /* key and place                  type      least  most       default     format, flags, help */
-    {C(folder_id),                    TEXT,     1, 50,         "b1gfolder00000000001", &ID, 0,
+    {C(folder_id),                    TEXT,     1, 50,         "b1gfolder00000000001", &ID, RESTART,
      "Folder named in every event."},
-    {C(cloud_id),                     TEXT,     1, 50,         "b1gcloud000000000001", &ID, 0,
+    {C(cloud_id),                     TEXT,     1, 50,         "b1gcloud000000000001", &ID, RESTART,
      "Cloud named in every event."},
-    {C(data_dir),                     TEXT,     1, 4000,       "./data",   &ANY, 0,
+    {C(data_dir),                     TEXT,     1, 4000,       "./data",   &ANY, RESTART,
      "Directory of the journal, made at start; one regcastd at a time may use it."},
-    {C(engine),                       WORD,     0, 0,          "embedded", &ENGINE, 0,
+    {C(engine),                       WORD,     0, 0,          "embedded", &ENGINE, RESTART,
      "Where events and batches are kept: `embedded` is the journal in `data_dir`; `memory` keeps "
      "nothing over a restart, and no history."},
     {C(log_level),                    WORD,     0, 0,          "info",     &LOG_LEVEL, 0,
      "Lines below this level are not written."},
-    {C(user),                         TEXT,     1, 32,         NULL,       &ID, 0,
+    {C(user),                         TEXT,     1, 32,         NULL,       &ID, RESTART,
      "Whom regcastd becomes when root starts it, as soon as the ports are bound. Without it root "
      "stays root, but gives up every capability. Nobody else may start it under another name."},
-    {C(group),                        TEXT,     1, 32,         NULL,       &ID, 0,
+    {C(group),                        TEXT,     1, 32,         NULL,       &ID, RESTART,
      "Its group; by default the user's own. The user's other groups are kept."},
     {C(max_memory),                   SIZE,     0, GIB * KIB,  "0",        NULL, 0,
      "RAM of the process, without what the kernel keeps for its sockets. From 85 % new clients get "
@@ -137,13 +139,13 @@ const struct setting SETTINGS[] = {
     {C(triggers),                     LIST,     0, 4096,       NULL,       NULL, LATE,
      "Which events go to which path: mappings with the keys of `triggers[]`."},
 
-    {C(gateway.id),                   TEXT,     1, 50,         "d5dgateway0000000001", &ID, 0,
+    {C(gateway.id),                   TEXT,     1, 50,         "d5dgateway0000000001", &ID, RESTART,
      "The id that triggers name as `gateway_id`."},
-    {C(gateway.listen),               TEXTS,    1, 16,         "0.0.0.0:8080", &LISTEN, 0,
+    {C(gateway.listen),               TEXTS,    1, 16,         "0.0.0.0:8080", &LISTEN, RESTART,
      "Where WebSocket clients connect; port 0 takes any free one."},
-    {C(gateway.workers),              SETTING_WORKERS, 1, 256, "auto",     NULL, 0,
+    {C(gateway.workers),              SETTING_WORKERS, 1, 256, "auto",     NULL, RESTART,
      "Threads that serve clients; `auto` is one per CPU."},
-    {C(gateway.paths),                LIST,     1, 4096,       "/",        NULL, LATE,
+    {C(gateway.paths),                LIST,     1, 4096,       "/",        NULL, LATE | ORDERED,
      "What clients subscribe to: templates such as `/`, `/teams/{team}` or `/files/{name+}`, each "
      "as text or as a mapping with the keys of `gateway.paths[]`."},
     {"gateway.defaults", NO_PLACE,    SETTING_DEFAULTS, 0, 0,  NULL,       NULL, 0,
@@ -294,7 +296,7 @@ const struct setting SETTINGS[] = {
      "`${claims.NAME}` stands for the claim's text, always within one segment. Left out: all paths "
      "with `auth: jwt`."},
 
-    {C(webhooks.listen),              TEXTS,    1, 16,         "127.0.0.1:8081", &LISTEN, 0,
+    {C(webhooks.listen),              TEXTS,    1, 16,         "127.0.0.1:8081", &LISTEN, RESTART,
      "Where registries post; also /healthz, /readyz and /metrics."},
     {C(webhooks.allowed_from),        TEXTS,    0, 256,        NULL,       &NETWORK, 0,
      "Who may connect, `X-Forwarded-For` of `trusted_proxies` considered; others get 403, with TLS "
@@ -324,9 +326,9 @@ const struct setting SETTINGS[] = {
     {C(webhooks.tls.client_certificates), CHOICE, 0, 0,        "optional", &CLIENTS, 0,
      "`required`: who shows none cannot connect at all, not even for /metrics and the probes."},
 
-    {C(management.listen),            TEXTS,    0, 16,         "127.0.0.1:8082", &LISTEN, 0,
+    {C(management.listen),            TEXTS,    0, 16,         "127.0.0.1:8082", &LISTEN, RESTART,
      "REST. `[]` switches it off."},
-    {C(management.grpc_listen),       TEXTS,    0, 16,         NULL,       &LISTEN, 0,
+    {C(management.grpc_listen),       TEXTS,    0, 16,         NULL,       &LISTEN, RESTART,
      "gRPC, HTTP/2 with prior knowledge. Empty: not served."},
     {C(management.proxy_protocol_from), TEXTS,  0, 256,        NULL,       &NETWORK, 0,
      "As `gateway.proxy_protocol_from`."},
@@ -350,11 +352,11 @@ const struct setting SETTINGS[] = {
     {C(management.tls.client_ca_file), TEXT,    1, 4000,       NULL,       &FILE_NAME, 0,
      "As `gateway.tls.client_ca_file`, for `client_certificates` of users and service accounts."},
 
-    {C_MS(journal.busy_timeout),      DURATION, 1, HOUR,       "2s",       NULL, 0,
+    {C_MS(journal.busy_timeout),      DURATION, 1, HOUR,       "2s",       NULL, RESTART,
      "How long another process's lock on the journal is waited for; then webhooks get 503."},
-    {C(journal.ballast_bytes),        SIZE,     0, GIB,        "16MiB",    NULL, 0,
+    {C(journal.ballast_bytes),        SIZE,     0, GIB,        "16MiB",    NULL, RESTART,
      "A file that is given up when the disk is full, so that old history can be deleted."},
-    {C(journal.max_dead_letters),     COUNT,    1, 1000000,    "10000",    NULL, 0,
+    {C(journal.max_dead_letters),     COUNT,    1, 1000000,    "10000",    NULL, RESTART,
      "Events set aside and kept for `regcastd --dead-letters`; the oldest go first."},
 
     {C_MS(dedup.window),              DURATION, HOUR, 30 * DAY, "24h",     NULL, 0,
@@ -489,7 +491,7 @@ const struct setting SETTINGS[] = {
                                          DURATION, 1000, 60000,   "1s",       NULL, 0,
      "A batch is sent so long after its first event, full or not."},
     {RULE("gateway_websocket_broadcast.gateway_id", gateway_id),
-                                         TEXT,     1, 50,         NULL,       &ID, REQUIRED,
+                                         TEXT,     1, 50,         NULL,       &ID, REQUIRED | RESTART,
      "`gateway.id`."},
     {RULE("gateway_websocket_broadcast.path", path),
                                          TEXT,     1, 255,        NULL,       &PATH, REQUIRED,

@@ -111,6 +111,7 @@ enum refuse_stage {
     X(REFUSE_HISTORY_FAILED,   "history_failed",   STAGE_FRAMES,    1011) \
     X(REFUSE_TOKEN_EXPIRED,    "token_expired",    STAGE_FRAMES,    4001) \
     X(REFUSE_TOKEN_REVOKED,    "token_revoked",    STAGE_FRAMES,    4003) \
+    X(REFUSE_ACCESS_LOST,      "access_lost",      STAGE_FRAMES,    4003) \
     X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013) \
     X(REFUSE_SHED,             "shed",             STAGE_FRAMES,    1013) \
     X(REFUSE_H2_PREFACE,       "h2_preface",       STAGE_H2,           0) \

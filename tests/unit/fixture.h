@@ -124,7 +124,9 @@ static inline void fixture_start(struct fixture *f)
                                            .max_inflight_bytes = 4 << 20,
                                            .max_answer_bytes = 256 << 20};
     doors_init(s->doors, &f->cfg);
-    assert_int_equal(path_table_new(&f->cfg, &s->paths), 0);
+    struct path_table *paths;
+    assert_int_equal(path_table_new(&f->cfg, &paths), 0);
+    s->paths = paths;
     s->workers = f->gateway = xcalloc(1, sizeof(*f->gateway));
     s->n_workers = 1;
     s->front = f->front = xcalloc(1, sizeof(*f->front));

@@ -29,15 +29,15 @@ static struct config base(void)
 }
 
 /* Every role, and the permissions that it has to give wherever it holds: T view triggers, E edit
- * them, A use accounts, P pull, B broadcast, C view connections, W write to them. */
+ * them, A use accounts, P pull, B broadcast, C view connections, W write to them, R reload. */
 static const struct {
     const char *role, *gives;
 } MATRIX[] = {
     {"auditor", ""},
     {"viewer", "TC"},
     {"editor", "TEAPBCW"},
-    {"admin", "TEAPBCW"},
-    {"resource-manager.clouds.owner", "TEAPBCW"},
+    {"admin", "TEAPBCWR"},
+    {"resource-manager.clouds.owner", "TEAPBCWR"},
     {"functions.auditor", ""},
     {"functions.viewer", "T"},
     {"functions.functionInvoker", ""},
@@ -48,7 +48,7 @@ static const struct {
     {"api-gateway.websocketWriter", "CW"},
     {"api-gateway.websocketBroadcaster", "BCW"},
     {"api-gateway.editor", "C"},
-    {"api-gateway.admin", "C"},
+    {"api-gateway.admin", "CR"},
     {"container-registry.viewer", ""},
     {"container-registry.images.puller", "P"},
     {"container-registry.images.pusher", "P"},
@@ -62,7 +62,7 @@ static const struct {
 static const char LETTERS[IAM_N] = {
     [IAM_TRIGGER_VIEW] = 'T',     [IAM_TRIGGER_EDIT] = 'E', [IAM_ACCOUNT_USE] = 'A',
     [IAM_REGISTRY_PULL] = 'P',    [IAM_BROADCAST] = 'B',    [IAM_CONNECTION_VIEW] = 'C',
-    [IAM_CONNECTION_WRITE] = 'W',
+    [IAM_CONNECTION_WRITE] = 'W', [IAM_RELOAD] = 'R',
 };
 
 /* Where a role is given, and in which of ASKED it then holds. */
