@@ -22,6 +22,18 @@ void gate_pass_free(struct pass *p); /* NULL is fine */
 MUST_CHECK int gate_new(const struct config *cfg, struct gate **ret);
 void gate_free(struct gate *g); /* no worker runs any more; NULL is fine */
 
+/* A changed configuration, in two steps, so that a reload can fail before anything has changed.
+ * Front's thread. 0; -EINVAL: the keys of issuer *ret_issuer cannot be read, ret_why (a literal)
+ * says why; -ENOMEM and the like. *ret is for gate_commit(), or access_free(). */
+MUST_CHECK int gate_prepare(struct gate *g, const struct config *cfg, struct access **ret,
+                            size_t *ret_issuer, const char **ret_why);
+/* Counts from now on for whoever comes. Returns what counted before, to be freed when no worker can
+ * be looking at it any more. */
+struct access *gate_commit(struct gate *g, const struct config *cfg, struct access *next);
+/* Whether an open connection would still be let in on a path like this: REFUSE_NONE, or
+ * REFUSE_ACCESS_LOST. `pass` NULL: nobody had to show anything. */
+enum refuse gate_recheck(struct gate *g, const struct config_path *path, const struct pass *pass);
+
 /* The origins that may open the path, for upgrade_check(): NULL is any. */
 const struct config_strings *gate_origins(const struct config *cfg, const struct config_path *path);
 

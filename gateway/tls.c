@@ -136,6 +136,8 @@ static int load_certs(struct tls *tls, const struct config_tls *cfg, struct tls_
     tls->certs = xcalloc(cfg->n_certificates, sizeof(*tls->certs));
     for (size_t i = 0; i < cfg->n_certificates; i++) {
         int r = tls_cert_load(&cfg->certificates[i], &tls->certs[i], why);
+        why->index = i;
+        why->line = cfg->certificates[i].line;
         if (r < 0)
             return r;
         tls->n_certs++;
@@ -189,20 +191,48 @@ const mbedtls_ssl_config *tls_config(const struct tls *tls, enum tls_protocol pr
     return &tls->config[protocol];
 }
 
+size_t tls_n_certificates(const struct tls *tls)
+{
+    return tls->n_certs;
+}
+
+struct slice tls_certificate_name(const struct tls *tls, size_t i)
+{
+    return tls_cert_name(&tls->certs[i]);
+}
+
+uint64_t tls_certificate_expires_s(const struct tls *tls, size_t i)
+{
+    return tls_cert_expires_s(&tls->certs[i].chain);
+}
+
+const char *tls_problem_key(const struct tls_problem *why, char ret[TLS_KEY_SIZE])
+{
+    (void) snprintf(ret, TLS_KEY_SIZE, "%s.tls.certificates[%zu].%s", why->side, why->index,
+                    why->key);
+    return ret;
+}
+
 /* --- the check of a configuration --- */
+
+static void print_problem(const char *file, const struct tls_problem *why)
+{
+    char key[TLS_KEY_SIZE];
+    (void) fprintf(stderr, "%s:%u: %s: %s\n", file, why->line, tls_problem_key(why, key),
+                   why->text);
+}
 
 static int check_side(const char *file, const char *side, const struct config_tls *tls)
 {
     int r = 0;
     for (size_t i = 0; i < tls->n_certificates; i++) {
         struct tls_cert cert;
-        struct tls_problem why;
+        struct tls_problem why = {.side = side, .index = i, .line = tls->certificates[i].line};
         if (tls_cert_load(&tls->certificates[i], &cert, &why) == 0) {
             tls_cert_fini(&cert);
             continue;
         }
-        (void) fprintf(stderr, "%s:%u: %s.tls.certificates[%zu].%s: %s\n", file,
-                       tls->certificates[i].line, side, i, why.key, why.text);
+        print_problem(file, &why);
         r = -EINVAL;
     }
     return r;

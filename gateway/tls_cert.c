@@ -2,6 +2,7 @@
 #include "tls_cert.h"
 
 #include "err.h"
+#include "secret_file.h"
 
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 int tls_random(void *ctx, unsigned char *ret, size_t len)
@@ -58,9 +60,14 @@ static int load_key(const char *file, mbedtls_pk_context *ret, struct tls_proble
 {
     static const char KEY[] = "private_key_file",
                       EXPECTED[] = "a file with an RSA or ECDSA key (PEM, no password)";
-    char text[128];
-    if (access(file, R_OK) < 0)
+    char text[128], mode[SECRET_FILE_GOT_SIZE];
+    struct stat st;
+    if (access(file, R_OK) < 0 || stat(file, &st) < 0)
         return wrong(why, KEY, EXPECTED, strerror(errno));
+    if (secret_file_check(&st) < 0) {
+        (void) snprintf(mode, sizeof(mode), SECRET_FILE_GOT, secret_file_mode(&st));
+        return wrong(why, KEY, SECRET_FILE_EXPECTED, mode);
+    }
     int r = mbedtls_pk_parse_keyfile(ret, file, NULL, tls_random, NULL);
     if (r < 0)
         return wrong(why, KEY, EXPECTED, describe(r, text));
@@ -154,4 +161,17 @@ struct slice tls_cert_name(const struct tls_cert *cert)
 {
     const mbedtls_x509_sequence *name = next_dns_name(&cert->chain.subject_alt_names);
     return name == NULL ? common_name(&cert->chain) : slice_of(name->buf.p, name->buf.len);
+}
+
+uint64_t tls_cert_expires_s(const mbedtls_x509_crt *crt)
+{
+    const mbedtls_x509_time *at = &crt->valid_to;
+    struct tm tm = {.tm_year = at->year - 1900,
+                    .tm_mon = at->mon - 1,
+                    .tm_mday = at->day,
+                    .tm_hour = at->hour,
+                    .tm_min = at->min,
+                    .tm_sec = at->sec};
+    time_t t = timegm(&tm);
+    return t < 0 ? 0 : (uint64_t) t;
 }

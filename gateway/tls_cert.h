@@ -24,6 +24,8 @@ void tls_cert_fini(struct tls_cert *cert);
 bool tls_cert_is_for(const struct tls_cert *cert, struct slice host);
 /* The first of these names; empty when there is none. Borrowed. */
 struct slice tls_cert_name(const struct tls_cert *cert);
+/* From then on it is not valid any more; Unix time. */
+uint64_t tls_cert_expires_s(const mbedtls_x509_crt *crt);
 
 /* Bytes of the kernel's generator, in the form that mbedTLS asks for: without a lock or a state
  * that threads would share. `ctx` is not used. */

@@ -4,6 +4,7 @@
 #include "config_check.h"
 #include "config_set.h"
 #include "mem.h"
+#include "secret_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,11 +275,19 @@ static void read_root(struct loader *l, const struct doc_node *root)
     }
 }
 
+/* For who writes a token into it. */
+static unsigned open_mode_of(const char *file)
+{
+    struct stat st;
+    return stat(file, &st) == 0 && secret_file_check(&st) < 0 ? secret_file_mode(&st) : 0;
+}
+
 int config_load(const char *file, struct config **ret, struct buf *error)
 {
     struct loader *l = xcalloc(1, sizeof(*l)); /* too large for the stack of a thread */
     struct doc_node *root = NULL;
     l->problems.file = file;
+    l->open_mode = open_mode_of(file);
     int r = doc_load(file, &l->problems, &root);
     if (r == 0) {
         l->cfg = xcalloc(1, sizeof(*l->cfg));

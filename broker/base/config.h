@@ -15,6 +15,7 @@
 enum config_inbound { INBOUND_IGNORE, INBOUND_REJECT, INBOUND_ECHO };
 enum config_slow { SLOW_CLOSE, SLOW_SKIP };
 enum config_auth { AUTH_NONE, AUTH_TOKEN, AUTH_JWT };
+enum config_signature { SIGNATURE_NONE, SIGNATURE_STANDARD };
 
 /* Bits of config_trigger.event_types.mask; the order is enum event_type's (broker/event.h) and the
  * API's. */
@@ -54,9 +55,16 @@ struct config_tls {
     size_t n_certificates;
 };
 
+#define CONFIG_SECRETS    4  /* in a file at once, so that one can be changed for another */
+#define CONFIG_SECRET_MIN 24 /* bytes of a webhook's secret, which the text has in base64 */
+#define CONFIG_SECRET_MAX 64
+
 struct config_registry {
-    char *id, *kind; /* kind NULL: detected from the request */
-    char *token;     /* NULL: no authentication. From `token`, or the first line of `token_file` */
+    char *id, *kind;              /* kind NULL: detected from the request */
+    char *token;                  /* or NULL; with `tokens` empty as well, none is asked for */
+    struct config_strings tokens; /* the lines of `token_file`, any of which will do */
+    enum config_signature signature;
+    struct config_strings signature_secrets; /* likewise; value_webhook_secret() takes them */
 };
 
 struct config_user {

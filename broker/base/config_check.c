@@ -3,6 +3,7 @@
 
 #include "config_value.h"
 #include "mem.h"
+#include "secret_file.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -89,10 +90,19 @@ static void check_auth(struct loader *l, const struct config_path *path, const s
         note(l, scope, "auth", "expected gateway.auth.issuers with it, got none");
 }
 
-static void check_registry(struct loader *l, const struct scope *scope)
+static void check_registry(struct loader *l, const struct config_registry *registry,
+                           const struct scope *scope)
 {
+    bool secrets = line_of(l, scope, "signature_secret_file") != 0;
+    if (line_of(l, scope, "token") != 0 && l->open_mode != 0)
+        note(l, scope, "token", "expected in " SECRET_FILE_EXPECTED ", got " SECRET_FILE_GOT,
+             l->open_mode);
     if (line_of(l, scope, "token") != 0 && line_of(l, scope, "token_file") != 0)
         note(l, scope, "token_file", "expected either token or token_file, got both");
+    if (registry->signature == SIGNATURE_NONE && secrets)
+        note(l, scope, "signature_secret_file", "expected signature beside it, got none");
+    else if (registry->signature != SIGNATURE_NONE && !secrets)
+        note(l, scope, "signature", "expected signature_secret_file beside it, got nothing");
 }
 
 static void check_key(struct loader *l, const struct scope *scope)
@@ -339,7 +349,7 @@ void config_check_item(struct loader *l, const struct list_place *list, void *it
     else if (items == cfg->gateway.auth.issuers)
         check_issuer(l, &cfg->gateway.auth.issuers[i], scope);
     else if (items == cfg->registries)
-        check_registry(l, scope);
+        check_registry(l, &cfg->registries[i], scope);
     else if (strcmp(list->key, "service_accounts[].keys") == 0)
         check_key(l, scope);
     else if (items == cfg->triggers)

@@ -4,6 +4,7 @@
 #include "config_check.h"
 #include "config_value.h"
 #include "mem.h"
+#include "secret_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 _Static_assert(sizeof(enum config_inbound) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_auth) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_resource) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
+_Static_assert(sizeof(enum config_signature) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_slow) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 
 #define KEY_SIZE 256
@@ -110,28 +112,62 @@ static bool set_scalar(const struct setting *s, const char *text, void *at)
     }
 }
 
+/* Opens what is named, as a secret if it is one. NULL: a problem was noted. */
+static FILE *open_file(struct problems *p, const struct setting *s, const struct doc_node *node,
+                       const char *shown)
+{
+    struct stat st;
+    FILE *f = fopen(node->text, "re");
+    int r = f == NULL || fstat(fileno(f), &st) < 0 ? -errno : 0;
+    if (r < 0) {
+        problems_add(p, node->line, shown, "expected a file that can be read, got: %s", err_str(r));
+    } else if (s->type != SETTING_TEXT_FILE && secret_file_check(&st) < 0) {
+        problems_add(p, node->line, shown,
+                     "expected " SECRET_FILE_EXPECTED ", got " SECRET_FILE_GOT,
+                     secret_file_mode(&st));
+        r = -EPERM;
+    }
+    if (r < 0 && f != NULL)
+        (void) fclose(f);
+    return r < 0 ? NULL : f;
+}
+
+/* At most `most` bytes, with a NUL behind them; the caller's. NULL: a problem was noted. */
+static char *read_text(struct problems *p, const struct setting *s, const struct doc_node *node,
+                       const char *shown, size_t most)
+{
+    FILE *f = open_file(p, s, node, shown);
+    if (f == NULL)
+        return NULL;
+    char *text = xcalloc(1, most + 1);
+    if (fread(text, 1, most, f) < most && ferror(f)) {
+        problems_add(p, node->line, shown, "expected a file that can be read, got: %s",
+                     err_str(-errno));
+        free(text);
+        text = NULL;
+    }
+    (void) fclose(f);
+    return text;
+}
+
+static void wrong_file(struct problems *p, const struct setting *s, const struct doc_node *node,
+                       const char *shown)
+{
+    char expected[SETTING_TEXT_SIZE];
+    problems_add(p, node->line, shown, "expected %s, got another one",
+                 setting_expected(s, expected));
+}
+
 static void read_file(struct problems *p, const struct setting *s, const struct doc_node *node,
                       const char *shown, void *at)
 {
-    size_t most = (size_t) s->max + 1; /* one byte too many */
-    char *text = xcalloc(1, most + 1);
-    FILE *f = fopen(node->text, "re");
-    int r = f == NULL ? -errno : 0;
-    if (f != NULL && fread(text, 1, most, f) < most && ferror(f))
-        r = -errno;
-    if (r < 0) {
-        problems_add(p, node->line, shown, "expected a file that can be read, got: %s", err_str(r));
-    } else {
-        if (s->type == SETTING_TOKEN_FILE)
-            text[strcspn(text, "\r\n")] = '\0';
-        if (!set_text(s, text, at)) {
-            char expected[SETTING_TEXT_SIZE];
-            problems_add(p, node->line, shown, "expected %s, got another one",
-                         setting_expected(s, expected));
-        }
-    }
-    if (f != NULL)
-        (void) fclose(f);
+    char *text = read_text(p, s, node, shown, (size_t) s->max + 1); /* one byte too many */
+    if (text == NULL)
+        return;
+    if (s->type == SETTING_TOKEN_FILE)
+        text[strcspn(text, "\r\n")] = '\0';
+    if (!set_text(s, text, at))
+        wrong_file(p, s, node, shown);
     free(text);
 }
 
@@ -141,6 +177,38 @@ static void strings_fini(struct config_strings *strings)
         free(strings->at[i]);
     free(strings->at);
     *strings = (struct config_strings){0};
+}
+
+static bool add_line(const struct setting *s, char *line, struct config_strings *lines)
+{
+    line[strcspn(line, "\r")] = '\0';
+    size_t len = strlen(line);
+    if (lines->n == CONFIG_SECRETS || len < s->min || len > s->max || !s->format->fits(line))
+        return false;
+    lines->at[lines->n++] = xstrdup(line);
+    return true;
+}
+
+/* Empty lines at the end do not count. */
+static void read_lines(struct problems *p, const struct setting *s, const struct doc_node *node,
+                       const char *shown, struct config_strings *lines)
+{
+    size_t most = CONFIG_SECRETS * ((size_t) s->max + 2) + 1; /* one byte too many */
+    char *text = read_text(p, s, node, shown, most);
+    strings_fini(lines);
+    lines->at = xcalloc(CONFIG_SECRETS, sizeof(char *));
+    if (text == NULL)
+        return;
+    size_t len = strlen(text);
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+        text[--len] = '\0';
+    bool fits = true;
+    char *rest = text;
+    while (fits && rest != NULL)
+        fits = add_line(s, strsep(&rest, "\n"), lines);
+    if (!fits)
+        wrong_file(p, s, node, shown);
+    free(text);
 }
 
 static void read_texts(struct problems *p, const struct setting *s, const struct doc_node *node,
@@ -193,7 +261,8 @@ void setting_read(struct problems *p, const struct setting *s, const struct doc_
                   const char *shown, void *at)
 {
     bool list = s->type == SETTING_TEXTS || s->type == SETTING_EVENTS;
-    bool file = s->type == SETTING_TOKEN_FILE || s->type == SETTING_TEXT_FILE;
+    bool file = s->type == SETTING_TOKEN_FILE || s->type == SETTING_TEXT_FILE ||
+                s->type == SETTING_LINES_FILE;
     bool nothing = node->kind == DOC_TEXT && node->null;
     bool fits = node->kind == (list && !nothing ? DOC_LIST : DOC_TEXT);
     if (list)
@@ -208,6 +277,8 @@ void setting_read(struct problems *p, const struct setting *s, const struct doc_
         read_texts(p, s, node, shown, at);
     else if (s->type == SETTING_EVENTS)
         read_events(p, s, node, shown, at);
+    else if (s->type == SETTING_LINES_FILE)
+        read_lines(p, s, node, shown, at);
     else if (file)
         read_file(p, s, node, shown, at);
 }
@@ -250,11 +321,11 @@ void setting_copy(const struct setting *s, void *at)
 
 void setting_fini(const struct setting *s, void *at)
 {
-    if (s->type == SETTING_TEXTS) {
+    if (s->type == SETTING_TEXTS || s->type == SETTING_LINES_FILE) {
         strings_fini(at);
     } else if (is_text(s)) {
         free(*(char **) at);
-        *(char **) at = NULL; /* a token and a token file have one place */
+        *(char **) at = NULL; /* a text and the file for it have one place */
     }
 }
 

@@ -9,6 +9,7 @@
 static const char *const LOG_LEVEL_WORDS[] = {"debug", "info", "warn", "error", NULL};
 static const char *const INBOUND_WORDS[] = {"ignore", "reject", "echo", NULL};
 static const char *const AUTH_WORDS[] = {"none", "token", "jwt", NULL};
+static const char *const SIGNATURE_WORDS[] = {"none", "standard-webhooks", NULL};
 static const char *const SLOW_WORDS[] = {"close", "skip", NULL};
 static const char *const ENGINE_WORDS[] = {"embedded", "memory", NULL};
 static const char *const SWITCH_WORDS[] = {"false", "true", NULL};
@@ -46,6 +47,8 @@ static const struct setting_format
                  "not in the cryptographic library)",
                  value_is_algorithm, NULL},
     URL = {"of https://..., or http://... of a loopback address", value_is_key_url, NULL},
+    SIGNATURE = {"none or standard-webhooks", NULL, SIGNATURE_WORDS},
+    WEBHOOK_SECRET = {"of whsec_ and 24 to 64 bytes in base64", value_is_webhook_secret, NULL},
     SLOW = {"close or skip", NULL, SLOW_WORDS},
     ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
     SWITCH = {"true or false", NULL, SWITCH_WORDS}, KIND = {"distribution", NULL, KIND_WORDS};
@@ -375,11 +378,19 @@ const struct setting SETTINGS[] = {
     {R(kind),                         WORD,     0, 0,          NULL,       &KIND, 0,
      "What the registry is; left out, it is found out from the request."},
     {R(token),                        TEXT,     1, 4096,       NULL,       &VISIBLE, SECRET,
-     "Must come as `Authorization: Bearer TOKEN`. With neither `token` nor `token_file` anyone may "
-     "post."},
-    {"registries[].token_file", offsetof(struct config_registry, token),
-                                         SETTING_TOKEN_FILE, 1, 4096, NULL,   &VISIBLE, 0,
-     "A file whose first line is the token."},
+     "Must come as `Authorization: Bearer TOKEN`. With neither `token` nor `token_file` nor "
+     "`signature` anyone may post."},
+    {"registries[].token_file", offsetof(struct config_registry, tokens),
+                                         SETTING_LINES_FILE, 1, 4096, NULL,   &VISIBLE, 0,
+     "A file with one token a line, any of which will do: the next one beside the one in use, while "
+     "a sender changes."},
+    {R(signature),                    CHOICE,   0, 0,          "none",     &SIGNATURE, 0,
+     "How the sender signs its requests: `standard-webhooks` is HMAC-SHA256 over id, timestamp and "
+     "body, with the headers of that specification, not older than five minutes, and each id counts "
+     "once. With a token as well, both have to be right."},
+    {"registries[].signature_secret_file", offsetof(struct config_registry, signature_secrets),
+                                         SETTING_LINES_FILE, 1, 128, NULL,    &WEBHOOK_SECRET, 0,
+     "A file with the secrets, one a line as in `token_file`."},
 
     {U(id),                           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
      "Unique, service accounts included."},
@@ -562,6 +573,11 @@ const char *setting_expected(const struct setting *s, char ret[SETTING_TEXT_SIZE
         (void) snprintf(ret, SETTING_TEXT_SIZE,
                         "a file whose first line is %" PRIu64 " to %" PRIu64 " characters%s%s",
                         s->min, s->max, space, format);
+        break;
+    case SETTING_LINES_FILE:
+        (void) snprintf(ret, SETTING_TEXT_SIZE,
+                        "a file of 1 to %d lines, each %" PRIu64 " to %" PRIu64 " characters%s%s",
+                        CONFIG_SECRETS, s->min, s->max, space, format);
         break;
     case SETTING_TEXT_FILE:
         (void) snprintf(ret, SETTING_TEXT_SIZE,

@@ -76,11 +76,14 @@ enum refuse_stage {
     X(REFUSE_PROXY_HEADER,     "proxy_header",     STAGE_ACCEPT,       0) \
     X(REFUSE_PROXY_SLOW,       "proxy_slow",       STAGE_ACCEPT,       0) \
     X(REFUSE_MEMORY,           "memory",           STAGE_ACCEPT,     503) \
+    X(REFUSE_IDENTITY_CAP,     "identity_cap",     STAGE_HANDSHAKE,  429) \
     X(REFUSE_PATH_CAP,         "path_cap",         STAGE_HANDSHAKE,  503) \
     X(REFUSE_SINCE,            "since",            STAGE_HANDSHAKE,  400) \
     X(REFUSE_GONE,             "gone",             STAGE_HANDSHAKE,  410) \
     X(REFUSE_NO_HISTORY,       "no_history",       STAGE_HANDSHAKE,  503) \
     X(REFUSE_AUTH,             "auth",             STAGE_WEBHOOK,    401) \
+    X(REFUSE_SIGNATURE,        "signature",        STAGE_WEBHOOK,    401) \
+    X(REFUSE_TIMESTAMP,        "timestamp",        STAGE_WEBHOOK,    401) \
     X(REFUSE_REGISTRY,         "registry",         STAGE_WEBHOOK,    404) \
     X(REFUSE_ENCODING,         "encoding",         STAGE_WEBHOOK,    415) \
     X(REFUSE_OVERLOAD,         "overload",         STAGE_WEBHOOK,    503) \
@@ -107,6 +110,7 @@ enum refuse_stage {
     X(REFUSE_HISTORY_FAILED,   "history_failed",   STAGE_FRAMES,    1011) \
     X(REFUSE_TOKEN_EXPIRED,    "token_expired",    STAGE_FRAMES,    4001) \
     X(REFUSE_TOKEN_REVOKED,    "token_revoked",    STAGE_FRAMES,    4003) \
+    X(REFUSE_ACCESS_LOST,      "access_lost",      STAGE_FRAMES,    4003) \
     X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013) \
     X(REFUSE_SHED,             "shed",             STAGE_FRAMES,    1013) \
     X(REFUSE_H2_PREFACE,       "h2_preface",       STAGE_H2,           0) \
