@@ -444,6 +444,7 @@ static int exit_code_of(int err)
 {
     return err == -EALREADY                 ? EXIT_IN_USE
            : err == -ENOTSUP                ? EXIT_NEWER
+           : err == -ESRCH                  ? EXIT_CONFIG /* there is no such user */
            : err == -EIO || err == -EBADMSG ? EXIT_JOURNAL
                                             : 1;
 }
