@@ -94,7 +94,8 @@ static int check_templates(const char *file, const struct config *cfg)
     struct buf error;
     buf_init(&error, 1 << 16);
     int r = path_templates_check(file, cfg, &error);
-    (void) fwrite(error.data, 1, error.len, stderr);
+    if (r < 0)
+        (void) fwrite(error.data, 1, error.len, stderr);
     buf_fini(&error);
     return r;
 }
@@ -424,7 +425,8 @@ static void unwire(struct daemon *d)
 
 static int serve(const struct config *cfg, const struct options *options)
 {
-    static struct daemon d; /* its address is in every callback */
+    static struct daemon d;         /* its address is in every callback */
+    (void) signal(SIGHUP, SIG_IGN); /* until reload_watch(): the file has just been read */
     d.shared.cfg = cfg;
     int r = supervisor_init(&d.supervisor);
     if (r < 0)
