@@ -290,7 +290,7 @@ int access_check(struct access *a, enum config_auth auth, struct slice token, st
                  uint64_t now_s, struct access_pass *ret, size_t *ret_issuer, const char **ret_why)
 {
     struct jwt j;
-    ASSERT(auth != AUTH_NONE);
+    ASSERT(auth == AUTH_TOKEN || auth == AUTH_JWT);
     if (auth == AUTH_TOKEN)
         return check_token(a, token, now_s, ret, ret_why);
     if (jwt_parse(token, &j) < 0)

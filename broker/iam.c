@@ -245,6 +245,28 @@ int iam_authenticate(const struct iam *iam, struct slice authorization, uint64_t
     return 0;
 }
 
+int iam_find_names(const struct iam *iam, const struct san_list *names, uint64_t now_s,
+                   struct iam_subject *ret)
+{
+    const struct config *cfg = iam->cfg;
+    struct iam_subject found = {NULL, false};
+    size_t n = 0;
+    for (size_t i = 0; i < cfg->n_users; i++)
+        if (san_match(names, &cfg->users[i].client_certificates, now_s) != NULL) {
+            found = (struct iam_subject){cfg->users[i].id, false};
+            n++;
+        }
+    for (size_t i = 0; i < cfg->n_service_accounts; i++)
+        if (san_match(names, &cfg->service_accounts[i].client_certificates, now_s) != NULL) {
+            found = (struct iam_subject){cfg->service_accounts[i].id, true};
+            n++;
+        }
+    if (n != 1)
+        return -EACCES;
+    *ret = found;
+    return 0;
+}
+
 /* --- what it may do --- */
 
 /* The folder a resource lies in; NULL: in none. */

@@ -78,6 +78,8 @@ static void identify(const struct config_tls *tls, struct identities *ret)
         ret->at[ret->n++] = identity_of(tls->certificates[i].certificate_file);
         ret->at[ret->n++] = identity_of(tls->certificates[i].private_key_file);
     }
+    if (tls->client_ca_file != NULL)
+        ret->at[ret->n++] = identity_of(tls->client_ca_file);
 }
 
 static struct identities identities_of(const struct config *cfg)
@@ -87,7 +89,7 @@ static struct identities identities_of(const struct config *cfg)
     struct identities ret = {0};
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_LEN(sides); i++)
-        n += 2 * sides[i]->n_certificates;
+        n += 2 * sides[i]->n_certificates + 1;
     ret.at = xcalloc(n, sizeof(ret.at[0]));
     for (size_t i = 0; i < ARRAY_LEN(sides); i++)
         identify(sides[i], &ret);

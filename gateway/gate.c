@@ -7,6 +7,7 @@
 #include "key_fetch.h"
 #include "log.h"
 #include "mem.h"
+#include "san.h"
 #include "worker.h"
 
 #include <stdlib.h>
@@ -120,12 +121,19 @@ struct access *gate_commit(struct gate *g, const struct config *cfg, struct acce
     return before;
 }
 
-enum refuse gate_recheck(struct gate *g, const struct config_path *path, const struct pass *pass)
+static bool is_known_certificate(const struct conn *c, const struct config_path *path)
 {
-    const struct access_pass *access = pass == NULL ? NULL : &pass->access;
-    return path->auth == AUTH_NONE || access_admits(g->access, path->auth, access)
-               ? REFUSE_NONE
-               : REFUSE_ACCESS_LOST;
+    const struct san_list *names = transport_peer_names(c);
+    return names != NULL &&
+           san_match(names, &path->client_certificates, clock_wall_ms() / 1000) != NULL;
+}
+
+enum refuse gate_recheck(struct gate *g, const struct conn *c, const struct config_path *path)
+{
+    const struct access_pass *access = c->pass == NULL ? NULL : &c->pass->access;
+    bool admitted = path->auth == AUTH_MTLS ? is_known_certificate(c, path)
+                                            : access_admits(g->access, path->auth, access);
+    return admitted ? REFUSE_NONE : REFUSE_ACCESS_LOST;
 }
 
 void gate_free(struct gate *g)
@@ -227,6 +235,16 @@ int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name, uin
     return r;
 }
 
+/* Takes over what `access` has. */
+static enum refuse let_in(struct gate *g, struct conn *c, const struct access_pass *access,
+                          const char **ret_detail)
+{
+    c->pass = make_pass(g, c, access);
+    bool revoked = gate_revoked(g, c->pass);
+    *ret_detail = revoked ? "revoked" : NULL;
+    return revoked ? REFUSE_CREDENTIAL : REFUSE_NONE;
+}
+
 static enum refuse check(struct gate *g, struct conn *c, const struct http_head *head,
                          const struct config_path *path, const char **ret_detail)
 {
@@ -250,18 +268,33 @@ static enum refuse check(struct gate *g, struct conn *c, const struct http_head 
         return REFUSE_UNKNOWN_KEY; /* it may be good: the keys are fetched, and it comes again */
     if (r < 0)
         return REFUSE_CREDENTIAL;
-    *ret_detail = NULL;
-    c->pass = make_pass(g, c, &passed);
-    if (!gate_revoked(g, c->pass))
-        return REFUSE_NONE;
-    *ret_detail = "revoked";
-    return REFUSE_CREDENTIAL;
+    return let_in(g, c, &passed, ret_detail);
+}
+
+/* Proved in the handshake: there is nothing to guess. */
+static enum refuse check_certificate(struct gate *g, struct conn *c, const struct config_path *path,
+                                     const char **ret_detail)
+{
+    const struct san_list *names = transport_peer_names(c);
+    if (names == NULL)
+        return REFUSE_NO_CREDENTIAL;
+    const char *name = san_match(names, &path->client_certificates, clock_wall_ms() / 1000);
+    *ret_detail = "certificate of somebody else";
+    if (name == NULL)
+        return REFUSE_CREDENTIAL;
+    const struct access_pass access = {.subject = xslicedup(slice_str(name)),
+                                       .id = xslicedup(SLICE_LIT("")),
+                                       .expires_s = names->expires_s,
+                                       .by = AUTH_MTLS};
+    return let_in(g, c, &access, ret_detail);
 }
 
 enum refuse gate_admit(struct gate *g, struct conn *c, const struct http_head *head,
                        const struct config_path *path, const char **ret_detail)
 {
     struct sockaddr_storage peer;
+    if (path->auth == AUTH_MTLS)
+        return check_certificate(g, c, path, ret_detail);
     address_of(c, &peer);
     if (!may_try(g, &peer))
         return REFUSE_AUTH_RATE;

@@ -94,7 +94,7 @@ static int check_templates(const char *file, const struct config *cfg)
     struct buf error;
     buf_init(&error, 1 << 16);
     int r = path_templates_check(file, cfg, &error);
-    if (r < 0)
+    if (error.len > 0)
         (void) fwrite(error.data, 1, error.len, stderr);
     buf_fini(&error);
     return r;

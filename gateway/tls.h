@@ -25,8 +25,8 @@ enum tls_protocol { TLS_HTTP1, TLS_HTTP2, TLS_N_PROTOCOLS };
 /* What is wrong with a side's files. */
 struct tls_problem {
     const char *side; /* "gateway"; for who knows it */
-    const char *key;  /* whose file: "certificate_file", "private_key_file" */
-    size_t index;     /* of the certificate */
+    const char *key;  /* whose file: "certificate_file", "private_key_file", "client_ca_file" */
+    size_t index;     /* of the certificate, for the first two */
     unsigned line;    /* in the configuration's file */
     char text[256];   /* "expected ..., got ..." */
 };
@@ -37,10 +37,15 @@ const char *tls_problem_key(const struct tls_problem *why, char ret[TLS_KEY_SIZE
 struct tls;
 
 /* 0: *ret is the caller's, for tls_unref(); NULL when there are no certificates. -EINVAL: a file is
- * not as it should be, `why` says what. `tickets` may be NULL: none are given. Any thread; from
- * then on one. */
+ * not as it should be, `why` says what. `tickets` may be NULL: none are given. None are either
+ * where clients may show certificates: by a ticket somebody would come back in whose certificate
+ * has expired since, or whose authority counts no more. Any thread; from then on one. */
 MUST_CHECK int tls_new(const struct config_tls *cfg, struct tls_tickets *tickets, struct tls **ret,
                        struct tls_problem *why);
+/* For certificates; needs them: without one nobody may stay. Neither ends a handshake by itself:
+ * what came of it is to be looked at then. */
+bool tls_asks_clients(const struct tls *tls);
+bool tls_needs_clients(const struct tls *tls);
 struct tls *tls_ref(struct tls *tls);
 void tls_unref(struct tls *tls); /* NULL is fine */
 

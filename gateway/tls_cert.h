@@ -3,6 +3,7 @@
 #ifndef GATEWAY_TLS_CERT_H
 #define GATEWAY_TLS_CERT_H
 
+#include "san.h"
 #include "slice.h"
 #include "tls.h"
 
@@ -18,6 +19,12 @@ struct tls_cert {
 MUST_CHECK int tls_cert_load(const struct config_certificate *files, struct tls_cert *ret,
                              struct tls_problem *why);
 void tls_cert_fini(struct tls_cert *cert);
+
+/* Certificates of authorities, into an initialized chain. -EINVAL: `why` says it. */
+#define TLS_KEY_OF_CA "client_ca_file"
+MUST_CHECK int tls_cert_load_ca(const char *file, mbedtls_x509_crt *ret, struct tls_problem *why);
+/* The names in a peer's certificate, which is known to be good. The caller's, never NULL. */
+struct san_list *tls_cert_peer_names(const mbedtls_x509_crt *crt);
 
 /* Whether the certificate is for that host: one of its DNS names (RFC 6125 section 6.4, a wildcard
  * only as the whole first label), or without any its common name. */

@@ -318,7 +318,7 @@ bool config_is_open(const struct config *cfg)
 {
     size_t keys = 0;
     for (size_t i = 0; i < cfg->n_service_accounts; i++)
-        keys += cfg->service_accounts[i].n_keys;
+        keys += cfg->service_accounts[i].n_keys + cfg->service_accounts[i].client_certificates.n;
     return cfg->n_users == 0 && cfg->n_tokens == 0 && cfg->n_api_keys == 0 && keys == 0;
 }
 

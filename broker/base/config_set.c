@@ -11,6 +11,7 @@
 
 _Static_assert(sizeof(enum config_inbound) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_auth) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
+_Static_assert(sizeof(enum config_clients) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_resource) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_signature) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_slow) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");

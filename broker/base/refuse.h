@@ -25,6 +25,7 @@ enum refuse_stage {
     X(REFUSE_TLS_HANDSHAKE,    "tls_handshake",    STAGE_TLS,          0) \
     X(REFUSE_TLS_SLOW,         "tls_slow",         STAGE_TLS,          0) \
     X(REFUSE_TLS_RECORD,       "tls_record",       STAGE_TLS,          0) \
+    X(REFUSE_CLIENT_CERTIFICATE, "client_certificate", STAGE_TLS,      0) \
     X(REFUSE_NOT_TLS,          "not_tls",          STAGE_TLS,        400) \
     X(REFUSE_TLS_HELLO,        "tls_hello",        STAGE_HEAD,       400) \
     X(REFUSE_CL_TE,            "cl_te",            STAGE_HEAD,       400) \

@@ -93,6 +93,7 @@ static void copy(const char *from, const char *to)
     size_t n = fread(text, 1, sizeof(text), in);
     assert_int_equal(fwrite(text, 1, n, out), n);
     assert_int_equal(fclose(in) + fclose(out), 0);
+    assert_int_equal(chmod(to, 0600), 0);
 }
 
 static void expect_metric(const struct bed *bed, const char *line)
