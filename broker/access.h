@@ -20,7 +20,7 @@ struct access_pass {
     char *subject;                   /* "" when a token has no "sub" */
     char *id;                        /* "jti"; "" when there is none */
     uint64_t expires_s;              /* Unix time; 0: never */
-    enum config_auth by;             /* what it was let in by: AUTH_TOKEN, AUTH_JWT, */
+    enum config_auth by;             /* what it was let in by: AUTH_TOKEN, AUTH_JWT, AUTH_MTLS, */
     uint8_t hash[SECRET_HASH_BYTES]; /* and which: of the token, or of the issuer's name */
 };
 void access_pass_fini(struct access_pass *p);

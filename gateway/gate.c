@@ -124,6 +124,11 @@ struct access *gate_commit(struct gate *g, const struct config *cfg, struct acce
 enum refuse gate_recheck(struct gate *g, const struct config_path *path, const struct pass *pass)
 {
     const struct access_pass *access = pass == NULL ? NULL : &pass->access;
+    if (path->auth == AUTH_MTLS)
+        return access != NULL && access->by == AUTH_MTLS &&
+                       san_fits(&path->client_certificates, access->subject)
+                   ? REFUSE_NONE
+                   : REFUSE_ACCESS_LOST;
     return path->auth == AUTH_NONE || access_admits(g->access, path->auth, access)
                ? REFUSE_NONE
                : REFUSE_ACCESS_LOST;
@@ -277,7 +282,8 @@ static enum refuse check_certificate(struct gate *g, struct conn *c, const struc
         return REFUSE_CREDENTIAL;
     const struct access_pass access = {.subject = xslicedup(slice_str(name)),
                                        .id = xslicedup(SLICE_LIT("")),
-                                       .expires_s = names->expires_s};
+                                       .expires_s = names->expires_s,
+                                       .by = AUTH_MTLS};
     return let_in(g, c, &access, ret_detail);
 }
 

@@ -139,6 +139,26 @@ describe('client certificates', { concurrency: 2 }, () => {
         await assert.rejects(Client.open(url, { ca, cert, key, origin: 'https://page.example' }), /403/);
     });
 
+    test('a changed rule counts for who is there, and for who comes', limits, async (t) => {
+        const data_dir = join(tempDir(), 'data');
+        const cfg = (client_certificates) => JSON.stringify(makeConfig({
+            data_dir,
+            gateway: { tls: withClients(), paths: ['/', { path: '/mtls', auth: 'mtls', client_certificates }] },
+        }));
+        const file = writeConfig(cfg(RULES));
+        const d = await Daemon.start(null, { file });
+        defer(t, () => d.stop());
+        const [ci, edge] = [named('DNS:ci.example'), named('DNS:a.edge.example')];
+        const clients = await Promise.all([ci, edge].map(({ cert, key }) => Client.open(`wss://127.0.0.1:${d.port}/mtls`, { ca, cert, key })));
+        for (const c of clients) defer(t, () => c.terminate());
+        writeFileSync(file, cfg(['dns:ci.example']));
+        d.child.kill('SIGHUP');
+        assert.equal((await within(5000, 'the end of one', clients[1].end)).code, 4003);
+        assert.equal(await open(d, '/mtls', edge), 401);
+        assert.equal(await open(d, '/mtls', ci), 101);
+        assert.equal(clients[0].closed, null);
+    });
+
     test('a connection does not outlive its certificate', limits, async (t) => {
         const d = await start(t);
         const to = Math.ceil(Date.now() / 1000) * 1000 + 4000;
