@@ -20,8 +20,8 @@ struct access_pass {
     char *subject;                   /* "" when a token has no "sub" */
     char *id;                        /* "jti"; "" when there is none */
     uint64_t expires_s;              /* Unix time; 0: never */
-    enum config_auth by;             /* what it was let in by: AUTH_TOKEN, AUTH_JWT, AUTH_MTLS, */
-    uint8_t hash[SECRET_HASH_BYTES]; /* and which: of the token, or of the issuer's name */
+    enum config_auth by;             /* what it was let in by; and with AUTH_TOKEN and AUTH_JWT */
+    uint8_t hash[SECRET_HASH_BYTES]; /* which: of the token, or of the issuer's name */
 };
 void access_pass_fini(struct access_pass *p);
 
@@ -35,7 +35,7 @@ bool access_has_keys(struct access *a, size_t i);
 void access_inherit_keys(struct access *a, struct access *before);
 const char *access_issuer(const struct access *a, size_t i); /* its name */
 /* What was let in by `pass` (NULL: nobody had to show anything) on a path that has this `auth` now
- * would still be: the token, or the issuer, is configured. What else has changed of an issuer
+ * (not AUTH_MTLS: certificates are the gate's) would still be: the token, or the issuer, is configured. What else has changed of an issuer
  * counts for those who come. */
 bool access_admits(const struct access *a, enum config_auth auth, const struct access_pass *pass);
 

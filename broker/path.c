@@ -306,7 +306,7 @@ static void go_by_copy(struct path *p, const struct config_path *cfg)
 {
     p->last = *cfg;
     p->last.path = (char *) (uintptr_t) p->name;
-    p->last.allowed_origins = (struct config_strings){0};
+    p->last.allowed_origins = p->last.client_certificates = (struct config_strings){0};
     p->cfg = &p->last;
 }
 

@@ -121,17 +121,19 @@ struct access *gate_commit(struct gate *g, const struct config *cfg, struct acce
     return before;
 }
 
-enum refuse gate_recheck(struct gate *g, const struct config_path *path, const struct pass *pass)
+static bool is_known_certificate(const struct conn *c, const struct config_path *path)
 {
-    const struct access_pass *access = pass == NULL ? NULL : &pass->access;
-    if (path->auth == AUTH_MTLS)
-        return access != NULL && access->by == AUTH_MTLS &&
-                       san_fits(&path->client_certificates, access->subject)
-                   ? REFUSE_NONE
-                   : REFUSE_ACCESS_LOST;
-    return path->auth == AUTH_NONE || access_admits(g->access, path->auth, access)
-               ? REFUSE_NONE
-               : REFUSE_ACCESS_LOST;
+    const struct san_list *names = transport_peer_names(c);
+    return names != NULL &&
+           san_match(names, &path->client_certificates, clock_wall_ms() / 1000) != NULL;
+}
+
+enum refuse gate_recheck(struct gate *g, const struct conn *c, const struct config_path *path)
+{
+    const struct access_pass *access = c->pass == NULL ? NULL : &c->pass->access;
+    bool admitted = path->auth == AUTH_MTLS ? is_known_certificate(c, path)
+                                            : access_admits(g->access, path->auth, access);
+    return admitted ? REFUSE_NONE : REFUSE_ACCESS_LOST;
 }
 
 void gate_free(struct gate *g)

@@ -30,9 +30,9 @@ MUST_CHECK int gate_prepare(struct gate *g, const struct config *cfg, struct acc
 /* Counts from now on for whoever comes. Returns what counted before, to be freed when no worker can
  * be looking at it any more. */
 struct access *gate_commit(struct gate *g, const struct config *cfg, struct access *next);
-/* Whether an open connection would still be let in on a path like this: REFUSE_NONE, or
- * REFUSE_ACCESS_LOST. `pass` NULL: nobody had to show anything. */
-enum refuse gate_recheck(struct gate *g, const struct config_path *path, const struct pass *pass);
+/* Whether a connection that was let in would still be on a path like this: REFUSE_NONE, or
+ * REFUSE_ACCESS_LOST. */
+enum refuse gate_recheck(struct gate *g, const struct conn *c, const struct config_path *path);
 
 /* The origins that may open the path, for upgrade_check(): NULL is any. */
 const struct config_strings *gate_origins(const struct config *cfg, const struct config_path *path);

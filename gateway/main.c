@@ -94,7 +94,8 @@ static int check_templates(const char *file, const struct config *cfg)
     struct buf error;
     buf_init(&error, 1 << 16);
     int r = path_templates_check(file, cfg, &error);
-    (void) fwrite(error.data, 1, error.len, stderr);
+    if (error.len > 0)
+        (void) fwrite(error.data, 1, error.len, stderr);
     buf_fini(&error);
     return r;
 }
@@ -444,6 +445,7 @@ static int exit_code_of(int err)
 {
     return err == -EALREADY                 ? EXIT_IN_USE
            : err == -ENOTSUP                ? EXIT_NEWER
+           : err == -ESRCH                  ? EXIT_CONFIG /* there is no such user */
            : err == -EIO || err == -EBADMSG ? EXIT_JOURNAL
                                             : 1;
 }

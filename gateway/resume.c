@@ -179,7 +179,7 @@ static enum refuse still_let_in(const struct conn *c, const struct path *path)
     if (gate == NULL)
         return REFUSE_NONE;
     bool lost = (c->pass != NULL && gate_revoked(gate, c->pass)) ||
-                gate_recheck(gate, path->cfg, c->pass) != REFUSE_NONE;
+                gate_recheck(gate, c, path->cfg) != REFUSE_NONE;
     return lost ? REFUSE_CREDENTIAL : REFUSE_NONE;
 }
 

@@ -213,7 +213,7 @@ void session_follow(struct conn *c)
         return;
     }
     c->draining = false; /* its path is back */
-    if (gate != NULL && gate_recheck(gate, path->cfg, c->pass) != REFUSE_NONE)
+    if (gate != NULL && gate_recheck(gate, c, path->cfg) != REFUSE_NONE)
         session_refuse(c, REFUSE_ACCESS_LOST);
     else
         shorten_deadlines(c, now);

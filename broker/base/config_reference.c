@@ -90,8 +90,9 @@ int config_print_reference(struct buf *out)
         "Durations are `500ms`, `20s`, `10m` or `1h`; a plain number is seconds. Unknown keys and "
         "keys\n"
         "that stand twice are errors, and so is a name that refers to nothing.\n"
-        "A changed file counts after a reload (SIGHUP), but for the settings that take a "
-        "restart.\n");
+        "A changed file counts after a reload (`regcast reload`, SIGHUP), but for the settings "
+        "that take\n"
+        "a restart.\n");
     for (size_t i = 0; r == 0 && i < N_SETTINGS; i++) {
         size_t here = section_of(&SETTINGS[i]);
         if (here != section)

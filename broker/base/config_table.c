@@ -194,7 +194,7 @@ const struct setting SETTINGS[] = {
      "Pings and pongs a second from one client; 0 is any."},
     {C(gateway.max_message_rate),     COUNT,    0, 1000000,    "10",       NULL, 0,
      "Messages a second from one client, `echo` paths excepted; 0 is any."},
-    {C(gateway.replay_bytes),         SIZE,     MIB, 64 * GIB, "64MiB",    NULL, 0,
+    {C(gateway.replay_bytes),         SIZE,     MIB, 64 * GIB, "64MiB",    NULL, RESTART,
      "Stored history held in memory for clients that catch up, all of them together."},
     {C(gateway.send_buffer_bytes),    SIZE,     0, GIB,        "0",        NULL, 0,
      "SO_SNDBUF of client sockets; 0 leaves it to the system."},
@@ -246,9 +246,9 @@ const struct setting SETTINGS[] = {
      "to the newest message."},
     {P(max_connections),              COUNT,    0, 10000000,   "0",        NULL, 0,
      "Clients on the path, per process; the next one gets 503. 0 is any."},
-    {P(max_message_bytes),            SIZE,     125, 16 * MIB, "128KiB",   NULL, 0,
+    {P(max_message_bytes),            SIZE,     125, 16 * MIB, "128KiB",   NULL, RESTART,
      "Longest message, both ways. A batch that is larger is split."},
-    {P(max_frame_bytes),              SIZE,     125, 16 * MIB, "32KiB",    NULL, 0,
+    {P(max_frame_bytes),              SIZE,     125, 16 * MIB, "32KiB",    NULL, RESTART,
      "Longest frame, both ways; by default at most `max_message_bytes`."},
     {P(max_lag_bytes),                SIZE,     1, 4 * GIB,    "16MiB",    NULL, 0,
      "How far behind a client may be; by default at most `memory_bytes`."},
@@ -258,7 +258,7 @@ const struct setting SETTINGS[] = {
      "Messages kept for clients that come back; those younger than `max_lag_age` are kept anyway."},
     {P(history_bytes),                SIZE,     MIB, 4 * GIB,  "16MiB",    NULL, 0,
      "Bytes kept for clients that come back."},
-    {P(memory_bytes),                 SIZE,     MIB, 4 * GIB,  "16MiB",    NULL, 0,
+    {P(memory_bytes),                 SIZE,     MIB, 4 * GIB,  "16MiB",    NULL, RESTART,
      "Of these, what is kept in memory; older messages are read from the journal. By default at "
      "least `max_lag_bytes` and at most `history_bytes`. Deflated forms take up to half as much "
      "again."},
@@ -359,14 +359,14 @@ const struct setting SETTINGS[] = {
     {C(journal.max_dead_letters),     COUNT,    1, 1000000,    "10000",    NULL, RESTART,
      "Events set aside and kept for `regcastd --dead-letters`; the oldest go first."},
 
-    {C_MS(dedup.window),              DURATION, HOUR, 30 * DAY, "24h",     NULL, 0,
+    {C_MS(dedup.window),              DURATION, HOUR, 30 * DAY, "24h",     NULL, RESTART,
      "How long a sender's event id is remembered; the same id again is a duplicate."},
-    {C(dedup.max_ids),                COUNT,    1000, 1000000000, "1000000", NULL, 0,
+    {C(dedup.max_ids),                COUNT,    1000, 1000000000, "1000000", NULL, RESTART,
      "Ids remembered at most, 40 bytes each; the oldest go first."},
 
-    {C(catalog.max_images),           COUNT,    1, 100000000,  "100000",   NULL, 0,
+    {C(catalog.max_images),           COUNT,    1, 100000000,  "100000",   NULL, RESTART,
      "Images remembered, of all registries together."},
-    {C(catalog.max_tags),             COUNT,    1, 100000000,  "400000",   NULL, 0,
+    {C(catalog.max_tags),             COUNT,    1, 100000000,  "400000",   NULL, RESTART,
      "Tags remembered, of all registries together."},
 
     {CERTIFICATE(gateway, certificate_file),

@@ -69,7 +69,7 @@ static bool fits(const char *rule, const char *name)
     return strcmp(rule, name) == 0;
 }
 
-bool san_fits(const struct config_strings *rules, const char *name)
+static bool fits_any(const struct config_strings *rules, const char *name)
 {
     for (size_t i = 0; i < rules->n; i++)
         if (fits(rules->at[i], name))
@@ -83,7 +83,7 @@ const char *san_match(const struct san_list *list, const struct config_strings *
     if (list == NULL || list->expires_s <= now_s)
         return NULL;
     for (size_t i = 0; i < list->n; i++)
-        if (san_fits(rules, list->at[i]))
+        if (fits_any(rules, list->at[i]))
             return list->at[i];
     return NULL;
 }

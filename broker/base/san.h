@@ -30,7 +30,6 @@ void san_list_add(struct san_list *list, enum san_kind kind, struct slice name);
  * is any one label. */
 const char *san_match(const struct san_list *list, const struct config_strings *rules,
                       uint64_t now_s);
-bool san_fits(const struct config_strings *rules, const char *name);
 bool san_is_rule(const char *text);
 
 #endif

@@ -403,8 +403,8 @@ static inline void client_header(const struct client *c, const char *name, char 
 struct response {
     unsigned status;
     bool close;
-    char body[256]; /* its beginning */
-    size_t len;     /* of the whole body */
+    char body[2048]; /* its beginning */
+    size_t len;      /* of the whole body */
 };
 
 /* Reads one whole response. */
