@@ -70,7 +70,7 @@ async function shown(d, options) {
 
 const reloads = async (d, outcome) => (await d.metrics()).get('regcast_tls_reloads_total', { outcome }) ?? 0;
 
-describe('certificates that change', { concurrency: 2 }, () => {
+describe('certificates that change', { concurrency: 4 }, () => {
     test('nobody who is connected notices, whoever connects sees the new one', limits, async (t) => {
         const placed = place(ROUND[0]);
         const d = await start(t, placed);
@@ -117,8 +117,8 @@ describe('certificates that change', { concurrency: 2 }, () => {
         const { private_key_file: key, certificate_file: cert } = placed;
         const BAD = [
             ['the key of another', () => placed.only(one[0], two[1]), /the key of the first certificate/],
-            ['no certificate', () => placed.only('nothing\n', one[1]), /a file of certificates/],
-            ['half of one', () => placed.only(one[0].subarray(0, one[0].length / 2), one[1]), /a file of certificates/],
+            SWEEP && ['no certificate', () => placed.only('nothing\n', one[1]), /a file of certificates/],
+            SWEEP && ['half of one', () => placed.only(one[0].subarray(0, one[0].length / 2), one[1]), /a file of certificates/],
             ['a key that everybody may read', () => {
                 rmSync(key);
                 placed.only(one[0]);
@@ -133,7 +133,7 @@ describe('certificates that change', { concurrency: 2 }, () => {
             }, /No such file/],
         ];
         let failed = 0;
-        for (const [name, spoil, like] of BAD) {
+        for (const [name, spoil, like] of BAD.filter(Boolean)) { // each takes two looks
             spoil();
             failed++;
             await until(`the line of ${name}`, () => d.logged({ msg: 'tls_reload_failed' }).length === failed);

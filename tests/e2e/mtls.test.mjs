@@ -58,7 +58,7 @@ function selfSigned(name) {
     return { cert: text, key: readFileSync(private_key_file) };
 }
 
-describe('client certificates', { concurrency: 2 }, () => {
+describe('client certificates', { concurrency: 4 }, () => {
     test('each kind of certificate is let in or refused as it should be', { timeout: 120000 }, async (t) => {
         const d = await start(t);
         const other = makeAuthority('clients'); // the name of the good one
@@ -120,7 +120,7 @@ describe('client certificates', { concurrency: 2 }, () => {
         await until('all are counted', async () => (await rejected(d, 'client_certificate')) === alerts);
         assert.equal(await rejected(d, 'credential', 'gateway', 'handshake'), 2 * Object.keys(NOBODY).length);
         assert.equal(await rejected(d, 'no_credential', 'gateway', 'handshake'), 2);
-        assert.match(d.logged({ reason: 'client_certificate' })[0].detail, /signed by the trusted CA/);
+        assert.ok(d.logged({ reason: 'client_certificate', detail: /signed by the trusted CA/ }).length > 0);
     });
 
     test('a client of `ws` is known by the name that fits', limits, async (t) => {
