@@ -14,6 +14,7 @@
 #include "slice.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -144,9 +145,22 @@ static inline bool mock_say(struct mock_peer *p, struct slice bytes)
 
 /* --- descriptors --- */
 
-static inline long mock_kernel(long result)
+/* The C library's syscall(), not ours. */
+static inline long mock_kernel(long number, ...)
 {
-    return result; /* syscall() has set errno */
+    static long (*real)(long number, ...);
+    long args[6];
+    va_list list;
+    if (real == NULL) {
+        void *found = dlsym(RTLD_NEXT, "syscall");
+        ASSERT(found != NULL);
+        memcpy(&real, &found, sizeof(real));
+    }
+    va_start(list, number);
+    for (size_t i = 0; i < ARRAY_LEN(args); i++)
+        args[i] = va_arg(list, long);
+    va_end(list);
+    return real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 }
 
 static inline int mock_fail(int err)
@@ -159,7 +173,7 @@ int close(int fd)
 {
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(syscall(SYS_close, fd));
+        return (int) mock_kernel(SYS_close, (long) fd, 0L, 0L, 0L, 0L, 0L);
     ASSERT(f->kind != MOCK_FREE); /* a descriptor closed twice may be somebody else's by then */
     if (f->peer != NULL) {
         f->peer->closed = true;
@@ -171,17 +185,31 @@ int close(int fd)
     return 0;
 }
 
+/* libuv closes by this, so that no cancellation comes in between. */
+long syscall(long number, ...)
+{
+    long args[6];
+    va_list list;
+    va_start(list, number);
+    for (size_t i = 0; i < ARRAY_LEN(args); i++)
+        args[i] = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_close)
+        return close((int) args[0]);
+    return mock_kernel(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+}
+
 int eventfd(unsigned count, int flags)
 {
     if (!mock.on)
-        return (int) mock_kernel(syscall(SYS_eventfd2, count, flags));
+        return (int) mock_kernel(SYS_eventfd2, (long) count, (long) flags, 0L, 0L, 0L, 0L);
     return mock_open(MOCK_EVENT);
 }
 
 int pipe2(int fds[2], int flags)
 {
     if (!mock.on)
-        return (int) mock_kernel(syscall(SYS_pipe2, fds, flags));
+        return (int) mock_kernel(SYS_pipe2, (long) fds, (long) flags, 0L, 0L, 0L, 0L);
     fds[0] = mock_open(MOCK_PIPE);
     fds[1] = mock_open(MOCK_PIPE);
     return fds[1] < 0 ? -1 : 0;
@@ -195,7 +223,7 @@ int ioctl(int fd, unsigned long request, ...)
     va_end(args);
     const struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(syscall(SYS_ioctl, fd, request, arg));
+        return (int) mock_kernel(SYS_ioctl, (long) fd, (long) request, (long) arg, 0L, 0L, 0L);
     if (request == SIOCOUTQ) /* what was taken has arrived, but for the end of what is cut */
         *(int *) arg = f->peer != NULL && f->peer->room == 0;
     return f->kind == MOCK_FREE ? mock_fail(EBADF) : 0;
@@ -206,7 +234,7 @@ int ioctl(int fd, unsigned long request, ...)
 int clock_gettime(clockid_t id, struct timespec *ret)
 {
     if (!mock.on || (id != CLOCK_MONOTONIC && id != CLOCK_MONOTONIC_COARSE))
-        return (int) mock_kernel(syscall(SYS_clock_gettime, id, ret));
+        return (int) mock_kernel(SYS_clock_gettime, (long) id, (long) ret, 0L, 0L, 0L, 0L);
     *ret = (struct timespec){.tv_sec = (time_t) (mock.now_ms / 1000),
                              .tv_nsec = (long) (mock.now_ms % 1000) * 1000000};
     return 0;
@@ -223,7 +251,7 @@ static inline void mock_random(uint8_t *ret, size_t len)
 ssize_t getrandom(void *ret, size_t len, unsigned flags)
 {
     if (!mock.on)
-        return mock_kernel(syscall(SYS_getrandom, ret, len, flags));
+        return mock_kernel(SYS_getrandom, (long) ret, (long) len, (long) flags, 0L, 0L, 0L);
     mock_random(ret, len);
     return (ssize_t) len;
 }
@@ -233,14 +261,15 @@ ssize_t getrandom(void *ret, size_t len, unsigned flags)
 int epoll_create1(int flags)
 {
     if (!mock.on)
-        return (int) mock_kernel(syscall(SYS_epoll_create1, flags));
+        return (int) mock_kernel(SYS_epoll_create1, (long) flags, 0L, 0L, 0L, 0L, 0L);
     return mock_open(MOCK_EPOLL);
 }
 
 int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 {
     if (mock_of(epoll) == NULL)
-        return (int) mock_kernel(syscall(SYS_epoll_ctl, epoll, op, fd, event));
+        return (int) mock_kernel(SYS_epoll_ctl, (long) epoll, (long) op, (long) fd, (long) event,
+                                 0L, 0L);
     struct mock_fd *f = mock_of(fd);
     if (f == NULL || f->kind == MOCK_FREE)
         return mock_fail(EBADF);
@@ -286,7 +315,8 @@ static inline uint32_t mock_events(const struct mock_fd *f)
 int epoll_wait(int epoll, struct epoll_event *ret, int max, int timeout)
 {
     if (mock_of(epoll) == NULL)
-        return (int) mock_kernel(syscall(SYS_epoll_wait, epoll, ret, max, timeout));
+        return (int) mock_kernel(SYS_epoll_wait, (long) epoll, (long) ret, (long) max,
+                                 (long) timeout, 0L, 0L);
     int n = 0;
     for (size_t i = 0; i < MOCK_FDS && n < max; i++) {
         const struct mock_fd *f = &mock.fds[i];
@@ -302,7 +332,8 @@ int epoll_wait(int epoll, struct epoll_event *ret, int max, int timeout)
 int epoll_pwait(int epoll, struct epoll_event *ret, int max, int timeout, const sigset_t *mask)
 {
     if (mock_of(epoll) == NULL)
-        return (int) mock_kernel(syscall(SYS_epoll_pwait, epoll, ret, max, timeout, mask, 8));
+        return (int) mock_kernel(SYS_epoll_pwait, (long) epoll, (long) ret, (long) max,
+                                 (long) timeout, (long) mask, 8L);
     return epoll_wait(epoll, ret, max, timeout);
 }
 
@@ -310,7 +341,9 @@ int epoll_pwait(int epoll, struct epoll_event *ret, int max, int timeout, const 
 
 int listen(int fd, int backlog)
 {
-    return mock_of(fd) != NULL ? 0 : (int) mock_kernel(syscall(SYS_listen, fd, backlog));
+    return mock_of(fd) != NULL
+               ? 0
+               : (int) mock_kernel(SYS_listen, (long) fd, (long) backlog, 0L, 0L, 0L, 0L);
 }
 
 static inline int mock_accept(struct mock_fd *l)
@@ -336,7 +369,8 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 {
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(syscall(SYS_accept4, fd, address, len, flags));
+        return (int) mock_kernel(SYS_accept4, (long) fd, (long) address, (long) len, (long) flags,
+                                 0L, 0L);
     return f->kind == MOCK_LISTENER ? mock_accept(f) : mock_fail(EINVAL);
 }
 
@@ -344,7 +378,8 @@ int getpeername(int fd, struct sockaddr *restrict ret, socklen_t *restrict ret_l
 {
     const struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(syscall(SYS_getpeername, fd, ret, ret_len));
+        return (int) mock_kernel(SYS_getpeername, (long) fd, (long) ret, (long) ret_len, 0L, 0L,
+                                 0L);
     if (f->peer == NULL || f->peer->reset)
         return mock_fail(ENOTCONN);
     ASSERT(*ret_len >= sizeof(f->peer->address));
@@ -357,7 +392,8 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(syscall(SYS_setsockopt, fd, level, name, value, len));
+        return (int) mock_kernel(SYS_setsockopt, (long) fd, (long) level, (long) name, (long) value,
+                                 (long) len, 0L);
     if (f->peer != NULL && level == SOL_SOCKET && name == SO_LINGER)
         f->peer->linger_0 = true; /* that is the only way in which we use it */
     return 0;
@@ -367,7 +403,8 @@ int getsockopt(int fd, int level, int name, void *restrict ret, socklen_t *restr
 {
     const struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(syscall(SYS_getsockopt, fd, level, name, ret, ret_len));
+        return (int) mock_kernel(SYS_getsockopt, (long) fd, (long) level, (long) name, (long) ret,
+                                 (long) ret_len, 0L);
     memset(ret, 0, *ret_len);
     if (level == IPPROTO_TCP && name == TCP_INFO && *ret_len >= sizeof(struct tcp_info))
         ((struct tcp_info *) ret)->tcpi_last_ack_recv = (uint32_t) mock.now_ms;
@@ -378,7 +415,7 @@ int shutdown(int fd, int how)
 {
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(syscall(SYS_shutdown, fd, how));
+        return (int) mock_kernel(SYS_shutdown, (long) fd, (long) how, 0L, 0L, 0L, 0L);
     if (f->peer == NULL || f->peer->reset)
         return mock_fail(ENOTCONN);
     f->peer->finished = true;
@@ -429,7 +466,7 @@ ssize_t read(int fd, void *ret, size_t len)
 {
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return mock_kernel(syscall(SYS_read, fd, ret, len));
+        return mock_kernel(SYS_read, (long) fd, (long) ret, (long) len, 0L, 0L, 0L);
     if (f->kind == MOCK_SOCKET)
         return mock_receive(f->peer, ret, len);
     if (f->kind != MOCK_EVENT || f->count == 0)
@@ -443,7 +480,7 @@ ssize_t write(int fd, const void *bytes, size_t len)
 {
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return mock_kernel(syscall(SYS_write, fd, bytes, len));
+        return mock_kernel(SYS_write, (long) fd, (long) bytes, (long) len, 0L, 0L, 0L);
     if (f->kind == MOCK_SOCKET)
         return mock_take(f->peer, slice_of(bytes, len));
     if (f->kind == MOCK_EVENT)
@@ -455,7 +492,7 @@ ssize_t writev(int fd, const struct iovec *parts, int n)
 {
     const struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return mock_kernel(syscall(SYS_writev, fd, parts, n));
+        return mock_kernel(SYS_writev, (long) fd, (long) parts, (long) n, 0L, 0L, 0L);
     ssize_t all = 0;
     for (int i = 0; i < n; i++) {
         ssize_t one = write(fd, parts[i].iov_base, parts[i].iov_len);
@@ -472,7 +509,7 @@ ssize_t send(int fd, const void *bytes, size_t len, int flags)
 {
     const struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return mock_kernel(syscall(SYS_sendto, fd, bytes, len, flags, NULL, 0));
+        return mock_kernel(SYS_sendto, (long) fd, (long) bytes, (long) len, (long) flags, 0L, 0L);
     return f->kind == MOCK_SOCKET ? mock_take(f->peer, slice_of(bytes, len)) : mock_fail(ENOTSOCK);
 }
 

@@ -71,12 +71,16 @@ static const char BED_CONFIG[] =
     "dedup: {max_ids: 1000}\n"
     "catalog: {max_images: 20, max_tags: 20}\n"
     "triggers:\n"
-    "  - {name: all, event_types: [CreateImage, DeleteImage, CreateImageTag, DeleteImageTag],"
-    " registry_id: " BED_REGISTRY ", path: /, service_account_id: aje}\n"
-    "  - {name: tags, event_types: [CreateImageTag], registry_id: " BED_REGISTRY ","
-    " batch_size: 3, batch_cutoff: 2s, path: '/teams/{team}', service_account_id: aje}\n";
+    "  - name: all\n"
+    "    rule: {container_registry: {event_type: [CREATE_IMAGE, DELETE_IMAGE, CREATE_IMAGE_TAG,"
+    " DELETE_IMAGE_TAG], registry_id: " BED_REGISTRY ", gateway_websocket_broadcast:"
+    " {gateway_id: d5d, path: /, service_account_id: aje}}}\n"
+    "  - name: tags\n"
+    "    rule: {container_registry: {event_type: [CREATE_IMAGE_TAG], registry_id: " BED_REGISTRY
+    ", batch_settings: {size: 3, cutoff: 2s}, gateway_websocket_broadcast:"
+    " {gateway_id: d5d, path: '/teams/{team}', service_account_id: aje}}}\n";
 static const char BED_CONFIG_SECURED[] =
-    "users: [{id: alice, roles: [serverless.triggers.viewer]}]\n"
+    "users: [{id: alice, roles: [functions.viewer]}]\n"
     "tokens: [{subject: alice, sha256: "
     "36fa28ab40d0861c7c51b73de4aeb9b3e5d6fb7944149c137304c0c1b7b11d11}]\n";
 
