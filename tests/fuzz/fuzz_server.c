@@ -314,7 +314,7 @@ static void check_answers(void)
     for (size_t i = 0; i < bed.n_clients; i++) {
         struct bed_client *c = &bed.clients[i];
         bool ended = witness_end(&c->witness);
-        whole = whole && ended && !c->peer.closed_hard;
+        whole = whole && ended && !c->peer.closed_hard && !c->peer.closed_full;
         answers += c->n_answers;
         accepted += c->n_accepted;
     }

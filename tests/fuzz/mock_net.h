@@ -53,6 +53,7 @@ struct mock_peer {
     bool fin, reset; /* the peer has ended its side, or everything */
     /* what the server did */
     bool accepted, finished, closed, closed_hard;
+    bool closed_full; /* when not everything could be written */
     bool linger_0;
     void (*on_written)(struct mock_peer *p, struct slice bytes);
 };
@@ -178,6 +179,7 @@ int close(int fd)
     if (f->peer != NULL) {
         f->peer->closed = true;
         f->peer->closed_hard = f->peer->linger_0;
+        f->peer->closed_full = f->peer->room != SIZE_MAX;
     }
     for (size_t i = 0; i < f->n_backlog; i++)
         f->backlog[i]->closed = f->backlog[i]->closed_hard = true;
