@@ -216,13 +216,12 @@ static void on_time(struct bed_client **c, uint8_t byte)
 static void on_broadcast(struct bed_client **c, uint8_t byte)
 {
     static char payload[8192];
-    size_t path = (byte >> 4) % BED_PATHS, n = 1 + (take() & 7), len = 16 + (size_t) take() * 30;
+    size_t path = (byte >> 4) % BED_PATHS, n = 1 + (take() & 7), len = 16 + (size_t) take() * 15;
     (void) c;
     for (size_t i = 0; i < n && bed_has_room(path, 1) && !bed.down; i++) {
         (void) snprintf(payload, sizeof(payload), "message %06u of %zu", run.n_broadcasts++, path);
         size_t start = strlen(payload);
-        for (size_t at = start; at < len; at++)
-            payload[at] = (char) ('a' + at % 26);
+        memset(payload + start, 'a' + (int) i, len > start ? len - start : 0);
         bed_append(path, slice_of(payload, len > start ? len : start));
     }
 }

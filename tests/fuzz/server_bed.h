@@ -132,8 +132,9 @@ static inline uint64_t bed_hash(struct slice s)
 static inline size_t bed_count(struct slice s, const char *what)
 {
     size_t n = 0, len = strlen(what);
-    for (size_t i = 0; i + len <= s.len; i++)
-        n += memcmp(s.data + i, what, len) == 0;
+    for (const uint8_t *at = s.data, *end = at + s.len;
+         at != NULL && (at = memmem(at, (size_t) (end - at), what, len)) != NULL; at += len)
+        n++;
     return n;
 }
 
