@@ -106,10 +106,9 @@ static const struct slice REQUESTS[] = {
     SLICE_INIT("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"),
     SLICE_INIT("HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n"),
     SLICE_INIT(POST "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}"),
-    SLICE_INIT(
-        "GET /triggers/v1/triggers?folderId=b1gfolder00000000001 HTTP/1.1\r\nHost: a\r\n" LOGIN
-        "\r\n"),
-    SLICE_INIT("GET /gateway/v1/connections HTTP/1.1\r\nHost: a\r\n" LOGIN "\r\n"),
+    SLICE_INIT("GET /triggers/v1/triggers?folderId=b1gfolder00000000001 HTTP/1.1\r\nHost: "
+               "localhost\r\n" LOGIN "\r\n"),
+    SLICE_INIT("GET /gateway/v1/connections HTTP/1.1\r\nHost: localhost\r\n" LOGIN "\r\n"),
     SLICE_INIT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"),
     SLICE_INIT("PROXY TCP4 10.1.2.3 10.9.0.1 5 80\r\n"),
 };

@@ -80,7 +80,7 @@ static const char BED_CONFIG[] =
     ", batch_settings: {size: 3, cutoff: 2s}, gateway_websocket_broadcast:"
     " {gateway_id: d5d, path: '/teams/{team}', service_account_id: aje}}}\n";
 static const char BED_CONFIG_SECURED[] =
-    "users: [{id: alice, roles: [functions.viewer]}]\n"
+    "users: [{id: alice, roles: [admin]}, {id: bob, roles: [functions.viewer]}]\n"
     "tokens: [{subject: alice, sha256: "
     "36fa28ab40d0861c7c51b73de4aeb9b3e5d6fb7944149c137304c0c1b7b11d11}]\n";
 
@@ -351,6 +351,7 @@ static inline void bed_make_workers(void)
 
 static inline void bed_open_pipeline(void)
 {
+    static char name[LISTENER_NAME_SIZE] = "127.0.0.1:1";
     struct shared *s = &bed.shared;
     ASSERT(path_table_new(bed.cfg, &s->paths) == 0);
     ASSERT(path_table_size(s->paths) == BED_PATHS);
@@ -359,6 +360,8 @@ static inline void bed_open_pipeline(void)
     s->ingest = pipeline_ingest(s->pipeline);
     s->history = pipeline_history(s->pipeline);
     s->manage = manage_new(bed.cfg, s->pipeline, &bed.front.metrics);
+    s->manage->rest = s->manage->grpc = s->manage->gateway = s->manage->webhooks = &name;
+    s->manage->n_rest = s->manage->n_grpc = s->manage->n_gateway = s->manage->n_webhooks = 1;
     for (size_t i = 0; i < BED_PATHS; i++) {
         struct path *p = path_table_at(s->paths, i);
         p->wake = bed_wake;
