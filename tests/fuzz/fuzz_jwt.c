@@ -146,7 +146,9 @@ static void fuzz_own(struct slice in)
     iam_token_hash_key(t.subject, t.key_hash);
     iam_token_print(&SECRET, &t, text);
     ASSERT(iam_token_read(&SECRET, slice_str(text), &again) == 0);
-    ASSERT(memcmp(&t, &again, sizeof(t)) == 0);
+    ASSERT(strcmp(t.subject, again.subject) == 0 && strcmp(t.key_id, again.key_id) == 0);
+    ASSERT(memcmp(t.key_hash, again.key_hash, sizeof(t.key_hash)) == 0);
+    ASSERT(t.issued_s == again.issued_s && t.expires_s == again.expires_s);
     char *changed = &text[in.data[0] % strlen(text)], was = *changed;
     *changed = (char) (in.data[0] ^ in.data[in.len - 1] ^ 'x');
     ASSERT(*changed == was || iam_token_read(&SECRET, slice_str(text), &again) == -EACCES);
