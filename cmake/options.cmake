@@ -6,6 +6,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 set(REGCAST_SANITIZE "" CACHE STRING "Sanitizers for every target, e.g. address,undefined or thread")
 option(REGCAST_CRASH_POINTS "Compile in the named places where tests kill the process" OFF)
+option(REGCAST_COVERAGE "Count which regions of the code run (needs clang)" OFF)
 option(REGCAST_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 
 add_library(regcast_options INTERFACE)
@@ -45,6 +46,10 @@ if(REGCAST_SANITIZE)
     target_compile_options(regcast_options INTERFACE
         -fsanitize=${REGCAST_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(regcast_options INTERFACE -fsanitize=${REGCAST_SANITIZE})
+endif()
+if(REGCAST_COVERAGE)
+    target_compile_options(regcast_options INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+    target_link_options(regcast_options INTERFACE -fprofile-instr-generate)
 endif()
 if(REGCAST_FUZZ)
     target_compile_options(regcast_options INTERFACE -fsanitize=fuzzer-no-link)

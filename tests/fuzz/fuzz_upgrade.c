@@ -11,6 +11,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static char *ORIGINS[] = {"https://ok.example", "http://127.0.0.1:3000"};
 static const char *const SUPPORTED[] = {"v2.regcast", "v1.regcast", NULL};
 
+/* Exactly one of those that are listed, or none was sent. */
+static void check_origin(const struct http_head *head)
+{
+    size_t n;
+    struct slice origin = http_header(head, "Origin", &n);
+    if (n > 1 || (n == 1 && !slice_eq_str(origin, ORIGINS[0]) && !slice_eq_str(origin, ORIGINS[1])))
+        abort();
+}
+
 static void check_response(const struct upgrade *u)
 {
     struct buf out;
@@ -50,8 +59,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct config_strings origins = {.at = ORIGINS, .n = 2};
         const struct http_head *head = http_get_head(h);
         if (upgrade_check(head, (data[0] & 2) != 0 ? &origins : NULL, SUPPORTED, (data[0] & 4) != 0,
-                          &u) == REFUSE_NONE)
+                          &u) == REFUSE_NONE) {
             check_response(&u);
+            if ((data[0] & 2) != 0)
+                check_origin(head);
+        }
     }
     http_free(h);
     return 0;
