@@ -7,6 +7,7 @@
 #include "key_fetch.h"
 #include "log.h"
 #include "mem.h"
+#include "pipeline.h"
 #include "worker.h"
 
 #include <stdlib.h>
@@ -151,12 +152,36 @@ bool gate_revoked(struct gate *g, const struct pass *p)
     return revoked;
 }
 
-int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name, uint64_t until_s)
+int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name, uint64_t until_s,
+                struct revocation_change *ret)
 {
     uv_mutex_lock(&g->lock);
-    int r = revocations_add(g->revocations, kind, name, until_s, clock_wall_ms() / 1000);
+    int r = revocations_add(g->revocations, kind, name, until_s, clock_wall_ms() / 1000, ret);
     uv_mutex_unlock(&g->lock);
     return r;
+}
+
+struct loading {
+    struct gate *gate;
+    int err;
+};
+
+static void load_revocation(void *ctx, const char *id, struct slice value)
+{
+    struct loading *l = ctx;
+    uv_mutex_lock(&l->gate->lock);
+    int r = revocations_load(l->gate->revocations, id, value);
+    uv_mutex_unlock(&l->gate->lock);
+    l->err = l->err < 0 ? l->err : r;
+}
+
+int gate_load_revocations(struct gate *g, struct pipeline *pipeline)
+{
+    struct loading l = {.gate = g};
+    pipeline_load_revocations(pipeline, load_revocation, &l);
+    if (l.err < 0) /* who was shut out must not come back for that */
+        log_error("gate", "what was revoked cannot be read", l.err);
+    return l.err;
 }
 
 static enum refuse check(struct gate *g, struct conn *c, const struct http_head *head,

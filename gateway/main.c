@@ -428,6 +428,8 @@ static int wire(struct daemon *d, const struct options *options)
     d->shared.manage->supervisor = &d->supervisor;
     r = gate_new(d->shared.cfg, &d->shared.gate);
     if (r == 0)
+        r = gate_load_revocations(d->shared.gate, d->pipeline);
+    if (r == 0)
         r = make_workers(d, at);
     if (r == 0)
         r = watch_signals(d);
