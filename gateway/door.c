@@ -27,9 +27,11 @@ void doors_init(struct door doors[LISTENER_N], const struct config *cfg)
     know_proxies(webhooks, &cfg->webhooks.proxy_protocol_from, &cfg->webhooks.trusted_proxies);
     networks_init(&webhooks->allowed, cfg->webhooks.allowed_from.at, cfg->webhooks.allowed_from.n);
     webhooks->addresses = caps_of(cfg->webhooks.max_address_connections, 0);
-    for (size_t i = LISTENER_MANAGEMENT; i < LISTENER_N; i++)
+    for (size_t i = LISTENER_MANAGEMENT; i < LISTENER_N; i++) {
         know_proxies(&doors[i], &cfg->management.proxy_protocol_from,
                      &cfg->management.trusted_proxies);
+        doors[i].addresses = caps_of(cfg->management.max_address_connections, 0);
+    }
 }
 
 void doors_fini(struct door doors[LISTENER_N])

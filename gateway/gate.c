@@ -2,6 +2,7 @@
 #include "gate.h"
 
 #include "auth_limit.h"
+#include "caps.h"
 #include "clock.h"
 #include "credential.h"
 #include "key_fetch.h"
@@ -12,11 +13,15 @@
 
 #include <stdlib.h>
 
+#define UNKNOWN_KEYS_PER_SECOND 100 /* of all clients */
+
 struct gate {
     const struct config *cfg;
     struct access *access;
     struct key_fetch *fetch; /* NULL: no keys are fetched */
-    uv_mutex_t lock;         /* of the rest */
+    struct identity_caps *identities;
+    _Atomic uint64_t unknown_full_us; /* see caps_rate() */
+    uv_mutex_t lock;                  /* of the rest */
     struct auth_limit *limit;
     struct revocations *revocations;
 };
@@ -47,6 +52,7 @@ int gate_new(const struct config *cfg, struct gate **ret)
     g->access = access_new(cfg);
     g->limit = auth_limit_new();
     g->revocations = revocations_new();
+    g->identities = identity_caps_new();
     int r = uv_mutex_init(&g->lock);
     ASSERT(r == 0);
     for (size_t i = 0; r == 0 && i < cfg->gateway.auth.n_issuers; i++)
@@ -69,6 +75,7 @@ void gate_free(struct gate *g)
     access_free(g->access);
     auth_limit_free(g->limit);
     revocations_free(g->revocations);
+    identity_caps_free(g->identities);
     uv_mutex_destroy(&g->lock);
     free(g);
 }
@@ -77,6 +84,8 @@ void gate_pass_free(struct pass *p)
 {
     if (p == NULL)
         return;
+    if (p->identity != NULL)
+        identity_caps_leave(p->caps, p->identity);
     access_pass_fini(&p->access);
     free(p);
 }
@@ -117,7 +126,7 @@ static void count_try(struct gate *g, const struct sockaddr_storage *peer, bool 
     if (failed)
         auth_limit_failed(g->limit, (const struct sockaddr *) peer, clock_mono_ms());
     else
-        auth_limit_succeeded(g->limit, (const struct sockaddr *) peer);
+        auth_limit_succeeded(g->limit, (const struct sockaddr *) peer, clock_mono_ms());
     uv_mutex_unlock(&g->lock);
 }
 
@@ -184,6 +193,17 @@ int gate_load_revocations(struct gate *g, struct pipeline *pipeline)
     return l.err;
 }
 
+/* One more connection of whoever the pass is for. Those whose tokens name nobody count as one. */
+static bool enter(struct gate *g, struct pass *p)
+{
+    uint64_t most = g->cfg->gateway.max_identity_connections;
+    if (most == 0)
+        return true;
+    p->caps = g->identities;
+    p->identity = identity_caps_enter(p->caps, slice_str(p->access.subject), most);
+    return p->identity != NULL;
+}
+
 static enum refuse check(struct gate *g, struct conn *c, const struct http_head *head,
                          const struct config_path *path, const char **ret_detail)
 {
@@ -208,10 +228,23 @@ static enum refuse check(struct gate *g, struct conn *c, const struct http_head 
         return REFUSE_CREDENTIAL;
     *ret_detail = NULL;
     c->pass = make_pass(g, c, &access);
-    if (!gate_revoked(g, c->pass))
+    if (gate_revoked(g, c->pass)) {
+        *ret_detail = "revoked";
+        return REFUSE_CREDENTIAL;
+    }
+    if (enter(g, c->pass))
         return REFUSE_NONE;
-    *ret_detail = "revoked";
-    return REFUSE_CREDENTIAL;
+    *ret_detail = c->pass->access.subject;
+    return REFUSE_IDENTITY_CAP;
+}
+
+/* A key that is new is no guess, and many may come with it at once, from one address. But a name
+ * that nobody has given a key costs as much as a guess: those are only free up to a rate. */
+static bool is_failure(struct gate *g, enum refuse why)
+{
+    return why == REFUSE_CREDENTIAL ||
+           (why == REFUSE_UNKNOWN_KEY &&
+            !caps_rate(&g->unknown_full_us, clock_mono_us(), UNKNOWN_KEYS_PER_SECOND));
 }
 
 enum refuse gate_admit(struct gate *g, struct conn *c, const struct http_head *head,
@@ -222,7 +255,7 @@ enum refuse gate_admit(struct gate *g, struct conn *c, const struct http_head *h
     if (!may_try(g, &peer))
         return REFUSE_AUTH_RATE;
     enum refuse why = check(g, c, head, path, ret_detail);
-    bool failed = why == REFUSE_CREDENTIAL || why == REFUSE_UNKNOWN_KEY;
+    bool failed = is_failure(g, why);
     if (failed || why == REFUSE_NONE) /* who presents nothing guesses nothing */
         count_try(g, &peer, failed);
     return why;

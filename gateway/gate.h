@@ -6,6 +6,7 @@
 
 #include "access.h"
 #include "conn.h"
+#include "identity_caps.h"
 #include "revocations.h"
 
 struct gate;
@@ -15,6 +16,8 @@ struct pipeline;
 struct pass {
     struct access_pass access;
     uint64_t expires_ms, notice_ms; /* loop time; UINT64_MAX: never, or no more */
+    struct identity_caps *caps;
+    struct identity_count *identity; /* counted in `caps`; NULL: it is not */
 };
 void gate_pass_free(struct pass *p); /* NULL is fine */
 

@@ -159,6 +159,9 @@ const struct setting SETTINGS[] = {
      "From one IPv4 address or IPv6 /64, per process; the next one gets 429, with TLS a reset. 0 is "
      "any. Many clients may share an address (NAT), and behind a proxy all do, unless it is one of "
      "the two lists above."},
+    {C(gateway.max_identity_connections), COUNT, 0, 10000000,  "0",        NULL, 0,
+     "Of who has proved the same name (a token's `subject`, a JWT's `sub`; those without count as "
+     "one), per process; the next one gets 429. 0 is any."},
     {C(gateway.max_address_handshake_rate), COUNT, 0, 1000000, "0",        NULL, 0,
      "New connections a second from one such address, a second's worth at once; the next one gets "
      "429. 0 is any."},
@@ -321,6 +324,9 @@ const struct setting SETTINGS[] = {
      "Triggers there may be when another is created; the API's quota serverless.triggers.count."},
     {C(management.max_connections),   COUNT,    1, 1000000,    "256",      NULL, 0,
      "Per process, of REST and of gRPC each."},
+    {C(management.max_address_connections), COUNT, 0, 1000000, "128",      NULL, 0,
+     "From one IPv4 address or IPv6 /64 that is none of `trusted_proxies`, of REST and of gRPC each: "
+     "nobody holds all of them without a token. 0 is any."},
     {C(management.max_body_bytes),    SIZE,     1, GIB,        "1MiB",     NULL, 0,
      "Longest request body of REST; sixteen such bodies are held at once in all."},
     {C_MS(management.header_timeout), DURATION, 1, HOUR,       "10s",      NULL, 0,
