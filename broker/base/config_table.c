@@ -116,7 +116,7 @@ const struct setting SETTINGS[] = {
      "RAM of the process, without what the kernel keeps for its sockets. From 85 % new clients get "
      "503, from 90 % those that are sent stored history are closed with 1013, from 95 % those that "
      "do not read or are in the middle of a message, and at 100 % webhooks get 503. 0 is any."},
-    {C(registries),                   LIST,     0, 4096,       NULL,       NULL, 0,
+    {C(registries),                   LIST,     0, 4096,       NULL,       NULL, SECRET,
      "Who may post: mappings with the keys of `registries[]`."},
     {C(users),                        LIST,     0, 4096,       NULL,       NULL, 0,
      "People who manage: mappings with the keys of `users[]`."},
@@ -124,11 +124,11 @@ const struct setting SETTINGS[] = {
      "In whose name triggers and programs act: mappings with the keys of `service_accounts[]`."},
     {C(bindings),                     LIST,     0, 4096,       NULL,       NULL, LATE,
      "Who has which role where: mappings with the keys of `bindings[]`."},
-    {C(tokens),                       LIST,     0, 4096,       NULL,       NULL, LATE,
+    {C(tokens),                       LIST,     0, 4096,       NULL,       NULL, LATE | SECRET,
      "What users and service accounts log in with: mappings with the keys of `tokens[]`. Without "
      "users, tokens, API keys and keys of service accounts whoever reaches the management listeners may do everything, and "
      "these must be loopback addresses."},
-    {C(api_keys),                     LIST,     0, 4096,       NULL,       NULL, LATE,
+    {C(api_keys),                     LIST,     0, 4096,       NULL,       NULL, LATE | SECRET,
      "What service accounts log in with as well: mappings with the keys of `api_keys[]`."},
     {C(triggers),                     LIST,     0, 4096,       NULL,       NULL, LATE,
      "Which events go to which path: mappings with the keys of `triggers[]`."},
@@ -216,7 +216,7 @@ const struct setting SETTINGS[] = {
      "How far an issuer's clock may be ahead of ours: for `nbf` and `iat`, not for `exp`."},
     {C_MS(gateway.auth.expiry_notice),DURATION, 0, HOUR,       "60s",      NULL, 0,
      "How long before its token expires a client with subprotocol regcast.v1 is told. 0: never."},
-    {C(gateway.auth.tokens),          LIST,     0, 4096,       NULL,       NULL, 0,
+    {C(gateway.auth.tokens),          LIST,     0, 4096,       NULL,       NULL, SECRET,
      "What opens paths with `auth: token`: mappings with the keys of `gateway.auth.tokens[]`."},
     {C(gateway.auth.issuers),         LIST,     0, 16,         NULL,       NULL, 0,
      "Whose JWTs open paths with `auth: jwt`: mappings with the keys of `gateway.auth.issuers[]`."},
@@ -270,7 +270,7 @@ const struct setting SETTINGS[] = {
      "Others are refused. Left out: all that fit the key."},
     {ISSUER(jwks_file),               TEXT,     1, 4000,       NULL,       &FILE_NAME, 0,
      "A file with the issuer's keys, a JWK set (RFC 7517). This, `jwks_url` or `secret_file`."},
-    {ISSUER(jwks_url),                TEXT,     1, 2000,       NULL,       &URL, 0,
+    {ISSUER(jwks_url),                TEXT,     1, 2000,       NULL,       &URL, SECRET,
      "Where the JWK set is fetched, at the start, every `jwks_refresh` and when a token names a key "
      "that is not in it. The last good one is kept until there is a new one."},
     {"gateway.auth.issuers[].jwks_refresh", offsetof(struct config_issuer, jwks_refresh_ms),

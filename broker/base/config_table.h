@@ -25,7 +25,7 @@ enum setting_type {
 
 enum setting_flag {
     SETTING_REQUIRED = 1, /* in its mapping, if that is there */
-    SETTING_SECRET = 2,   /* never quoted in a message */
+    SETTING_SECRET = 2,   /* never quoted in a message; of a list: its elements neither */
     SETTING_LATE = 4      /* read after what it refers to, wherever it stands in the file */
 };
 

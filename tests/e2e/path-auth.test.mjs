@@ -245,7 +245,7 @@ describe('path auth', { concurrency: 2 }, () => {
 
     test('a shared secret is for HS256 and nothing else', limits, async (t) => {
         const file = join(tempDir(), 'secret');
-        writeFileSync(file, `${SECRET}\n`);
+        writeFileSync(file, `${SECRET}\n`, { mode: 0o600 });
         const d = await start(t, config({ issuer: { jwks_file: undefined, secret_file: file } }));
         const hs = (options = {}) => bearer(makeJwt({ alg: 'HS256', key: SECRET, ...options }));
         assert.equal(await statusOf(t, d, '/jwt', hs()), 101);
