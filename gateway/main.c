@@ -21,6 +21,7 @@
 #include "tls.h"
 #include "worker.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -532,9 +533,22 @@ static int run_tool(const struct config *cfg, const struct options *o)
     return letters_replay(cfg, o->replay);
 }
 
+/* Where one of these is closed, the next file that is opened would have its number, and be written
+ * log lines into. */
+static void fill_standard_files(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_NOCTTY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void) close(fd);
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
+    fill_standard_files();
     int r = options_parse(argc, argv, &options);
     if (r != 0)
         return r - 1;
