@@ -74,15 +74,23 @@ struct reading {
 
 /* --- who may post --- */
 
+/* All that is configured has to be right. */
+static enum refuse verify(const struct sender *sender, const struct ingest_request *req)
+{
+    const struct config_strings *rules = &sender->cfg->client_certificates;
+    uint64_t now_s = clock_wall_ms() / 1000;
+    if (rules->n > 0 && san_match(req->names, rules, now_s) == NULL)
+        return REFUSE_AUTH;
+    return verify_head(&sender->verifier, &req->verify, now_s);
+}
+
 static enum refuse check_head(const struct ingest *in, const struct ingest_request *req,
                               const struct sender **ret)
 {
     const struct sender *sender = sender_find(in->senders, req->registry_id);
     if (sender == NULL)
         return REFUSE_REGISTRY;
-    enum refuse why = req->own
-                          ? REFUSE_NONE
-                          : verify_head(&sender->verifier, &req->verify, clock_wall_ms() / 1000);
+    enum refuse why = req->own ? REFUSE_NONE : verify(sender, req);
     if (why != REFUSE_NONE)
         return why;
     if (req->content_encoding.len > 0 &&
@@ -538,6 +546,13 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
     in->senders = sender_set_new(cfg);
     return in;
+}
+
+void ingest_configure(struct ingest *in, const struct config *cfg)
+{
+    sender_set_free(in->senders);
+    in->cfg = cfg;
+    in->senders = sender_set_new(cfg);
 }
 
 int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine)

@@ -6,12 +6,14 @@
 
 #include "engine.h"
 #include "metrics.h"
+#include "san.h"
 #include "source.h"
 #include "verify.h"
 
 struct ingest_request {
     struct slice registry_id; /* from the path, already percent-decoded */
     struct verify_request verify;
+    const struct san_list *names; /* of the connection's certificate; NULL: it has none */
     bool own; /* no sender's: an operator posts what one has sent before, and proves nothing */
     struct slice content_type, content_encoding, traceparent; /* header values; empty when absent */
     struct slice body;
@@ -55,6 +57,8 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
                           const struct ingest_target *target); /* never NULL */
 /* What the engine has kept: catalog, senders' ids, the last event id. Before the first webhook. */
 MUST_CHECK int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine);
+/* Of a changed configuration: who may post. What room there is stays as it was. */
+void ingest_configure(struct ingest *in, const struct config *cfg);
 void ingest_free(struct ingest *in);
 const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
 const struct seen *ingest_seen(const struct ingest *in);       /* the same */
@@ -68,7 +72,7 @@ struct ingest_parts {
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
 
 /* Checks that need no body, for an early answer: REFUSE_NONE, REFUSE_REGISTRY (ids are no secret:
- * they are in every event), those of verify_head(), or REFUSE_ENCODING. `answer` is filled when
+ * they are in every event), those of verify_head(), REFUSE_AUTH for a certificate as well, or REFUSE_ENCODING. `answer` is filled when
  * refused. */
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer);

@@ -1,6 +1,7 @@
 /* config_set.c - one value of the file, or a default, into its place. */
 #include "config_set.h"
 
+#include "config_check.h"
 #include "config_value.h"
 #include "mem.h"
 #include "secret_file.h"
@@ -10,6 +11,7 @@
 
 _Static_assert(sizeof(enum config_inbound) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_auth) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
+_Static_assert(sizeof(enum config_clients) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_resource) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_signature) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
 _Static_assert(sizeof(enum config_slow) == sizeof(unsigned), "SETTING_CHOICE stores unsigned");
@@ -296,8 +298,19 @@ void setting_default(const struct setting *s, void *at)
     ASSERT(ok);
 }
 
+/* The places that hold one text of their own. */
+static bool is_text(const struct setting *s)
+{
+    return s->type == SETTING_TEXT || s->type == SETTING_WORD || s->type == SETTING_TOKEN_FILE ||
+           s->type == SETTING_TEXT_FILE;
+}
+
 void setting_copy(const struct setting *s, void *at)
 {
+    if (is_text(s)) {
+        *(char **) at = xstrdup(*(char **) at);
+        return;
+    }
     struct config_strings *strings = at;
     if (s->type != SETTING_TEXTS || strings->at == NULL)
         return;
@@ -311,9 +324,124 @@ void setting_fini(const struct setting *s, void *at)
 {
     if (s->type == SETTING_TEXTS || s->type == SETTING_LINES_FILE) {
         strings_fini(at);
-    } else if (s->type == SETTING_TEXT || s->type == SETTING_WORD ||
-               s->type == SETTING_TOKEN_FILE || s->type == SETTING_TEXT_FILE) {
+    } else if (is_text(s)) {
         free(*(char **) at);
         *(char **) at = NULL; /* a text and the file for it have one place */
     }
+}
+
+static bool texts_equal(const struct config_strings *a, const struct config_strings *b)
+{
+    bool equal = a->n == b->n;
+    for (size_t i = 0; equal && i < a->n; i++)
+        equal = strcmp(a->at[i], b->at[i]) == 0;
+    return equal;
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool setting_equal(const struct setting *s, const void *a, const void *b)
+{
+    if (is_text(s))
+        return text_equal(*(char *const *) a, *(char *const *) b);
+    if (s->type == SETTING_TEXTS)
+        return texts_equal(a, b);
+    if (s->type == SETTING_EVENTS)
+        return event_list_equal(a, b);
+    if (s->type == SETTING_CHOICE)
+        return *(const unsigned *) a == *(const unsigned *) b;
+    return *(const uint64_t *) a == *(const uint64_t *) b;
+}
+
+/* --- whole structures --- */
+
+bool setting_is_of(const struct setting *s, const char *pattern)
+{
+    size_t len = setting_item_prefix(s->key);
+    return strlen(pattern) == len && strncmp(s->key, pattern, len) == 0;
+}
+
+bool setting_shares_place(const struct setting *s)
+{
+    size_t len = setting_item_prefix(s->key);
+    return s > SETTINGS && s[-1].offset == s->offset && setting_item_prefix(s[-1].key) == len &&
+           strncmp(s[-1].key, s->key, len) == 0;
+}
+
+static void list_fini(const struct list_place *list, void *base)
+{
+    char pattern[CONFIG_KEY_SIZE];
+    char *items = config_items(list, base);
+    (void) snprintf(pattern, sizeof(pattern), "%s[].", list->key);
+    for (size_t i = 0; i < *config_count(list, base); i++)
+        settings_fini(pattern, items + i * list->item_size);
+    free(items);
+}
+
+void settings_fini(const char *pattern, void *base)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        if (!setting_is_of(&SETTINGS[i], pattern))
+            continue;
+        else if (SETTINGS[i].type == SETTING_LIST)
+            list_fini(list_find(SETTINGS[i].key), base);
+        else
+            setting_fini(&SETTINGS[i], (char *) base + SETTINGS[i].offset);
+}
+
+static void settings_copy(const char *pattern, void *base);
+
+/* The list's own place was copied byte by byte. */
+static void list_copy(const struct list_place *list, void *base)
+{
+    char pattern[CONFIG_KEY_SIZE];
+    void **place = (void **) (void *) ((char *) base + list->at_offset);
+    size_t n = *config_count(list, base);
+    char *items = xcalloc(n, list->item_size);
+    (void) snprintf(pattern, sizeof(pattern), "%s[].", list->key);
+    if (n > 0)
+        memcpy(items, *place, n * list->item_size);
+    for (size_t i = 0; i < n; i++)
+        settings_copy(pattern, items + i * list->item_size);
+    *place = items;
+}
+
+static void settings_copy(const char *pattern, void *base)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        if (!setting_is_of(&SETTINGS[i], pattern) || setting_shares_place(&SETTINGS[i]))
+            continue;
+        else if (SETTINGS[i].type == SETTING_LIST)
+            list_copy(list_find(SETTINGS[i].key), base);
+        else
+            setting_copy(&SETTINGS[i], (char *) base + SETTINGS[i].offset);
+}
+
+static size_t size_of(const struct setting *s)
+{
+    return is_text(s)                  ? sizeof(char *)
+           : s->type == SETTING_TEXTS  ? sizeof(struct config_strings)
+           : s->type == SETTING_EVENTS ? sizeof(struct event_list)
+           : s->type == SETTING_CHOICE ? sizeof(unsigned)
+                                       : sizeof(uint64_t);
+}
+
+void setting_replace(const struct setting *s, void *base, const void *from)
+{
+    char *at = base;
+    const char *other = from;
+    if (s->type == SETTING_LIST) {
+        const struct list_place *list = list_find(s->key);
+        list_fini(list, base);
+        memcpy(at + list->at_offset, other + list->at_offset, sizeof(void *));
+        memcpy(at + list->n_offset, other + list->n_offset, sizeof(size_t));
+        list_copy(list, base);
+        return;
+    }
+    setting_fini(s, at + s->offset);
+    memcpy(at + s->offset, other + s->offset, size_of(s));
+    setting_copy(s, at + s->offset);
 }

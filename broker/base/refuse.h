@@ -25,6 +25,7 @@ enum refuse_stage {
     X(REFUSE_TLS_HANDSHAKE,    "tls_handshake",    STAGE_TLS,          0) \
     X(REFUSE_TLS_SLOW,         "tls_slow",         STAGE_TLS,          0) \
     X(REFUSE_TLS_RECORD,       "tls_record",       STAGE_TLS,          0) \
+    X(REFUSE_CLIENT_CERTIFICATE, "client_certificate", STAGE_TLS,      0) \
     X(REFUSE_NOT_TLS,          "not_tls",          STAGE_TLS,        400) \
     X(REFUSE_TLS_HELLO,        "tls_hello",        STAGE_HEAD,       400) \
     X(REFUSE_CL_TE,            "cl_te",            STAGE_HEAD,       400) \
@@ -110,6 +111,7 @@ enum refuse_stage {
     X(REFUSE_HISTORY_FAILED,   "history_failed",   STAGE_FRAMES,    1011) \
     X(REFUSE_TOKEN_EXPIRED,    "token_expired",    STAGE_FRAMES,    4001) \
     X(REFUSE_TOKEN_REVOKED,    "token_revoked",    STAGE_FRAMES,    4003) \
+    X(REFUSE_ACCESS_LOST,      "access_lost",      STAGE_FRAMES,    4003) \
     X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013) \
     X(REFUSE_SHED,             "shed",             STAGE_FRAMES,    1013) \
     X(REFUSE_H2_PREFACE,       "h2_preface",       STAGE_H2,           0) \

@@ -35,8 +35,8 @@ static void test_open_door(void **state)
         assert_null(count);
         door_leave(&doors[i], count, 2);
         assert_true(door_allows(&doors[i], &anybody));
-        assert_false(networks_have(&doors[i].proxies, &anybody));
-        assert_false(networks_have(&doors[i].trusted, &anybody));
+        assert_false(networks_have(&doors[i].rules->proxies, &anybody));
+        assert_false(networks_have(&doors[i].rules->trusted, &anybody));
     }
     doors_fini(doors);
 }
@@ -67,7 +67,8 @@ static void test_settings(void **state)
         assert_int_equal(door_knock(gateway, SECOND), REFUSE_NONE);
     assert_int_equal(door_knock(gateway, SECOND), REFUSE_HANDSHAKE_RATE);
     assert_int_equal(door_knock(webhooks, SECOND), REFUSE_NONE);
-    assert_true(networks_have(&gateway->proxies, &a) && networks_have(&gateway->trusted, &b));
+    assert_true(networks_have(&gateway->rules->proxies, &a) &&
+                networks_have(&gateway->rules->trusted, &b));
     assert_int_equal(door_enter(gateway, &d, SECOND, &first), REFUSE_NONE);
     assert_int_equal(door_enter(gateway, &d, SECOND, &second), REFUSE_NONE);
     assert_int_equal(door_enter(gateway, &d, SECOND, &third), REFUSE_ADDRESS_CAP);
@@ -86,10 +87,12 @@ static void test_settings(void **state)
     assert_int_equal(door_enter(webhooks, &b, SECOND, &second), REFUSE_NONE);
     door_leave(webhooks, first, SECOND);
     door_leave(webhooks, second, SECOND);
-    assert_true(networks_have(&webhooks->proxies, &b) && networks_have(&webhooks->trusted, &c));
+    assert_true(networks_have(&webhooks->rules->proxies, &b) &&
+                networks_have(&webhooks->rules->trusted, &c));
 
     for (size_t i = LISTENER_MANAGEMENT; i < LISTENER_N; i++)
-        assert_true(networks_have(&doors[i].proxies, &c) && networks_have(&doors[i].trusted, &a));
+        assert_true(networks_have(&doors[i].rules->proxies, &c) &&
+                    networks_have(&doors[i].rules->trusted, &a));
     doors_fini(doors);
 }
 

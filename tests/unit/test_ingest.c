@@ -339,6 +339,47 @@ static struct ingest_request signed_request(struct signing *s, const char *id, c
     return req;
 }
 
+/* A certificate alone, and beside a token. */
+static void test_certificates(void **state)
+{
+    static char rule[] = "dns:registry.example";
+    static char *rules[] = {rule};
+    struct world *w = *state;
+    static const struct {
+        const char *registry, *name, *authorization;
+        enum refuse want;
+    } CASES[] = {
+        {"crtopen", NULL, "", REFUSE_AUTH},
+        {"crtopen", "other.example", "", REFUSE_AUTH},
+        {"crtopen", "registry.example", "", REFUSE_NONE},
+        {"crtlocked", "registry.example", "", REFUSE_AUTH},
+        {"crtlocked", "other.example", "Bearer s3cret:x", REFUSE_AUTH},
+        {"crtlocked", NULL, "Bearer s3cret:x", REFUSE_AUTH},
+        {"crtlocked", "registry.example", "Bearer s3cret:x", REFUSE_NONE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(REGISTRIES); i++)
+        REGISTRIES[i].client_certificates = (struct config_strings){rules, 1};
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct san_list *names = san_list_new(UINT64_MAX);
+        struct ingest_request req = request(CASES[i].registry, BODY(PULL));
+        struct ingest_answer answer;
+        if (CASES[i].name != NULL)
+            san_list_add(names, SAN_DNS, slice_str(CASES[i].name));
+        req.names = CASES[i].name == NULL ? NULL : names;
+        req.verify.authorization = slice_str(CASES[i].authorization);
+        assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
+        post(w, &req);
+        assert_int_equal(w->answer.why, CASES[i].want);
+        names->expires_s = 1; /* since long */
+        assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_AUTH);
+        req.own = true;
+        assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_NONE);
+        san_list_free(names);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(REGISTRIES); i++)
+        REGISTRIES[i].client_certificates = (struct config_strings){NULL, 0};
+}
+
 static void test_signed(void **state)
 {
     struct world *w = *state;
@@ -857,6 +898,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_check, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certificates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repeated_delivery, setup, teardown),
         cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_event_contents, setup, teardown),

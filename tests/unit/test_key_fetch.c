@@ -64,7 +64,9 @@ static void begin(struct bed *b, char *url, char *file, uint64_t refresh_ms)
     b->cfg.gateway.auth.issuers = &b->issuer;
     b->cfg.gateway.auth.n_issuers = 1;
     b->access = access_new(&b->cfg);
-    assert_int_equal(key_fetch_new(&b->cfg, b->access, &b->fetch), 0);
+    assert_true(key_fetch_is_needed(&b->cfg));
+    assert_int_equal(key_fetch_new(&b->fetch), 0);
+    key_fetch_follow(b->fetch, &b->cfg, b->access);
 }
 
 static void end(struct bed *b)
@@ -103,7 +105,7 @@ static void test_url(void **state)
     begin(&b, url, NULL, 3600000);
     UNTIL(check(&b, &rsa, "a") == 0);
     assert_int_equal(check(&b, &other, "b"), -ENOKEY);
-    assert_true(key_fetch_want(b.fetch, 0)); /* but a moment ago it was fetched */
+    assert_true(key_fetch_want(b.fetch, "i")); /* but a moment ago it was fetched */
     uv_sleep(50);
     assert_int_equal(stub_asked(stub, "GET /keys"), 1);
     end(&b); /* does not wait for the pause */
@@ -159,7 +161,7 @@ static void test_file(void **state)
     assert_int_equal(key_fetch_file(file, &keys), 0);
     begin(&b, NULL, file, 20);
     access_set_keys(b.access, 0, keys);
-    assert_false(key_fetch_want(b.fetch, 0));
+    assert_false(key_fetch_want(b.fetch, "i"));
     assert_int_equal(check(&b, &rsa, "a"), 0);
     write_file(file, set_of_other);
     UNTIL(check(&b, &other, "b") == 0);
@@ -174,12 +176,15 @@ static void test_file(void **state)
 static void test_none(void **state)
 {
     struct config cfg = {0};
-    struct key_fetch *f = (struct key_fetch *) &cfg;
+    struct key_fetch *f;
     (void) state;
-    assert_int_equal(key_fetch_new(&cfg, NULL, &f), 0);
-    assert_null(f);
-    assert_false(key_fetch_want(f, 0));
+    assert_false(key_fetch_is_needed(&cfg));
+    assert_false(key_fetch_want(NULL, "i"));
+    assert_int_equal(key_fetch_new(&f), 0); /* nothing to do is fine, too */
+    key_fetch_follow(f, &cfg, NULL);
+    assert_false(key_fetch_want(f, "i"));
     key_fetch_free(f);
+    key_fetch_free(NULL);
 }
 
 int main(void)
