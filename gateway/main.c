@@ -95,7 +95,8 @@ static int check_templates(const char *file, const struct config *cfg)
     struct buf error;
     buf_init(&error, 1 << 16);
     int r = path_templates_check(file, cfg, &error);
-    (void) fwrite(error.data, 1, error.len, stderr);
+    if (error.len > 0)
+        (void) fwrite(error.data, 1, error.len, stderr);
     buf_fini(&error);
     return r;
 }
