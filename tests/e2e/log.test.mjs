@@ -5,6 +5,7 @@ import { closeSync, constants, mkdirSync, openSync, readFileSync, readSync } fro
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { wrapped } from './journal.mjs';
+import { SWEEP } from './ledger.mjs';
 import {
     Client, Daemon, ENVELOPE_TYPE, FOLDER, REGCASTD, REGISTRY, Raw, defer, handshake, makeConfig, newImage, push, digestOf, tempDir, until,
 } from './harness.mjs';
@@ -143,14 +144,14 @@ const SINKS = {
         return { bin: into(file), ready: () => closeSync(fd) };
     },
     'a full device': () => ({ bin: into('/dev/full') }),
-    'a full disk': (t) => {
+    ...(SWEEP && { 'a full disk': (t) => {
         const dir = smallDisk(t);
         return dir && { bin: into(join(dir, 'log')), check: () => assert.match(readFileSync(join(dir, 'log'), 'utf8'), /^\{"time"/) };
-    },
+    } }),
     'a socket whose reader stands still': () => ({ bin: REGCASTD, ready: (d) => d.child.stderr.pause(), end: (d) => d.child.stderr.resume() }),
 };
 
-describe('OS-05: a log that takes nothing holds up nobody', () => {
+describe('OS-05: a log that takes nothing holds up nobody', { concurrency: 3 }, () => {
     for (const [name, make] of Object.entries(SINKS))
         test(name, limits, async (t) => {
             const sink = make(t);

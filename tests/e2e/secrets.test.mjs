@@ -59,7 +59,7 @@ const hs256 = (key, claims) => {
     return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`;
 };
 
-describe('secrets', { concurrency: 2 }, () => {
+describe('secrets', { concurrency: 3 }, () => {
     test('OS-03: are in nothing that a running regcastd says or writes', limits, async (t) => {
         const c = new Canaries();
         const certificate = makeCertificate();
