@@ -532,6 +532,9 @@ static int run_tool(const struct config *cfg, const struct options *o)
 
 int main(int argc, char **argv)
 {
+    /* Before its first use. It aborts where it cannot grow its table of descriptors: it has the
+     * reserve, too. */
+    (void) uv_replace_allocator(xmalloc, xrealloc, xcalloc, free); /* always 0 */
     struct options options;
     int r = options_parse(argc, argv, &options);
     if (r != 0)
@@ -559,6 +562,7 @@ int main(int argc, char **argv)
     (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
     /* Webhooks come and go: giving the top of the heap back after each costs page faults. */
     (void) mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
+    (void) mem_reserve(); /* without it there is less to go on with */
     int code = asks_for_tool(&options) ? run_tool(cfg, &options) : serve(cfg, &options);
     if (code < 0)
         _exit(exit_code_of(code)); /* said why; half-made loops and threads go with the process */

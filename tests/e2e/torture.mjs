@@ -1,0 +1,64 @@
+// Faults inside the running daemon: allocations that fail (tests/torture/alloc.c), preloaded.
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { REGCASTD, defer, tempDir } from './harness.mjs';
+
+const SIZE = 4096;
+const FRAMES = 24; // struct control's
+
+// The library `name` of tests/torture, and what a daemon's environment needs for it.
+export function preload(name) {
+    const library = join(dirname(REGCASTD), 'tests', `libtorture_${name}.so`);
+    if (!existsSync(library)) throw new Error(`${library} is not there: build the tests of that preset`);
+    return {
+        LD_PRELOAD: library,
+        // A sanitizer wants to be first, but beneath the library is where it is needed.
+        ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? 'detect_leaks=1'}:verify_asan_link_order=0:quarantine_size_mb=4:thread_local_quarantine_size_kb=64`,
+    };
+}
+
+// Says which allocation is to fail, and knows which did.
+export class Allocations {
+    constructor(t) {
+        const file = join(tempDir(), 'control');
+        writeFileSync(file, Buffer.alloc(SIZE));
+        this.fd = openSync(file, 'r+');
+        defer(t, () => closeSync(this.fd));
+        this.env = { ...preload('alloc'), TORTURE_ALLOC: file };
+    }
+
+    #set(wanted) {
+        const bytes = Buffer.alloc(8);
+        bytes.writeBigUInt64LE(BigInt(wanted));
+        writeSync(this.fd, bytes, 0, 8, 0);
+    }
+
+    // From now on the n-th fails; 0 counts only.
+    arm(n) {
+        this.#set(0);
+        writeSync(this.fd, Buffer.alloc((3 + 1 + FRAMES) * 8 - 8), 0, (2 + 1 + FRAMES) * 8, 8);
+        this.#set(n === 0 ? Number.MAX_SAFE_INTEGER : n);
+    }
+
+    // Nothing fails any more; what has is kept for disarm().
+    pause() {
+        this.#set(0);
+    }
+
+    // {seen, failed, size, frames} since arm(); nothing fails any more.
+    disarm() {
+        this.#set(0);
+        const bytes = Buffer.alloc((4 + FRAMES) * 8);
+        readSync(this.fd, bytes, 0, bytes.length, 0);
+        const words = Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readBigUInt64LE(i * 8));
+        return { seen: Number(words[1]), failed: Number(words[2]), size: Number(words[3]), frames: words.slice(4).filter((a) => a !== 0n) };
+    }
+}
+
+// Functions and lines of a failed allocation's callers, as far as they are the program's own.
+export function whereFailed({ size, frames }, bin = REGCASTD) {
+    const ours = frames.filter((a) => a < 1n << 32n).map((a) => `0x${(a - 1n).toString(16)}`);
+    const { stdout } = spawnSync('addr2line', ['-Cfsp', '-e', bin, ...ours], { encoding: 'utf8' });
+    return `${size} bytes:\n${(stdout ?? '').trim()}`;
+}
