@@ -1,4 +1,5 @@
-// Faults inside the running daemon: allocations that fail (tests/torture/alloc.c), preloaded.
+// Faults inside the running daemon, by preloaded libraries: allocations that fail (tests/torture/alloc.c),
+// and calls on sockets that do less than they could, or fail (tests/torture/io.c).
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -53,6 +54,33 @@ export class Allocations {
         readSync(this.fd, bytes, 0, bytes.length, 0);
         const words = Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readBigUInt64LE(i * 8));
         return { seen: Number(words[1]), failed: Number(words[2]), size: Number(words[3]), frames: words.slice(4).filter((a) => a !== 0n) };
+    }
+}
+
+const IO = ['bytes', 'every', 'error', 'calls', 'cut', 'failed'];
+
+// Says what calls on TCP sockets do, and knows how often they did.
+export class Sockets {
+    constructor(t) {
+        const file = join(tempDir(), 'control');
+        writeFileSync(file, Buffer.alloc(SIZE));
+        this.fd = openSync(file, 'r+');
+        defer(t, () => closeSync(this.fd));
+        this.env = { ...preload('io'), TORTURE_IO: file };
+    }
+
+    // At most `bytes` a call, and one call in `every` fails with `error`; without any, all is well.
+    set({ bytes = 0, every = 0, error = 0 } = {}) {
+        const words = Buffer.alloc(IO.length * 8);
+        for (const [i, value] of [bytes, every, error].entries()) words.writeBigUInt64LE(BigInt(value), i * 8);
+        writeSync(this.fd, words, 0, words.length, 0);
+    }
+
+    // {calls, cut, failed} since set().
+    counts() {
+        const words = Buffer.alloc(IO.length * 8);
+        readSync(this.fd, words, 0, words.length, 0);
+        return Object.fromEntries(IO.map((name, i) => [name, Number(words.readBigUInt64LE(i * 8))]));
     }
 }
 
