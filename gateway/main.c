@@ -50,6 +50,7 @@ struct daemon {
     struct addresses addresses;
     struct supervisor supervisor;
     struct pulse pulse;
+    struct watchdog watchdog;
     struct pipeline *pipeline;
     uv_signal_t term, interrupt;
     uv_timer_t settle,
@@ -190,6 +191,7 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
     log_u64(&l, "spread_ms", spread_ms);
     log_close(&l);
     pulse_ending(&d->pulse);
+    watchdog_stop(&d->watchdog);
     supervisor_stopping(&d->supervisor, SETTLE_MS + spread_ms + s->cfg->gateway.close_timeout_ms +
                                             STOP_MS + STOP_MARGIN_MS);
     s->drain_code = code;
@@ -437,13 +439,15 @@ static int wire(struct daemon *d, const struct options *options)
         r = shed_watch(&d->shared.shed, &d->shared, &d->front.loop);
     if (r == 0)
         r = pipeline_start(d->pipeline, &d->front.loop, on_failed, d);
-    if (r == 0)
-        r = pulse_start(&d->pulse, &d->supervisor, &d->shared);
     if (r < 0) {
         log_error("main", "cannot start", r);
         return r;
     }
     r = start_workers(&d->shared);
+    if (r == 0)
+        r = watchdog_start(&d->watchdog, &d->shared);
+    if (r == 0)
+        r = pulse_start(&d->pulse, &d->supervisor, &d->watchdog, &d->shared);
     if (r < 0) {
         log_error("main", "cannot start the workers", r);
         return r;
@@ -478,7 +482,7 @@ static void unwire(struct daemon *d)
         tls_tickets_free(s->tickets[i]);
     doors_fini(s->doors);
     path_table_free(s->paths);
-    pulse_free(&d->pulse);
+    watchdog_free(&d->watchdog);
     supervisor_fini(&d->supervisor);
     free(s->workers);
     free(d->stopped);
