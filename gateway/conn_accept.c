@@ -62,10 +62,15 @@ static enum refuse look_at(struct arrival *a)
     return door_enter(door, &a->peer, now_us, &a->address);
 }
 
-/* With TLS an answer would cost a handshake, and gRPC would not understand it. */
+/* With TLS an answer would cost a handshake, and gRPC would not understand it. Who is told keeps a
+ * descriptor meanwhile. */
 static bool can_answer(const struct worker *w, enum metrics_listener role)
 {
-    return w->tls[role] == NULL && role != LISTENER_GRPC &&
+    const struct caps *caps = &w->shared->caps[role];
+    bool room =
+        caps->max_refused == 0 || atomic_load_explicit(&caps->connections, memory_order_relaxed) <=
+                                      caps->max_connections + caps->max_refused;
+    return room && w->tls[role] == NULL && role != LISTENER_GRPC &&
            door_may_answer(&w->shared->doors[role], clock_mono_us());
 }
 
