@@ -293,9 +293,12 @@ int access_check(struct access *a, enum config_auth auth, struct slice token, st
     ASSERT(auth == AUTH_TOKEN || auth == AUTH_JWT);
     if (auth == AUTH_TOKEN)
         return check_token(a, token, now_s, ret, ret_why);
-    if (jwt_parse(token, &j) < 0)
+    int r = jwt_parse(token, &j);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0)
         return refuse(ret_why, "no JWT that can be read, or of an algorithm that is not taken");
-    int r = check_parsed(a, &j, path, now_s, ret, ret_issuer, ret_why);
+    r = check_parsed(a, &j, path, now_s, ret, ret_issuer, ret_why);
     jwt_fini(&j);
     return r;
 }

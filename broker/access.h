@@ -43,8 +43,8 @@ bool access_admits(const struct access *a, enum config_auth auth, const struct a
  * what it asked for, which path_match() takes. 0: *ret is for access_pass_fini(). -EACCES: it is
  * malformed, unknown, expired, not yet good, for somebody else or badly signed; -EPERM: it is good,
  * but not for this path; -ENOKEY: it names a key of issuer *ret_issuer that we do not have;
- * -EAGAIN: we have none of that issuer yet. *ret_why is a literal without anything of the token,
- * for the log.
+ * -EAGAIN: we have none of that issuer yet; -ENOMEM. *ret_why is a literal without anything of the
+ * token, for the log.
  */
 MUST_CHECK int access_check(struct access *a, enum config_auth auth, struct slice token,
                             struct slice path, uint64_t now_s, struct access_pass *ret,

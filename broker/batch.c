@@ -22,8 +22,8 @@ void batch_init(struct batch *b, uint64_t size, uint64_t cutoff_ms, size_t max_b
                         .flush = flush,
                         .ctx = ctx,
                         .deadline_ms = UINT64_MAX};
-    buf_init(&b->json, max_bytes);
-    buf_init(&b->ids, (size_t) size * ID_PACKED_SIZE);
+    buf_init_owed(&b->json, max_bytes); /* its events are acknowledged */
+    buf_init_owed(&b->ids, (size_t) size * ID_PACKED_SIZE);
 }
 
 void batch_fini(struct batch *b)
@@ -92,7 +92,7 @@ void batch_flush(struct batch *b, enum batch_flush why)
     size_t limit = b->json.limit;
     if (b->json.cap > KEEP_BYTES) { /* one large batch must not cost its memory for ever */
         buf_fini(&b->json);
-        buf_init(&b->json, limit);
+        buf_init_owed(&b->json, limit);
     }
     buf_clear(&b->json);
     buf_clear(&b->ids);

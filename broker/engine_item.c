@@ -27,6 +27,7 @@ struct item *item_new(struct item_pool *pool, enum journal_kind kind)
         pool->n_spare--;
     }
     struct buf bytes = it->bytes;
+    bytes.owed = kind != JOURNAL_WEBHOOK && kind != JOURNAL_CHANGE; /* which can be refused */
     *it = (struct item){.journal.kind = kind, .bytes = bytes};
     return it;
 }

@@ -85,6 +85,7 @@ static void image_id_of(const char *registry_id, const char *digest, char ret[ID
     memcpy(ret, last_id, ID_SIZE);
 }
 
+/* Without data: there is no memory. */
 static struct slice encode(const struct event_parts *p)
 {
     char span[SPAN_SIZE] = "", parent_span[SPAN_SIZE] = "", image_id[ID_SIZE] = "";
@@ -105,7 +106,9 @@ static struct slice encode(const struct event_parts *p)
         usual[320]; /* repository names have 255 characters at most; others are bounded elsewhere */
     size_t registry_len = strlen(p->registry_id), repository_size = strlen(p->repository) + 1;
     size_t name_size = registry_len + 1 + repository_size;
-    char *name = name_size <= sizeof(usual) ? usual : xmalloc(name_size);
+    char *name = name_size <= sizeof(usual) ? usual : try_malloc(name_size);
+    if (name == NULL)
+        return (struct slice){0};
     memcpy(name, p->registry_id, registry_len);
     name[registry_len] = '/';
     memcpy(name + registry_len + 1, p->repository, repository_size);
@@ -139,10 +142,24 @@ static struct slice encode(const struct event_parts *p)
     }
     if (r == 0)
         r = buf_append_str(&out, "}}");
-    ASSERT(r == 0);
+    ASSERT(r == 0 || r == -ENOMEM);
     if (name != usual)
         free(name);
+    if (r < 0)
+        buf_fini(&out);
     return buf_slice(&out); /* the event's now, freed as such */
+}
+
+/* Takes the JSON over, of which there is none without memory. */
+static struct event *with_json(struct event *e, struct slice json)
+{
+    if (e != NULL && json.data != NULL) {
+        e->json = json;
+        return e;
+    }
+    free((void *) (uintptr_t) json.data);
+    free(e);
+    return NULL;
 }
 
 static struct event *make(enum event_type type, const char *id, const char *registry_id,
@@ -150,7 +167,9 @@ static struct event *make(enum event_type type, const char *id, const char *regi
 {
     size_t len[] = {strlen(registry_id) + 1, strlen(repository) + 1, strlen(digest) + 1,
                     strlen(tag) + 1};
-    struct event *e = xmalloc(sizeof(*e) + len[0] + len[1] + len[2] + len[3]);
+    struct event *e = try_malloc(sizeof(*e) + len[0] + len[1] + len[2] + len[3]);
+    if (e == NULL)
+        return NULL;
     char *at = (char *) (e + 1); /* its strings lie behind it: one allocation */
     *e = (struct event){.refs = 1, .type = type};
     ASSERT(strlen(id) == ID_LEN);
@@ -166,8 +185,7 @@ struct event *event_new(const struct event_parts *parts)
 {
     struct event *e = make(parts->type, parts->id, parts->registry_id, parts->repository,
                            parts->digest, parts->tag);
-    e->json = encode(parts);
-    return e;
+    return with_json(e, encode(parts));
 }
 
 struct event *event_restore(enum event_type type, const char *id, const char *registry_id,
@@ -175,10 +193,10 @@ struct event *event_restore(enum event_type type, const char *id, const char *re
                             struct slice json)
 {
     struct event *e = make(type, id, registry_id, repository, digest, tag);
-    uint8_t *copy = xmalloc(json.len + 1);
-    memcpy(copy, json.data, json.len);
-    e->json = slice_of(copy, json.len);
-    return e;
+    uint8_t *copy = try_malloc(json.len + 1);
+    if (copy != NULL)
+        memcpy(copy, json.data, json.len);
+    return with_json(e, slice_of(copy, json.len));
 }
 
 struct event *event_ref(struct event *e)

@@ -48,10 +48,11 @@ struct event {
     struct slice json; /* {"event_metadata":{...},"details":{...}}: compact, valid UTF-8, owned */
 };
 
-/* Never NULL. tracing_context is always there, as its official typings promise: empty strings
- * without a traceparent; span ids are signed decimal strings of 64 bits. The caller's reference. */
+/* NULL: there is no memory. tracing_context is always there, as its official typings promise: empty
+ * strings without a traceparent; span ids are signed decimal strings of 64 bits. The caller's
+ * reference. */
 struct event *event_new(const struct event_parts *parts);
-/* An event that was encoded before: `json` (copied) is taken as it is. */
+/* An event that was encoded before: `json` (copied) is taken as it is. NULL: as above. */
 struct event *event_restore(enum event_type type, const char *id, const char *registry_id,
                             const char *repository, const char *digest, const char *tag,
                             struct slice json);

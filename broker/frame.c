@@ -3,6 +3,8 @@
  * us) per broadcast, however many clients get it, and no state that threads could share. */
 #include "frame.h"
 
+#include "mem.h"
+
 #include <wslay/wslay.h>
 
 /* RFC 6455 section 5.2: 2 bytes, and 2 or 8 more for lengths that do not fit in 7 bits. */
@@ -38,6 +40,17 @@ static ssize_t put(const uint8_t *data, size_t len, int flags, void *user_data)
     return (ssize_t) len;
 }
 
+static int context_new(wslay_frame_context_ptr *ret, uint8_t **at)
+{
+    const struct wslay_frame_callbacks callbacks = {.send_callback = put};
+    int r = wslay_frame_context_init(ret, &callbacks, at);
+    if (r < 0) { /* only without memory; the message may be of acknowledged events */
+        mem_help();
+        r = wslay_frame_context_init(ret, &callbacks, at);
+    }
+    return r < 0 ? -ENOMEM : 0;
+}
+
 static int write_message(struct buf *out, enum frame_opcode opcode, uint8_t rsv,
                          struct slice payload, size_t max_frame)
 {
@@ -48,10 +61,10 @@ static int write_message(struct buf *out, enum frame_opcode opcode, uint8_t rsv,
     if (r < 0)
         return r;
     uint8_t *at = start;
-    const struct wslay_frame_callbacks callbacks = {.send_callback = put};
     wslay_frame_context_ptr ctx;
-    if (wslay_frame_context_init(&ctx, &callbacks, &at) < 0)
-        return -ENOMEM;
+    r = context_new(&ctx, &at);
+    if (r < 0)
+        return r;
     size_t done = 0;
     do { /* at least once: an empty payload is one empty frame */
         size_t len = payload.len - done < max_frame ? payload.len - done : max_frame;

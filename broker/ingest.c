@@ -159,7 +159,9 @@ static void copy_text(char *to, size_t cap, struct slice s)
 static struct delivery *delivery_new(struct ingest *in, const struct ingest_request *req,
                                      struct ingest_call *call)
 {
-    struct delivery *d = xcalloc(1, sizeof(*d));
+    struct delivery *d = try_calloc(1, sizeof(*d));
+    if (d == NULL)
+        return NULL;
     d->in = in;
     d->call = call;
     copy_text(d->registry_id, sizeof(d->registry_id), req->registry_id); /* longer: not ours */
@@ -316,7 +318,7 @@ static void on_event(void *ctx, const struct catalog_event *found)
     char id[ID_SIZE];
     id_event(&in->ids, clock_wall_ms(), id);
     const char *sent_at = rd->change->created_at;
-    rd->events[rd->n++] = event_new(&(struct event_parts){
+    struct event *e = event_new(&(struct event_parts){
         .type = found->type,
         .id = id,
         .created_at = sent_at[0] != '\0' ? sent_at : rd->received_at,
@@ -328,6 +330,10 @@ static void on_event(void *ctx, const struct catalog_event *found)
         .tag = found->tag,
         .trace = &rd->trace,
     });
+    if (e == NULL)
+        rd->no_memory = true;
+    else
+        rd->events[rd->n++] = e;
 }
 
 /* Whether the sender has sent this event before; one without an id of its own never has. */
@@ -350,6 +356,7 @@ static void on_change(void *ctx, const struct change *change)
 {
     struct reading *rd = ctx;
     struct delivery *d = rd->d;
+    rd->no_memory = rd->no_memory || mem_is_short(); /* the reserve is for what is under way */
     if (rd->no_memory)
         return; /* the webhook is lost already */
     rd->change = change;
@@ -506,6 +513,12 @@ static void work_on(struct reading *rd, const struct ingest_request *req)
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call)
 {
     struct delivery *d = delivery_new(in, req, call);
+    if (d == NULL) {
+        struct ingest_answer answer;
+        fill_refused(&answer, REFUSE_MEMORY, RETRY_OVERLOAD_S);
+        call->done(call, &answer);
+        return;
+    }
     struct reading rd = {.d = d,
                          .trace = event_trace_parse(req->traceparent),
                          .now_ms = in->target.now_ms(in->target.ctx)};

@@ -35,6 +35,8 @@ static int decode_object(struct slice part, struct cJSON **ret)
     if (r == 0)
         *ret = cJSON_ParseWithLength((const char *) json, (size_t) len);
     free(json);
+    if (r == 0 && *ret == NULL) /* json_check() has read it */
+        return -ENOMEM;
     return r == 0 && cJSON_IsObject(*ret) ? 0 : -EBADMSG;
 }
 

@@ -399,7 +399,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
         return r;
     }
     delivery_init(&p->delivery, cfg, paths, metrics);
-    buf_init(&p->frame, SIZE_MAX / 2);
+    buf_init_owed(&p->frame, SIZE_MAX / 2);
     p->triggers = trigger_set_new();
     p->deliveries = deliveries_new();
     p->allowed = has_role;

@@ -70,6 +70,8 @@ int pipeline_test(struct pipeline *p, const char *trigger_id, char ret_event_id[
     ingest_borrow(p->ingest, &parts);
     id_event(parts.ids, clock_wall_ms(), ret_event_id);
     struct event *e = sample_of(p, &t->spec, ret_event_id);
+    if (e == NULL)
+        return -ENOMEM;
     struct batch one; /* not the open one: this event has no number to mark what is batched */
     batch_init(&one, 1, 0, a->batch.max_bytes, pipeline_on_flush, a);
     r = batch_add(&one, e, 0);

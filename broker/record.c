@@ -144,7 +144,11 @@ int record_next_event(struct slice *in, struct event **ret)
     if (!r.ok || type >= EVENT_N_TYPES || (packed[0] & SPARE) != 0)
         return -EBADMSG;
     id_unpack(EVENT_ID_PREFIX, packed, id);
-    *ret = event_restore((enum event_type) type, id, registry_id, repository, digest, tag, json);
+    struct event *e =
+        event_restore((enum event_type) type, id, registry_id, repository, digest, tag, json);
+    if (e == NULL)
+        return -ENOMEM;
+    *ret = e;
     *in = r.in;
     return 0;
 }

@@ -72,9 +72,10 @@ uint64_t segment_place(unsigned span_bits, struct segment_place *at, size_t len)
 
 /* --- life --- */
 
-static struct segment *segment_new(size_t room, uint64_t position)
+/* `get`: try_malloc() or owed_malloc(). */
+static struct segment *segment_new(void *(*get)(size_t), size_t room, uint64_t position)
 {
-    struct segment *seg = try_malloc(sizeof(*seg) + room);
+    struct segment *seg = get(sizeof(*seg) + room);
     if (seg == NULL)
         return NULL;
     seg->room = (uint32_t) room;
@@ -86,7 +87,8 @@ static struct segment *segment_new(size_t room, uint64_t position)
 
 struct segment *segment_open(unsigned span_bits, uint64_t position)
 {
-    return segment_new((size_t) 1 << span_bits, position);
+    /* of messages whose events are acknowledged */
+    return segment_new(owed_malloc, (size_t) 1 << span_bits, position);
 }
 
 static struct segment *sibling_of(const struct segment *seg)
@@ -114,7 +116,7 @@ struct segment *segment_make(unsigned span_bits, uint64_t position, size_t bytes
     size_t align = _Alignof(struct entry);
     size_t room = (bytes + align - 1) / align * align + n * sizeof(struct entry);
     ASSERT(room <= UINT32_MAX);
-    struct segment *seg = segment_new(room, position);
+    struct segment *seg = segment_new(try_malloc, room, position);
     if (seg != NULL && account != NULL) {
         seg->account = account;
         (void) atomic_fetch_add_explicit(account, segment_size(seg), memory_order_relaxed);
@@ -215,7 +217,7 @@ void segment_put(struct segment *seg, uint64_t position, struct slice message, u
 static struct segment *sibling_new(const struct segment *seg)
 {
     size_t align = _Alignof(struct entry);
-    return segment_new(seg->room / 2 / align * align, 0);
+    return segment_new(try_malloc, seg->room / 2 / align * align, 0);
 }
 
 void segment_put_deflated(struct segment *seg, uint64_t position, struct slice message)

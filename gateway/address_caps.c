@@ -118,7 +118,9 @@ static void become_idle(struct shard *s, struct address_count *count)
 static struct address_count *count_new(struct shard *s, uint64_t hash,
                                        const uint8_t key[HOST_BYTES])
 {
-    struct address_count *count = xcalloc(1, sizeof(*count));
+    struct address_count *count = try_calloc(1, sizeof(*count));
+    if (count == NULL)
+        return NULL;
     count->node.hash = hash;
     memcpy(count->key, key, HOST_BYTES);
     list_init(&count->in_idle);
@@ -156,7 +158,7 @@ enum refuse address_caps_enter(struct address_caps *caps, const struct in6_addr 
     struct address_count *count = find(s, hash, key);
     if (count == NULL)
         count = count_new(s, hash, key);
-    enum refuse why = enter(caps, s, count, now_us);
+    enum refuse why = count == NULL ? REFUSE_MEMORY : enter(caps, s, count, now_us);
     if (why == REFUSE_NONE)
         *ret = count;
     uv_mutex_unlock(&s->lock);

@@ -9,6 +9,7 @@
 struct caps {
     /* Set by the front. */
     _Atomic uint64_t max_connections, max_half_open, max_inflight_bytes, max_answer_bytes;
+    _Atomic uint64_t max_refused; /* above max_connections, while they are told so; 0: any */
     _Atomic uint64_t connections, half_open, inflight_bytes;
     _Atomic uint64_t answer_bytes; /* that wait in HTTP/2 for their readers */
 };

@@ -264,7 +264,12 @@ void conn_resume(struct conn *c)
 void conn_queue(struct conn *c, struct slice bytes, struct segment *seg)
 {
     ASSERT(c->rest == NULL);
-    struct rest *r = xcalloc(1, sizeof(*r));
+    struct rest *r = try_calloc(1, sizeof(*r));
+    if (r == NULL) {
+        segment_unref(seg);
+        conn_close(c, END_LOST); /* in the middle of a frame: nothing can be said any more */
+        return;
+    }
     r->conn = c;
     r->seg = seg;
     r->since_ms = now_of(c);
@@ -291,10 +296,13 @@ void conn_queue(struct conn *c, struct slice bytes, struct segment *seg)
     conn_close(c, END_LOST);
 }
 
+/* NULL: there is no memory. */
 static struct out *out_of(struct conn *c)
 {
     if (c->out == NULL) {
-        c->out = xcalloc(1, sizeof(*c->out));
+        c->out = try_calloc(1, sizeof(*c->out));
+        if (c->out == NULL)
+            return NULL;
         buf_init(&c->out->bytes,
                  OUT_LIMIT + (c->group == NULL ? 0 : c->group->path->cfg->max_message_bytes));
     }
@@ -313,7 +321,8 @@ void conn_send(struct conn *c, struct slice bytes)
             conn_queue(c, slice_from(bytes, (size_t) n), NULL);
         return;
     }
-    if (buf_append(&out_of(c)->bytes, bytes) < 0)
+    struct out *out = out_of(c);
+    if (out == NULL || buf_append(&out->bytes, bytes) < 0)
         conn_reset(c, END_SLOW);
 }
 
@@ -324,6 +333,10 @@ void conn_send_pong(struct conn *c, struct slice frame)
         return;
     }
     struct out *out = out_of(c);
+    if (out == NULL) {
+        conn_reset(c, END_LOST);
+        return;
+    }
     memcpy(out->pong, frame.data, frame.len);
     out->pong_len = (uint8_t) frame.len;
 }

@@ -62,10 +62,15 @@ static enum refuse look_at(struct arrival *a)
     return door_enter(door, &a->peer, now_us, &a->address);
 }
 
-/* With TLS an answer would cost a handshake, and gRPC would not understand it. */
+/* With TLS an answer would cost a handshake, and gRPC would not understand it. Who is told keeps a
+ * descriptor meanwhile. */
 static bool can_answer(const struct worker *w, enum metrics_listener role)
 {
-    return w->tls[role] == NULL && role != LISTENER_GRPC &&
+    const struct caps *caps = &w->shared->caps[role];
+    bool room =
+        caps->max_refused == 0 || atomic_load_explicit(&caps->connections, memory_order_relaxed) <=
+                                      caps->max_connections + caps->max_refused;
+    return room && w->tls[role] == NULL && role != LISTENER_GRPC &&
            door_may_answer(&w->shared->doors[role], clock_mono_us());
 }
 
@@ -85,10 +90,15 @@ static void know_hop(struct conn *c)
     *c->hop = (struct hop){.address = c->peer, .port = c->peer_port};
 }
 
+/* NULL: there is no memory for it. */
 static struct conn *conn_new(const struct arrival *a)
 {
     struct worker *w = a->worker;
-    struct conn *c = xcalloc(1, sizeof(*c));
+    struct conn *c = try_calloc(1, sizeof(*c));
+    if (c == NULL || worker_slot(w, c, &c->slot) < 0) {
+        free(c);
+        return NULL;
+    }
     c->worker = w;
     c->role = (uint8_t) a->role;
     c->peer = a->peer;
@@ -105,7 +115,6 @@ static struct conn *conn_new(const struct arrival *a)
     int r = uv_tcp_init(&w->loop, &c->tcp);
     ASSERT(r == 0); /* makes no socket yet, so nothing can fail */
     c->tcp.data = c;
-    c->slot = worker_slot(w, c);
     w->n_conns++;
     list_push(&w->by_state[c->state], &c->in_state);
     return c;
@@ -175,7 +184,7 @@ static void begin_tls(struct conn *c)
 {
     struct tls *tls = c->worker->tls[c->role];
     if (c->state == CONN_TLS && transport_tls_open(c, tls, c->role == LISTENER_GRPC) < 0)
-        conn_reset(c, END_LOST);
+        reset(c, REFUSE_MEMORY);
 }
 
 static void begin(struct conn *c, int fd, enum refuse why)
@@ -203,6 +212,14 @@ static void begin(struct conn *c, int fd, enum refuse why)
     begin_tls(c);
 }
 
+/* Without a word: an answer needs a connection. */
+static void turn_away(const struct arrival *a, enum refuse why)
+{
+    conn_log_refused(a->worker, a->role, why, &a->peer, a->port);
+    set_reset(a->fd);
+    (void) close(a->fd);
+}
+
 void conn_accept(struct worker *w, enum metrics_listener role, int fd)
 {
     CRASH_POINT("conn.accept");
@@ -210,12 +227,16 @@ void conn_accept(struct worker *w, enum metrics_listener role, int fd)
     conn_socket_peer(fd, &a.peer, &a.port);
     enum refuse why = look_at(&a);
     if (why != REFUSE_NONE && !can_answer(w, role)) {
-        conn_log_refused(w, role, why, &a.peer, a.port);
-        set_reset(fd);
-        (void) close(fd);
+        turn_away(&a, why);
         return;
     }
-    begin(conn_new(&a), fd, why);
+    struct conn *c = conn_new(&a);
+    if (c == NULL) {
+        door_leave(&w->shared->doors[role], a.address, clock_mono_us());
+        turn_away(&a, REFUSE_MEMORY);
+        return;
+    }
+    begin(c, fd, why);
 }
 
 /* --- a proxy's header --- */
@@ -256,11 +277,12 @@ static void drop_unread(struct conn *c)
 static void keep(struct conn *c, struct slice in)
 {
     if (c->unread == NULL) {
-        c->unread = xcalloc(1, sizeof(*c->unread));
-        buf_init(c->unread, PROXY_HEADER_MAX);
+        c->unread = try_calloc(1, sizeof(*c->unread));
+        if (c->unread != NULL)
+            buf_init(c->unread, PROXY_HEADER_MAX);
     }
-    if (buf_append(c->unread, in) < 0) /* not too much, so there is no memory */
-        conn_reset(c, END_LOST);
+    if (c->unread == NULL || buf_append(c->unread, in) < 0) /* not too much: there is no memory */
+        reset(c, REFUSE_MEMORY);
 }
 
 /* The header may come in pieces; nothing before its last byte is the client's. */

@@ -218,7 +218,7 @@ static uint64_t loop_time(const struct conn *c, uint64_t unix_s)
 static struct pass *make_pass(const struct gate *g, const struct conn *c,
                               const struct access_pass *access)
 {
-    struct pass *p = xcalloc(1, sizeof(*p));
+    struct pass *p = xcalloc(1, sizeof(*p)); /* its strings are there already */
     uint64_t before = g->cfg->gateway.auth.expiry_notice_ms, now = uv_now(&c->worker->loop);
     p->access = *access;
     p->expires_ms = p->notice_ms = UINT64_MAX;
@@ -317,6 +317,8 @@ static enum refuse check(struct gate *g, struct conn *c, const struct http_head 
         return REFUSE_NO_KEYS;
     if (r == -ENOKEY && key_fetch_want(g->fetch, access_issuer(access, issuer)))
         return REFUSE_UNKNOWN_KEY; /* it may be good: the keys are fetched, and it comes again */
+    if (r == -ENOMEM)
+        return REFUSE_MEMORY;
     if (r < 0)
         return REFUSE_CREDENTIAL;
     return let_in(g, c, &passed, ret_detail);

@@ -98,13 +98,20 @@ void grpc_writable(struct conn *c)
 
 /* --- receiving --- */
 
+/* NULL: there is no memory. */
 static struct grpc_session *session_new(struct conn *c)
 {
-    struct grpc_session *g = xcalloc(1, sizeof(*g));
+    struct grpc_session *g = try_calloc(1, sizeof(*g));
+    if (g == NULL)
+        return NULL;
     g->c = c;
     g->idle_ms = g->look_ms = g->heard_ms = now_of(c);
     list_init(&g->calls);
     g->h2 = h2_new(&GRPC_CALLS, g, now_of(c));
+    if (g->h2 == NULL) {
+        free(g);
+        return NULL;
+    }
     return g;
 }
 
@@ -112,6 +119,10 @@ void grpc_received(struct conn *c, struct slice in)
 {
     if (c->grpc == NULL)
         c->grpc = session_new(c);
+    if (c->grpc == NULL) {
+        request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
     struct grpc_session *g = c->grpc;
     g->busy = true;
     g->heard_ms = now_of(c);

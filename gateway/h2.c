@@ -272,7 +272,12 @@ static nghttp2_session *session_new(struct h2 *h)
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
     nghttp2_session *session;
-    ASSERT(nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0);
+    if (nghttp2_session_callbacks_new(&callbacks) != 0)
+        return NULL;
+    if (nghttp2_option_new(&option) != 0) {
+        nghttp2_session_callbacks_del(callbacks);
+        return NULL;
+    }
     h2_stream_callbacks(callbacks);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
@@ -295,7 +300,9 @@ struct h2 *h2_new(const struct h2_handler *handler, void *ctx, uint64_t now_ms)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H2_MAX_FIELD_BYTES},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
-    struct h2 *h = xcalloc(1, sizeof(*h));
+    struct h2 *h = try_calloc(1, sizeof(*h));
+    if (h == NULL)
+        return NULL;
     h->handler = *handler;
     h->ctx = ctx;
     h->now_ms = now_ms;
@@ -304,6 +311,10 @@ struct h2 *h2_new(const struct h2_handler *handler, void *ctx, uint64_t now_ms)
     list_init(&h->streams);
     list_init(&h->drained);
     h->session = session_new(h);
+    if (h->session == NULL) {
+        free(h);
+        return NULL;
+    }
     int r = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, SETTINGS, ARRAY_LEN(SETTINGS));
     ASSERT(r == 0);
     r = nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, H2_CONN_WINDOW);

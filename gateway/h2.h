@@ -71,7 +71,7 @@ struct h2_handler {
     void (*gone)(void *ctx, struct h2_stream *s, uint32_t error);
 };
 
-/* Never NULL. The first bytes of h2_take() are our SETTINGS. */
+/* NULL: there is no memory. The first bytes of h2_take() are our SETTINGS. */
 struct h2 *h2_new(const struct h2_handler *handler, void *ctx, uint64_t now_ms);
 void h2_free(struct h2 *h); /* NULL is fine; calls gone() for what is open */
 

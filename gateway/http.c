@@ -35,7 +35,9 @@ struct http {
 
 struct http *http_new(void)
 {
-    struct http *h = xcalloc(1, sizeof(*h));
+    struct http *h = try_calloc(1, sizeof(*h));
+    if (h == NULL)
+        return NULL;
     head_scan_init(&h->scan, false);
     buf_init(&h->raw, MAX_RAW);
     return h;
@@ -103,6 +105,8 @@ static enum refuse ask_llhttp(struct http *h, struct slice raw)
         rest = slice_from(raw, version);
     }
     h->wall = wall_new();
+    if (h->wall == NULL)
+        return REFUSE_MEMORY;
     return wall_head(h->wall, start, rest, h->head->chunked, h->head->content_length);
 }
 
@@ -112,11 +116,13 @@ static enum http_event feed_head(struct http *h, struct slice in, size_t *ret_us
     if (why != REFUSE_NONE)
         return refused(h, why);
     if (buf_append(&h->raw, slice_sub(in, 0, *ret_used)) < 0)
-        return refused(h, REFUSE_HEADERS); /* no memory: the limits come before the buffer's */
+        return refused(h, REFUSE_MEMORY); /* the limits come before the buffer's */
     if (!head_scan_done(&h->scan))
         return HTTP_MORE;
     struct slice raw = slice_from(buf_slice(&h->raw), h->scan.skipped);
-    h->head = xmalloc(sizeof(*h->head)); /* head_parse() sets what there is */
+    h->head = try_malloc(sizeof(*h->head)); /* head_parse() sets what there is */
+    if (h->head == NULL)
+        return refused(h, REFUSE_MEMORY);
     why = head_parse(raw, h->head);
     if (why == REFUSE_NONE)
         why = ask_llhttp(h, raw);

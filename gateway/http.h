@@ -66,8 +66,8 @@ enum http_event {
 
 struct http;
 
-struct http *
-http_new(void); /* never NULL; a few hundred bytes, head storage grows with the input */
+/* A few hundred bytes, head storage grows with the input; NULL without memory. */
+struct http *http_new(void);
 void http_free(struct http *h); /* NULL is fine */
 
 /* Consumes input until something happens. *ret_used is how much was consumed (also for

@@ -45,7 +45,9 @@ static const llhttp_settings_t SETTINGS = {
 
 struct wall *wall_new(void)
 {
-    struct wall *wall = xcalloc(1, sizeof(*wall));
+    struct wall *wall = try_calloc(1, sizeof(*wall));
+    if (wall == NULL)
+        return NULL;
     llhttp_init(&wall->parser, HTTP_REQUEST, &SETTINGS);
     wall->parser.data = wall;
     return wall;

@@ -9,7 +9,7 @@
 
 struct wall; /* of one message */
 
-struct wall *wall_new(void);       /* never NULL */
+struct wall *wall_new(void);       /* NULL: there is no memory */
 void wall_free(struct wall *wall); /* NULL is fine */
 
 /* A whole head in two pieces: `start` may replace a request line that llhttp does not know. Refused

@@ -107,6 +107,18 @@ static void log_no_accept(struct listener *l, int err)
         metrics_add(&w->metrics, M_LOG_DROPPED, 1);
 }
 
+/* accept(2): Linux passes on what has already happened to the new socket. */
+static bool is_of_one_socket(int err)
+{
+    static const int ERRORS[] = {EINTR,    ECONNABORTED, ECONNRESET,  ETIMEDOUT,
+                                 ENETDOWN, EPROTO,       ENOPROTOOPT, EHOSTDOWN,
+                                 ENONET,   EHOSTUNREACH, EOPNOTSUPP,  ENETUNREACH};
+    for (size_t i = 0; i < ARRAY_LEN(ERRORS); i++)
+        if (err == ERRORS[i])
+            return true;
+    return false;
+}
+
 static void on_readable(uv_poll_t *readable, int status, int events);
 
 static void on_retry(uv_timer_t *retry)
@@ -129,7 +141,7 @@ static void on_readable(uv_poll_t *readable, int status, int events)
             continue;
         }
         int err = errno;
-        if (err == EINTR || err == ECONNABORTED)
+        if (is_of_one_socket(err))
             continue;
         if (err == EAGAIN || err == EWOULDBLOCK)
             return;

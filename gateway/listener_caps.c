@@ -8,6 +8,8 @@
 #define MANAGEMENT_BODIES 16 /* of the longest kind held at once */
 #define GRPC_ANSWERS      4  /* of the longest that may wait at once for their readers */
 #define RESERVED_FILES    64 /* for what is not a connection: listeners, logs, the journal */
+#define REFUSED_SHARE     64 /* one descriptor in so many, and */
+#define REFUSED_LEAST     8  /* these: for those who are being told that there is no room */
 #define LOOP_FILES        4  /* epoll, wake-ups, libuv's spare */
 
 /* What may be open besides connections: files of our own, each loop's descriptors, each listener.
@@ -49,6 +51,8 @@ void listener_caps_set(struct caps caps[LISTENER_N], const struct config *cfg)
 {
     uint64_t files = caps_raise_files(), reserved = reserved_files(cfg);
     uint64_t most = files > 2 * reserved ? files - reserved : files / 2;
+    uint64_t refused = most / REFUSED_SHARE; /* of each listener, and some of the reserve */
+    most -= LISTENER_N * refused;
     uint64_t webhooks = least(cfg->webhooks.max_connections, most / 4 + 1);
     uint64_t management = least(cfg->management.max_connections, most / 8 + 1);
     uint64_t grpc = cfg->management.grpc_listen.n == 0 ? 0 : management;
@@ -59,6 +63,8 @@ void listener_caps_set(struct caps caps[LISTENER_N], const struct config *cfg)
         MANAGEMENT_BODIES * cfg->management.max_body_bytes, 0);
     set(&caps[LISTENER_GRPC], grpc, grpc, MANAGEMENT_BODIES * GRPC_MAX_MESSAGE,
         GRPC_ANSWERS * (uint64_t) H2_MAX_WAITING);
+    for (size_t i = 0; i < LISTENER_N; i++)
+        caps[i].max_refused = REFUSED_LEAST + refused;
     log_fewer("gateway", cfg->gateway.max_connections, gateway);
     log_fewer("webhooks", cfg->webhooks.max_connections, webhooks);
     log_fewer("management", cfg->management.max_connections, management);

@@ -50,6 +50,7 @@ struct daemon {
     struct addresses addresses;
     struct supervisor supervisor;
     struct pulse pulse;
+    struct watchdog watchdog;
     struct pipeline *pipeline;
     struct reload *reload;
     uv_signal_t term, interrupt;
@@ -169,6 +170,7 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
     log_u64(&l, "spread_ms", spread_ms);
     log_close(&l);
     pulse_ending(&d->pulse);
+    watchdog_stop(&d->watchdog);
     supervisor_stopping(&d->supervisor, SETTLE_MS + spread_ms + s->cfg->gateway.close_timeout_ms +
                                             STOP_MS + STOP_MARGIN_MS);
     s->drain_code = code;
@@ -375,13 +377,15 @@ static int wire(struct daemon *d, const struct options *options)
         r = shed_watch(&d->shared.shed, &d->shared, &d->front.loop);
     if (r == 0)
         r = pipeline_start(d->pipeline, &d->front.loop, on_failed, d);
-    if (r == 0)
-        r = pulse_start(&d->pulse, &d->supervisor, &d->shared);
     if (r < 0) {
         log_error("main", "cannot start", r);
         return r;
     }
     r = start_workers(&d->shared);
+    if (r == 0)
+        r = watchdog_start(&d->watchdog, &d->shared);
+    if (r == 0)
+        r = pulse_start(&d->pulse, &d->supervisor, &d->watchdog, &d->shared);
     if (r < 0) {
         log_error("main", "cannot start the workers", r);
         return r;
@@ -418,7 +422,7 @@ static void unwire(struct daemon *d)
     doors_fini(s->doors);
     path_table_free(s->paths);
     reload_free(d->reload);
-    pulse_free(&d->pulse);
+    watchdog_free(&d->watchdog);
     supervisor_fini(&d->supervisor);
     free(s->workers);
     free(d->stopped);
@@ -486,6 +490,9 @@ static void fill_standard_files(void)
 
 int main(int argc, char **argv)
 {
+    /* Before its first use. It aborts where it cannot grow its table of descriptors: it has the
+     * reserve, too. */
+    (void) uv_replace_allocator(xmalloc, xrealloc, xcalloc, free); /* always 0 */
     struct options options;
     fill_standard_files();
     int r = options_parse(argc, argv, &options);
@@ -511,6 +518,7 @@ int main(int argc, char **argv)
     (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
     /* Webhooks come and go: giving the top of the heap back after each costs page faults. */
     (void) mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
+    (void) mem_reserve(); /* without it there is less to go on with */
     int code = asks_for_tool(&options) ? run_tool(cfg, &options) : serve(cfg, &options);
     if (code < 0)
         _exit(exit_code_of(code)); /* said why; half-made loops and threads go with the process */

@@ -2,21 +2,7 @@
 #include "pulse.h"
 
 #include "log.h"
-#include "mem.h"
 #include "pipeline.h"
-
-#include <stdlib.h>
-
-/* A mail that only says that it has been read. */
-struct pulse_probe {
-    struct mail mail;
-    _Atomic bool under_way;
-};
-
-static void on_probe(struct mail *m) /* the worker's thread */
-{
-    atomic_store(&LIST_ENTRY(m, struct pulse_probe, mail)->under_way, false);
-}
 
 static bool hangs(const char *thread, size_t index)
 {
@@ -28,18 +14,12 @@ static bool hangs(const char *thread, size_t index)
     return true;
 }
 
-static bool worker_hangs(struct pulse *p)
+static bool worker_hangs(const struct pulse *p)
 {
     bool any = false;
-    for (size_t i = 0; i < p->shared->n_workers; i++) {
-        struct pulse_probe *probe = &p->probes[i];
-        if (atomic_load(&probe->under_way)) {
+    for (size_t i = 0; i < p->shared->n_workers; i++)
+        if (watchdog_overdue_ms(p->watchdog, i) > p->period_ms)
             any = hangs("worker", i);
-            continue;
-        }
-        atomic_store(&probe->under_way, true);
-        mailbox_post(&p->shared->workers[i].mailbox, &probe->mail);
-    }
     return any;
 }
 
@@ -61,13 +41,13 @@ static void on_timer(uv_timer_t *timer)
     supervisor_alive(p->supervisor);
 }
 
-int pulse_start(struct pulse *p, const struct supervisor *supervisor, struct shared *s)
+int pulse_start(struct pulse *p, const struct supervisor *supervisor,
+                const struct watchdog *watchdog, struct shared *s)
 {
-    *p = (struct pulse){
-        .supervisor = supervisor, .shared = s, .period_ms = supervisor->watchdog_ms / 2};
-    p->probes = xcalloc(s->n_workers, sizeof(*p->probes));
-    for (size_t i = 0; i < s->n_workers; i++)
-        p->probes[i].mail.run = on_probe;
+    *p = (struct pulse){.supervisor = supervisor,
+                        .watchdog = watchdog,
+                        .shared = s,
+                        .period_ms = supervisor->watchdog_ms / 2};
     p->timer.data = p;
     int r = uv_timer_init(&s->front->loop, &p->timer);
     if (r == 0 && p->period_ms > 0)
@@ -83,9 +63,4 @@ void pulse_ending(struct pulse *p)
 void pulse_close(struct pulse *p)
 {
     uv_close((uv_handle_t *) &p->timer, NULL);
-}
-
-void pulse_free(struct pulse *p)
-{
-    free(p->probes);
 }

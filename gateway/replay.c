@@ -70,7 +70,11 @@ static void go_on(struct replay *p)
 
 void replay_start(struct group *g, struct conn *c)
 {
-    struct replay *p = xcalloc(1, sizeof(*p));
+    struct replay *p = try_calloc(1, sizeof(*p));
+    if (p == NULL) {
+        session_refuse(c, REFUSE_SHED);
+        return;
+    }
     p->worker = g->worker;
     p->c = c;
     list_init(&p->in_turn);

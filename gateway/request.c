@@ -164,7 +164,11 @@ static void on_events_head(struct conn *c, struct slice param, size_t early)
 {
     const struct http_head *head = http_get_head(c->http);
     CRASH_POINT("request.head");
-    struct exchange *ex = xcalloc(1, sizeof(*ex));
+    struct exchange *ex = try_calloc(1, sizeof(*ex));
+    if (ex == NULL) {
+        request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
     ex->call.done = on_answered;
     ex->c = c;
     buf_init(&ex->body, c->worker->shared->cfg->webhooks.max_body_bytes);
@@ -400,7 +404,11 @@ static void keep_unread(struct conn *c, struct slice rest)
     if (rest.len == 0 || c->state != CONN_HANDLING)
         return;
     if (c->unread == NULL) {
-        c->unread = xcalloc(1, sizeof(*c->unread));
+        c->unread = try_calloc(1, sizeof(*c->unread));
+        if (c->unread == NULL) {
+            request_refuse(c, REFUSE_MEMORY, NULL);
+            return;
+        }
         buf_init(c->unread, c->resume != NULL ? EARLY_MAX : UNREAD_MAX);
     }
     if (buf_append(c->unread, rest) < 0)
@@ -418,6 +426,10 @@ void request_received(struct conn *c, struct slice in)
             break;
         if (c->http == NULL)
             c->http = http_new();
+        if (c->http == NULL) {
+            request_refuse(c, REFUSE_MEMORY, NULL);
+            return;
+        }
         size_t used;
         struct slice piece;
         enum http_event event = http_feed(c->http, in, &used, &piece);

@@ -153,11 +153,14 @@ static void find_route(struct rest_call *call, const struct http_head *head)
 
 /* --- a request --- */
 
+/* NULL: there is no memory. */
 static struct rest_call *call_new(struct conn *c)
 {
     const struct http_head *head = http_get_head(c->http);
     struct shared *s = c->worker->shared;
-    struct rest_call *call = xcalloc(1, sizeof(*call));
+    struct rest_call *call = try_calloc(1, sizeof(*call));
+    if (call == NULL)
+        return NULL;
     call->c = c;
     call->shared = s;
     call->manage = s->manage;
@@ -217,6 +220,10 @@ void rest_begin(struct conn *c)
         return;
     }
     struct rest_call *call = call_new(c);
+    if (call == NULL) {
+        request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
     find_route(call, head);
     if (call->route != NULL && call->route->open && call->body.limit > OPEN_BODY)
         call->body.limit = OPEN_BODY;

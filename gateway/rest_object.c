@@ -22,7 +22,8 @@ cJSON *rest_object_parse(struct slice body, struct status *found)
     }
     cJSON *object = cJSON_ParseWithLength((const char *) body.data, body.len);
     if (object == NULL)
-        status_set(found, STATUS_INVALID_ARGUMENT, "The body cannot be read");
+        status_set(found, STATUS_UNAVAILABLE,
+                   "There is no memory"); /* what else it minds is checked */
     else if (!cJSON_IsObject(object))
         status_set(found, STATUS_INVALID_ARGUMENT, "The body must be a JSON object");
     if (cJSON_IsObject(object))

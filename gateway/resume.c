@@ -119,7 +119,7 @@ static void open_session(struct conn *c, struct path *path, const struct upgrade
     if (upgrade_response(&out, up, id) == 0)
         session_open(c, worker_group(w, path->index), buf_slice(&out), position);
     else
-        conn_close(c, END_LOST);
+        request_refuse(c, REFUSE_MEMORY, NULL);
     buf_fini(&out);
     if (c->state == CONN_OPEN)
         metrics_answer(&w->metrics, c->role, 101);
@@ -220,7 +220,11 @@ static void on_found(struct mail *m)
 static void ask(struct conn *c, struct path *path, const struct upgrade *up,
                 const struct resume_wish *wish)
 {
-    struct resume *r = xcalloc(1, sizeof(*r));
+    struct resume *r = try_calloc(1, sizeof(*r));
+    if (r == NULL) {
+        request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
     r->request.kind = HISTORY_FIND;
     r->request.mail.run = on_found;
     r->request.path = path;

@@ -262,6 +262,10 @@ static int print_process(struct shared *s, struct buf *out)
                    "Bytes of gRPC answers that wait to be read.",
                    load(&s->caps[LISTENER_GRPC].answer_bytes));
     if (r == 0)
+        r = number(out, "regcast_allocation_failures_total", "counter",
+                   "Times the system had no memory, also where the reserve helped.",
+                   mem_failures());
+    if (r == 0)
         r = number(out, "regcast_log_dropped_total", "counter",
                    "Log lines lost because nobody read them.", log_dropped());
     if (r == 0)

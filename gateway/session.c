@@ -245,7 +245,7 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
     if (r == -EBUSY)
         request_refuse(c, REFUSE_PATH_CAP, NULL);
     else if (r < 0)
-        conn_close(c, END_LOST);
+        request_refuse(c, REFUSE_MEMORY, NULL);
     if (r < 0)
         return;
     conn_send(c, answer);

@@ -3,6 +3,7 @@
 #ifndef GATEWAY_SHED_H
 #define GATEWAY_SHED_H
 
+#include "mem.h"
 #include "memory.h"
 
 #include <stdatomic.h>
@@ -30,8 +31,11 @@ void shed_configure(struct shed *s, uint64_t max);
 void shed_look(struct shed *s, uint64_t used); /* the memory is that; front's thread */
 void shed_connections(struct worker *w);       /* as the level asks for. Worker's thread */
 
+/* While there is no reserve (mem.h), nothing new. */
 static inline enum memory_level shed_level(const struct shed *s)
 {
+    if (mem_is_short() && !mem_reserve())
+        return MEMORY_NO_WEBHOOKS;
     return (enum memory_level) atomic_load_explicit(&s->level, memory_order_relaxed);
 }
 

@@ -329,7 +329,9 @@ static void tls_received(struct conn *c, struct slice bytes)
 
 int transport_tls_open(struct conn *c, struct tls *tls, bool h2)
 {
-    struct tls_link *l = xcalloc(1, sizeof(*l));
+    struct tls_link *l = try_calloc(1, sizeof(*l));
+    if (l == NULL)
+        return -ENOMEM;
     c->tls = l;
     c->transport = &TRANSPORT_TLS;
     l->c = c;

@@ -30,26 +30,34 @@ uint64_t worker_random(struct worker *w)
     return n;
 }
 
-static void grow_slots(struct worker *w)
+static int grow_slots(struct worker *w)
 {
     uint32_t n = w->n_slots == 0 ? 64 : w->n_slots * 2;
     ASSERT(n <= SLOTS_MAX); /* max_connections is far below */
-    w->slots = xrealloc(w->slots, n * sizeof(struct conn *));
-    w->free_slots = xrealloc(w->free_slots, n * sizeof(*w->free_slots));
+    struct conn **slots = try_realloc(w->slots, n * sizeof(struct conn *));
+    if (slots == NULL)
+        return -ENOMEM;
+    w->slots = slots;
+    uint32_t *free_slots = try_realloc(w->free_slots, n * sizeof(*w->free_slots));
+    if (free_slots == NULL)
+        return -ENOMEM; /* n_slots says how many there are of both */
+    w->free_slots = free_slots;
     for (uint32_t i = n; i > w->n_slots; i--) {
         w->slots[i - 1] = NULL;
         w->free_slots[w->n_free_slots++] = i - 1;
     }
     w->n_slots = n;
+    return 0;
 }
 
-uint32_t worker_slot(struct worker *w, struct conn *c)
+int worker_slot(struct worker *w, struct conn *c, uint32_t *ret)
 {
-    if (w->n_free_slots == 0)
-        grow_slots(w);
-    uint32_t slot = w->free_slots[--w->n_free_slots];
-    w->slots[slot] = c;
-    return slot;
+    int r = w->n_free_slots == 0 ? grow_slots(w) : 0;
+    if (r < 0)
+        return r;
+    *ret = w->free_slots[--w->n_free_slots];
+    w->slots[*ret] = c;
+    return 0;
 }
 
 void worker_unslot(struct worker *w, uint32_t slot)

@@ -126,7 +126,8 @@ void worker_drain(struct worker *w);
 /* Worker's thread: closes everything that is left. */
 void worker_close_all(struct worker *w);
 
-uint32_t worker_slot(struct worker *w, struct conn *c); /* gives the connection a slot */
+/* Gives the connection a slot. 0 or -ENOMEM. */
+MUST_CHECK int worker_slot(struct worker *w, struct conn *c, uint32_t *ret);
 void worker_unslot(struct worker *w, uint32_t slot);
 uint64_t worker_random(struct worker *w); /* from the kernel, a pool at a time */
 void worker_conn_gone(struct worker *w);  /* a connection's memory is about to go */

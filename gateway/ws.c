@@ -97,13 +97,15 @@ static ssize_t on_recv(uint8_t *buf, size_t len, int flags, void *user_data)
     return (ssize_t) (n + move_bytes(&r->payload, buf + n, len - n)); /* 0: wait for more */
 }
 
+/* NULL: there is no memory, the only thing that can be wrong. */
 static struct reader *reader_new(void)
 {
-    struct reader *r = xcalloc(1, sizeof(*r));
+    struct reader *r = try_calloc(1, sizeof(*r));
     struct wslay_frame_callbacks callbacks = {.recv_callback = on_recv};
-    int err = wslay_frame_context_init(&r->wslay, &callbacks, r);
-    ASSERT(err == 0); /* it fails without memory only, and small allocations abort (mem.h) */
-    return r;
+    if (r != NULL && wslay_frame_context_init(&r->wslay, &callbacks, r) == 0)
+        return r;
+    free(r);
+    return NULL;
 }
 
 static void reader_free(struct reader *r)
@@ -123,7 +125,7 @@ static struct ws *ws_take(struct ws_pool *pool)
 {
     struct ws *w = pool->idle;
     if (w == NULL)
-        return xcalloc(1, sizeof(*w));
+        return try_calloc(1, sizeof(*w));
     pool->idle = w->next;
     pool->n_idle--;
     w->next = NULL;
@@ -457,6 +459,8 @@ static enum refuse read_payload(struct feed *f)
     if (f->reader == NULL) {
         f->reader = f->pool->reader != NULL ? f->pool->reader : reader_new();
         f->pool->reader = NULL;
+        if (f->reader == NULL)
+            return REFUSE_SHED;
     }
     size_t now = f->in.len < len ? f->in.len : (size_t) len;
     f->reader->header = slice_of(w->header, w->header_len);
@@ -497,6 +501,8 @@ enum refuse ws_feed(struct ws_pool *pool, struct ws **ws, const struct ws_limits
                      .ctx = ctx,
                      .in = in};
     enum refuse why = REFUSE_NONE;
+    if (f.ws == NULL)
+        return REFUSE_SHED;
     *ws = NULL; /* a callback that closes the connection calls ws_drop() while f.ws is in use */
     while (why == REFUSE_NONE && !f.stopped) {
         why = read_header(&f);

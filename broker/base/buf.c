@@ -14,6 +14,11 @@ void buf_init(struct buf *b, size_t limit)
     *b = (struct buf){.limit = limit};
 }
 
+void buf_init_owed(struct buf *b, size_t limit)
+{
+    *b = (struct buf){.limit = limit, .owed = true};
+}
+
 void buf_fini(struct buf *b)
 {
     free(b->data);
@@ -35,7 +40,7 @@ static int grow(struct buf *b, size_t extra, size_t nul)
         cap = b->limit < FIRST_BYTES ? b->limit : FIRST_BYTES;
     if (cap < need)
         cap = need;
-    uint8_t *data = try_realloc(b->data, cap);
+    uint8_t *data = b->owed ? owed_realloc(b->data, cap) : try_realloc(b->data, cap);
     if (data == NULL)
         return -ENOMEM;
     b->data = data;

@@ -6,13 +6,17 @@
 #include "err.h"
 #include "slice.h"
 
+#include <stdbool.h>
+
 struct buf {
     uint8_t *data;
     size_t len, cap;
     size_t limit; /* bytes; an append that would pass it is refused whole */
+    bool owed;    /* grows with owed_realloc() (mem.h) */
 };
 
 void buf_init(struct buf *b, size_t limit);
+void buf_init_owed(struct buf *b, size_t limit); /* for what cannot be refused any more */
 void buf_fini(
     struct buf *b); /* frees; usable again after buf_init() only. Fine for a zeroed struct */
 

@@ -141,6 +141,7 @@ struct config {
     char *folder_id, *cloud_id, *data_dir, *engine, *log_level;
     char *user, *group;  /* NULL: whoever starts us, the user's */
     uint64_t max_memory; /* 0: any */
+    uint64_t watchdog_timeout_ms;
     struct {
         char *id;
         struct config_strings listen; /* "host:port", "[v6]:port"; port 0: any free one */

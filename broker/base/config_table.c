@@ -122,6 +122,9 @@ const struct setting SETTINGS[] = {
      "RAM of the process, without what the kernel keeps for its sockets. From 85 % new clients get "
      "503, from 90 % those that are sent stored history are closed with 1013, from 95 % those that "
      "do not read or are in the middle of a message, and at 100 % webhooks get 503. 0 is any."},
+    {C_MS(watchdog_timeout),          DURATION, 1000, HOUR,    "30s",      NULL, RESTART,
+     "When a thread that serves connections does not come round for so long, its stack is logged and "
+     "regcastd aborts, to be started again."},
     {C(registries),                   LIST,     0, 4096,       NULL,       NULL, SECRET,
      "Who may post: mappings with the keys of `registries[]`."},
     {C(users),                        LIST,     0, 4096,       NULL,       NULL, 0,

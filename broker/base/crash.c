@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static _Atomic unsigned long passes;
 
@@ -25,6 +26,9 @@ void crash_pass(const char *point)
     unsigned long wanted = wanted_pass(point);
     if (wanted > 0 && atomic_fetch_add(&passes, 1) + 1 == wanted)
         (void) raise(SIGKILL);
+    const char *stuck = getenv("REGCAST_STUCK");
+    while (stuck != NULL && strcmp(stuck, point) == 0)
+        (void) pause();
 }
 
 bool crash_next(const char *point)

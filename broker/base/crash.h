@@ -1,6 +1,7 @@
 /* crash.h - named places where a test kills the process. CRASH_POINT("store.commit.before") raises
  * SIGKILL at its n-th pass when the environment says REGCAST_CRASH=store.commit.before:n; of
- * several processes' points, the one named. Only in builds with REGCAST_CRASH_POINTS (dev, asan,
+ * several processes' points, the one named; with REGCAST_STUCK=store.commit.before the thread that
+ * comes there stays there. Only in builds with REGCAST_CRASH_POINTS (dev, asan,
  * tsan); in a release build the macro is nothing. CRASH_POISON(repository) aborts when
  * REGCAST_POISON is a part of the repository's name: an event that crashes whoever works on it. Any
  * thread. */

@@ -32,6 +32,7 @@ static const struct bound COUNTS[METRICS_BUCKETS] = {
 static const struct {
     const char *family, *help;
     const struct bound *bounds;
+    const char *labels; /* before `le`, with a comma; NULL: none */
 } HISTOGRAMS[H_N] = {
     [H_SWEEP] = {"regcast_sweep_seconds", "Time of one pass over a group.", SECONDS},
     [H_WEBHOOK] = {"regcast_webhook_seconds",
@@ -41,6 +42,11 @@ static const struct {
                    "Time of one group commit, from its first statement to the disk.", SECONDS},
     [H_GROUP] = {"regcast_journal_group_items", "Webhooks and batches of one group commit.",
                  COUNTS},
+    [H_LAG_WORKER] = {"regcast_loop_lag_seconds",
+                      "How long something that happens waits until its thread sees to it, measured "
+                      "once a second.",
+                      SECONDS, "loop=\"worker\","},
+    [H_LAG_FRONT] = {"regcast_loop_lag_seconds", "", SECONDS, "loop=\"front\","},
 };
 
 /* Every status the listeners answer with; the cell after them counts any other. */
@@ -189,12 +195,18 @@ static int print_calls(const struct metrics *const *all, size_t n, struct buf *o
 
 static int print_histogram(const struct metrics *const *all, size_t n, size_t h, struct buf *out)
 {
-    const char *family = HISTOGRAMS[h].family;
-    int r = print_head(out, family, "histogram", HISTOGRAMS[h].help);
+    const char *family = HISTOGRAMS[h].family, *labels = HISTOGRAMS[h].labels;
+    bool more = h > 0 && strcmp(family, HISTOGRAMS[h - 1].family) == 0;
+    int r = more ? 0 : print_head(out, family, "histogram", HISTOGRAMS[h].help);
+    char own[64] = ""; /* the labels of the sums */
+    if (labels == NULL)
+        labels = "";
+    else
+        (void) snprintf(own, sizeof(own), "{%.*s}", (int) strlen(labels) - 1, labels);
     uint64_t count = 0; /* made of the buckets, so that it agrees with them while others count */
     for (size_t i = 0; r == 0 && i <= METRICS_BUCKETS; i++) {
         count += SUM(histogram[h].bucket[i]);
-        r = buf_printf(out, "%s_bucket{le=\"%s\"} %" PRIu64 "\n", family,
+        r = buf_printf(out, "%s_bucket{%sle=\"%s\"} %" PRIu64 "\n", family, labels,
                        i < METRICS_BUCKETS ? HISTOGRAMS[h].bounds[i].le : "+Inf", count);
     }
     uint64_t total = SUM(histogram[h].sum);
@@ -202,8 +214,8 @@ static int print_histogram(const struct metrics *const *all, size_t n, size_t h,
         r = buf_printf(out, "%s_sum %" PRIu64 "\n%s_count %" PRIu64 "\n", family, total, family,
                        count);
     else if (r == 0)
-        r = buf_printf(out, "%s_sum %" PRIu64 ".%06u\n%s_count %" PRIu64 "\n", family,
-                       total / 1000000, (unsigned) (total % 1000000), family, count);
+        r = buf_printf(out, "%s_sum%s %" PRIu64 ".%06u\n%s_count%s %" PRIu64 "\n", family, own,
+                       total / 1000000, (unsigned) (total % 1000000), family, own, count);
     return r;
 }
 

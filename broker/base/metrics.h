@@ -137,7 +137,15 @@ enum metric {
 };
 
 /* H_GROUP counts things, 1 to 10,000; the others microseconds, from 50 to 10 seconds. */
-enum metrics_histogram { H_SWEEP, H_WEBHOOK, H_JOURNAL, H_GROUP, H_N };
+enum metrics_histogram {
+    H_SWEEP,
+    H_WEBHOOK,
+    H_JOURNAL,
+    H_GROUP,
+    H_LAG_WORKER, /* these two are one family */
+    H_LAG_FRONT,
+    H_N
+};
 #define METRICS_BUCKETS 14
 struct histogram {
     _Atomic uint64_t bucket[METRICS_BUCKETS + 1], sum;

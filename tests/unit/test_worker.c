@@ -49,7 +49,7 @@ static void test_slots(void **state)
     static uint32_t slots[N];
     for (int turn = 0; turn < 3; turn++) {
         for (uint32_t i = 0; i < N; i++) {
-            slots[i] = worker_slot(w, &dummies[i]);
+            assert_int_equal(worker_slot(w, &dummies[i], &slots[i]), 0);
             assert_true(slots[i] < w->n_slots);
         }
         for (uint32_t i = 0; i < N; i++)

@@ -58,7 +58,7 @@ static void open_pair(struct pair *p, const struct trust *trust, const char *hos
 {
     int fds[2];
     struct config_certificate file = pem_config(&server_files);
-    const struct config_tls cfg = {&file, 1};
+    const struct config_tls cfg = {.certificates = &file, .n_certificates = 1};
     struct tls_problem problem;
     *p = (struct pair){.client_end = -EAGAIN, .server_end = MBEDTLS_ERR_SSL_WANT_READ};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
