@@ -301,6 +301,7 @@ void transport_tls_free(struct tls_link *link)
 
 const struct transport TRANSPORT_TLS = {
     .name = "tls",
+    .record = MBEDTLS_SSL_OUT_CONTENT_LEN - 1, /* TLS 1.3 keeps the content's type in it */
     .send = tls_send,
     .queue = tls_queue,
     .finish = tls_finish,
