@@ -20,6 +20,7 @@
 #include <mbedtls/entropy.h>
 #include <mbedtls/ssl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <psa/crypto.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 #define TURNS      2000 /* of the loop, before something has not happened */
+#define CUT_BYTES  2000 /* what is sent after them goes whole */
 #define RECORD_MAX (16384 + 256)
 #define HEADER     5
 #define NOON       ((time_t) 1767268800) /* of the day that all of this happens on */
@@ -282,7 +284,7 @@ static void take_all(struct stranger *s)
 static size_t give_piece(struct stranger *s, const uint8_t *p, size_t n)
 {
     uint8_t changed;
-    if (s->longest > 0 && n > s->longest)
+    if (s->longest > 0 && n > s->longest && s->sent < CUT_BYTES)
         n = 1 + cuts_random(&s->cut_seed) % s->longest;
     if (s->change != 0 && s->sent == s->change_at) {
         changed = *p ^ s->change;
@@ -291,6 +293,8 @@ static size_t give_piece(struct stranger *s, const uint8_t *p, size_t n)
     } else if (s->change != 0 && s->sent < s->change_at && n > s->change_at - s->sent) {
         n = (size_t) (s->change_at - s->sent);
     }
+    if (s->sent == 0)
+        s->http = *p >= 'A' && *p <= 'Z';
     ssize_t sent = send(s->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN)
         s->gone = true;
@@ -302,7 +306,7 @@ static size_t give_piece(struct stranger *s, const uint8_t *p, size_t n)
 static void give(struct stranger *s, const uint8_t *p, size_t n)
 {
     for (unsigned turns = 0; n > 0 && !s->gone; turns++) {
-        ASSERT(turns < TURNS + 40000); /* a server that does not read */
+        ASSERT(turns < 2 * TURNS + CUT_BYTES); /* a server that does not read */
         size_t sent = give_piece(s, p, n);
         p += sent;
         n -= sent;
@@ -313,8 +317,11 @@ static void give(struct stranger *s, const uint8_t *p, size_t n)
 
 static void arrive(struct stranger *s)
 {
+    int on = 1;
     s->fd = socket(AF_INET, SOCK_STREAM, 0);
     int r = connect(s->fd, (struct sockaddr *) &bed.address, sizeof(bed.address));
+    ASSERT(r == 0);
+    r = setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* turns are no time */
     ASSERT(r == 0);
     for (unsigned turns = 0; bed.worker.n_conns == 0; turns++) {
         ASSERT(turns < TURNS);
@@ -502,7 +509,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice in = slice_of(data + 2, size - 2);
     arrive(&s);
     if (way == WAY_BYTES) {
-        s.http = in.data[0] >= 'A' && in.data[0] <= 'Z';
         give(&s, in.data, in.len);
         turn();
     } else {

@@ -1,0 +1,146 @@
+// TLS as those see it who look for what is wrong with it: sslscan, testssl.sh and openssl (security list TL-01 to
+// TL-04, TL-08). REGCAST_SWEEP=1 has testssl.sh look for all that it knows, at every listener.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { makeCertificate, tlsOf } from './certificates.mjs';
+import { Client, Daemon, REGCASTD_FAST, defer, makeConfig, newImage, tempDir, until, within } from './harness.mjs';
+
+const SWEEP = process.env.REGCAST_SWEEP === '1';
+const limits = { timeout: SWEEP ? 900000 : 90000 };
+const ec = makeCertificate();
+const rsa = makeCertificate({ kind: 'rsa' });
+
+const start = async (t, over = {}) => {
+    const { gateway = {}, webhooks = {}, management = {}, ...rest } = over;
+    const d = await Daemon.start(makeConfig({
+        gateway: { tls: tlsOf(ec, rsa), ...gateway },
+        webhooks: { listen: ['127.0.0.1:0'], tls: tlsOf(ec), ...webhooks },
+        management: { listen: ['127.0.0.1:0'], grpc_listen: ['127.0.0.1:0'], tls: tlsOf(ec), ...management },
+        ...rest,
+    }), { bin: REGCASTD_FAST });
+    defer(t, () => d.stop());
+    return d;
+};
+const listeners = (d) => ({ gateway: d.port, webhooks: d.webhookPort, management: d.managementPort, grpc: d.grpcPort });
+
+// Runs a program to its end, which comes with the end of its input. With `say`: the input follows when that has come
+// out, and is not ended.
+function run(command, args, { input = '', say, within_ms = limits.timeout } = {}) {
+    return within(within_ms, command, new Promise((done, fail) => {
+        const child = spawn(command, args, { env: { ...process.env, LC_ALL: 'C' } });
+        let output = '';
+        let said = false;
+        const more = (text) => {
+            output += text;
+            if (said || !say?.test(output)) return;
+            said = true;
+            child.stdin.write(input);
+        };
+        child.stdin.on('error', () => null); // it has ended by itself
+        child.on('error', fail);
+        child.stdout.on('data', more);
+        child.stderr.on('data', more);
+        child.on('close', (status) => done({ status, output }));
+        if (!say) child.stdin.end(input);
+    }));
+}
+
+const client = (port, args = [], options) =>
+    run('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, '-servername', 'localhost', ...args], { within_ms: 20000, ...options });
+
+const SUITES = {
+    13: ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
+    ec: ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305'],
+    rsa: ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-CHACHA20-POLY1305'],
+};
+
+// What a self-made certificate for two days comes with, and a server that gives nothing but upgrades: [id, severity].
+const OF_THE_TEST = [
+    ['cert_chain_of_trust', 'CRITICAL'], ['cert_expirationStatus', 'HIGH'], ['cert_notAfter', 'HIGH'], ['cert_revocation', 'HIGH'],
+];
+const SEVERITIES = ['MEDIUM', 'HIGH', 'CRITICAL'];
+
+// What testssl.sh finds: [{id, severity, finding}].
+async function testssl(port, options) {
+    const file = join(tempDir(), 'found.json');
+    const args = ['--quiet', '--color', '0', '--warnings', 'batch', '--nodns', 'none', '--ip', '127.0.0.1', '-oj', file, ...options];
+    const ran = await run('testssl', [...args, `https://localhost:${port}`]);
+    const found = JSON.parse(readFileSync(file, 'utf8'));
+    assert.ok(found.length > 2, ran.output);
+    return found;
+}
+
+function checkFindings(found) {
+    const bad = found.filter(({ severity }) => SEVERITIES.includes(severity)).filter(({ id, severity }) =>
+        !OF_THE_TEST.some(([name, how]) => id.split(' ')[0] === name && severity === how));
+    assert.deepEqual(bad, []);
+    assert.deepEqual(found.filter(({ id, severity }) => severity === 'FATAL' || id === 'scanProblem'), []);
+}
+
+describe('TLS, scanned', { concurrency: 2 }, () => {
+    test('TL-01 TL-02 TL-03 sslscan sees these versions, suites and groups, and no others', limits, async (t) => {
+        const d = await start(t);
+        for (const [name, port] of Object.entries(listeners(d))) {
+            const { output } = await run('sslscan', ['--no-colour', '--xml=-', '--sni-name=localhost', `127.0.0.1:${port}`]);
+            const all = (tag) => [...output.matchAll(new RegExp(`<${tag} ([^>]*)/>`, 'g'))].map(([, text]) =>
+                Object.fromEntries([...text.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value])));
+            const versions = all('protocol').filter(({ enabled }) => enabled === '1').map(({ type, version }) => type + version);
+            assert.deepEqual(versions, ['tls1.2', 'tls1.3'], name);
+            assert.equal(all('protocol').length, 6, name);
+            const suites = (version) => all('cipher').filter((c) => c.sslversion === version).map(({ cipher }) => cipher).sort();
+            assert.deepEqual(suites('TLSv1.3'), SUITES[13], name);
+            assert.deepEqual(suites('TLSv1.2'), name === 'gateway' ? [...SUITES.ec, ...SUITES.rsa] : SUITES.ec, name);
+            const groups = new Set(all('group').map((group) => group.name));
+            assert.deepEqual([...groups].sort(), ['secp256r1 (NIST P-256)', 'x25519'], name);
+            assert.deepEqual(all('renegotiation'), [{ supported: '0', secure: '0' }], name);
+            assert.ok(all('heartbleed').every(({ vulnerable }) => vulnerable === '0'), name);
+            assert.match(output, /<signature-algorithm>ecdsa-with-SHA256</, name);
+        }
+    });
+
+    test('TL-01 TL-02 TL-03 testssl.sh finds nothing above LOW', limits, async (t) => {
+        const d = await start(t);
+        if (!SWEEP) {
+            checkFindings(await testssl(d.port, ['-p', '-R', '-C', '-H', '-I', '-Z']));
+            return;
+        }
+        for (const port of Object.values(listeners(d))) {
+            const found = await testssl(port, []);
+            checkFindings(found);
+            assert.ok(found.length > 100, `${found.length} findings`);
+        }
+    });
+
+    test('TL-02 signs nothing with SHA-1', limits, async (t) => {
+        const d = await start(t);
+        for (const algorithms of ['RSA+SHA1', 'ECDSA+SHA1', 'RSA+SHA1:ECDSA+SHA1']) {
+            const ran = await client(d.port, ['-tls1_2', '-sigalgs', algorithms, '-cipher', 'ALL:@SECLEVEL=0']);
+            assert.match(ran.output, /alert handshake failure/);
+        }
+        for (const [args, type, digest] of [
+            [['-tls1_2', '-cipher', 'ECDHE-RSA-AES128-GCM-SHA256'], /Peer signature type: RSA/, /Peer signing digest: SHA(256|384|512)/],
+            [['-tls1_2', '-cipher', 'ECDHE-ECDSA-AES128-GCM-SHA256'], /Peer signature type: ECDSA/, /Peer signing digest: SHA(256|384|512)/],
+            [['-tls1_3'], /Peer signature type: ECDSA/, /Peer signing digest: SHA256/],
+        ]) {
+            const ran = await client(d.port, args);
+            assert.match(ran.output, type);
+            assert.match(ran.output, digest);
+        }
+    });
+
+    test('TL-03 renegotiates with nobody, compresses nothing', limits, async (t) => {
+        const d = await start(t);
+        const asked = await client(d.port, ['-tls1_2'], { input: 'R\n', say: /Verify return code[^]*---\n/ });
+        assert.match(asked.output, /RENEGOTIATING/);
+        assert.match(asked.output, /alert no renegotiation|:no renegotiation:/);
+        assert.match(asked.output, /Secure Renegotiation IS supported/); // of the signal, RFC 5746: an attacker cannot splice one in
+        for (const version of ['-tls1_2', '-tls1_3']) {
+            const ran = await client(d.port, [version, '-comp']);
+            assert.match(ran.output, /Compression: NONE/);
+        }
+    });
+});
