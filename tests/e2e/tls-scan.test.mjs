@@ -61,11 +61,9 @@ const SUITES = {
 // A client's first message: TLS 1.2, ECDHE_ECDSA with AES-128-GCM, X25519.
 const HELLO = `1603010047010000430303${'5a'.repeat(32)}000002c02b01000018000a00040002001d000d0006000404030503000b00020100`;
 
-// What a self-made certificate for two days comes with, and a server that gives nothing but upgrades: [id, severity].
-const OF_THE_TEST = [
-    ['cert_chain_of_trust', 'CRITICAL'], ['cert_expirationStatus', 'HIGH'], ['cert_notAfter', 'HIGH'], ['cert_revocation', 'HIGH'],
-];
-const SEVERITIES = ['MEDIUM', 'HIGH', 'CRITICAL'];
+// What a certificate that one has made oneself, for two days, necessarily comes with.
+const OF_THE_TEST = ['CRITICAL cert_chain_of_trust', 'HIGH cert_expirationStatus', 'HIGH cert_notAfter', 'HIGH cert_revocation'];
+const ABOVE_LOW = ['MEDIUM', 'HIGH', 'CRITICAL'];
 
 // What testssl.sh finds: [{id, severity, finding}].
 async function testssl(port, options) {
@@ -77,12 +75,24 @@ async function testssl(port, options) {
     return found;
 }
 
-function checkFindings(found) {
-    const bad = found.filter(({ severity }) => SEVERITIES.includes(severity)).filter(({ id, severity }) =>
-        !OF_THE_TEST.some(([name, how]) => id.split(' ')[0] === name && severity === how));
-    assert.deepEqual(bad, []);
+function checkFindings(found, expected) {
+    const bad = found.filter(({ severity }) => ABOVE_LOW.includes(severity)).map(({ id, severity }) => `${severity} ${id.split(' ')[0]}`);
+    assert.deepEqual([...new Set(bad)].sort(), expected);
     assert.deepEqual(found.filter(({ id, severity }) => severity === 'FATAL' || id === 'scanProblem'), []);
 }
+
+// Milliseconds from webhooks to the client, one after another, for so long.
+async function ages(d, c, ms) {
+    const all = [];
+    for (const end = performance.now() + ms; performance.now() < end;) {
+        const sent = performance.now(), n = c.messages.length;
+        await d.accept([newImage('team/app')]);
+        await c.first(n + 1);
+        all.push(performance.now() - sent);
+    }
+    return all;
+}
+const p99 = (all) => Math.round([...all].sort((a, b) => a - b)[Math.floor(all.length * 0.99)]);
 
 describe('TLS, scanned', { concurrency: 2 }, () => {
     test('TL-01 TL-02 TL-03 sslscan sees these versions, suites and groups, and no others', limits, async (t) => {
@@ -108,12 +118,12 @@ describe('TLS, scanned', { concurrency: 2 }, () => {
     test('TL-01 TL-02 TL-03 testssl.sh finds nothing above LOW', limits, async (t) => {
         const d = await start(t);
         if (!SWEEP) {
-            checkFindings(await testssl(d.port, ['-p', '-R', '-C', '-H', '-I', '-Z']));
+            checkFindings(await testssl(d.port, ['-p', '-C', '-I']), []); // most of its time is its start
             return;
         }
         for (const port of Object.values(listeners(d))) {
             const found = await testssl(port, []);
-            checkFindings(found);
+            checkFindings(found, OF_THE_TEST);
             assert.ok(found.length > 100, `${found.length} findings`);
         }
     });
@@ -170,8 +180,9 @@ describe('TLS, scanned', { concurrency: 2 }, () => {
     test('TL-04 a flood of handshakes is cut off before it costs much, and counted', limits, async (t) => {
         const RATE = 50;
         const d = await start(t, { gateway: { max_handshake_rate: RATE }, webhooks: { tls: undefined } });
-        const plain = await Client.open(`wss://127.0.0.1:${d.port}/`, { ca: ec.text });
-        defer(t, () => plain.terminate());
+        const guest = await Client.open(`wss://127.0.0.1:${d.port}/`, { ca: ec.text });
+        defer(t, () => guest.terminate());
+        const calm = await ages(d, guest, 500);
         const began = performance.now();
         let tried = 0, turned_away = 0, over = false;
         // Each says hello and leaves as soon as it has had an answer, or none.
@@ -194,23 +205,17 @@ describe('TLS, scanned', { concurrency: 2 }, () => {
                 });
             }
         });
-        const ages = [];
-        while (performance.now() - began < 2000) {
-            const sent = performance.now(), n = plain.messages.length;
-            await d.accept([newImage('team/app')]);
-            await plain.first(n + 1);
-            ages.push(performance.now() - sent);
-        }
+        const flooded = await ages(d, guest, 2000);
         over = true;
         await within(10000, 'the end of the flood', Promise.all(flood));
         const seconds = (performance.now() - began) / 1000;
         const let_in = tried - turned_away;
-        t.diagnostic(`${Math.round(tried / seconds)} handshakes/s were tried, ${let_in} let in`);
+        t.diagnostic(`${Math.round(tried / seconds)} handshakes/s were tried, ${let_in} let in; ${p99(calm)} ms from a webhook to a `
+            + `client became ${p99(flooded)} (p99)`);
         assert.ok(let_in <= RATE * (seconds + 1) + 1, `${let_in} in ${seconds} s`);
         assert.ok(turned_away > 100, `${turned_away} were turned away`);
         const rejected = (await d.metrics()).get('regcast_reject_total', { listener: 'gateway', reason: 'handshake_rate' });
         assert.equal(rejected, turned_away);
-        ages.sort((a, b) => a - b);
-        assert.ok(ages.at(-1) < 2000, `${ages.at(-1)} ms from a webhook to the client`);
+        assert.ok(p99(flooded) < 1000, `${p99(flooded)} ms`);
     });
 });
