@@ -12,20 +12,20 @@
 #include "../cuts.h"
 #include "log.h"
 #include "mem.h"
-#include "tls_cert.h"
+#include "tls.h"
 #include "worker.h"
 
 #include <fcntl.h>
 #include <mbedtls/ecp.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/ssl.h>
+#include <mbedtls/x509_crt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <psa/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,19 +47,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint64_t random_state;
 
-ssize_t getrandom(void *ret, size_t len, unsigned flags) /* instead of the kernel's */
+static int fixed_random(void *ctx, unsigned char *ret, size_t len)
 {
-    (void) flags;
+    (void) ctx;
     for (size_t i = 0; i < len; i++)
-        ((uint8_t *) ret)[i] = (uint8_t) (cuts_random(&random_state) >> 32);
-    return (ssize_t) len;
+        ret[i] = (uint8_t) (cuts_random(&random_state) >> 32);
+    return 0;
 }
+
+static bool time_stands;
 
 time_t time(time_t *ret) /* TLS 1.2 says it in its random bytes */
 {
+    struct timespec now = {.tv_sec = NOON};
+    if (!time_stands)
+        (void) clock_gettime(CLOCK_REALTIME, &now); /* it cannot fail */
     if (ret != NULL)
-        *ret = NOON;
-    return NOON;
+        *ret = now.tv_sec;
+    return now.tv_sec;
 }
 
 static int fixed_entropy(void *ctx, unsigned char *ret, size_t len, size_t *ret_len)
@@ -85,6 +90,7 @@ psa_status_t mbedtls_psa_crypto_configure_entropy_sources(void (*init)(mbedtls_e
 
 static void restart_random(void)
 {
+    time_stands = true;
     random_state = 20261122;
     mbedtls_psa_crypto_free();
     psa_status_t r =
@@ -124,14 +130,14 @@ static void make_certificate(char certificate[], char private_key[])
     mbedtls_x509write_crt_init(&crt);
     mbedtls_x509write_crt_set_md_alg(&crt, MBEDTLS_MD_SHA256);
     int r = mbedtls_pk_setup(&key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY));
-    r |= mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(key), tls_random, NULL);
+    r |= mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(key), fixed_random, NULL);
     mbedtls_x509write_crt_set_subject_key(&crt, &key);
     mbedtls_x509write_crt_set_issuer_key(&crt, &key);
     r |= mbedtls_x509write_crt_set_subject_name(&crt, "CN=localhost");
     r |= mbedtls_x509write_crt_set_issuer_name(&crt, "CN=localhost");
     r |= mbedtls_x509write_crt_set_serial_raw(&crt, serial, sizeof(serial));
     r |= mbedtls_x509write_crt_set_validity(&crt, "20200101000000", "20991231235959");
-    r |= mbedtls_x509write_crt_pem(&crt, text, sizeof(text), tls_random, NULL);
+    r |= mbedtls_x509write_crt_pem(&crt, text, sizeof(text), fixed_random, NULL);
     ASSERT(r == 0);
     write_file(certificate, (const char *) text);
     r = mbedtls_pk_write_key_pem(&key, text, sizeof(text));
@@ -166,7 +172,7 @@ static void configure(void)
     cfg->gateway.close_timeout_ms = 5000;
     cfg->gateway.max_fragments = 64;
     cfg->gateway.deflate_level = 6;
-    cfg->gateway.tls = (struct config_tls){&bed.certificate, 1};
+    cfg->gateway.tls = (struct config_tls){.certificates = &bed.certificate, .n_certificates = 1};
 }
 
 static void make_server(void)
@@ -177,7 +183,8 @@ static void make_server(void)
     int fd;
     log_set_level(LOG_ERROR);
     make_certificate(certificate, key);
-    bed.certificate = (struct config_certificate){certificate, key, 1};
+    bed.certificate =
+        (struct config_certificate){.certificate_file = certificate, .private_key_file = key};
     configure();
     s->cfg = &bed.cfg;
     s->caps[LISTENER_GATEWAY] = (struct caps){.max_connections = 100, .max_half_open = 100};
@@ -195,6 +202,11 @@ static void make_server(void)
     struct worker_sockets sockets = {LISTENER_GATEWAY, &fd, 1};
     r = worker_init(&bed.worker, s, 0, &sockets, 1);
     ASSERT(r == 0);
+    for (int i = 0; i < TLS_N_PROTOCOLS; i++) {
+        const mbedtls_ssl_config *conf =
+            tls_config(bed.worker.tls[LISTENER_GATEWAY], (enum tls_protocol) i);
+        mbedtls_ssl_conf_rng((mbedtls_ssl_config *) (uintptr_t) conf, fixed_random, NULL);
+    }
     (void) unlink(certificate);
     (void) unlink(key);
 }
@@ -212,7 +224,7 @@ static void make_clients(void)
         mbedtls_ssl_conf_min_tls_version(conf, version);
         mbedtls_ssl_conf_max_tls_version(conf, version);
         mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_NONE);
-        mbedtls_ssl_conf_rng(conf, tls_random, NULL);
+        mbedtls_ssl_conf_rng(conf, fixed_random, NULL);
     }
 }
 
@@ -503,7 +515,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         restart_random();
     }
     made = true;
-    bed.worker.random_left = 0;
     struct stranger s = {.longest = data[1], .cut_seed = data[1] + 1u};
     enum way way = data[0] % N_WAYS;
     struct slice in = slice_of(data + 2, size - 2);
@@ -515,5 +526,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         run_client(&s, way, in);
     }
     leave(&s, (data[0] & 0x80) != 0);
+    time_stands = false;
     return 0;
 }
