@@ -17,6 +17,7 @@
 # it is measured; sockets are small, or the kernel would hold minutes of messages for each of them.
 # For --triggers: as many, of which one fires, and a management listener; for gRPC its own. Nobody has
 # to say who he is.
+# For --tls: with the certificate that scripts/bench has made.
 # For overload: so much that a run reaches the policy, which is to close.
 write_config() { # SERVER PATTERN BATCH WORKERS [OPTION]...
     local server=$1 pattern=$2 batch=$3 workers=$4 engine=embedded defaults='' catalog='' more='' manage='' grpc=''
@@ -43,6 +44,7 @@ write_config() { # SERVER PATTERN BATCH WORKERS [OPTION]...
         for ((i = 0; i < n; i++)); do printf -v "paths[$i]" '"/%04d"' "$i"; done
     fi
     [ -z "$(option_of --triggers "$@")" ] || manage='"127.0.0.1:0"'
+    [ -z "$(option_of --tls "$@")" ] || more="tls: { certificates: [{ certificate_file: $work/certificate.pem, private_key_file: $work/key.pem }] }"
     [ "$pattern" != grpc ] || grpc='"127.0.0.1:0"'
     [ -z "$(option_of --quiet "$@")" ] || paths+=('"/quiet"')
     case $pattern$n in

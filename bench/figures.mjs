@@ -57,6 +57,7 @@ const FANOUT = [
     column('last p50', (r) => r.last_receiver_us?.p50, time, 'naked memory foreign'),
     column('last p99', (r) => r.last_receiver_us?.p99, time, 'memory'),
     column('last p99.9', (r) => r.last_receiver_us?.['p99.9'], time),
+    column('frames/record', (r) => r.frames_per_record || NaN, fixed(1)),
     column('bytes/frame', (r) => r.bytes_per_frame, fixed(0)),
     column('client busy', (r) => r.client_busy, percent),
     column('others', others, percent),
@@ -104,6 +105,7 @@ const IDLE = [
 ];
 const ACCEPT = [
     ...IDLE.filter(({ name }) => name.includes('handshake')),
+    column('bytes/handshake', (r) => r.bytes_per_handshake, fixed(0)),
     ...FANOUT.filter(({ name }) => ['client busy', 'others'].includes(name)),
 ];
 const INGEST = [

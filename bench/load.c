@@ -44,6 +44,8 @@ static const struct {
     {"--manage", "HOST:PORT    the management listener"},
     {"--folder", "ID           of the triggers (b1gfolder00000000001)"},
     {"--deflate", "1           insist on permessage-deflate, and check what is inflated"},
+    {"--tls", "V               1.2 or 1.3: clients connect with it, AES-128-GCM and X25519"},
+    {"--resume", "1            with --tls: all but the first come with its ticket"},
     {"--count-futex", "1       of the server's threads: who counts slows every call a little"},
     {"--warmup", "S            seconds before the measured part (1)"},
     {"--seconds", "S           of the measured part (3)"},
@@ -122,6 +124,12 @@ static void option_set(struct run *run, const char *name, const char *value)
         run->folder = value;
     } else if (strcmp(name, "--deflate") == 0) {
         run->deflate = number_parse(name, value, 0, 1) == 1;
+    } else if (strcmp(name, "--tls") == 0) {
+        if (strcmp(value, "1.2") != 0 && strcmp(value, "1.3") != 0)
+            die("--tls: '%s' is neither 1.2 nor 1.3", value);
+        run->tls = value;
+    } else if (strcmp(name, "--resume") == 0) {
+        run->tls_resume = number_parse(name, value, 0, 1) == 1;
     } else if (strcmp(name, "--count-futex") == 0) {
         run->count_futex = number_parse(name, value, 0, 1) == 1;
     } else if (strcmp(name, "--burst") == 0) {
@@ -169,6 +177,8 @@ static void options_read(struct run *run, int argc, char **argv)
         die("--paths: there are fewer connections than paths");
     if (run->pinged > 0 && run->quiet == 0)
         die("--pinged needs --quiet");
+    if (run->tls != NULL && (run->quiet > 0 || run->lists > 0))
+        die("--quiet and --lists know no TLS");
     if (run->lists > 0 && (run->triggers == 0 || run->manage == NULL))
         die("--lists needs --triggers and --manage");
     if (run->message.form != FORM_DISTRIBUTION && (run->paths > 0 || run->message.batch > 1))
@@ -329,6 +339,7 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
     ret->counts.messages -= before.messages;
     ret->counts.bytes -= before.bytes;
     ret->counts.reads -= before.reads;
+    ret->counts.records -= before.records;
     return ok;
 }
 
@@ -457,6 +468,12 @@ static bool report(struct run *run, struct receiver **receivers, const struct pu
                   (unsigned long long) all.pings,
                   seconds > 0 ? (double) r->client_cpu_ns / 1e9 / seconds : 0,
                   seconds > 0 ? (r->own_end.core_busy_s - r->own_begin.core_busy_s) / seconds : 0);
+    if (run->pattern == PATTERN_ACCEPT)
+        (void) printf("\"bytes_per_handshake\":%.0f,",
+                      per((double) r->counts.bytes, r->n_handshakes));
+    if (run->tls != NULL)
+        (void) printf("\"tls\":\"%s\",\"resumed\":%s,\"frames_per_record\":%.2f,", run->tls,
+                      run->tls_resume ? "true" : "false", per((double) frames, r->counts.records));
     (void) printf("\"requests\":%llu,\"answered_503\":%llu,\"first_answer_status\":%d,",
                   (unsigned long long) p->requests, (unsigned long long) p->busy_answers,
                   atoi(p->first_answer));

@@ -1,14 +1,15 @@
 /* receive.h - the receiving side of the load client: connections, their handshakes, frames and
  * sequence. A thread owns its connections.
  *
- *   receiver_turn > open_some ... conn_ready > on_connected > on_handshake > on_bytes > on_frame
- *                 > on_message
+ *   receiver_turn > open_some ... conn_ready > on_connected (> conn_shake) > on_handshake >
+ * on_bytes > on_frame > on_message
  */
 #ifndef BENCH_RECEIVE_H
 #define BENCH_RECEIVE_H
 
 #include "deflate.h"
 #include "run.h"
+#include "tls.h"
 #include "ws.h"
 
 #include <pthread.h>
@@ -17,24 +18,26 @@
 #define RECEIVE_BYTES     (256u << 10) /* of one recv(); stays in the core's own cache */
 #define RECEIVE_FRAME_MAX (192u << 10)
 #define RECEIVE_MESSAGE   (4u << 20)
-#define OPENING_AT_ONCE   128   /* handshakes under way per thread */
-#define PORTS_PER_SOURCE  20000 /* the system has about 28,000 per address */
+#define RECEIVE_RECORD    (32u << 10) /* more than one of TLS: part of it may have come before */
+#define OPENING_AT_ONCE   128         /* handshakes under way per thread */
+#define PORTS_PER_SOURCE  20000       /* the system has about 28,000 per address */
 
-enum conn_state { CONN_CONNECTING, CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING, CONN_CLOSED };
+enum conn_state { CONN_CONNECTING, CONN_TLS, CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING, CONN_CLOSED };
 
 struct conn {
     int fd;
     enum conn_state state;
-    bool in_message;     /* a fragment without FIN has come */
-    bool compressed;     /* the message that it belongs to */
-    bool stalled;        /* never reads after its handshake */
-    bool slow;           /* the server said 1013 */
-    unsigned path;       /* with --paths: which */
-    uint64_t since_ns;   /* when it was begun to open */
-    uint64_t next;       /* the sequence number expected */
-    uint64_t seen;       /* bit i: `next - 1 - i` has come */
-    struct bytes rest;   /* of what was read: a cut frame or response */
-    struct bytes pieces; /* of a fragmented message */
+    bool in_message;      /* a fragment without FIN has come */
+    bool compressed;      /* the message that it belongs to */
+    bool stalled;         /* never reads after its handshake */
+    bool slow;            /* the server said 1013 */
+    unsigned path;        /* with --paths: which */
+    uint64_t since_ns;    /* when it was begun to open */
+    uint64_t next;        /* the sequence number expected */
+    uint64_t seen;        /* bit i: `next - 1 - i` has come */
+    struct tls_link *tls; /* NULL: plain */
+    struct bytes rest;    /* of what was read: a cut frame or response */
+    struct bytes pieces;  /* of a fragmented message */
     char accept[WS_ACCEPT_LEN + 1];
 };
 
@@ -49,6 +52,7 @@ struct counts {
     uint64_t unanswered; /* our close frames */
     uint64_t pings;
     uint64_t frames, messages, bytes, reads;
+    uint64_t records; /* of TLS, with data in them */
 };
 
 struct receiver {
@@ -62,6 +66,7 @@ struct receiver {
     uint64_t opened;
     size_t hint; /* message_find() */
     struct inflater inflater;
+    struct tls_client tls;
     uint64_t now;
     struct {
         uint64_t seq;
@@ -76,6 +81,7 @@ struct receiver {
     /* NULL: messages are numbered for each connection, see on_message() */
     void (*on_data)(struct receiver *r, struct conn *c, const uint8_t *p, size_t n);
     uint8_t buffer[RECEIVE_BYTES + RECEIVE_FRAME_MAX];
+    uint8_t records[RECEIVE_BYTES - RECEIVE_RECORD]; /* of one recv(), encrypted */
 };
 
 static inline void receiver_watch(struct receiver *r, int op, int fd, uint32_t events, void *data)
@@ -90,6 +96,8 @@ static inline void conn_drop(struct receiver *r, struct conn *c)
     c->state = CONN_CLOSED;
     r->closed++;
     (void) close(c->fd);
+    tls_link_free(c->tls);
+    c->tls = NULL;
     bytes_fini(&c->rest);
     bytes_fini(&c->pieces);
 }
@@ -98,7 +106,7 @@ static inline void conn_close(struct receiver *r, struct conn *c)
 {
     if (c->state == CONN_CLOSED)
         return;
-    if (c->state == CONN_CONNECTING || c->state == CONN_HANDSHAKE) {
+    if (c->state <= CONN_HANDSHAKE) {
         r->opening--;
         r->counts.refused++;
         r->run->failed = true;
@@ -124,15 +132,16 @@ static inline void conn_bad(struct receiver *r, struct conn *c)
     conn_close(r, c);
 }
 
-static inline void on_connected(struct receiver *r, struct conn *c)
+/* Sends all of it or nothing: what a client says fits into its socket. */
+static inline bool conn_send(struct conn *c, const void *p, size_t n)
 {
-    int error = 0;
-    socklen_t len = sizeof(error);
-    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0) {
-        (void) fprintf(stderr, "connect: %s\n", strerror(error));
-        conn_close(r, c);
-        return;
-    }
+    if (c->tls != NULL)
+        return mbedtls_ssl_write(&c->tls->ssl, p, n) == (int) n;
+    return send(c->fd, p, n, MSG_NOSIGNAL) == (ssize_t) n;
+}
+
+static inline void conn_request(struct receiver *r, struct conn *c)
+{
     uint64_t nonce[2] = {now_ns() * 0x9e3779b97f4a7c15u,
                          (uint64_t) (uintptr_t) c ^ r->run->message.run};
     char key[WS_KEY_LEN + 1], request[1024];
@@ -148,12 +157,42 @@ static inline void on_connected(struct receiver *r, struct conn *c)
         r->run->path, number, r->run->connect, r->run->deflate ? DEFLATE_OFFER "\r\n" : "", key);
     if (n < 0 || (size_t) n >= sizeof(request))
         die("the path is too long");
-    if (send(c->fd, request, (size_t) n, MSG_NOSIGNAL) != n) { /* a fresh socket has the room */
+    if (!conn_send(c, request, (size_t) n)) {
         conn_close(r, c);
         return;
     }
     c->state = CONN_HANDSHAKE;
+}
+
+/* A step of TLS's handshake. */
+static inline void conn_shake(struct receiver *r, struct conn *c)
+{
+    int done = tls_shake(&r->tls, c->tls);
+    if (done < 0) {
+        (void) fprintf(stderr, "the TLS handshake has failed\n");
+        conn_close(r, c);
+    } else if (done > 0) {
+        conn_request(r, c);
+    }
+}
+
+static inline void on_connected(struct receiver *r, struct conn *c)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0) {
+        (void) fprintf(stderr, "connect: %s\n", strerror(error));
+        conn_close(r, c);
+        return;
+    }
     receiver_watch(r, EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
+    if (!r->tls.on) {
+        conn_request(r, c);
+        return;
+    }
+    c->state = CONN_TLS;
+    c->tls = tls_link_new(&r->tls, c->fd);
+    conn_shake(r, c);
 }
 
 static inline void conn_open(struct receiver *r, struct conn *c, unsigned number)
@@ -302,7 +341,7 @@ static inline void on_control(struct receiver *r, struct conn *c, unsigned opcod
     if (opcode == WS_PING) {
         r->counts.pings++;
         size_t len = ws_client_control(answer, WS_PONG, payload, n);
-        if (send(c->fd, answer, len, MSG_NOSIGNAL) != (ssize_t) len)
+        if (!conn_send(c, answer, len))
             conn_bad(r, c); /* the server does not read: nothing else fills this direction */
     } else if (opcode == WS_CLOSE) {
         unsigned code = n >= 2 ? (unsigned) payload[0] << 8 | payload[1] : 1005;
@@ -310,7 +349,7 @@ static inline void on_control(struct receiver *r, struct conn *c, unsigned opcod
             r->close_codes[code < 5000 ? code : 0]++;
             c->slow = code == 1013;
             size_t len = ws_client_control(answer, WS_CLOSE, payload, n);
-            (void) send(c->fd, answer, len, MSG_NOSIGNAL);
+            (void) conn_send(c, answer, len);
         }
         conn_close(r, c);
     }
@@ -402,12 +441,33 @@ static inline void on_open(struct receiver *r, struct conn *c)
         run_wake(run);
 }
 
+/* As recv(), whatever is around it; what came over the wire is counted. */
+static inline ssize_t conn_read(struct receiver *r, struct conn *c, uint8_t *ret)
+{
+    ssize_t got = c->tls == NULL ? recv(c->fd, ret, RECEIVE_BYTES, 0)
+                                 : recv(c->fd, r->records, sizeof(r->records), 0);
+    if (got <= 0)
+        return got;
+    r->counts.reads++;
+    r->counts.bytes += (size_t) got;
+    if (c->tls == NULL)
+        return got;
+    tls_feed(c->tls, r->records, (size_t) got);
+    if (c->state == CONN_TLS)
+        conn_shake(r, c);
+    if (c->state == CONN_CLOSED || c->state == CONN_TLS) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return tls_read(&r->tls, c->tls, ret, RECEIVE_BYTES, &r->counts.records);
+}
+
 static inline void conn_receive(struct receiver *r, struct conn *c)
 {
     size_t held = c->rest.len; /* less than a frame, so the buffer has room behind it */
     if (held > 0)
         memcpy(r->buffer, c->rest.data, held);
-    ssize_t got = recv(c->fd, r->buffer + held, RECEIVE_BYTES, 0);
+    ssize_t got = conn_read(r, c, r->buffer + held);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
@@ -419,8 +479,6 @@ static inline void conn_receive(struct receiver *r, struct conn *c)
         return;
     }
     r->now = now_ns();
-    r->counts.reads++;
-    r->counts.bytes += (size_t) got;
     size_t n = held + (size_t) got, used = 0;
     if (c->state == CONN_HANDSHAKE) {
         used = handshake_check(c, r->run->deflate, r->buffer, n);
@@ -459,7 +517,7 @@ static inline void receiver_close(struct receiver *r)
         uint8_t frame[WS_CONTROL_FRAME];
         size_t len = ws_client_control(frame, WS_CLOSE, (const uint8_t *) "\x03\xe8", 2); /* 1000 */
         c->state = CONN_CLOSING;
-        if (send(c->fd, frame, len, MSG_NOSIGNAL) != (ssize_t) len)
+        if (!conn_send(c, frame, len))
             conn_close(r, c);
     }
 }
@@ -525,6 +583,8 @@ static inline struct receiver *receiver_new(struct run *run, unsigned index)
     unsigned all = run->connections + run->stalled;
     r->n = all / run->threads + (index < all % run->threads);
     inflater_init(&r->inflater);
+    if (run->tls != NULL)
+        tls_client_init(&r->tls, run->tls, run->tls_resume);
     r->conns = calloc(r->n, sizeof(*r->conns));
     r->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (r->conns == NULL || r->epoll < 0)

@@ -84,11 +84,22 @@ reference_form() { # NAME
     esac
 }
 
+# A certificate for those scenarios that have --tls, of the kind that most sites have.
+make_certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench \
+        -addext subjectAltName=IP:127.0.0.1 -out "$work/certificate.pem" -keyout "$work/key.pem" 2>/dev/null
+}
+
 # nginx in a folder of its own: one worker process, no logs, and a message buffer that holds whatever
 # is on its way. Publishers have a port of their own: their requests come many at once, and what is
 # read in one piece is set for each port.
-write_nchan() {
-    local user=''
+write_nchan() { # uses measure's tls
+    local user='' ssl='' certificate=''
+    if [ -n "$tls" ]; then
+        ssl=' ssl'
+        certificate="ssl_certificate $work/certificate.pem; ssl_certificate_key $work/key.pem;"
+        certificate+=" ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256;"
+    fi
     [ "$(id -u)" -ne 0 ] || user="user $(id -un) $(id -gn);"
     mapfile -t nchan_ports < <(free_ports)
     mkdir -p "$work/nchan"
@@ -116,7 +127,8 @@ http {
     nchan_message_buffer_length 10000;
     nchan_message_timeout 10m;
     server {
-        listen 127.0.0.1:${nchan_ports[0]} backlog=4096;
+        listen 127.0.0.1:${nchan_ports[0]} backlog=4096$ssl;
+        $certificate
         location / {
             nchan_subscriber websocket;
             nchan_channel_id bench;

@@ -41,6 +41,8 @@ struct run {
     unsigned triggers, lists;    /* that are configured; lists a second of all of them */
     double overload;
     bool deflate, count_futex, to_each;
+    const char *tls; /* "1.2" or "1.3"; NULL: plain */
+    bool tls_resume;
     unsigned paths; /* that the connections are spread over; 0: one, without a number */
     uint64_t rate, warmup_ns, measured_ns, max_ns;
     pid_t pid;

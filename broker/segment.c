@@ -370,6 +370,7 @@ void segment_cut(const struct segment_span *span, size_t sent, struct segment_cu
     const struct entry *e = entry_at(holder, last);
     *ret = (struct segment_cut){
         .end = end_of(seg, holder == seg ? last : (uint32_t) e->form_of),
+        .before = e->offset - from,
         .len = e->offset + e->length - from,
         .n_messages = last + 1 - first,
     };

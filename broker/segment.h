@@ -56,10 +56,11 @@ struct segment_span {
 /* From a sealed segment: everything from `cursor` (between two messages, or below the first) on. */
 void segment_read(struct segment *seg, uint64_t cursor, struct segment_span *ret);
 /* Where the message that contains byte number `sent` < bytes.len of the span ends: its position,
- * how many of the span's bytes that takes, and how many whole messages. */
+ * how many of the span's bytes that takes, and how many whole messages; and how many bytes come
+ * before it. */
 struct segment_cut {
     uint64_t end;
-    size_t len;
+    size_t before, len;
     uint32_t n_messages;
 };
 void segment_cut(const struct segment_span *span, size_t sent, struct segment_cut *ret);

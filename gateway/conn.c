@@ -114,10 +114,11 @@ void conn_arm(struct conn *c)
         due = grpc_deadline(c);
     else if (c->state == CONN_CLOSING)
         due = c->close_ms;
-    else if (limit != 0)
-        due =
-            c->since_ms +
+    else if (limit != 0) {
+        uint64_t stay =
             *(const uint64_t *) (const void *) ((const char *) c->worker->shared->cfg + limit - 1);
+        due = c->since_ms + (c->state == CONN_TLS ? stay / 2 : stay); /* the rest: its request */
+    }
     wheel_set(&c->worker->wheel, &c->timer, due);
 }
 

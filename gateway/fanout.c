@@ -174,11 +174,41 @@ static void off_the_window(struct group *g, struct member *m)
         slow(g, m->conn, M_SLOW_WINDOW);
 }
 
+/* In each record as many whole messages as it takes: the client has nothing of a message of which
+ * the last bytes are in a record to come. One that is longer than a record begins with one. */
+static ssize_t send_records(struct conn *c, const struct segment_span *span)
+{
+    size_t most = c->transport->record, sent = 0;
+    while (sent < span->bytes.len) {
+        size_t end = span->bytes.len;
+        if (end - sent > most) {
+            struct segment_cut cut;
+            segment_cut(span, sent + most, &cut);
+            end = cut.before > sent ? cut.before : cut.len;
+        }
+        ssize_t n = c->transport->send(c, slice_sub(span->bytes, sent, end));
+        if (n < 0)
+            return n;
+        sent += (size_t) n;
+        if (sent < end)
+            break;
+    }
+    return (ssize_t) sent;
+}
+
+static ssize_t send_bytes(const struct member *m, const struct segment_span *span)
+{
+    if (m->fd >= 0)
+        return transport_send_plain(m->fd, span->bytes);
+    if (m->conn->transport->record > 0)
+        return send_records(m->conn, span);
+    return m->conn->transport->send(m->conn, span->bytes);
+}
+
 static bool send_span(struct member *m, const struct segment_span *span, struct tally *t)
 {
     CRASH_POINT("fanout.send");
-    ssize_t n = m->fd >= 0 ? transport_send_plain(m->fd, span->bytes)
-                           : m->conn->transport->send(m->conn, span->bytes);
+    ssize_t n = send_bytes(m, span);
     t->sends++;
     if (n < 0) {
         conn_close(m->conn, END_LOST);

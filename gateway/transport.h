@@ -34,6 +34,8 @@ struct rest {
 struct transport {
     const char *name;
     bool plain; /* bytes go to the descriptor as they are: a sweep may use transport_send_plain() */
+    size_t record; /* 0, or they go in records of at most so many, which the peer gets whole: what
+                      it is to look at by itself had better not begin in one and end in the next */
     /* Bytes taken (0: the socket is full), or a negative error. */
     ssize_t (*send)(struct conn *c, struct slice bytes);
     /* Takes over `r` (and the bytes it holds); conn_rest_done() follows. A negative error: not

@@ -365,6 +365,7 @@ const struct san_list *transport_peer_names(const struct conn *c)
 
 const struct transport TRANSPORT_TLS = {
     .name = "tls",
+    .record = MBEDTLS_SSL_OUT_CONTENT_LEN - 1, /* TLS 1.3 keeps the content's type in it */
     .send = tls_send,
     .queue = tls_queue,
     .finish = tls_finish,

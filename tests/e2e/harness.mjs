@@ -10,6 +10,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 import { FrameReader } from './frames.mjs';
@@ -203,13 +204,15 @@ export class Daemon {
     #noise = []; // lines that are no JSON, and anything on stdout
     #stopped = null;
 
-    // Options: bin, env, config file text, `errors`: messages of error lines that are expected.
+    // Options: bin, env, config file text, `errors`: messages of error lines that are expected, `tls`: what one
+    // connects to gateway and webhooks with, when both have it.
     static async start(config, options = {}) {
         const d = new Daemon();
         const file = options.file ?? writeConfig(config);
         const ready = join(tempDir(), 'ready.json');
         d.expectedErrors = options.errors ?? [];
         d.bin = options.bin ?? REGCASTD;
+        d.tls = options.tls;
         const env = {
             // Freed memory must go back soon, or the tests that watch memory would see ASan's hoard.
             ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? 'detect_leaks=1'}:quarantine_size_mb=4:thread_local_quarantine_size_kb=64`,
@@ -280,10 +283,10 @@ export class Daemon {
 
     // One request on a connection of its own, to the webhooks listener unless `port` says else; with
     // `tls`, Node's options for it, by https.
-    request(method, path, { body, headers = {}, port = this.webhookPort, tls } = {}) {
+    request(method, path, { body, headers = {}, port = this.webhookPort, tls: secure = port === this.webhookPort ? this.tls : undefined } = {}) {
         return new Promise((done, fail) => {
-            const options = { method, path, port, host: '127.0.0.1', headers, agent: false, ...tls };
-            const req = (tls ? https : http).request(options, (res) => {
+            const options = { method, path, port, host: '127.0.0.1', headers, agent: false, ...secure };
+            const req = (secure ? https : http).request(options, (res) => {
                 const parts = [];
                 res.on('data', (part) => parts.push(part));
                 res.on('end', () => {
@@ -582,9 +585,9 @@ export class Client {
 // A TCP connection under full control: bytes out as they are, everything that comes back kept and
 // cut into HTTP answers and, after a 101, into frames.
 export class Raw {
-    static open(port, { read = true, host = '127.0.0.1', localAddress } = {}) {
+    static open(port, { read = true, host = '127.0.0.1', localAddress, tls: secure } = {}) {
         const c = new Raw();
-        c.socket = net.connect({ port, host, localAddress, allowHalfOpen: true, noDelay: true });
+        c.socket = (secure ? tls : net).connect({ port, host, localAddress, allowHalfOpen: true, noDelay: true, ...secure });
         c.responses = [];
         c.ws = null; // a FrameReader after a 101
         c.received = 0;
@@ -623,7 +626,7 @@ export class Raw {
         });
         c.waiting = new Set();
         return new Promise((done, fail) => {
-            c.socket.on('connect', () => done(c));
+            c.socket.on(secure ? 'secureConnect' : 'connect', () => done(c));
             c.socket.once('error', fail);
         });
     }

@@ -134,11 +134,13 @@ static void test_made(void **state)
             struct segment_cut cut;
             segment_cut(&span, 0, &cut);
             assert_int_equal(cut.end, at + i);
+            assert_int_equal(cut.before, 0);
             assert_int_equal(cut.len, i);
             assert_int_equal(cut.n_messages, 1);
             segment_cut(&span, span.bytes.len - 1, &cut);
             assert_int_equal(cut.end, end);
             assert_int_equal(cut.len, span.bytes.len);
+            assert_int_equal(cut.before, span.bytes.len - n);
             assert_int_equal(cut.n_messages, n - i + 1);
         }
         struct segment_span span;

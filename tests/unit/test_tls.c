@@ -3,6 +3,8 @@
 #include "tls.h"
 #include "tls_fixture.h"
 
+#include <time.h>
+
 static struct pem_files first, other, rsa;
 static struct config_certificate files[3];
 static const struct config_tls CONFIG = {.certificates = files, .n_certificates = ARRAY_LEN(files)};
@@ -337,6 +339,51 @@ static void test_problems(void **state)
                         "webhooks.tls.certificates[3].certificate_file");
 }
 
+static time_t clock_s = 1800000000;
+
+time_t time(time_t *ret) /* that keys of tickets go by */
+{
+    if (ret != NULL)
+        *ret = clock_s;
+    return clock_s;
+}
+
+static bool resumes(const struct tls *tls, const struct outcome *at_first)
+{
+    struct wish wish = {.version = MBEDTLS_SSL_VERSION_TLS1_2, .resume = &at_first->session};
+    struct outcome again = shake(tls, TLS_HTTP1, wish);
+    assert_int_equal(again.server, 0);
+    mbedtls_ssl_session_free(&again.session);
+    return again.sent + 300 < at_first->sent;
+}
+
+/* A key is used for TLS_TICKET_S and then only read for as long again: after that whoever comes to
+ * know it has none that opens what was recorded before. */
+static void test_ticket_keys_change(void **state)
+{
+    struct tls_tickets *tickets = tls_tickets_new();
+    struct tls *tls = make(tickets);
+    struct wish wish = {.version = MBEDTLS_SSL_VERSION_TLS1_2};
+    (void) state;
+    assert_true(2 * TLS_TICKET_S <= 24 * 3600);
+    struct outcome first_one = shake(tls, TLS_HTTP1, wish);
+    clock_s += TLS_TICKET_S - 1;
+    struct outcome last_one = shake(tls, TLS_HTTP1, wish);
+    assert_true(resumes(tls, &first_one));
+    clock_s += 1;
+    struct outcome next_one = shake(tls, TLS_HTTP1, wish);
+    assert_true(resumes(tls, &last_one));
+    clock_s += TLS_TICKET_S;
+    assert_false(resumes(tls, &last_one));
+    assert_false(resumes(tls, &first_one));
+    assert_true(resumes(tls, &next_one));
+    mbedtls_ssl_session_free(&first_one.session);
+    mbedtls_ssl_session_free(&last_one.session);
+    mbedtls_ssl_session_free(&next_one.session);
+    tls_unref(tls);
+    tls_tickets_free(tickets);
+}
+
 static void test_check(void **state)
 {
     static char missing[] = "/nowhere/key.pem";
@@ -366,6 +413,12 @@ int main(void)
         cmocka_unit_test(test_protocol), cmocka_unit_test(test_tickets),
         cmocka_unit_test(test_check),    cmocka_unit_test(test_tickets_and_clients),
         cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_making),
+        cmocka_unit_test(test_certificate_by_host),
+        cmocka_unit_test(test_protocol),
+        cmocka_unit_test(test_tickets),
+        cmocka_unit_test(test_ticket_keys_change),
+        cmocka_unit_test(test_check),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -450,6 +450,38 @@ static void test_broadcast(void **state)
     free(room);
 }
 
+/* A record holds as many whole messages as fit; what is longer than one begins with one. */
+static void test_whole_messages_in_records(void **state)
+{
+    enum { SHORT = 570, SHORT_FRAME = SHORT + 4, LONG = 20000, BEFORE = 80, AFTER = 30 };
+    struct fixture *f = *state;
+    uint8_t *room = xmalloc(LONG);
+    for (size_t i = 0; i < ARRAY_LEN(VERSIONS); i++) {
+        struct conn *c;
+        struct tls_client *t = connect_ws(f, VERSIONS[i], &c);
+        /* TLS 1.3 keeps the content's type in it */
+        int full = VERSIONS[i] == MBEDTLS_SSL_VERSION_TLS1_3 ? 16383 : 16384;
+        const int RECORDS[] = {
+            28 * SHORT_FRAME, 28 * SHORT_FRAME, 24 * SHORT_FRAME, full,
+            LONG + 4 - full,  28 * SHORT_FRAME, 2 * SHORT_FRAME,
+        };
+        t->tcp.deaf = true; /* it is this test that reads, record by record */
+        for (unsigned n = 0; n <= BEFORE + AFTER; n++)
+            fixture_append(f, 0, fixture_payload(room, n == BEFORE ? LONG : SHORT, n));
+        fixture_wake(f, fixture_path(f, 0));
+        for (size_t n = 0; n < ARRAY_LEN(RECORDS); n++) {
+            int r = 0;
+            FIXTURE_UNTIL(f, !tls_client_wants(r = mbedtls_ssl_read(&t->ssl, room, LONG)));
+            assert_int_equal(r, RECORDS[n]);
+            assert_true(n == 4 || memcmp(room, "\x81\x7e", 2) == 0); /* where a frame begins */
+        }
+        assert_false(conn_blocked(c));
+        tls_client_free(t);
+        FIXTURE_UNTIL(f, f->gateway->n_conns == 0);
+    }
+    free(room);
+}
+
 /* --- the end --- */
 
 static void test_finish(void **state)
@@ -561,6 +593,7 @@ int main(void)
         WITH(test_cut_of_one_byte),
         WITH(test_reset_while_queued),
         WITH(test_broadcast),
+        WITH(test_whole_messages_in_records),
         WITH(test_finish),
         WITH(test_finish_behind_a_queue),
         WITH(test_close_notify_of_the_peer),
