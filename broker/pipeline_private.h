@@ -40,6 +40,8 @@ struct pipeline {
     bool draining, broken;  /* broken: nothing can be made safe any more */
     void (*failed)(void *ctx, int err);
     void *failed_ctx;
+    pipeline_tap *tap; /* NULL: none */
+    void *tap_ctx;
     size_t n_stored; /* triggers, at the start; those behind them are new in this run */
     struct kept_operation *operations;
     size_t n_operations;

@@ -178,7 +178,7 @@ static void take_answer(struct conn *c, const struct resume *r)
     } else if (c->pass != NULL && gate_revoked(c->worker->shared->gate, c->pass)) {
         request_refuse(c, REFUSE_CREDENTIAL,
                        NULL); /* while it waited it was not open to be closed */
-    } else if (atomic_load_explicit(&c->worker->shared->draining, memory_order_relaxed)) {
+    } else if (shared_is_closed(c->worker->shared)) {
         request_refuse(c, REFUSE_DRAINING, NULL);
     } else if (answer->err == 0) {
         found(c, r->path, &r->up, &r->wish, answer->position);

@@ -48,7 +48,7 @@ static void test_bind(void **state)
     (void) state;
     struct config cfg = some();
     struct addresses at = {0};
-    assert_int_equal(addresses_bind(&cfg, &at), 0);
+    assert_int_equal(addresses_bind(&cfg, NULL, &at), 0);
     assert_int_equal(at.n[LISTENER_GATEWAY], 2);
     assert_int_equal(at.n[LISTENER_WEBHOOKS], 1);
     assert_int_equal(at.n[LISTENER_MANAGEMENT], 0);
@@ -72,7 +72,7 @@ static void test_cannot_bind(void **state)
     struct addresses at = {0};
     cfg.webhooks.listen = (struct config_strings){wrong, 2};
     log_set_level(LOG_N_LEVELS);
-    assert_true(addresses_bind(&cfg, &at) < 0);
+    assert_true(addresses_bind(&cfg, NULL, &at) < 0);
     close_all(&at);
     addresses_free(&at);
 }
@@ -85,7 +85,7 @@ static void test_file(void **state)
     char dir[] = "/tmp/addresses-XXXXXX", file[64], text[1024] = "";
     assert_non_null(mkdtemp(dir));
     (void) snprintf(file, sizeof(file), "%s/ready.json", dir);
-    assert_int_equal(addresses_bind(&cfg, &at), 0);
+    assert_int_equal(addresses_bind(&cfg, NULL, &at), 0);
     assert_int_equal(addresses_write(&at, file), 0);
     FILE *from = fopen(file, "r");
     assert_non_null(from);
