@@ -1,5 +1,5 @@
 /* handover.c - see handover.h. In the order things happen:
- *   on_door > on_talk > on_hello > on_path ... > on_go > on_look ... > settle > on_settled >
+ *   on_come > on_talk > on_hello > on_path ... > on_go > on_look ... > settle > on_settled >
  * release > on_closed > on_serving > on_batch ... > lose and before release() always: undo */
 #include "handover.h"
 
@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define GREETING_MS   2000
@@ -27,8 +26,6 @@
 #define RELEASED_MS   120000
 #define LINGER_MS     1000
 #define EXIT_JOURNAL  74 /* EX_IOERR */
-#define DOOR_BACKLOG  8
-#define DOOR_MODE     0600
 #define MESSAGE_NO_FD (-1)
 #define REASON_MAX    256
 
@@ -346,16 +343,6 @@ static bool peer_is_there(const struct handover_peer *p)
     return recv(p->courier.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
 }
 
-static void close_door(struct handover *h)
-{
-    if (h->door_fd < 0)
-        return;
-    uv_close((uv_handle_t *) &h->door, NULL);
-    (void) close(h->door_fd);
-    (void) unlink(h->at.sun_path); /* data_dir is still ours */
-    h->door_fd = -1;
-}
-
 static void release(uv_timer_t *timer)
 {
     struct handover *h = timer->data;
@@ -364,7 +351,7 @@ static void release(uv_timer_t *timer)
         return;
     }
     set_state(h, HANDOVER_CLOSING, 0);
-    close_door(h);
+    handover_door_close(&h->door);
     int r = deadline_start(&h->deadline, CLOSING_MS, EXIT_JOURNAL);
     pipeline_stop(h->pipeline);
     if (r == 0)
@@ -495,23 +482,6 @@ static void on_talk(uv_poll_t *talk, int status, int events)
 
 /* --- the door --- */
 
-static bool may_come_in(int fd, struct ucred *ret)
-{
-    socklen_t len = sizeof(*ret);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &len) < 0)
-        return false;
-    return ret->uid == geteuid() || ret->uid == 0;
-}
-
-static void log_stranger(const struct ucred *who)
-{
-    struct log_line l;
-    log_open(&l, LOG_WARN, "handover", "a process of somebody else may not take over");
-    log_i64(&l, "pid", who->pid);
-    log_u64(&l, "uid", who->uid);
-    log_close(&l);
-}
-
 static struct handover_peer *peer_new(struct handover *h, int fd, int64_t pid)
 {
     struct handover_peer *p = xcalloc(1, sizeof(*p));
@@ -540,25 +510,14 @@ static void turn_away(int fd)
     courier_fini(&c);
 }
 
-static void on_door(uv_poll_t *door, int status, int events)
+static void on_come(void *ctx, int fd, int64_t pid)
 {
-    struct handover *h = door->data;
-    struct ucred who = {.pid = 0};
-    (void) status; /* accept4() says it, too */
-    (void) events;
-    int fd = accept4(h->door_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
-        return;
-    if (!may_come_in(fd, &who)) {
-        log_stranger(&who);
-        (void) close(fd);
-        return;
-    }
+    struct handover *h = ctx;
     if (h->state != HANDOVER_WAITING) {
         turn_away(fd);
         return;
     }
-    h->peer = peer_new(h, fd, who.pid);
+    h->peer = peer_new(h, fd, pid);
     if (h->peer == NULL) {
         (void) close(fd);
         return;
@@ -567,50 +526,28 @@ static void on_door(uv_poll_t *door, int status, int events)
     watch_peer(h->peer, false);
 }
 
-static int listen_at(struct handover *h, const char *dir)
-{
-    int r = handover_address(dir, &h->at, &h->dir_fd);
-    if (r < 0)
-        return r;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    /* unix(7): the mode of the socket becomes the file's */
-    (void) unlink(h->at.sun_path); /* of a process that is gone: data_dir is ours */
-    if (fd < 0 || fchmod(fd, DOOR_MODE) < 0 ||
-        bind(fd, (const struct sockaddr *) &h->at, sizeof(h->at)) < 0 ||
-        listen(fd, DOOR_BACKLOG) < 0)
-        r = -errno;
-    if (r == 0)
-        h->door_fd = fd;
-    else if (fd >= 0)
-        (void) close(fd);
-    return r;
-}
-
 /* --- life --- */
 
 int handover_start(struct handover *h, uv_loop_t *loop)
 {
     const struct config *cfg = h->shared->cfg;
     h->state = HANDOVER_OFF;
-    h->door_fd = h->dir_fd = -1;
     h->closed.run = on_closed;
-    h->door.data = h->limit.data = h->look.data = h;
+    h->limit.data = h->look.data = h;
+    h->door.come = on_come;
+    h->door.ctx = h;
     int r = uv_timer_init(loop, &h->limit);
     if (r == 0)
         r = uv_timer_init(loop, &h->look);
     h->has_handles = r == 0;
     if (r < 0 || strcmp(cfg->engine, "memory") == 0)
         return r;
-    int door = listen_at(h, cfg->data_dir);
-    if (door < 0) {
+    int door = handover_door_open(&h->door, loop, cfg->data_dir);
+    if (door == 0)
+        h->state = HANDOVER_WAITING;
+    else
         log_error("handover", "nobody can take over: the socket cannot be made", door);
-        return 0;
-    }
-    r = uv_poll_init(loop, &h->door, h->door_fd);
-    if (r == 0)
-        r = uv_poll_start(&h->door, UV_READABLE, on_door);
-    h->state = HANDOVER_WAITING;
-    return r;
+    return 0;
 }
 
 bool handover_cancel(struct handover *h, const char *why)
@@ -619,7 +556,7 @@ bool handover_cancel(struct handover *h, const char *why)
         return false;
     if (h->peer != NULL)
         refuse(h, why);
-    close_door(h);
+    handover_door_close(&h->door);
     h->state = HANDOVER_OFF;
     return true;
 }
@@ -629,9 +566,7 @@ void handover_close(struct handover *h)
     if (!h->has_handles)
         return;
     drop_peer(h);
-    close_door(h);
-    if (h->dir_fd >= 0)
-        (void) close(h->dir_fd);
+    handover_door_close(&h->door);
     uv_close((uv_handle_t *) &h->limit, NULL);
     uv_close((uv_handle_t *) &h->look, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include "addresses.h"
 #include "deadline.h"
+#include "handover_door.h"
 #include "supervisor.h"
 #include "worker.h"
 
@@ -38,9 +39,7 @@ struct handover {
     void *ctx;
     /* private */
     enum handover_state state;
-    struct sockaddr_un at;
-    uv_poll_t door;
-    int door_fd, dir_fd;
+    struct handover_door door;
     bool has_handles;
     struct handover_peer *peer; /* NULL: none */
     uv_timer_t limit, look;     /* how long a step may take; looks while quiet */

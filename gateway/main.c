@@ -8,7 +8,6 @@
 #include "h2.h"
 #include "handover.h"
 #include "inherited.h"
-#include "letters.h"
 #include "log.h"
 #include "manage.h"
 #include "mem.h"
@@ -17,11 +16,11 @@
 #include "pipeline.h"
 #include "privileges.h"
 #include "pulse.h"
-#include "rebuild.h"
 #include "supervisor.h"
 #include "takeover.h"
 #include "thread.h"
 #include "tls.h"
+#include "tool.h"
 #include "worker.h"
 
 #include <malloc.h>
@@ -420,18 +419,6 @@ static int open_pipeline(struct daemon *d, bool takeover)
     return 0;
 }
 
-static void tell_addresses(struct manage *m, const struct addresses *at)
-{
-    m->rest = at->names[LISTENER_MANAGEMENT];
-    m->n_rest = at->n[LISTENER_MANAGEMENT];
-    m->grpc = at->names[LISTENER_GRPC];
-    m->n_grpc = at->n[LISTENER_GRPC];
-    m->gateway = at->names[LISTENER_GATEWAY];
-    m->n_gateway = at->n[LISTENER_GATEWAY];
-    m->webhooks = at->names[LISTENER_WEBHOOKS];
-    m->n_webhooks = at->n[LISTENER_WEBHOOKS];
-}
-
 /* What takes privileges is done, then they are given up, then the first thread is made. That an
  * address is taken counts less than that data_dir is: where both are, another regcastd runs. */
 static int begin(struct daemon *d, bool takeover)
@@ -470,7 +457,7 @@ static int wire(struct daemon *d, const struct options *options)
     int r = begin(d, options->takeover);
     if (r < 0)
         return r;
-    tell_addresses(d->shared.manage, at);
+    manage_tell_addresses(d->shared.manage, at);
     d->shared.manage->supervisor = &d->supervisor;
     r = gate_new(d->shared.cfg, &d->shared.gate);
     if (r == 0)
@@ -563,24 +550,6 @@ static int exit_code_of(int err)
                                             : 1;
 }
 
-/* The tools of an operator that work on data_dir. */
-static bool asks_for_tool(const struct options *o)
-{
-    return o->rebuild_catalog != NULL || o->letters || o->replay != NULL;
-}
-
-static int run_tool(const struct config *cfg, const struct options *o)
-{
-    int r = privileges_drop(cfg); /* what root makes in data_dir the daemon could not open */
-    if (r < 0)
-        return r;
-    if (o->rebuild_catalog != NULL)
-        return rebuild_run(cfg, o->rebuild_catalog, o->registry_url);
-    if (o->letters)
-        return letters_list(cfg, o->json);
-    return letters_replay(cfg, o->replay);
-}
-
 int main(int argc, char **argv)
 {
     struct options options;
@@ -610,7 +579,7 @@ int main(int argc, char **argv)
     (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
     /* Webhooks come and go: giving the top of the heap back after each costs page faults. */
     (void) mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
-    int code = asks_for_tool(&options) ? run_tool(cfg, &options) : serve(cfg, &options);
+    int code = tool_is_asked_for(&options) ? tool_run(cfg, &options) : serve(cfg, &options);
     if (code < 0)
         _exit(exit_code_of(code)); /* said why; half-made loops and threads go with the process */
     config_free(cfg);

@@ -3,6 +3,7 @@
 #ifndef GATEWAY_MANAGE_H
 #define GATEWAY_MANAGE_H
 
+#include "addresses.h"
 #include "admin.h"
 #include "auth_limit.h"
 #include "listener.h"
@@ -37,6 +38,7 @@ struct manage {
  * which is not started yet. Never NULL. */
 struct manage *manage_new(const struct config *cfg, struct pipeline *pipeline,
                           struct metrics *metrics);
+void manage_tell_addresses(struct manage *m, const struct addresses *at); /* borrows the names */
 /* Reads users, service accounts, bindings, tokens and keys of the file anew, as SIGHUP does; every
  * other setting takes a restart. What is wrong is logged, and everything stays as it was: an error
  * in the file; other ids of cloud, folder or gateway; nobody left who would have to say who he is.
