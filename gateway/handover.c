@@ -160,7 +160,7 @@ static void log_lost(const struct handover *h, enum log_level level, const char 
 static void lose(struct handover *h, int err)
 {
     if (can_undo(h)) {
-        undo(h, err == -EPIPE ? "the process has ended" : err_str(err));
+        refuse(h, err == -EPIPE ? "the process has ended" : err_str(err));
         return;
     }
     enum handover_state state = h->state;

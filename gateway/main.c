@@ -197,6 +197,8 @@ static void on_gone(void *ctx, int err)
 static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
 {
     struct shared *s = &d->shared;
+    if (atomic_load(&s->handed_over) && !atomic_exchange(&s->hurry, true))
+        return; /* the clients are on their way already */
     if (atomic_load(&s->draining)) {
         struct log_line second;
         log_open(&second, LOG_WARN, "main", "second signal: leaving at once");

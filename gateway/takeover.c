@@ -190,27 +190,33 @@ int takeover_meet(struct takeover *t, const struct config *cfg, struct inherited
 /* --- going --- */
 
 /* The kernel closes what a dead process had one by one: data_dir's lock may be among the last. */
-static void wait_for_lock(const char *dir)
+static bool gets_free(const char *dir)
 {
     char name[4096];
     (void) snprintf(name, sizeof(name), "%s/lock", dir);
     int fd = open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     uint64_t until = clock_mono_ms() + LOCK_MS;
-    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && clock_mono_ms() < until)
-        (void) poll(NULL, 0, LOCK_POLL_MS);
+    bool free = false;
+    while (fd >= 0 && !free && clock_mono_ms() < until) {
+        free = flock(fd, LOCK_EX | LOCK_NB) == 0;
+        if (!free)
+            (void) poll(NULL, 0, LOCK_POLL_MS);
+    }
     if (fd >= 0)
         (void) close(fd);
+    return free;
 }
 
 static int replace_dead(struct takeover *t, const struct config *cfg)
 {
+    if (!gets_free(cfg->data_dir))
+        return fail_because(t, -EPIPE);
     struct log_line l;
     log_open(&l, LOG_WARN, "takeover", "the running regcastd has died: starting in its place");
     log_i64(&l, "pid", t->pid);
     log_close(&l);
     courier_fini(&t->courier);
     supervisor_unmute(t->supervisor);
-    wait_for_lock(cfg->data_dir);
     return 0;
 }
 
@@ -231,7 +237,7 @@ int takeover_go(struct takeover *t, const struct config *cfg, struct path_table 
     struct handover_message m;
     int r = ask(t, paths);
     CRASH_POINT("takeover.go");
-    if (r == 0)
+    if (r == 0 || r == -EPIPE) /* why it has closed the connection has come before that */
         r = hear(t, clock_mono_ms() + RELEASE_MS, &m);
     CRASH_POINT("takeover.released");
     if (r == 0 && m.kind == WIRE_REFUSED)
