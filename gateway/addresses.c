@@ -27,12 +27,21 @@ static int refuse(const char *address, int err)
 
 /* --- sockets that are there --- */
 
+static bool is_any_port(const char *address)
+{
+    const char *port = strrchr(address, ':');
+    return port != NULL && strcmp(port, ":0") == 0;
+}
+
 static struct found *find(struct inherited *in, size_t listener,
                           const struct config_strings *listen)
 {
     struct found *all = xcalloc(listen->n + 1, sizeof(*all));
-    for (size_t a = 0; in != NULL && a < listen->n; a++)
-        all[a].n = inherited_take(in, listener, listen->at[a], &all[a].fds);
+    for (int any = 0; in != NULL && any <= 1; any++) { /* any port is what the others leave */
+        for (size_t a = 0; a < listen->n; a++)
+            if (is_any_port(listen->at[a]) == (any == 1))
+                all[a].n = inherited_take(in, listener, listen->at[a], &all[a].fds);
+    }
     return all;
 }
 
@@ -108,7 +117,7 @@ static int bind_all(struct addresses *at, size_t listener, const struct config_s
     return r;
 }
 
-const struct config_strings *addresses_configured(const struct config *cfg, size_t listener)
+static const struct config_strings *configured(const struct config *cfg, size_t listener)
 {
     const struct config_strings *const LISTEN[LISTENER_N] = {
         [LISTENER_GATEWAY] = &cfg->gateway.listen,
@@ -123,7 +132,7 @@ int addresses_bind(const struct config *cfg, struct inherited *inherited, struct
     int r = 0;
     for (size_t i = 0; r == 0 && i < LISTENER_N; i++) {
         ret->n_workers[i] = i == LISTENER_GATEWAY ? cfg->gateway.workers : 1;
-        r = bind_all(ret, i, addresses_configured(cfg, i), inherited);
+        r = bind_all(ret, i, configured(cfg, i), inherited);
     }
     return r;
 }

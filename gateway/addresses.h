@@ -21,8 +21,6 @@ struct addresses {
  * error, after which the process ends. */
 MUST_CHECK int addresses_bind(const struct config *cfg, struct inherited *inherited,
                               struct addresses *ret);
-/* What the configuration says of the listener. */
-const struct config_strings *addresses_configured(const struct config *cfg, size_t listener);
 void addresses_free(struct addresses *at); /* the sockets are the listeners' by now */
 
 void addresses_log(const struct addresses *at);

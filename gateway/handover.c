@@ -191,11 +191,9 @@ static void on_limit(uv_timer_t *timer)
 static int put_socket(struct handover *h, size_t listener, size_t k)
 {
     const struct addresses *at = h->addresses;
-    const struct config_strings *listen = addresses_configured(h->shared->cfg, listener);
     const struct handover_message m = {
         .kind = WIRE_SOCKET,
         .number = listener,
-        .text = slice_str(listen->at[k % at->n[listener]]),
         .file = at->fds[listener][k],
     };
     return m.file < 0 ? 0 : handover_put(&h->peer->courier, &m);

@@ -23,7 +23,7 @@
 enum handover_kind {
     WIRE_HELLO = 1, /* number: HANDOVER_VERSION */
     WIRE_WELCOME,   /* the same; text: the service manager's socket, other: its patience in ms */
-    WIRE_SOCKET,    /* file; number: enum metrics_listener; text: its address as configured */
+    WIRE_SOCKET,    /* file; number: enum metrics_listener */
     WIRE_OFFERED,   /* there are no more sockets */
     WIRE_PATH,      /* text: its template; number: pathlog_span_bits() */
     WIRE_GO,

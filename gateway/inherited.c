@@ -43,7 +43,7 @@ static bool knows(const struct inherited *in, uint64_t cookie)
     return false;
 }
 
-int inherited_add(struct inherited *in, int fd, size_t listener, const char *asked)
+int inherited_add(struct inherited *in, int fd, size_t listener)
 {
     if (!is_listening_tcp(fd)) {
         (void) close(fd);
@@ -56,7 +56,6 @@ int inherited_add(struct inherited *in, int fd, size_t listener, const char *ask
     }
     (void) fcntl(fd, F_SETFD, FD_CLOEXEC);
     (void) fcntl(fd, F_SETFL, O_NONBLOCK);
-    s.asked = xstrdup(asked);
     listener_name(fd, s.name);
     in->at = xrealloc(in->at, (in->n + 1) * sizeof(*in->at));
     in->at[in->n++] = s;
@@ -81,7 +80,7 @@ static size_t number_of(const char *name)
 
 static void take_file(struct inherited *in, int fd, const char *name, size_t len)
 {
-    if (inherited_add(in, fd, listener_named(name, len), NULL) == 0)
+    if (inherited_add(in, fd, listener_named(name, len)) == 0)
         return;
     struct log_line l;
     log_open(&l, LOG_WARN, "main", "a file of the service manager is no listening TCP socket");
@@ -106,23 +105,24 @@ void inherited_from_manager(struct inherited *in)
 
 /* --- for an address --- */
 
-/* The same host, and the same port, if `address` says one. */
-static bool is_at(const char *name, const char *address)
+/* The same host and port; port 0 is any port of a socket that is known to be the listener's. */
+static bool is_at(const struct inherited_socket *s, const char *address)
 {
     char written[LISTENER_NAME_SIZE];
     if (listener_write_address(address, written) < 0)
         return false;
     const char *port = strrchr(written, ':');
     size_t host = (size_t) (port - written) + 1;
-    return strcmp(port, ":0") == 0 ? strncmp(name, written, host) == 0 : strcmp(name, written) == 0;
+    if (strcmp(port, ":0") == 0)
+        return s->listener != INHERITED_ANY && strncmp(s->name, written, host) == 0;
+    return strcmp(s->name, written) == 0;
 }
 
 static bool fits(const struct inherited_socket *s, size_t listener, const char *address)
 {
     if (s->fd < 0 || (s->listener != listener && s->listener != INHERITED_ANY))
         return false;
-    return s->asked != NULL ? strcmp(s->asked, address) == 0 || is_at(s->name, address)
-                            : is_at(s->name, address);
+    return is_at(s, address);
 }
 
 size_t inherited_take(struct inherited *in, size_t listener, const char *address, int **ret)
@@ -166,7 +166,6 @@ void inherited_fini(struct inherited *in)
             (void) close(s->fd);
             s->fd = -2;
         }
-        free(s->asked);
     }
     free(in->at);
     *in = (struct inherited){0};

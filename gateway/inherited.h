@@ -13,7 +13,6 @@
 struct inherited_socket {
     int fd;                        /* -1: it has been taken */
     size_t listener;               /* enum metrics_listener, or INHERITED_ANY */
-    char *asked;                   /* the configured address it was bound for; NULL: not known */
     char name[LISTENER_NAME_SIZE]; /* the address it has */
     uint64_t cookie;               /* tells sockets apart however often they are handed around */
 };
@@ -30,10 +29,11 @@ void inherited_from_manager(struct inherited *in);
 
 /* One more. The descriptor belongs to `in` from here on: it is closed when that one is known
  * already or cannot be used. 0, or -EINVAL: it is no listening TCP socket. */
-MUST_CHECK int inherited_add(struct inherited *in, int fd, size_t listener, const char *asked);
+MUST_CHECK int inherited_add(struct inherited *in, int fd, size_t listener);
 
 /* Takes those of the listener's address out, in the order they came: `address` as configured, where
- * port 0 is any. The descriptors and the array, for free(), are the caller's. Returns how many. */
+ * port 0 is any one that is known to be the listener's. The descriptors and the array, for free(),
+ * are the caller's. Returns how many. */
 size_t inherited_take(struct inherited *in, size_t listener, const char *address, int **ret);
 
 /* Closes what nobody has taken; a line of the log for each address. Fine for a zeroed struct. */

@@ -133,13 +133,10 @@ static void take_welcome(struct supervisor *supervisor, const struct handover_me
 
 static int take_socket(struct inherited *in, const struct handover_message *m)
 {
-    char asked[LOG_VALUE_MAX];
-    if (m->number >= LISTENER_N || m->text.len >= sizeof(asked)) {
-        (void) close(m->file);
-        return -EBADMSG;
-    }
-    (void) snprintf(asked, sizeof(asked), "%.*s", (int) m->text.len, (const char *) m->text.data);
-    return inherited_add(in, m->file, (size_t) m->number, asked);
+    if (m->number < LISTENER_N)
+        return inherited_add(in, m->file, (size_t) m->number);
+    (void) close(m->file);
+    return -EBADMSG;
 }
 
 static int take_offer(struct takeover *t, struct inherited *in, struct supervisor *supervisor)

@@ -79,7 +79,36 @@ test(`${RESTARTS} restarts under load`, { timeout: SWEEP ? 600000 : 60000 }, asy
     t.diagnostic(`${RESTARTS} restarts, ${visitors.opened} connects, ${sender.sent} webhooks`);
 });
 
-describe('takeover', { concurrency: true }, () => {
+const CLIENTS = SWEEP ? 10000 : 500;
+const WINDOW_S = SWEEP ? 30 : 3;
+
+describe('takeover', { concurrency: !SWEEP }, () => {
+    test(`a drain of ${CLIENTS} clients is even over ${WINDOW_S} s`, { timeout: 180000 }, async (t) => {
+        const daemon = await Daemon.start(makeConfig({ gateway: { drain_timeout: `${WINDOW_S}s` } }), { bin: REGCASTD_FAST });
+        defer(t, () => daemon.stop({ timeout: 60000 }));
+        const clients = [];
+        defer(t, () => clients.forEach((c) => c.terminate()));
+        for (let i = 0; i < CLIENTS; i += 100)
+            clients.push(...(await Promise.all([...Array(100)].map(() => Client.open(daemon.url())))));
+        const health = net.connect(daemon.webhookPort, '127.0.0.1');
+        health.on('error', () => null);
+        defer(t, () => health.destroy());
+        const began = performance.now();
+        const ends = Promise.all(clients.map((c) => c.end.then(({ code }) => [code, performance.now() - began])));
+        daemon.child.kill('SIGTERM');
+        await until('readiness', async () => (await daemon.request('GET', '/readyz')).status === 503, 1000);
+        const closed = await ends;
+        assert.deepEqual(await daemon.exited, { code: 0, signal: null });
+        const took = performance.now() - began;
+        assert.ok(took < WINDOW_S * 1500, `${took} ms`);
+        assert.deepEqual([...new Set(closed.map(([code]) => code))], [1012]);
+        const bins = Array(WINDOW_S + 3).fill(0);
+        for (const [, at] of closed) bins[Math.min(Math.floor(at / 1000), bins.length - 1)]++;
+        const share = Math.max(...bins) / CLIENTS;
+        assert.ok(share <= Math.max(0.05, 1.35 / WINDOW_S), `closes by second: ${bins}`);
+        t.diagnostic(`closes by second: ${bins}`);
+    });
+
     test('gives clients of the one before what comes to the one behind it', limits, async (t) => {
         const config = makeConfig({ gateway: { drain_timeout: '1h' } }); // nobody is sent away meanwhile
         const first = await served(t, config);
@@ -327,35 +356,4 @@ describe('killed', { concurrency: 2 }, () => {
     const SAMPLE = ['takeover.go', 'takeover.serving', 'handover.closed', 'handover.batch'];
     for (const point of Object.keys(POINTS))
         test(`at ${point}`, { ...limits, skip: !SWEEP && !SAMPLE.includes(point) && 'scripts/test --crash' }, (t) => killedAt(t, point));
-});
-
-// ---------------------------------------------------------------------------------------- drain
-
-const CLIENTS = SWEEP ? 10000 : 500;
-const WINDOW_S = SWEEP ? 30 : 3;
-
-test(`a drain of ${CLIENTS} clients is even over ${WINDOW_S} s`, { timeout: 180000 }, async (t) => {
-    const daemon = await Daemon.start(makeConfig({ gateway: { drain_timeout: `${WINDOW_S}s` } }), { bin: REGCASTD_FAST });
-    defer(t, () => daemon.stop({ timeout: 60000 }));
-    const clients = [];
-    defer(t, () => clients.forEach((c) => c.terminate()));
-    for (let i = 0; i < CLIENTS; i += 100)
-        clients.push(...(await Promise.all([...Array(100)].map(() => Client.open(daemon.url())))));
-    const health = net.connect(daemon.webhookPort, '127.0.0.1');
-    health.on('error', () => null);
-    defer(t, () => health.destroy());
-    const began = performance.now();
-    const ends = Promise.all(clients.map((c) => c.end.then(({ code }) => [code, performance.now() - began])));
-    daemon.child.kill('SIGTERM');
-    await until('readiness', async () => (await daemon.request('GET', '/readyz')).status === 503, 1000);
-    const closed = await ends;
-    assert.deepEqual(await daemon.exited, { code: 0, signal: null });
-    const took = performance.now() - began;
-    assert.ok(took < WINDOW_S * 1500, `${took} ms`);
-    assert.deepEqual([...new Set(closed.map(([code]) => code))], [1012]);
-    const bins = Array(WINDOW_S + 3).fill(0);
-    for (const [, at] of closed) bins[Math.min(Math.floor(at / 1000), bins.length - 1)]++;
-    const share = Math.max(...bins) / CLIENTS;
-    assert.ok(share <= Math.max(0.05, 1.35 / WINDOW_S), `closes by second: ${bins}`);
-    t.diagnostic(`closes by second: ${bins}`);
 });

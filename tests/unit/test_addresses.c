@@ -94,7 +94,7 @@ static void test_inherited(void **state)
             int fd;
             assert_int_equal(listener_bind(name, false, &fd, name), 0);
             assert_int_equal(listen(fd, 1), 0);
-            assert_int_equal(inherited_add(&in, fd, LISTENER_GATEWAY, "127.0.0.1:0"), 0);
+            assert_int_equal(inherited_add(&in, fd, LISTENER_GATEWAY), 0);
         }
         cfg.gateway.workers = CASES[i].workers;
         uint64_t cookies[5];
