@@ -110,7 +110,7 @@ static void accept_again(struct handover *h)
     for (size_t i = 0; i < s->n_workers; i++)
         worker_hold(&s->workers[i]);
     worker_hold(s->front);
-    static const enum conn_state PAUSED[] = {CONN_REQUEST, CONN_KEEPALIVE};
+    static const enum conn_state PAUSED[] = {CONN_PROXY, CONN_REQUEST, CONN_KEEPALIVE};
     for (size_t i = 0; i < ARRAY_LEN(PAUSED); i++) {
         LIST_FOREACH_SAFE (it, &s->front->by_state[PAUSED[i]]) {
             conn_resume(LIST_ENTRY(it, struct conn, in_state));
@@ -410,6 +410,7 @@ static void on_serving(struct handover *h)
         return;
     }
     set_state(h, HANDOVER_RELAYING, 0);
+    move_connections(h, CONN_PROXY);
     move_connections(h, CONN_REQUEST);
     move_connections(h, CONN_KEEPALIVE);
     send_to_peer(h->peer);

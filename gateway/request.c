@@ -57,7 +57,8 @@ static bool is_movable(const struct conn *c)
 
 bool request_can_move(const struct conn *c)
 {
-    bool fresh = c->state == CONN_REQUEST && (c->http == NULL || !http_started(c->http));
+    bool fresh = c->state == CONN_PROXY ||
+                 (c->state == CONN_REQUEST && (c->http == NULL || !http_started(c->http)));
     return is_movable(c) && (fresh || c->state == CONN_KEEPALIVE) && c->unread == NULL &&
            !conn_blocked(c) && !c->peer_done;
 }
