@@ -476,8 +476,6 @@ static int wire(struct daemon *d, const struct options *options)
         r = pulse_start(&d->pulse, &d->supervisor, &d->shared);
     if (r == 0)
         r = start_handover(d);
-    if (r == 0 && options->takeover)
-        r = takeover_serve(&d->takeover, &d->shared, &d->front.loop);
     if (r < 0) {
         log_error("main", "cannot start", r);
         return r;
@@ -493,6 +491,11 @@ static int wire(struct daemon *d, const struct options *options)
         r = addresses_write(at, options->ready_file);
     if (r < 0) {
         log_error("main", "cannot write the ready file", r);
+        return r;
+    }
+    r = options->takeover ? takeover_serve(&d->takeover, &d->shared, &d->front.loop) : 0;
+    if (r < 0) {
+        log_error("main", "cannot take over", r);
         return r;
     }
     supervisor_ready(&d->supervisor, "serving");

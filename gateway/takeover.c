@@ -125,6 +125,8 @@ static int connect_to(const char *dir, int *ret_fd)
 static void take_welcome(struct supervisor *supervisor, const struct handover_message *m)
 {
     char name[sizeof(supervisor->to.sun_path)] = "";
+    if (m->text.len == 0)
+        return; /* it has none: ours, if we have one, is told */
     if (m->text.len < sizeof(name))
         (void) snprintf(name, sizeof(name), "%.*s", (int) m->text.len, (const char *) m->text.data);
     if (supervisor_adopt(supervisor, name, m->other) < 0)

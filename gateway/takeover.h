@@ -25,8 +25,8 @@ struct takeover {
  * sysexits.h. */
 #define TAKEOVER_FAILED (-ECANCELED)
 
-/* Finds the one that runs and adds its sockets to `in`; `supervisor` becomes what it has, muted. 0
- * or TAKEOVER_FAILED, logged; on an error nothing has happened. */
+/* Finds the one that runs and adds its sockets to `in`; `supervisor` becomes what it has, muted, if
+ * it has one. 0 or TAKEOVER_FAILED, logged; on an error nothing has happened. */
 MUST_CHECK int takeover_meet(struct takeover *t, const struct config *cfg, struct inherited *in,
                              struct supervisor *supervisor);
 /* Everything here is ready: data_dir is wanted. 0: it is free, as it is when the other one has died
