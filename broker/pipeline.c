@@ -101,6 +101,14 @@ static void log_batch(const struct engine_batch *b)
     log_close(&l);
 }
 
+static int put_on_log(struct pipeline *p, const struct engine_batch *b)
+{
+    int r = delivery_add(&p->delivery, b, now_of(p));
+    if (r == 0 && p->tap != NULL)
+        p->tap(p->tap_ctx, b->path, b->position, b->frames);
+    return r;
+}
+
 static int on_deliver(void *ctx, const struct engine_batch *b)
 {
     static const enum metric FLUSHED[] = {[BATCH_SIZE] = M_BATCH_SIZE,
@@ -108,7 +116,7 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
                                           [BATCH_BYTES] = M_BATCH_BYTES,
                                           [BATCH_DRAIN] = M_BATCH_DRAIN};
     struct pipeline *p = ctx;
-    int r = delivery_add(&p->delivery, b, now_of(p));
+    int r = put_on_log(p, b);
     if (r < 0)
         return r;
     metrics_add(p->metrics, FLUSHED[b->why], 1);
@@ -468,6 +476,27 @@ void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg)
     CRASH_POINT("pipeline.drain");
     p->ops->flush(p->engine);
     p->ops->settle(p->engine, done, arg);
+}
+
+void pipeline_resume(struct pipeline *p)
+{
+    p->draining = false;
+}
+
+void pipeline_set_tap(struct pipeline *p, pipeline_tap *tap, void *ctx)
+{
+    p->tap = tap;
+    p->tap_ctx = ctx;
+}
+
+int pipeline_relay(struct pipeline *p, struct path *path, uint64_t position, struct slice frames)
+{
+    ASSERT(p->broken); /* positions of one store only */
+    const struct engine_batch b = {.path = path, .frames = frames, .position = position};
+    int r = put_on_log(p, &b);
+    if (r == 0)
+        delivery_wake(&p->delivery);
+    return r;
 }
 
 void pipeline_stop(struct pipeline *p)

@@ -82,6 +82,17 @@ void pipeline_stats(struct pipeline *p, struct engine_stats *ret);
 /* Flushes the open batches to the path logs; later webhooks are answered 503. `done` comes when
  * they are there, maybe before this returns. */
 void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg);
+/* After pipeline_drain(), once its `done` has come or is of no more interest: webhooks are taken
+ * again, as if nothing had been. */
+void pipeline_resume(struct pipeline *p);
+/* Is called with each batch that has been put on its path's log; NULL: nobody is. */
+typedef void pipeline_tap(void *ctx, const struct path *path, uint64_t position,
+                          struct slice frames);
+void pipeline_set_tap(struct pipeline *p, pipeline_tap *tap, void *ctx);
+/* After pipeline_stop(): a batch that another process has made safe, where it has placed it, for
+ * the clients that are left here. 0 or pathlog_append_at()'s errors. */
+MUST_CHECK int pipeline_relay(struct pipeline *p, struct path *path, uint64_t position,
+                              struct slice frames);
 /* Ends the engine's work, drained or not: what is not safe by now never will be in this run. The
  * mailbox must run once more before pipeline_free(). */
 void pipeline_stop(struct pipeline *p);

@@ -45,6 +45,8 @@ struct pipeline {
     void (*failed)(void *ctx, int err);
     void *failed_ctx;
     size_t n_paths;  /* that the engine knows: those with an index below it */
+    pipeline_tap *tap; /* NULL: none */
+    void *tap_ctx;
     size_t n_stored; /* triggers, at the start; those behind them are new in this run */
     struct kept_record *kept;
     size_t n_kept;

@@ -33,14 +33,14 @@ add_custom_target(package_texts ALL DEPENDS ${PACKAGE_DIR}/changelog.gz ${PACKAG
 
 install(FILES ${PACKAGE_DIR}/regcast.yaml DESTINATION /etc/regcast PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ
     COMPONENT debian EXCLUDE_FROM_ALL)
-install(FILES conf/regcastd.service DESTINATION /lib/systemd/system COMPONENT debian EXCLUDE_FROM_ALL)
+install(FILES conf/regcastd.service conf/regcastd.socket DESTINATION /lib/systemd/system COMPONENT debian EXCLUDE_FROM_ALL)
 install(FILES ${CMAKE_BINARY_DIR}/regcast.zsh RENAME _regcast DESTINATION share/zsh/vendor-completions
     COMPONENT debian EXCLUDE_FROM_ALL)
 install(FILES conf/debian/lintian-overrides RENAME regcast DESTINATION share/lintian/overrides
     COMPONENT debian EXCLUDE_FROM_ALL)
 install(FILES ${PACKAGE_DIR}/regcastd.8.gz DESTINATION share/man/man8 COMPONENT debian EXCLUDE_FROM_ALL)
 install(FILES README.md CHANGELOG.md conf/reference.md docs/operations.md docs/compatibility.md docs/openapi.json
-    conf/sample-event.json ${PACKAGE_DIR}/changelog.gz ${PACKAGE_DIR}/copyright
+    conf/sample-event.json conf/takeover.conf ${PACKAGE_DIR}/changelog.gz ${PACKAGE_DIR}/copyright
     DESTINATION ${PACKAGE_DOCS} COMPONENT debian EXCLUDE_FROM_ALL)
 install(DIRECTORY conf/proxies DESTINATION ${PACKAGE_DOCS}/examples COMPONENT debian EXCLUDE_FROM_ALL)
 

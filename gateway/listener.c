@@ -60,20 +60,39 @@ static int bound_socket(const struct sockaddr_storage *at, bool shared)
     return fd;
 }
 
-static void name_of(int fd, char ret[LISTENER_NAME_SIZE])
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static void write_name(const union address *at, char ret[LISTENER_NAME_SIZE])
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } at = {0};
-    socklen_t len = sizeof(at);
     char text[INET6_ADDRSTRLEN] = "";
-    ASSERT(getsockname(fd, &at.any, &len) == 0); /* our own bound socket */
-    bool v6 = at.any.sa_family == AF_INET6;
-    (void) uv_ip_name(&at.any, text, sizeof(text)); /* fits, and the family is known */
+    bool v6 = at->any.sa_family == AF_INET6;
+    (void) uv_ip_name(&at->any, text, sizeof(text)); /* fits, and the family is known */
     (void) snprintf(ret, LISTENER_NAME_SIZE, v6 ? "[%s]:%u" : "%s:%u", text,
-                    ntohs(v6 ? at.v6.sin6_port : at.v4.sin_port));
+                    ntohs(v6 ? at->v6.sin6_port : at->v4.sin_port));
+}
+
+void listener_name(int fd, char ret[LISTENER_NAME_SIZE])
+{
+    union address at = {0};
+    socklen_t len = sizeof(at);
+    ASSERT(getsockname(fd, &at.any, &len) == 0); /* our own bound socket */
+    write_name(&at, ret);
+}
+
+int listener_write_address(const char *address, char ret[LISTENER_NAME_SIZE])
+{
+    struct sockaddr_storage at = {0};
+    union address written = {0};
+    int r = parse(address, &at);
+    if (r < 0)
+        return r;
+    memcpy(&written, &at, sizeof(written));
+    write_name(&written, ret);
+    return 0;
 }
 
 int listener_bind(const char *address, bool first, int *ret_fd, char ret_name[LISTENER_NAME_SIZE])
@@ -91,7 +110,7 @@ int listener_bind(const char *address, bool first, int *ret_fd, char ret_name[LI
     int fd = bound_socket(&at, true);
     if (fd < 0)
         return fd;
-    name_of(fd, ret_name);
+    listener_name(fd, ret_name);
     *ret_fd = fd;
     return 0;
 }
@@ -177,4 +196,18 @@ void listener_fini(struct listener *l)
     uv_close((uv_handle_t *) &l->readable, NULL); /* polls no more from here on */
     uv_close((uv_handle_t *) &l->retry, NULL);
     (void) close(l->fd);
+}
+
+void listener_hold(struct listener *l)
+{
+    if (!l->open)
+        return;
+    (void) uv_poll_stop(&l->readable); /* always 0, as the next */
+    (void) uv_timer_stop(&l->retry);
+}
+
+void listener_go_on(struct listener *l)
+{
+    if (l->open)
+        (void) uv_poll_start(&l->readable, UV_READABLE, on_readable); /* it could once */
 }

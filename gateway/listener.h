@@ -31,9 +31,18 @@ struct listener {
 MUST_CHECK int listener_bind(const char *address, bool first, int *ret_fd,
                              char ret_name[LISTENER_NAME_SIZE]);
 
+/* The address of a bound socket, as listener_bind() says it. */
+void listener_name(int fd, char ret[LISTENER_NAME_SIZE]);
+/* The same for a configured address: "localhost:080" is "127.0.0.1:80". 0 or -EINVAL. (pure) */
+MUST_CHECK int listener_write_address(const char *address, char ret[LISTENER_NAME_SIZE]);
+
 /* Listens on the bound socket, which belongs to the listener from here on, also on failure. */
 MUST_CHECK int listener_init(struct listener *l, struct worker *w, enum metrics_listener role,
                              int fd);
 void listener_fini(struct listener *l); /* closes the handle; twice is fine */
+/* Accepts nobody until listener_go_on(): who comes waits in the backlog, or is another process's
+ * that has the socket, too. */
+void listener_hold(struct listener *l);
+void listener_go_on(struct listener *l);
 
 #endif

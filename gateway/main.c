@@ -5,9 +5,8 @@
 #include "crash.h"
 #include "deadline.h"
 #include "gate.h"
-#include "grpc_call.h"
-#include "h2.h"
-#include "letters.h"
+#include "handover.h"
+#include "inherited.h"
 #include "listener_caps.h"
 #include "log.h"
 #include "manage.h"
@@ -17,11 +16,12 @@
 #include "pipeline.h"
 #include "privileges.h"
 #include "pulse.h"
-#include "rebuild.h"
 #include "reload.h"
 #include "supervisor.h"
+#include "takeover.h"
 #include "thread.h"
 #include "tls.h"
+#include "tool.h"
 #include "worker.h"
 
 #include <fcntl.h>
@@ -39,6 +39,7 @@
 #define TRIM_THRESHOLD    (4 << 20)
 #define STOP_MS           8000 /* for the journal and the last answers, when all clients have gone */
 #define STOP_MARGIN_MS    5000 /* more than that, and the supervisor may well kill us */
+#define EXIT_NO_TAKEOVER  69   /* EX_UNAVAILABLE */
 #define EXIT_JOURNAL      74   /* EX_IOERR */
 #define EXIT_IN_USE       75   /* EX_TEMPFAIL */
 #define EXIT_NEWER        76
@@ -48,7 +49,10 @@ struct daemon {
     struct shared shared;
     struct worker front;
     struct addresses addresses;
+    struct inherited inherited;
     struct supervisor supervisor;
+    struct takeover takeover; /* of the one before */
+    struct handover handover; /* to the next one */
     struct pulse pulse;
     struct watchdog watchdog;
     struct pipeline *pipeline;
@@ -155,14 +159,33 @@ static void on_settle_late(uv_timer_t *timer)
     drain_workers(timer->data);
 }
 
+/* Another process has data_dir, or had it: there is nothing to settle. */
+static void on_gone(void *ctx, int err)
+{
+    struct daemon *d = ctx;
+    struct shared *s = &d->shared;
+    d->exit_code = err < 0 ? 1 : 0;
+    s->drain_code = 1012;
+    s->drain_spread_ms = err < 0 ? FAILURE_SPREAD_MS : s->cfg->gateway.drain_timeout_ms;
+    pulse_ending(&d->pulse);
+    atomic_store(&s->draining, true);
+    drain_workers(d);
+}
+
 static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
 {
     struct shared *s = &d->shared;
+    if (atomic_load(&s->handed_over) && !atomic_exchange(&s->hurry, true))
+        return; /* the clients are on their way already */
     if (atomic_load(&s->draining)) {
         struct log_line second;
         log_open(&second, LOG_WARN, "main", "second signal: leaving at once");
         log_close(&second);
         _exit(d->exit_code != 0 ? d->exit_code : 130);
+    }
+    if (!handover_cancel(&d->handover, "it is going down")) {
+        on_gone(d, 0); /* we only have clients, and they can go now */
+        return;
     }
     struct log_line l;
     log_open(&l, LOG_INFO, "main", "draining");
@@ -245,6 +268,8 @@ static void on_front_stopped(struct worker *w)
     uv_close((uv_handle_t *) &d->settle, NULL);
     uv_close((uv_handle_t *) &d->end, NULL);
     pulse_close(&d->pulse);
+    takeover_close(&d->takeover);
+    handover_close(&d->handover);
     pipeline_close(d->pipeline);
 }
 
@@ -260,15 +285,15 @@ static int make_workers(struct daemon *d, const struct addresses *at)
     for (size_t i = 0; i < LISTENER_N; i++)
         s->tickets[i] = tls_tickets_new();
     const struct worker_sockets front[] = {
-        {LISTENER_WEBHOOKS, at->fds[LISTENER_WEBHOOKS], at->n[LISTENER_WEBHOOKS]},
-        {LISTENER_MANAGEMENT, at->fds[LISTENER_MANAGEMENT], at->n[LISTENER_MANAGEMENT]},
-        {LISTENER_GRPC, at->fds[LISTENER_GRPC], at->n[LISTENER_GRPC]}};
+        {LISTENER_WEBHOOKS, at->fds[LISTENER_WEBHOOKS], at->per_worker[LISTENER_WEBHOOKS]},
+        {LISTENER_MANAGEMENT, at->fds[LISTENER_MANAGEMENT], at->per_worker[LISTENER_MANAGEMENT]},
+        {LISTENER_GRPC, at->fds[LISTENER_GRPC], at->per_worker[LISTENER_GRPC]}};
     int r = worker_init(&d->front, s, (unsigned) s->n_workers, front, ARRAY_LEN(front));
     for (size_t i = 0; r == 0 && i < s->n_workers; i++) {
         s->workers[i].on_stopped = tell_front;
         const struct worker_sockets sockets = {
-            LISTENER_GATEWAY, at->fds[LISTENER_GATEWAY] + i * at->n[LISTENER_GATEWAY],
-            at->n[LISTENER_GATEWAY]};
+            LISTENER_GATEWAY, at->fds[LISTENER_GATEWAY] + i * at->per_worker[LISTENER_GATEWAY],
+            at->per_worker[LISTENER_GATEWAY]};
         r = worker_init(&s->workers[i], s, (unsigned) i, &sockets, 1);
     }
     d->front.on_stopped = on_front_stopped;
@@ -297,7 +322,7 @@ static int start_workers(struct shared *s)
     return r;
 }
 
-static int open_pipeline(struct daemon *d)
+static int open_pipeline(struct daemon *d, bool takeover)
 {
     struct shared *s = &d->shared;
     struct path_table *paths = NULL;
@@ -307,7 +332,9 @@ static int open_pipeline(struct daemon *d)
         log_error("main", "cannot start", r);
         return r;
     }
-    r = pipeline_new(s->cfg, s->paths, &d->front.metrics, &d->front.mailbox, &d->pipeline);
+    r = takeover ? takeover_go(&d->takeover, s->cfg, s->paths) : 0;
+    if (r == 0)
+        r = pipeline_new(s->cfg, s->paths, &d->front.metrics, &d->front.mailbox, &d->pipeline);
     if (r < 0) /* it said why */
         return r;
     s->pipeline = d->pipeline;
@@ -319,29 +346,24 @@ static int open_pipeline(struct daemon *d)
     return 0;
 }
 
-static void tell_addresses(struct manage *m, const struct addresses *at)
-{
-    m->rest = at->names[LISTENER_MANAGEMENT];
-    m->n_rest = at->n[LISTENER_MANAGEMENT];
-    m->grpc = at->names[LISTENER_GRPC];
-    m->n_grpc = at->n[LISTENER_GRPC];
-    m->gateway = at->names[LISTENER_GATEWAY];
-    m->n_gateway = at->n[LISTENER_GATEWAY];
-    m->webhooks = at->names[LISTENER_WEBHOOKS];
-    m->n_webhooks = at->n[LISTENER_WEBHOOKS];
-}
-
 /* What takes privileges is done, then they are given up, then the first thread is made. That an
  * address is taken counts less than that data_dir is: where both are, another regcastd runs. */
-static int begin(struct daemon *d)
+static int begin(struct daemon *d, bool takeover)
 {
     const struct config *cfg = d->shared.cfg;
     listener_caps_set(d->shared.caps, cfg);
     doors_init(d->shared.doors, cfg);
-    int bound = addresses_bind(cfg, &d->addresses);
-    int r = privileges_drop(cfg);
+    int r = takeover ? takeover_meet(&d->takeover, cfg, &d->inherited, &d->supervisor) : 0;
+    if (r < 0)
+        return r;
+    inherited_from_manager(&d->inherited);
+    int bound = addresses_bind(cfg, &d->inherited, &d->addresses);
+    inherited_fini(&d->inherited);
+    if (bound < 0 && takeover)
+        return TAKEOVER_FAILED; /* the other one goes on */
+    r = privileges_drop(cfg);
     if (r == 0)
-        r = open_pipeline(d);
+        r = open_pipeline(d, takeover);
     return r < 0 ? r : bound;
 }
 
@@ -353,13 +375,24 @@ static int watch_configuration(struct daemon *d, const char *file)
     return reload_watch(d->reload, &d->front.loop);
 }
 
+static int start_handover(struct daemon *d)
+{
+    d->handover.shared = &d->shared;
+    d->handover.pipeline = d->pipeline;
+    d->handover.supervisor = &d->supervisor;
+    d->handover.addresses = &d->addresses;
+    d->handover.gone = on_gone;
+    d->handover.ctx = d;
+    return handover_start(&d->handover, &d->front.loop);
+}
+
 static int wire(struct daemon *d, const struct options *options)
 {
     struct addresses *at = &d->addresses;
-    int r = begin(d);
+    int r = begin(d, options->takeover);
     if (r < 0)
         return r;
-    tell_addresses(d->shared.manage, at);
+    manage_tell_addresses(d->shared.manage, at);
     r = gate_new(d->shared.cfg, &d->shared.gate);
     if (r == 0)
         r = gate_load_revocations(d->shared.gate, d->pipeline);
@@ -377,6 +410,8 @@ static int wire(struct daemon *d, const struct options *options)
         r = shed_watch(&d->shared.shed, &d->shared, &d->front.loop);
     if (r == 0)
         r = pipeline_start(d->pipeline, &d->front.loop, on_failed, d);
+    if (r == 0)
+        r = start_handover(d);
     if (r < 0) {
         log_error("main", "cannot start", r);
         return r;
@@ -396,6 +431,11 @@ static int wire(struct daemon *d, const struct options *options)
         r = addresses_write(at, options->ready_file);
     if (r < 0) {
         log_error("main", "cannot write the ready file", r);
+        return r;
+    }
+    r = options->takeover ? takeover_serve(&d->takeover, &d->shared, &d->front.loop) : 0;
+    if (r < 0) {
+        log_error("main", "cannot take over", r);
         return r;
     }
     supervisor_ready(&d->supervisor, "serving");
@@ -451,29 +491,12 @@ static int serve(const struct config *cfg, const struct options *options)
 
 static int exit_code_of(int err)
 {
-    return err == -EALREADY                 ? EXIT_IN_USE
+    return err == TAKEOVER_FAILED           ? EXIT_NO_TAKEOVER
+           : err == -EALREADY               ? EXIT_IN_USE
            : err == -ENOTSUP                ? EXIT_NEWER
            : err == -ESRCH                  ? EXIT_CONFIG /* there is no such user */
            : err == -EIO || err == -EBADMSG ? EXIT_JOURNAL
                                             : 1;
-}
-
-/* The tools of an operator that work on data_dir. */
-static bool asks_for_tool(const struct options *o)
-{
-    return o->rebuild_catalog != NULL || o->letters || o->replay != NULL;
-}
-
-static int run_tool(const struct config *cfg, const struct options *o)
-{
-    int r = privileges_drop(cfg); /* what root makes in data_dir the daemon could not open */
-    if (r < 0)
-        return r;
-    if (o->rebuild_catalog != NULL)
-        return rebuild_run(cfg, o->rebuild_catalog, o->registry_url);
-    if (o->letters)
-        return letters_list(cfg, o->json);
-    return letters_replay(cfg, o->replay);
 }
 
 /* Where one of these is closed, the next file that is opened would have its number, and be written
@@ -519,7 +542,7 @@ int main(int argc, char **argv)
     /* Webhooks come and go: giving the top of the heap back after each costs page faults. */
     (void) mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
     (void) mem_reserve(); /* without it there is less to go on with */
-    int code = asks_for_tool(&options) ? run_tool(cfg, &options) : serve(cfg, &options);
+    int code = tool_is_asked_for(&options) ? tool_run(cfg, &options) : serve(cfg, &options);
     if (code < 0)
         _exit(exit_code_of(code)); /* said why; half-made loops and threads go with the process */
     config_free(cfg);

@@ -38,6 +38,18 @@ struct manage *manage_new(const struct config *cfg, struct pipeline *pipeline,
     return m;
 }
 
+void manage_tell_addresses(struct manage *m, const struct addresses *at)
+{
+    m->rest = at->names[LISTENER_MANAGEMENT];
+    m->n_rest = at->n[LISTENER_MANAGEMENT];
+    m->grpc = at->names[LISTENER_GRPC];
+    m->n_grpc = at->n[LISTENER_GRPC];
+    m->gateway = at->names[LISTENER_GATEWAY];
+    m->n_gateway = at->n[LISTENER_GATEWAY];
+    m->webhooks = at->names[LISTENER_WEBHOOKS];
+    m->n_webhooks = at->n[LISTENER_WEBHOOKS];
+}
+
 void manage_configure(struct manage *m, const struct config *cfg, struct iam *iam)
 {
     struct iam *before = m->iam;

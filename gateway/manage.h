@@ -3,6 +3,7 @@
 #ifndef GATEWAY_MANAGE_H
 #define GATEWAY_MANAGE_H
 
+#include "addresses.h"
 #include "admin.h"
 #include "auth_limit.h"
 #include "listener.h"
@@ -35,6 +36,7 @@ struct manage {
  * which is not started yet. Never NULL. */
 struct manage *manage_new(const struct config *cfg, struct pipeline *pipeline,
                           struct metrics *metrics);
+void manage_tell_addresses(struct manage *m, const struct addresses *at); /* borrows the names */
 /* Another configuration counts from now on; borrows it, takes over the iam that was made of it with
  * `secret`. */
 void manage_configure(struct manage *m, const struct config *cfg, struct iam *iam);

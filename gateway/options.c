@@ -7,7 +7,7 @@
 static void usage(FILE *to)
 {
     (void) fputs(
-        "usage: regcastd [--config FILE] [--check] [--ready-file FILE]\n"
+        "usage: regcastd [--config FILE] [--check] [--ready-file FILE] [--takeover]\n"
         "       regcastd [--config FILE] --rebuild-catalog REGISTRY_ID --registry-url URL\n"
         "       regcastd [--config FILE] --dead-letters [--json]\n"
         "       regcastd [--config FILE] --replay-dead-letters ID|all\n"
@@ -15,6 +15,9 @@ static void usage(FILE *to)
         "  --config FILE       the configuration (default conf/regcast.yaml)\n"
         "  --check             check it, say what is wrong and where, and exit\n"
         "  --ready-file FILE   written as JSON with the bound addresses once all listeners are up\n"
+        "  --takeover          take the place of the regcastd that runs on the same data_dir: "
+        "nobody\n"
+        "                      is refused meanwhile, and no batch is lost\n"
         "  --rebuild-catalog REGISTRY_ID\n"
         "                      read a registry's images and tags from its API (while regcastd is\n"
         "                      down), so that the next push is told from what is there already\n"
@@ -33,6 +36,7 @@ int options_parse(int argc, char **argv, struct options *ret)
     static const struct option LONG[] = {{"config", required_argument, NULL, 'c'},
                                          {"check", no_argument, NULL, 'k'},
                                          {"ready-file", required_argument, NULL, 'r'},
+                                         {"takeover", no_argument, NULL, 't'},
                                          {"print-reference", no_argument, NULL, 'p'},
                                          {"rebuild-catalog", required_argument, NULL, 'b'},
                                          {"registry-url", required_argument, NULL, 'u'},
@@ -53,6 +57,9 @@ int options_parse(int argc, char **argv, struct options *ret)
             break;
         case 'r':
             ret->ready_file = optarg;
+            break;
+        case 't':
+            ret->takeover = true;
             break;
         case 'p':
             ret->reference = true;

@@ -10,7 +10,7 @@ struct options {
     const char *config, *ready_file;
     const char *rebuild_catalog, *registry_url; /* --rebuild-catalog ID --registry-url URL */
     const char *replay;                         /* --replay-dead-letters ID|all */
-    bool check, reference, letters, json;
+    bool check, reference, letters, json, takeover;
 };
 
 /* 0: go on with *ret, whose strings are argv's. Else the exit code + 1: --help and --version have

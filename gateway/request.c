@@ -41,6 +41,28 @@ struct exchange {
 
 static void on_answered(struct ingest_call *call, const struct ingest_answer *answer);
 
+/* --- hand-over --- */
+
+static bool is_quiet(const struct conn *c)
+{
+    return c->worker->is_front &&
+           atomic_load_explicit(&c->worker->shared->quiet, memory_order_relaxed);
+}
+
+/* TLS and what a proxy has said of it stay with this process. */
+static bool is_movable(const struct conn *c)
+{
+    return c->tls == NULL && c->hop == NULL && c->role != LISTENER_GRPC;
+}
+
+bool request_can_move(const struct conn *c)
+{
+    bool fresh = c->state == CONN_PROXY ||
+                 (c->state == CONN_REQUEST && (c->http == NULL || !http_started(c->http)));
+    return is_movable(c) && (fresh || c->state == CONN_KEEPALIVE) && c->unread == NULL &&
+           !conn_blocked(c) && !c->peer_done;
+}
+
 /* --- answers --- */
 
 void request_answer(struct conn *c, unsigned status, const char *extra, struct slice body,
@@ -49,7 +71,8 @@ void request_answer(struct conn *c, unsigned status, const char *extra, struct s
     struct worker *w = c->worker;
     const struct http_head *head = http_get_head(c->http);
     bool draining = atomic_load_explicit(&w->shared->draining, memory_order_relaxed);
-    close = close || !head->keep_alive || c->peer_done || draining;
+    close =
+        close || !head->keep_alive || c->peer_done || draining || (is_quiet(c) && !is_movable(c));
     struct buf out;
     buf_init(&out, REQUEST_ANSWER_MAX);
     int r = http_response(&out, status, extra, body, close, head->method == HTTP_M_HEAD);
@@ -70,6 +93,8 @@ void request_answer(struct conn *c, unsigned status, const char *extra, struct s
     http_next(c->http);
     if (!conn_blocked(c)) /* else request_writable(): the next request waits until this has left */
         conn_set_state(c, CONN_KEEPALIVE);
+    if (is_quiet(c))
+        conn_pause(c); /* the next request waits for whoever reads it then */
 }
 
 /* `detail` is for the log; NULL: none. */
@@ -317,7 +342,7 @@ static enum refuse check_handshake(const struct conn *c, size_t early, struct wa
         why = resume_parse(head, &ret->wish);
     if (why == REFUSE_NONE && early > EARLY_MAX)
         why = REFUSE_UPGRADE_EARLY;
-    if (why == REFUSE_NONE && atomic_load_explicit(&s->draining, memory_order_relaxed))
+    if (why == REFUSE_NONE && shared_is_closed(s))
         why = REFUSE_DRAINING;
     return why;
 }
@@ -464,7 +489,7 @@ void request_writable(struct conn *c)
         buf_fini(unread);
         free(unread);
     }
-    if (c->unread == NULL)
+    if (c->unread == NULL && !is_quiet(c))
         conn_resume(c);
 }
 

@@ -11,6 +11,9 @@
 void request_received(struct conn *c, struct slice in);
 /* The connection may go on: something blocked has left (the next pipelined request may be read). */
 void request_writable(struct conn *c);
+/* Nothing of it is in this process but the socket, of which the next request has not been read: it
+ * can go on in another one. */
+bool request_can_move(const struct conn *c);
 /* A limit of states REQUEST, BODY, HANDLING or KEEPALIVE has passed. */
 void request_timeout(struct conn *c);
 /* The connection ends: gives back what the request holds. An answer that comes later finds nobody.

@@ -191,7 +191,7 @@ static void take_answer(struct conn *c, const struct resume *r)
         conn_close(c, END_PEER);
     } else if (why != REFUSE_NONE) {
         request_refuse(c, why, NULL);
-    } else if (atomic_load_explicit(&c->worker->shared->draining, memory_order_relaxed)) {
+    } else if (shared_is_closed(c->worker->shared)) {
         request_refuse(c, REFUSE_DRAINING, NULL);
     } else if (answer->err == 0) {
         found(c, r->path, &r->up, &r->wish, answer->position);

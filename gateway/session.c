@@ -261,6 +261,8 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
     metrics_add(&c->worker->metrics, M_HANDSHAKES, 1);
     log_open_session(c);
     conn_set_state(c, CONN_OPEN);
+    if (c->worker->draining) /* it had begun to come in before a hand-over */
+        worker_drain_session(c);
 }
 
 /* A client that was stuck while it caught up keeps a segment of history from the others, and one

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,12 +22,8 @@ static uint64_t watchdog_ms(void)
     return strtoull(usec, NULL, 10) / 1000;
 }
 
-int supervisor_init(struct supervisor *s)
+static int open_named(struct supervisor *s, const char *name)
 {
-    *s = (struct supervisor){.fd = -1, .to.sun_family = AF_UNIX};
-    const char *name = getenv("NOTIFY_SOCKET");
-    if (name == NULL || name[0] == '\0')
-        return 0;
     size_t len = strlen(name);
     if ((name[0] != '/' && name[0] != '@') || len < 2 || len >= sizeof(s->to.sun_path))
         return -EINVAL;
@@ -39,8 +36,35 @@ int supervisor_init(struct supervisor *s)
     s->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (s->fd < 0)
         return -errno;
-    s->watchdog_ms = watchdog_ms();
+    s->name = xstrdup(name);
     return 0;
+}
+
+int supervisor_init(struct supervisor *s)
+{
+    *s = (struct supervisor){.fd = -1, .to.sun_family = AF_UNIX};
+    const char *name = getenv("NOTIFY_SOCKET");
+    if (name == NULL || name[0] == '\0')
+        return 0;
+    int r = open_named(s, name);
+    if (r == 0)
+        s->watchdog_ms = watchdog_ms();
+    return r;
+}
+
+int supervisor_adopt(struct supervisor *s, const char *name, uint64_t watchdog_ms)
+{
+    supervisor_fini(s);
+    *s = (struct supervisor){.fd = -1, .to.sun_family = AF_UNIX};
+    int r = name[0] == '\0' ? 0 : open_named(s, name);
+    s->muted = true;
+    s->watchdog_ms = r == 0 && s->fd >= 0 ? watchdog_ms : 0;
+    return r;
+}
+
+void supervisor_unmute(struct supervisor *s)
+{
+    s->muted = false;
 }
 
 void supervisor_fini(struct supervisor *s)
@@ -48,11 +72,13 @@ void supervisor_fini(struct supervisor *s)
     if (s->fd >= 0)
         (void) close(s->fd);
     s->fd = -1;
+    free(s->name);
+    s->name = NULL;
 }
 
 static void tell(const struct supervisor *s, const char *text)
 {
-    if (s->fd < 0)
+    if (s->fd < 0 || s->muted)
         return;
     if (sendto(s->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
                (const struct sockaddr *) &s->to, s->to_len) < 0)
@@ -86,4 +112,12 @@ void supervisor_stopping(const struct supervisor *s, uint64_t within_ms)
 void supervisor_alive(const struct supervisor *s)
 {
     tell(s, "WATCHDOG=1\n");
+}
+
+void supervisor_hand_over(struct supervisor *s, int64_t pid)
+{
+    char text[MAX_TEXT];
+    (void) snprintf(text, sizeof(text), "MAINPID=%" PRId64 "\n", pid);
+    tell(s, text);
+    s->muted = true;
 }

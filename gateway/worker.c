@@ -14,6 +14,12 @@
 
 #define SLOTS_MAX      (1u << 24) /* what a connection id can carry */
 #define DRAIN_GRACE_MS 5000       /* for requests in progress when a listener goes down */
+#define DRAIN_LOOK_MS  100        /* how often is looked whether its time is over */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* --- random numbers and slots --- */
 
@@ -119,20 +125,50 @@ void worker_close_all(struct worker *w)
     }
 }
 
-static void on_drain_end(uv_timer_t *timer)
+static void drain_sessions(struct worker *w);
+
+/* Nobody sends what is new any more: it is missed by who stays. */
+static void look_hurry(struct worker *w, uint64_t now)
 {
-    worker_close_all(timer->data);
+    uint64_t close_ms = w->shared->cfg->gateway.close_timeout_ms;
+    if (!atomic_load(&w->shared->hurry) || now + WORKER_HURRY_MS >= w->drain_end_ms)
+        return;
+    w->drain_end_ms = now + WORKER_HURRY_MS;
+    w->close_all_ms = w->drain_end_ms + close_ms;
+    drain_sessions(w);
+}
+
+static void on_drain_look(uv_timer_t *timer)
+{
+    struct worker *w = timer->data;
+    uint64_t now = uv_now(&w->loop);
+    look_hurry(w, now);
+    if (now >= w->close_all_ms)
+        worker_close_all(w);
+}
+
+void worker_drain_session(struct conn *c)
+{
+    struct worker *w = c->worker;
+    uint64_t now = uv_now(&w->loop);
+    uint64_t left = w->drain_end_ms > now ? w->drain_end_ms - now : 0;
+    session_drain(c, left == 0 ? now : now + worker_random(w) % left);
 }
 
 /* Close times are drawn at random, so the closes spread evenly over the drain time and clients that
  * connect again at once do not come as one wave. */
-static void drain_connections(struct worker *w, uint64_t now)
+static void drain_sessions(struct worker *w)
 {
-    uint64_t spread = w->shared->drain_spread_ms;
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_OPEN]) {
-        session_drain(LIST_ENTRY(it, struct conn, in_state),
-                      spread == 0 ? now : now + worker_random(w) % spread);
+        worker_drain_session(LIST_ENTRY(it, struct conn, in_state));
     }
+}
+
+static void drain_connections(struct worker *w)
+{
+    drain_sessions(w);
+    if (atomic_load(&w->shared->handed_over) && !w->is_front)
+        return; /* who has come before goes on here: worker_drain_session() when it has got in */
     LIST_FOREACH_SAFE (it, &w->by_state[CONN_SERVING]) {
         grpc_drain(LIST_ENTRY(it, struct conn, in_state));
     }
@@ -163,17 +199,41 @@ static void on_drain(struct mail *m)
     w->drain_end_ms = now + w->shared->drain_spread_ms;
     for (size_t i = 0; i < w->n_listeners; i++)
         listener_fini(&w->listeners[i]);
-    drain_connections(w, now);
+    drain_connections(w);
     uint64_t left = w->is_front
                         ? DRAIN_GRACE_MS
                         : w->shared->drain_spread_ms + w->shared->cfg->gateway.close_timeout_ms;
-    (void) uv_timer_start(&w->drain_end, on_drain_end, left, 0);
+    w->close_all_ms = now + left;
+    (void) uv_timer_start(&w->drain_end, on_drain_look, least(left, DRAIN_LOOK_MS), DRAIN_LOOK_MS);
     stop_if_done(w);
 }
 
 void worker_drain(struct worker *w)
 {
     mailbox_post(&w->mailbox, &w->drain_mail);
+}
+
+/* --- hand-over --- */
+
+static void on_hold(struct mail *m)
+{
+    struct worker *w = LIST_ENTRY(m, struct worker, hold_mail);
+    bool hold = atomic_load(&w->shared->quiet);
+    for (size_t i = 0; i < w->n_listeners && !w->draining; i++) {
+        if (hold)
+            listener_hold(&w->listeners[i]);
+        else
+            listener_go_on(&w->listeners[i]);
+    }
+    atomic_store(&w->holding, false);
+    if (hold != atomic_load(&w->shared->quiet))
+        worker_hold(w); /* it has changed its mind meanwhile */
+}
+
+void worker_hold(struct worker *w)
+{
+    if (!atomic_exchange(&w->holding, true))
+        mailbox_post(&w->mailbox, &w->hold_mail);
 }
 
 static void on_shed(struct mail *m)
@@ -250,6 +310,8 @@ static int init_listeners(struct worker *w, const struct worker_sockets *sockets
 {
     int r = 0;
     for (size_t i = 0; i < sockets->n; i++) {
+        if (sockets->fds[i] < 0)
+            continue;
         if (r < 0) { /* the sockets are ours, also when we fail */
             (void) close(sockets->fds[i]);
             continue;
@@ -279,6 +341,7 @@ int worker_init(struct worker *w, struct shared *s, unsigned index,
     w->is_front = index >= s->n_workers;
     w->drain_mail.run = on_drain;
     w->shed_mail.run = on_shed;
+    w->hold_mail.run = on_hold;
     list_init(&w->active);
     list_init(&w->replaying);
     for (size_t i = 0; i < ARRAY_LEN(w->by_state); i++)

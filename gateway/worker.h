@@ -19,6 +19,7 @@
 
 #define WORKER_READ_BYTES 65536
 #define WORKER_FORMER     32 /* each was half as long as the next */
+#define WORKER_HURRY_MS   1500
 
 struct certificates;
 struct gate;
@@ -49,6 +50,13 @@ struct shared {
     struct tls_tickets *tickets[LISTENER_N]; /* NULL: none are given */
     _Atomic uint64_t config_hash, config_loaded_s; /* of `cfg`; the latter is Unix time */
     _Atomic bool ready, draining;
+    /* While another process takes over: nobody is accepted, and what is asked on a connection that
+     * stays is left to be read by the other one. */
+    _Atomic bool quiet;
+    /* It has taken over; set before `draining`. Handshakes that have begun here are finished here.
+     */
+    _Atomic bool handed_over;
+    _Atomic bool hurry;       /* draining: who is left is sent away within WORKER_HURRY_MS */
     uint64_t drain_spread_ms; /* set before `draining` */
     uint16_t drain_code;      /* 1001 or 1012; set before `draining` */
 };
@@ -83,12 +91,13 @@ struct worker {
     struct tls *tls[LISTENER_N]; /* from certificates.h; NULL: plain */
     struct tls_buffers *tls_buffers;
     struct metrics metrics;
-    struct mail drain_mail, shed_mail;
+    struct mail drain_mail, shed_mail, hold_mail;
     _Atomic bool shedding; /* shed_mail is under way */
-    uv_timer_t drain_end;  /* runs while draining: then everything left is closed */
+    _Atomic bool holding;  /* hold_mail is */
+    uv_timer_t drain_end;  /* runs while draining; at close_all_ms everything left is closed */
     uv_thread_t thread;
     bool draining, stopped;
-    uint64_t drain_end_ms; /* loop time */
+    uint64_t drain_end_ms, close_all_ms; /* loop time */
     void (*on_stopped)(
         struct worker *w); /* this worker's thread: drained, the loop is about to end */
     uint8_t random[256];
@@ -125,6 +134,18 @@ void worker_run(struct worker *w);
 void worker_drain(struct worker *w);
 /* Worker's thread: closes everything that is left. */
 void worker_close_all(struct worker *w);
+/* Worker's thread, draining: an open client gets its close time, between now and the end. */
+void worker_drain_session(struct conn *c);
+/* Any thread: accepts nobody while shared->quiet, and goes on when it is not. After it was set or
+ * cleared. */
+void worker_hold(struct worker *w);
+
+/* A client that has come too late for this process. */
+static inline bool shared_is_closed(const struct shared *s)
+{
+    return atomic_load_explicit(&s->draining, memory_order_relaxed) &&
+           !atomic_load_explicit(&s->handed_over, memory_order_relaxed);
+}
 
 /* Gives the connection a slot. 0 or -ENOMEM. */
 MUST_CHECK int worker_slot(struct worker *w, struct conn *c, uint32_t *ret);

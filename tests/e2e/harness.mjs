@@ -204,7 +204,7 @@ export class Daemon {
     #noise = []; // lines that are no JSON, and anything on stdout
     #stopped = null;
 
-    // Options: bin, env, config file text, `errors`: messages of error lines that are expected, `tls`: what one
+    // Options: bin, env, args, config file text, `errors`: messages of error lines that are expected, `tls`: what one
     // connects to gateway and webhooks with, when both have it.
     static async start(config, options = {}) {
         const d = new Daemon();
@@ -219,7 +219,7 @@ export class Daemon {
             UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? 'print_stacktrace=1',
             ...options.env,
         };
-        const { child, exited } = start(d.bin, ['--config', file, '--ready-file', ready], {
+        const { child, exited } = start(d.bin, ['--config', file, '--ready-file', ready, ...(options.args ?? [])], {
             env,
             onLine: (line, stream) => d.#line(line, stream),
         });

@@ -8,6 +8,7 @@ import {
     Client, Daemon, REGCASTD, REGCASTD_FAST, ROOT, defer, makeConfig, newImage, run, start, tempDir, until, writeConfig,
 } from './harness.mjs';
 import { holdLock } from './journal.mjs';
+import { takeOver } from './takeover.mjs';
 
 const limits = { timeout: 60000 };
 const HANGS = 'a thread does not come round: no sign of life is given';
@@ -67,6 +68,27 @@ describe('service manager', { concurrency: true }, () => {
             assert.ok(Number(m.told.at(-1).EXTEND_TIMEOUT_USEC) >= (2 + 3 + 5 + 8) * 1e6, 'all that an end may take');
             assert.equal(m.of('WATCHDOG').length, 0, 'nobody asked');
         });
+
+    test('is told which process is the service after a takeover', limits, async (t) => {
+        const m = await manager(t, join(tempDir(), 'notify'));
+        const config = makeConfig({ gateway: { drain_timeout: '300ms' } });
+        const env = { WATCHDOG_USEC: '400000' };
+        const before = await served(t, m, { config, env });
+        await until('a sign', () => m.of('WATCHDOG').length > 0);
+        const after = await takeOver(config); // knows nothing of a manager
+        defer(t, () => after.stop());
+        await before.ends(0);
+        await until('READY', () => m.of('READY').length === 2);
+        await until('signs', () => m.of('WATCHDOG').at(-1).pid === after.pid);
+        const [moved] = m.of('MAINPID');
+        assert.deepEqual([moved.pid, Number(moved.MAINPID)], [before.pid, after.pid]);
+        // The manager believes the one that was the service, then the one that is.
+        const said = m.told.slice(1);
+        const at = said.indexOf(moved);
+        assert.deepEqual(new Set(said.slice(0, at).map(({ pid }) => pid)), new Set([before.pid]));
+        assert.deepEqual(new Set(said.slice(at + 1).map(({ pid }) => pid)), new Set([after.pid]));
+        assert.equal(m.of('STOPPING').length, 0);
+    });
 
     test('gets signs of life, but not while the journal hangs', limits, async (t) => {
         const m = await manager(t, join(tempDir(), 'notify'));

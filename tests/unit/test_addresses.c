@@ -30,8 +30,8 @@ static struct config some(void)
 static void close_all(const struct addresses *at)
 {
     for (size_t i = 0; i < LISTENER_N; i++)
-        for (size_t k = 0; k < at->n[i] * (i == LISTENER_GATEWAY ? 2 : 1); k++)
-            if (at->fds[i][k] > 0)
+        for (size_t k = 0; k < at->per_worker[i] * at->n_workers[i]; k++)
+            if (at->fds[i][k] >= 0)
                 assert_int_equal(close(at->fds[i][k]), 0);
 }
 
@@ -48,7 +48,7 @@ static void test_bind(void **state)
     (void) state;
     struct config cfg = some();
     struct addresses at = {0};
-    assert_int_equal(addresses_bind(&cfg, &at), 0);
+    assert_int_equal(addresses_bind(&cfg, NULL, &at), 0);
     assert_int_equal(at.n[LISTENER_GATEWAY], 2);
     assert_int_equal(at.n[LISTENER_WEBHOOKS], 1);
     assert_int_equal(at.n[LISTENER_MANAGEMENT], 0);
@@ -72,9 +72,58 @@ static void test_cannot_bind(void **state)
     struct addresses at = {0};
     cfg.webhooks.listen = (struct config_strings){wrong, 2};
     log_set_level(LOG_N_LEVELS);
-    assert_true(addresses_bind(&cfg, &at) < 0);
+    assert_true(addresses_bind(&cfg, NULL, &at) < 0);
     close_all(&at);
     addresses_free(&at);
+}
+
+/* Sockets that were there are dealt to the workers: each has one, and none is left out. */
+static void test_inherited(void **state)
+{
+    (void) state;
+    static const struct {
+        size_t sockets, workers;
+    } CASES[] = {{1, 1}, {1, 3}, {2, 2}, {2, 3}, {3, 2}, {5, 2}};
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct config cfg = some();
+        struct addresses at = {0};
+        struct inherited in = {0};
+        char name[LISTENER_NAME_SIZE] = "127.0.0.1:0";
+        int served[5] = {0};
+        for (size_t k = 0; k < CASES[i].sockets; k++) {
+            int fd;
+            assert_int_equal(listener_bind(name, false, &fd, name), 0);
+            assert_int_equal(listen(fd, 1), 0);
+            assert_int_equal(inherited_add(&in, fd, LISTENER_GATEWAY), 0);
+        }
+        cfg.gateway.workers = CASES[i].workers;
+        uint64_t cookies[5];
+        for (size_t k = 0; k < in.n; k++)
+            cookies[k] = in.at[k].cookie;
+        assert_int_equal(addresses_bind(&cfg, &in, &at), 0);
+        assert_string_equal(at.names[LISTENER_GATEWAY][0], name);
+        assert_string_not_equal(at.names[LISTENER_GATEWAY][1], name); /* bound anew */
+        for (size_t w = 0; w < CASES[i].workers; w++) {
+            size_t width = at.per_worker[LISTENER_GATEWAY], n = 0;
+            for (size_t k = 0; k < width; k += at.n[LISTENER_GATEWAY]) {
+                int fd = at.fds[LISTENER_GATEWAY][w * width + k];
+                uint64_t cookie = 0;
+                socklen_t len = sizeof(cookie);
+                if (fd < 0)
+                    continue;
+                n++;
+                assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len), 0);
+                for (size_t c = 0; c < CASES[i].sockets; c++)
+                    served[c] += cookies[c] == cookie;
+            }
+            assert_true(n >= 1);
+        }
+        for (size_t c = 0; c < CASES[i].sockets; c++)
+            assert_true(served[c] >= 1);
+        inherited_fini(&in);
+        close_all(&at);
+        addresses_free(&at);
+    }
 }
 
 static void test_file(void **state)
@@ -85,7 +134,7 @@ static void test_file(void **state)
     char dir[] = "/tmp/addresses-XXXXXX", file[64], text[1024] = "";
     assert_non_null(mkdtemp(dir));
     (void) snprintf(file, sizeof(file), "%s/ready.json", dir);
-    assert_int_equal(addresses_bind(&cfg, &at), 0);
+    assert_int_equal(addresses_bind(&cfg, NULL, &at), 0);
     assert_int_equal(addresses_write(&at, file), 0);
     FILE *from = fopen(file, "r");
     assert_non_null(from);
@@ -117,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bind),
         cmocka_unit_test(test_cannot_bind),
+        cmocka_unit_test(test_inherited),
         cmocka_unit_test(test_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

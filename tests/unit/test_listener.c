@@ -135,6 +135,44 @@ static void test_listening(void **state)
     fixture_free(f);
 }
 
+/* Held, it accepts nobody, and refuses nobody either. */
+static void test_hold(void **state)
+{
+    (void) state;
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    listener_hold(&f->gateway->listeners[0]);
+    struct client c = client_new(f->gateway_name); /* in the backlog */
+    fixture_idle(f, 50);
+    assert_int_equal(f->gateway->n_conns, 0);
+    listener_go_on(&f->gateway->listeners[0]);
+    FIXTURE_UNTIL(f, f->gateway->n_conns == 1);
+    listener_fini(&f->gateway->listeners[0]);
+    listener_hold(&f->gateway->listeners[0]); /* nothing */
+    listener_go_on(&f->gateway->listeners[0]);
+    client_free(&c);
+    fixture_free(f);
+}
+
+static void test_written(void **state)
+{
+    (void) state;
+    static const char *const CASES[][2] = {
+        {"localhost:080", "127.0.0.1:80"},
+        {"0.0.0.0:0", "0.0.0.0:0"},
+        {"[0:0::1]:8080", "[::1]:8080"},
+        {"example.org:80", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char name[LISTENER_NAME_SIZE];
+        int r = listener_write_address(CASES[i][0], name);
+        assert_int_equal(r, CASES[i][1] == NULL ? -EINVAL : 0);
+        if (r == 0)
+            assert_string_equal(name, CASES[i][1]);
+    }
+}
+
 /* A socket that cannot listen: the error is told, and the socket is the listener's all the same. */
 static void test_bad_socket(void **state)
 {
@@ -155,9 +193,14 @@ static void test_bad_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),           cmocka_unit_test(test_sharing),
-        cmocka_unit_test(test_taken_by_a_stranger), cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_listening),           cmocka_unit_test(test_bad_socket),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_sharing),
+        cmocka_unit_test(test_taken_by_a_stranger),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_listening),
+        cmocka_unit_test(test_bad_socket),
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

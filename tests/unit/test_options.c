@@ -37,6 +37,9 @@ static void test_taken(void **state)
     assert_string_equal(o.config, "a.yaml");
     assert_string_equal(o.ready_file, "r.json");
     assert_true(o.check);
+    assert_false(o.takeover);
+    assert_int_equal(parse("--takeover", &o), 0);
+    assert_true(o.takeover);
     assert_int_equal(parse("--rebuild-catalog crt1 --registry-url http://localhost:5000", &o), 0);
     assert_string_equal(o.rebuild_catalog, "crt1");
     assert_string_equal(o.registry_url, "http://localhost:5000");

@@ -116,6 +116,32 @@ static void test_watchdog(void **state)
     leave(&m);
 }
 
+/* Another process's manager hears us once that one has said that it is us. */
+static void test_hand_over(void **state)
+{
+    (void) state;
+    struct manager m = {.fd = -1};
+    struct supervisor next = {.fd = -1};
+    listen_at(&m, false);
+    assert_int_equal(supervisor_init(&m.s), 0);
+    assert_int_equal(supervisor_adopt(&next, m.s.name, 30000), 0);
+    assert_int_equal(next.watchdog_ms, 30000);
+    supervisor_ready(&next, "serving"); /* nobody would believe it yet */
+    supervisor_hand_over(&m.s, 4711);
+    arrives(&m, "MAINPID=4711\n");
+    supervisor_stopping(&m.s, 1000); /* it is not our business any more */
+    supervisor_unmute(&next);
+    supervisor_ready(&next, "serving");
+    arrives(&m, "READY=1\nSTATUS=serving\n");
+    assert_int_equal(supervisor_adopt(&next, "", 30000), 0);
+    assert_int_equal(next.fd, -1);
+    assert_int_equal(next.watchdog_ms, 0);
+    assert_int_equal(supervisor_adopt(&next, "relative", 30000), -EINVAL);
+    assert_int_equal(next.watchdog_ms, 0);
+    supervisor_fini(&next);
+    leave(&m);
+}
+
 static void test_nobody(void **state)
 {
     (void) state;
@@ -172,7 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_path),         cmocka_unit_test(test_abstract),
         cmocka_unit_test(test_watchdog),     cmocka_unit_test(test_nobody),
-        cmocka_unit_test(test_manager_gone),
+        cmocka_unit_test(test_manager_gone), cmocka_unit_test(test_hand_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
