@@ -560,24 +560,24 @@ describe('who may', () => {
     test('SIGHUP reads the accounts anew, or leaves everything as it was', limits, async (t) => {
         const config = makeConfig(secured());
         const file = writeConfig(config);
-        const d = await Daemon.start(config, { file, errors: ['accounts not reloaded'] });
+        const d = await Daemon.start(config, { file, errors: ['configuration not reloaded'] });
         defer(t, () => d.stop());
         const reload = async (change, msg) => {
             const n = d.logged({ msg }).length;
             writeFileSync(file, typeof change === 'string' ? change : JSON.stringify({ ...config, ...change }));
             d.child.kill('SIGHUP');
             await until(msg, () => d.logged({ msg }).length > n);
-            return d.logged({ msg }).at(-1).error;
+            return d.logged({ msg }).at(-1);
         };
         const status = async (token) => (await d.manage('GET', `${TRIGGERS}?folderId=${FOLDER}`, { token })).status;
         assert.deepEqual([await status('t1.bob'), await status('t1.carol')], [200, 401]);
         const carol = { users: [{ id: 'carol', roles: ['functions.viewer'] }], api_keys: [],
             tokens: [{ subject: 'carol', sha256: sha256('t1.carol') }] };
-        await reload(carol, 'accounts reloaded');
+        await reload(carol, 'reloaded');
         assert.deepEqual([await status('t1.bob'), await status('t1.carol')], [401, 200]);
-        assert.match(await reload('folder_id: [', 'accounts not reloaded'), /YAML/);
-        assert.match(await reload({ ...carol, folder_id: 'b1gother000000000000' }, 'accounts not reloaded'), /restart/);
-        assert.match(await reload({ users: [], tokens: [], api_keys: [] }, 'accounts not reloaded'), /restart/);
+        assert.match((await reload('folder_id: [', 'configuration not reloaded')).error, /YAML/);
+        assert.equal((await reload({ ...carol, folder_id: 'b1gother000000000000' }, 'reloaded')).needs_restart, 'folder_id');
+        assert.match((await reload({ users: [], tokens: [], api_keys: [] }, 'configuration not reloaded')).error, /restart/);
         assert.deepEqual([await status('t1.bob'), await status('t1.carol'), await status()], [401, 200, 401]);
     });
 
