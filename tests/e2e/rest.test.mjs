@@ -490,11 +490,12 @@ describe('who may', () => {
     const secured = () => ({
         users: [
             { id: 'alice', roles: ['editor'] },
+            { id: 'chief', roles: ['admin'] },
             { id: 'bob', roles: ['functions.viewer'] },
             { id: 'writer', roles: ['api-gateway.websocketWriter'] },
             { id: 'nobody' },
         ],
-        tokens: ['alice', 'bob', 'writer', 'nobody'].map((subject) => ({ subject, sha256: sha256(`t1.${subject}`) })),
+        tokens: ['alice', 'chief', 'bob', 'writer', 'nobody'].map((subject) => ({ subject, sha256: sha256(`t1.${subject}`) })),
         api_keys: [{ subject: BROADCASTER, sha256: sha256('AQVN-key') }],
         triggers: [],
     });
@@ -519,7 +520,7 @@ describe('who may', () => {
                 assert.equal(denied.status, 403, `${operation.operationId}: ${denied.text}`);
                 assert.equal(denied.json.code, 7);
                 assert.match(denied.json.message, new RegExp(`nobody lacks role ${operation['x-required-role'].replaceAll('.', '\\.')}`));
-                const allowed = await ask('t1.alice');
+                const allowed = await ask('t1.chief');
                 assert.ok(![401, 403, 500, 501].includes(allowed.status), `${operation.operationId}: ${allowed.text}`);
                 n++;
             }
