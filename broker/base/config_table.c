@@ -140,7 +140,9 @@ const struct setting SETTINGS[] = {
     {C(api_keys),                     LIST,     0, 4096,       NULL,       NULL, LATE | SECRET,
      "What service accounts log in with as well: mappings with the keys of `api_keys[]`."},
     {C(triggers),                     LIST,     0, 4096,       NULL,       NULL, LATE,
-     "Which events go to which path: mappings with the keys of `triggers[]`."},
+     "Which events go to which path: mappings with the keys of `triggers[]`. Made when there is none of "
+     "the name. A reload changes those that the file says otherwise than before; one that is left "
+     "out stays, and is deleted by the API."},
 
     {C(gateway.id),                   TEXT,     1, 50,         "d5dgateway0000000001", &ID, RESTART,
      "The id that triggers name as `gateway_id`."},
