@@ -24,7 +24,7 @@ async function start(t, config, options = {}) {
 
 // Puts the changed file in place and waits for the answer that it is in force.
 async function reload(d, config, { token } = {}) {
-    writeFileSync(`${d.file}.new`, JSON.stringify(config));
+    writeFileSync(`${d.file}.new`, JSON.stringify(config), { mode: 0o600 });
     renameSync(`${d.file}.new`, d.file);
     const got = await d.manage('POST', '/admin/v1/reload', { token });
     assert.equal(got.status, 200, got.text);
@@ -89,7 +89,7 @@ describe('settings take force while clients are connected', () => {
         await step(() => (gateway.trusted_proxies = ['127.0.0.1']), 'changed gateway.trusted_proxies');
         const behind = await Client.open(d.url(), { headers: { 'X-Forwarded-For': '192.0.2.7' } });
         const { json } = await d.manage('GET', '/gateway/v1/connections');
-        assert.ok(json.connections.some(({ identity }) => identity.sourceIp === '192.0.2.7'), JSON.stringify(json));
+        assert.ok(json.connections.some(({ address }) => address === '192.0.2.7'), JSON.stringify(json));
         await behind.close();
 
         await step(() => (gateway.paths[0].history_age = '2h'), 'changed gateway.paths[/].history_age');
@@ -100,9 +100,12 @@ describe('settings take force while clients are connected', () => {
         await until('alone', async () => (await d.manage('GET', '/gateway/v1/connections')).json.connections.length === 1);
         assert.match(await refused(Client.open(d.url())), /503/);
 
-        await step(() => (gateway.max_message_rate = 1), 'changed gateway.max_message_rate');
+        await step(() => {
+            gateway.max_message_rate = 1;
+            delete gateway.paths[0].inbound; // echo has no rate
+        }, 'changed gateway.paths[/].inbound', 'changed gateway.max_message_rate');
         for (let i = 0; i < 5; i++) client.socket.send('too many');
-        assert.deepEqual(await within(5000, 'the close', client.end), { code: 1008, reason: 'rate' });
+        assert.deepEqual(await within(5000, 'the close for the rate', client.end), { code: 1008, reason: 'rate' });
         delete gateway.max_message_rate;
 
         await reload(d, config);
@@ -110,7 +113,7 @@ describe('settings take force while clients are connected', () => {
         gateway.ping_interval = '0s';
         gateway.idle_timeout = '300ms';
         await reload(d, config);
-        assert.deepEqual(await within(5000, 'the close', idle.end), { code: 1001, reason: 'idle' });
+        assert.deepEqual(await within(5000, 'the close when idle', idle.end), { code: 1001, reason: 'idle' });
     });
 
     test('of webhooks, registries, accounts, memory and the log', limits, async (t) => {
@@ -208,12 +211,12 @@ describe('paths come and go', () => {
     });
 
     test('triggers of the file are added and changed, and outlive the process', limits, async (t) => {
-        const config = makeConfig({ triggers: [trigger('a')] });
+        const config = makeConfig({ triggers: [trigger('first')] });
         const first = await start(t, config);
         const root = await Client.open(first.url());
         const made = await first.manage('POST', '/triggers/v1/triggers', {
             body: { folderId: FOLDER, name: 'by-hand', rule: { containerRegistry: {
-                eventType: ['CREATE_IMAGE'], registryId: REGISTRY,
+                eventType: ['CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE'], registryId: REGISTRY,
                 gatewayWebsocketBroadcast: { gatewayId: config.gateway.id, path: '/', serviceAccountId: BROADCASTER } } } },
         });
         assert.equal(made.status, 200, made.text);
@@ -221,12 +224,12 @@ describe('paths come and go', () => {
         await root.first(2);
 
         config.gateway.paths = ['/', '/b'];
-        config.triggers = [trigger('a', { path: '/b', size: 2, cutoff: '300ms' }), trigger('c', { path: '/b' }), trigger('by-hand', { path: '/b' })];
+        config.triggers = [trigger('first', { path: '/b', size: 2, cutoff: '1s' }), trigger('third', { path: '/b' }), trigger('by-hand', { path: '/b' })];
         const { changed } = await reload(first, config);
-        assert.ok(keys(changed).includes('added triggers[c]'), JSON.stringify(changed));
+        assert.ok(keys(changed).includes('added triggers[third]'), JSON.stringify(changed));
         const b = await Client.open(first.url('/b'));
         await first.accept([newImage('team/app')]);
-        await b.first(2); // a's batch and c's
+        await b.first(2); // the first's batch and the third's
         await root.first(3); // by-hand is its owner's
         assert.ok(first.logged({ msg: 'trigger is configured otherwise now; what is stored counts', trigger: 'by-hand' }).length > 0);
 
@@ -235,7 +238,7 @@ describe('paths come and go', () => {
         const second = await start(t, config);
         const again = await triggersOf(second);
         const pathOf = (name) => again.find((x) => x.name === name).rule.containerRegistry.gatewayWebsocketBroadcast.path;
-        assert.deepEqual(['a', 'by-hand', 'c'].map(pathOf), ['/b', '/', '/b']);
+        assert.deepEqual(['first', 'by-hand', 'third'].map(pathOf), ['/b', '/', '/b']);
         const more = await Client.open(second.url('/b'));
         await second.accept([newImage('team/app')]);
         await more.first(2);
