@@ -56,6 +56,11 @@ struct reload {
 static void finish(struct reload *r, int err);
 static void pump(struct reload *r);
 
+static bool is_ending(const struct reload *r)
+{
+    return atomic_load(&r->shared->draining);
+}
+
 /* --- log --- */
 
 /* Takes "FILE:LINE: KEY: what was expected" apart. */
@@ -84,6 +89,18 @@ static void log_problem(const struct reload *r, char *line)
 
 static void log_failed(const struct reload *r)
 {
+    if (is_ending(r)) {
+        struct log_line l;
+        log_open(&l, LOG_WARN, "reload", "configuration not reloaded: the process ends");
+        log_close(&l);
+        return;
+    }
+    if (r->report.err == -EAGAIN && is_ending(r)) { /* whoever starts next reads the file */
+        struct log_line l;
+        log_open(&l, LOG_INFO, "reload", "not reloaded: the server is going down");
+        log_close(&l);
+        return;
+    }
     char *lines = xslicedup(buf_slice(&r->report.error)), *rest = lines;
     size_t n = 0;
     for (char *line; n < PROBLEMS_LOGGED && (line = strtok_r(rest, "\n", &rest)) != NULL; n++)
@@ -116,11 +133,6 @@ static void log_reloaded(const struct reload *r)
 }
 
 /* --- the workers --- */
-
-static bool is_ending(const struct reload *r)
-{
-    return atomic_load(&r->shared->draining);
-}
 
 /* Each in turn, and each in pieces. */
 static void on_followed(struct connections_ask *ask)
@@ -280,7 +292,8 @@ void reload_start(struct reload *r, reload_done *done, void *arg)
 static void on_hangup(uv_signal_t *handle, int signum)
 {
     (void) signum;
-    reload_start(handle->data, NULL, NULL);
+    if (!is_ending(handle->data)) /* then it is nobody's mistake, and nobody waits for it */
+        reload_start(handle->data, NULL, NULL);
 }
 
 /* --- making and ending --- */
@@ -304,6 +317,7 @@ int reload_watch(struct reload *r, uv_loop_t *loop)
 void reload_unwatch(struct reload *r)
 {
     uv_close((uv_handle_t *) &r->hangup, NULL);
+    (void) signal(SIGHUP, SIG_IGN); /* libuv has put back the default, which would end us */
 }
 
 void reload_free(struct reload *r)

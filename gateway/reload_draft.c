@@ -57,12 +57,12 @@ static int make_paths(struct shared *s, const char *file, struct reload_draft *d
     const struct config_path *path = &d->cfg->gateway.paths[at];
     if (r == -EOVERFLOW)
         return wrong(error,
-                     "%s:%u: gateway.paths[%s].max_message_bytes: expected no more than when the "
+                     "%s:%u: gateway.paths[%zu].max_message_bytes: expected no more than when the "
                      "path was removed, until the next start",
-                     file, path->line, path->path);
+                     file, path->line, at);
     if (r == -EINVAL)
-        return wrong(error, "%s:%u: gateway.paths: expected a path that is there once, got %s",
-                     file, path->line, path->path);
+        return wrong(error, "%s:%u: gateway.paths[%zu]: expected a path that is there once, got %s",
+                     file, path->line, at, path->path);
     return r;
 }
 
@@ -85,18 +85,20 @@ static int make_access(struct shared *s, const char *file, struct reload_draft *
     if (r != -EINVAL)
         return r;
     const struct config_issuer *issuer = &d->cfg->gateway.auth.issuers[at];
-    return wrong(error, "%s: gateway.auth.issuers[%s].jwks_file: expected a JWK set, got %s: %s",
-                 file, issuer->issuer, issuer->jwks_file, why);
+    return wrong(error,
+                 "%s:%u: gateway.auth.issuers[%zu].jwks_file: expected a JWK set, got %s: %s", file,
+                 issuer->line, at, issuer->jwks_file, why);
 }
 
 static int make_iam(struct shared *s, const char *file, struct reload_draft *d, struct buf *error)
 {
     d->iam = iam_new(d->cfg, &s->manage->secret);
     if (iam_is_open(d->iam) && !iam_is_open(s->manage->iam))
-        return wrong(error,
-                     "%s: users: expected somebody who can log in: without users, tokens and keys "
-                     "everybody could do everything, which takes a restart",
-                     file);
+        return wrong(
+            error,
+            "%s:1: users: expected somebody who can log in: without users, tokens and keys "
+            "everybody could do everything, which takes a restart",
+            file);
     return 0;
 }
 

@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#define GOING_DOWN "The server is going down"
+
 /* --- what has changed --- */
 
 static void put_changes(struct rest_json *j, const char *name, const struct config_changes *changes,
@@ -80,6 +82,8 @@ static void tell_error(struct rest_call *call, const struct reload_report *repor
         put_lines(&error, lines, call->manage->file);
         free(lines);
     }
+    if (report->err == -EAGAIN && atomic_load(&call->shared->draining))
+        status_set(&error, STATUS_UNAVAILABLE, GOING_DOWN);
     if (error.code == STATUS_OK) /* there was no memory for the lines, or it is not the file */
         status_set(&error, STATUS_UNAVAILABLE, "The configuration cannot be loaded now: %s",
                    err_str(report->err));
@@ -111,7 +115,7 @@ void rest_reload(struct rest_call *call)
     } else if (call->found.code != STATUS_OK) {
         rest_fail(call, &call->found);
     } else if (m->reload == NULL || atomic_load(&call->shared->draining)) {
-        status_set(&error, STATUS_UNAVAILABLE, "The server is going down");
+        status_set(&error, STATUS_UNAVAILABLE, GOING_DOWN);
         rest_fail(call, &error);
     } else {
         reload_start(m->reload, on_reloaded, call);

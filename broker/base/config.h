@@ -125,6 +125,7 @@ struct config_issuer {
     uint64_t jwks_refresh_ms;
     struct config_strings required_claims;
     struct config_strings paths; /* "/teams/${claims.team}"; empty: all */
+    unsigned line;               /* in the file, for messages */
 };
 
 struct config_trigger {

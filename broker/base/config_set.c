@@ -298,33 +298,55 @@ void setting_default(const struct setting *s, void *at)
     ASSERT(ok);
 }
 
-/* The places that hold one text of their own. */
-static bool is_text(const struct setting *s)
+/* How a value is kept in its place, whatever it is read from. */
+enum place { PLACE_NONE, PLACE_NUMBER, PLACE_CHOICE, PLACE_TEXT, PLACE_TEXTS, PLACE_EVENTS };
+
+static enum place place_of(const struct setting *s)
 {
-    return s->type == SETTING_TEXT || s->type == SETTING_WORD || s->type == SETTING_TOKEN_FILE ||
-           s->type == SETTING_TEXT_FILE;
+    switch (s->type) {
+    case SETTING_COUNT:
+    case SETTING_SIZE:
+    case SETTING_DURATION:
+    case SETTING_TIME:
+    case SETTING_WORKERS:
+        return PLACE_NUMBER;
+    case SETTING_TEXT:
+    case SETTING_TOKEN_FILE:
+    case SETTING_TEXT_FILE:
+    case SETTING_WORD:
+        return PLACE_TEXT;
+    case SETTING_LINES_FILE:
+    case SETTING_TEXTS:
+        return PLACE_TEXTS;
+    case SETTING_CHOICE:
+        return PLACE_CHOICE;
+    case SETTING_EVENTS:
+        return PLACE_EVENTS;
+    case SETTING_LIST:
+    case SETTING_DEFAULTS:
+        break;
+    }
+    return PLACE_NONE;
 }
 
 void setting_copy(const struct setting *s, void *at)
 {
-    if (is_text(s)) {
-        *(char **) at = xstrdup(*(char **) at);
-        return;
-    }
     struct config_strings *strings = at;
-    if (s->type != SETTING_TEXTS || strings->at == NULL)
-        return;
-    char *const *from = strings->at;
-    strings->at = xcalloc(strings->n, sizeof(char *));
-    for (size_t i = 0; i < strings->n; i++)
-        strings->at[i] = xstrdup(from[i]);
+    if (place_of(s) == PLACE_TEXT) {
+        *(char **) at = xstrdup(*(char **) at);
+    } else if (place_of(s) == PLACE_TEXTS && strings->at != NULL) {
+        char *const *from = strings->at;
+        strings->at = xcalloc(strings->n, sizeof(char *));
+        for (size_t i = 0; i < strings->n; i++)
+            strings->at[i] = xstrdup(from[i]);
+    }
 }
 
 void setting_fini(const struct setting *s, void *at)
 {
-    if (s->type == SETTING_TEXTS || s->type == SETTING_LINES_FILE) {
+    if (place_of(s) == PLACE_TEXTS) {
         strings_fini(at);
-    } else if (is_text(s)) {
+    } else if (place_of(s) == PLACE_TEXT) {
         free(*(char **) at);
         *(char **) at = NULL; /* a text and the file for it have one place */
     }
@@ -345,15 +367,21 @@ static bool text_equal(const char *a, const char *b)
 
 bool setting_equal(const struct setting *s, const void *a, const void *b)
 {
-    if (is_text(s))
-        return text_equal(*(char *const *) a, *(char *const *) b);
-    if (s->type == SETTING_TEXTS)
-        return texts_equal(a, b);
-    if (s->type == SETTING_EVENTS)
-        return event_list_equal(a, b);
-    if (s->type == SETTING_CHOICE)
+    switch (place_of(s)) {
+    case PLACE_NUMBER:
+        return *(const uint64_t *) a == *(const uint64_t *) b;
+    case PLACE_CHOICE:
         return *(const unsigned *) a == *(const unsigned *) b;
-    return *(const uint64_t *) a == *(const uint64_t *) b;
+    case PLACE_TEXT:
+        return text_equal(*(char *const *) a, *(char *const *) b);
+    case PLACE_TEXTS:
+        return texts_equal(a, b);
+    case PLACE_EVENTS:
+        return event_list_equal(a, b);
+    case PLACE_NONE:
+        break;
+    }
+    return true;
 }
 
 /* --- whole structures --- */
@@ -420,17 +448,16 @@ static void settings_copy(const char *pattern, void *base)
             setting_copy(&SETTINGS[i], (char *) base + SETTINGS[i].offset);
 }
 
-static size_t size_of(const struct setting *s)
-{
-    return is_text(s)                  ? sizeof(char *)
-           : s->type == SETTING_TEXTS  ? sizeof(struct config_strings)
-           : s->type == SETTING_EVENTS ? sizeof(struct event_list)
-           : s->type == SETTING_CHOICE ? sizeof(unsigned)
-                                       : sizeof(uint64_t);
-}
-
 void setting_replace(const struct setting *s, void *base, const void *from)
 {
+    static const size_t SIZES[] = {
+        [PLACE_NONE] = 0,
+        [PLACE_NUMBER] = sizeof(uint64_t),
+        [PLACE_CHOICE] = sizeof(unsigned),
+        [PLACE_TEXT] = sizeof(char *),
+        [PLACE_TEXTS] = sizeof(struct config_strings),
+        [PLACE_EVENTS] = sizeof(struct event_list),
+    };
     char *at = base;
     const char *other = from;
     if (s->type == SETTING_LIST) {
@@ -442,6 +469,6 @@ void setting_replace(const struct setting *s, void *base, const void *from)
         return;
     }
     setting_fini(s, at + s->offset);
-    memcpy(at + s->offset, other + s->offset, size_of(s));
+    memcpy(at + s->offset, other + s->offset, SIZES[place_of(s)]);
     setting_copy(s, at + s->offset);
 }

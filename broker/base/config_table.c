@@ -137,7 +137,9 @@ const struct setting SETTINGS[] = {
     {C(api_keys),                     LIST,     0, 4096,       NULL,       NULL, LATE,
      "What service accounts log in with as well: mappings with the keys of `api_keys[]`."},
     {C(triggers),                     LIST,     0, 4096,       NULL,       NULL, LATE,
-     "Which events go to which path: mappings with the keys of `triggers[]`."},
+     "Which events go to which path: mappings with the keys of `triggers[]`. Made when there is none of "
+     "the name. A reload changes those that the file says otherwise than before; one that is left "
+     "out stays, and is deleted by the API."},
 
     {C(gateway.id),                   TEXT,     1, 50,         "d5dgateway0000000001", &ID, RESTART,
      "The id that triggers name as `gateway_id`."},
@@ -523,7 +525,8 @@ const struct list_place LISTS[] = {
     PLACE(gateway.paths, gateway.n_paths, struct config_path, "path", path,
           LINE(struct config_path)),
     PLACE(gateway.auth.tokens, gateway.auth.n_tokens, struct config_secret, NULL, sha256, 0),
-    PLACE(gateway.auth.issuers, gateway.auth.n_issuers, struct config_issuer, NULL, issuer, 0),
+    PLACE(gateway.auth.issuers, gateway.auth.n_issuers, struct config_issuer, NULL, issuer,
+          LINE(struct config_issuer)),
     PLACE_OF_CERTIFICATES(gateway),
     PLACE_OF_CERTIFICATES(webhooks),
     PLACE_OF_CERTIFICATES(management),

@@ -50,7 +50,7 @@ describe('service manager', { concurrency: true }, () => {
             await until('READY again', () => m.of('READY').length === 2);
             const good = readFileSync(file, 'utf8');
             writeFileSync(file, 'no: good\n');
-            daemon.expectedErrors.push('accounts not reloaded');
+            daemon.expectedErrors.push('configuration not reloaded');
             daemon.child.kill('SIGHUP');
             await until('READY, for the old configuration holds', () => m.of('READY').length === 3);
             assert.equal(m.of('READY')[2].STATUS, 'serving; the changed configuration was refused');

@@ -88,7 +88,7 @@ static const struct {
     {"what follows another setting", "gateway: {paths: [{path: /, max_lag_bytes: 16MiB}]}\n",
      "gateway: {paths: [{path: /, max_lag_bytes: 17MiB, history_bytes: 20MiB}]}\n",
      "~ gateway.paths[/].max_lag_bytes\n~ gateway.paths[/].history_bytes\n"
-     "~ gateway.paths[/].memory_bytes\n"},
+     "~ gateway.paths[/].memory_bytes !\n"},
     {"a path in front moves the others", "gateway: {paths: [/a, /b]}\n",
      "gateway: {paths: [/0, /a, /b]}\n", "+ gateway.paths[/0]\n"},
     {"paths in another order", "gateway: {paths: ['/{a}', '/{b}']}\n",
@@ -145,6 +145,33 @@ static void test_what_differs(void **state)
         config_free(before);
         config_free(after);
     }
+}
+
+/* What a file says is a setting, not how it is called. */
+static void test_files_that_are_named(void **state)
+{
+    (void) state;
+    char file[] = "/tmp/regcast-diff-XXXXXX", text[256];
+    int fd = mkstemp(file);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "one\n", 4), 4);
+    (void) snprintf(text, sizeof(text), "registries: [{id: r1, token_file: %s}]\n", file);
+    struct config *before = load(text), *after = load(text);
+    char *changes = print_diff(before, after);
+    assert_string_equal(changes, "");
+    free(changes);
+    config_free(after);
+    assert_int_equal(write(fd, "two\n", 4), 4);
+    assert_int_equal(close(fd), 0);
+    after = load(text);
+    changes = print_diff(before, after);
+    assert_string_equal(changes, "~ registries[r1].token_file\n");
+    free(changes);
+    setting_replace(setting_find("registries"), before, after);
+    config_free(after);
+    assert_string_equal(before->registries[0].tokens.at[1], "two");
+    config_free(before);
+    assert_int_equal(unlink(file), 0);
 }
 
 /* An element inside an element has the names of both. */
@@ -248,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_differs),
+        cmocka_unit_test(test_files_that_are_named),
         cmocka_unit_test(test_keys_of_an_account),
         cmocka_unit_test(test_what_takes_a_restart_is_kept),
         cmocka_unit_test(test_nothing_is_left_that_takes_a_restart),

@@ -101,6 +101,13 @@ static void test_mistakes(void **state)
     r = answer(f, &c, &report, 503);
     assert_non_null(strstr(r.body, "\"code\":14"));
     assert_non_null(strstr(r.body, err_str(-EMFILE)));
+    report.err = -EAGAIN;
+    assert_non_null(strstr(answer(f, &c, &report, 503).body, err_str(-EAGAIN)));
+    client_say(f, &c, "POST " RELOAD "\r\n");
+    FIXTURE_UNTIL(f, reload.done != NULL);
+    atomic_store(&f->shared.draining, true); /* meanwhile */
+    reload.done(reload.arg, &report);
+    assert_non_null(strstr(client_response(f, &c).body, "The server is going down"));
     buf_fini(&report.error);
     client_free(&c);
 }
