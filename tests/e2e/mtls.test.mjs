@@ -161,7 +161,7 @@ describe('client certificates', { concurrency: 4 }, () => {
 
     test('a connection does not outlive its certificate', limits, async (t) => {
         const d = await start(t);
-        const to = Math.ceil(Date.now() / 1000) * 1000 + 4000;
+        const to = Math.ceil(Date.now() / 1000) * 1000 + 3000;
         const { cert, key } = authority.issue({ names: ['DNS:ci.example'], to });
         const c = await Client.open(`wss://127.0.0.1:${d.port}/mtls`, { ca, cert, key, protocols: ['regcast.v1'] });
         defer(t, () => c.terminate());
