@@ -366,8 +366,10 @@ static inline void bed_open_pipeline(void)
 {
     static char name[LISTENER_NAME_SIZE] = "127.0.0.1:1";
     struct shared *s = &bed.shared;
-    ASSERT(path_table_new(bed.cfg, &s->paths) == 0);
-    ASSERT(path_table_size(s->paths) == BED_PATHS);
+    struct path_table *paths;
+    ASSERT(path_table_new(bed.cfg, &paths) == 0);
+    ASSERT(path_table_size(paths) == BED_PATHS);
+    s->paths = paths;
     ASSERT(pipeline_new(bed.cfg, s->paths, &bed.front.metrics, &bed.front.mailbox, &s->pipeline) ==
            0);
     s->ingest = pipeline_ingest(s->pipeline);
