@@ -2,8 +2,27 @@
  * record; what was accepted has the shape that callers rely on. */
 #include "../cases_http.h"
 #include "../cuts.h"
+#include "../heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define HEAP_FREE 4096 /* of a parser that has seen little, or nothing (LM-03) */
+
+/* What one parser holds is in proportion to what it was fed. */
+static void check_heap(struct slice input)
+{
+    size_t before = heap_bytes(), fed = 0, used;
+    struct http *h = http_new();
+    struct slice body;
+    for (enum http_event event = HTTP_DONE; event != HTTP_MORE && event != HTTP_REFUSED;) {
+        event = http_feed(h, slice_from(input, fed), &used, &body);
+        fed += used;
+        ASSERT(heap_bytes() <= before + HEAP_FREE + 4 * fed);
+        if (event == HTTP_DONE)
+            http_next(h);
+    }
+    http_free(h);
+}
 
 static void check_head(const struct http_head *head)
 {
@@ -44,5 +63,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (http_feed(h, input, &used, &body) == HTTP_HEAD)
         check_head(http_get_head(h));
     http_free(h);
+    check_heap(input);
     return 0;
 }

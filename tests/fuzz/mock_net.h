@@ -32,13 +32,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOCK_FIRST     400 /* above what a test has open */
-#define MOCK_FDS       64
-#define MOCK_PIECES    64 /* that wait to be read from one peer */
-#define MOCK_BACKLOG   16
-#define MOCK_LISTENERS 8
-#define MOCK_START_MS  1000000
-#define MOCK_WALL_MS   1700000000000ull
+#define MOCK_FIRST    400 /* above what a test has open */
+#define MOCK_FDS      64
+#define MOCK_PIECES   64 /* that wait to be read from one peer */
+#define MOCK_BACKLOG  16
+#define MOCK_START_MS 1000000
+#define MOCK_WALL_MS  1700000000000ull
 
 enum mock_kind { MOCK_FREE, MOCK_EPOLL, MOCK_EVENT, MOCK_PIPE, MOCK_LISTENER, MOCK_SOCKET };
 
@@ -52,7 +51,7 @@ struct mock_peer {
     unsigned interrupted;
     bool fin, reset; /* the peer has ended its side, or everything */
     /* what the server did */
-    bool accepted, finished, closed, closed_hard;
+    bool finished, closed, closed_hard;
     bool closed_full; /* when not everything could be written */
     bool linger_0;
     void (*on_written)(struct mock_peer *p, struct slice bytes);
@@ -147,21 +146,15 @@ static inline bool mock_say(struct mock_peer *p, struct slice bytes)
 /* --- descriptors --- */
 
 /* The C library's syscall(), not ours. */
-static inline long mock_kernel(long number, ...)
+static inline long mock_kernel(long number, long a, long b, long c, long d, long e, long f)
 {
     static long (*real)(long number, ...);
-    long args[6];
-    va_list list;
     if (real == NULL) {
         void *found = dlsym(RTLD_NEXT, "syscall");
         ASSERT(found != NULL);
         memcpy(&real, &found, sizeof(real));
     }
-    va_start(list, number);
-    for (size_t i = 0; i < ARRAY_LEN(args); i++)
-        args[i] = va_arg(list, long);
-    va_end(list);
-    return real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+    return real(number, a, b, c, d, e, f);
 }
 
 static inline int mock_fail(int err)
@@ -174,7 +167,7 @@ int close(int fd)
 {
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(SYS_close, (long) fd, 0L, 0L, 0L, 0L, 0L);
+        return (int) mock_kernel(SYS_close, (long) fd, 0, 0, 0, 0, 0);
     ASSERT(f->kind != MOCK_FREE); /* a descriptor closed twice may be somebody else's by then */
     if (f->peer != NULL) {
         f->peer->closed = true;
@@ -204,14 +197,14 @@ long syscall(long number, ...)
 int eventfd(unsigned count, int flags)
 {
     if (!mock.on)
-        return (int) mock_kernel(SYS_eventfd2, (long) count, (long) flags, 0L, 0L, 0L, 0L);
+        return (int) mock_kernel(SYS_eventfd2, (long) count, (long) flags, 0, 0, 0, 0);
     return mock_open(MOCK_EVENT);
 }
 
 int pipe2(int fds[2], int flags)
 {
     if (!mock.on)
-        return (int) mock_kernel(SYS_pipe2, (long) fds, (long) flags, 0L, 0L, 0L, 0L);
+        return (int) mock_kernel(SYS_pipe2, (long) fds, (long) flags, 0, 0, 0, 0);
     fds[0] = mock_open(MOCK_PIPE);
     fds[1] = mock_open(MOCK_PIPE);
     return fds[1] < 0 ? -1 : 0;
@@ -225,7 +218,7 @@ int ioctl(int fd, unsigned long request, ...)
     va_end(args);
     const struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(SYS_ioctl, (long) fd, (long) request, (long) arg, 0L, 0L, 0L);
+        return (int) mock_kernel(SYS_ioctl, (long) fd, (long) request, (long) arg, 0, 0, 0);
     if (request == SIOCOUTQ) /* what was taken has arrived, but for the end of what is cut */
         *(int *) arg = f->peer != NULL && f->peer->room == 0;
     return f->kind == MOCK_FREE ? mock_fail(EBADF) : 0;
@@ -236,7 +229,7 @@ int ioctl(int fd, unsigned long request, ...)
 int clock_gettime(clockid_t id, struct timespec *ret)
 {
     if (!mock.on || (id != CLOCK_MONOTONIC && id != CLOCK_MONOTONIC_COARSE))
-        return (int) mock_kernel(SYS_clock_gettime, (long) id, (long) ret, 0L, 0L, 0L, 0L);
+        return (int) mock_kernel(SYS_clock_gettime, (long) id, (long) ret, 0, 0, 0, 0);
     *ret = (struct timespec){.tv_sec = (time_t) (mock.now_ms / 1000),
                              .tv_nsec = (long) (mock.now_ms % 1000) * 1000000};
     return 0;
@@ -253,7 +246,7 @@ static inline void mock_random(uint8_t *ret, size_t len)
 ssize_t getrandom(void *ret, size_t len, unsigned flags)
 {
     if (!mock.on)
-        return mock_kernel(SYS_getrandom, (long) ret, (long) len, (long) flags, 0L, 0L, 0L);
+        return mock_kernel(SYS_getrandom, (long) ret, (long) len, (long) flags, 0, 0, 0);
     mock_random(ret, len);
     return (ssize_t) len;
 }
@@ -263,7 +256,7 @@ ssize_t getrandom(void *ret, size_t len, unsigned flags)
 int epoll_create1(int flags)
 {
     if (!mock.on)
-        return (int) mock_kernel(SYS_epoll_create1, (long) flags, 0L, 0L, 0L, 0L, 0L);
+        return (int) mock_kernel(SYS_epoll_create1, (long) flags, 0, 0, 0, 0, 0);
     return mock_open(MOCK_EPOLL);
 }
 
@@ -271,7 +264,7 @@ int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 {
     if (mock_of(epoll) == NULL)
         return (int) mock_kernel(SYS_epoll_ctl, (long) epoll, (long) op, (long) fd, (long) event,
-                                 0L, 0L);
+                                 0L, 0);
     struct mock_fd *f = mock_of(fd);
     if (f == NULL || f->kind == MOCK_FREE)
         return mock_fail(EBADF);
@@ -317,8 +310,8 @@ static inline uint32_t mock_events(const struct mock_fd *f)
 int epoll_wait(int epoll, struct epoll_event *ret, int max, int timeout)
 {
     if (mock_of(epoll) == NULL)
-        return (int) mock_kernel(SYS_epoll_wait, (long) epoll, (long) ret, (long) max,
-                                 (long) timeout, 0L, 0L);
+        return (int) mock_kernel(SYS_epoll_pwait, (long) epoll, (long) ret, (long) max,
+                                 (long) timeout, 0, 0);
     int n = 0;
     for (size_t i = 0; i < MOCK_FDS && n < max; i++) {
         const struct mock_fd *f = &mock.fds[i];
@@ -335,7 +328,7 @@ int epoll_pwait(int epoll, struct epoll_event *ret, int max, int timeout, const 
 {
     if (mock_of(epoll) == NULL)
         return (int) mock_kernel(SYS_epoll_pwait, (long) epoll, (long) ret, (long) max,
-                                 (long) timeout, (long) mask, 8L);
+                                 (long) timeout, (long) mask, 8);
     return epoll_wait(epoll, ret, max, timeout);
 }
 
@@ -345,7 +338,7 @@ int listen(int fd, int backlog)
 {
     return mock_of(fd) != NULL
                ? 0
-               : (int) mock_kernel(SYS_listen, (long) fd, (long) backlog, 0L, 0L, 0L, 0L);
+               : (int) mock_kernel(SYS_listen, (long) fd, (long) backlog, 0, 0, 0, 0);
 }
 
 static inline int mock_accept(struct mock_fd *l)
@@ -362,7 +355,6 @@ static inline int mock_accept(struct mock_fd *l)
         return fd;
     struct mock_peer *p = l->backlog[0];
     memmove(l->backlog, l->backlog + 1, --l->n_backlog * sizeof(struct mock_peer *));
-    p->accepted = true;
     mock_of(fd)->peer = p;
     return fd;
 }
@@ -372,7 +364,7 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
         return (int) mock_kernel(SYS_accept4, (long) fd, (long) address, (long) len, (long) flags,
-                                 0L, 0L);
+                                 0L, 0);
     return f->kind == MOCK_LISTENER ? mock_accept(f) : mock_fail(EINVAL);
 }
 
@@ -380,8 +372,7 @@ int getpeername(int fd, struct sockaddr *restrict ret, socklen_t *restrict ret_l
 {
     const struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(SYS_getpeername, (long) fd, (long) ret, (long) ret_len, 0L, 0L,
-                                 0L);
+        return (int) mock_kernel(SYS_getpeername, (long) fd, (long) ret, (long) ret_len, 0, 0, 0);
     if (f->peer == NULL || f->peer->reset)
         return mock_fail(ENOTCONN);
     ASSERT(*ret_len >= sizeof(f->peer->address));
@@ -395,7 +386,7 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
         return (int) mock_kernel(SYS_setsockopt, (long) fd, (long) level, (long) name, (long) value,
-                                 (long) len, 0L);
+                                 (long) len, 0);
     if (f->peer != NULL && level == SOL_SOCKET && name == SO_LINGER)
         f->peer->linger_0 = true; /* that is the only way in which we use it */
     return 0;
@@ -406,7 +397,7 @@ int getsockopt(int fd, int level, int name, void *restrict ret, socklen_t *restr
     const struct mock_fd *f = mock_of(fd);
     if (f == NULL)
         return (int) mock_kernel(SYS_getsockopt, (long) fd, (long) level, (long) name, (long) ret,
-                                 (long) ret_len, 0L);
+                                 (long) ret_len, 0);
     memset(ret, 0, *ret_len);
     if (level == IPPROTO_TCP && name == TCP_INFO && *ret_len >= sizeof(struct tcp_info))
         ((struct tcp_info *) ret)->tcpi_last_ack_recv = (uint32_t) mock.now_ms;
@@ -417,7 +408,7 @@ int shutdown(int fd, int how)
 {
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return (int) mock_kernel(SYS_shutdown, (long) fd, (long) how, 0L, 0L, 0L, 0L);
+        return (int) mock_kernel(SYS_shutdown, (long) fd, (long) how, 0, 0, 0, 0);
     if (f->peer == NULL || f->peer->reset)
         return mock_fail(ENOTCONN);
     f->peer->finished = true;
@@ -468,7 +459,7 @@ ssize_t read(int fd, void *ret, size_t len)
 {
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return mock_kernel(SYS_read, (long) fd, (long) ret, (long) len, 0L, 0L, 0L);
+        return mock_kernel(SYS_read, (long) fd, (long) ret, (long) len, 0, 0, 0);
     if (f->kind == MOCK_SOCKET)
         return mock_receive(f->peer, ret, len);
     if (f->kind != MOCK_EVENT || f->count == 0)
@@ -482,7 +473,7 @@ ssize_t write(int fd, const void *bytes, size_t len)
 {
     struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return mock_kernel(SYS_write, (long) fd, (long) bytes, (long) len, 0L, 0L, 0L);
+        return mock_kernel(SYS_write, (long) fd, (long) bytes, (long) len, 0, 0, 0);
     if (f->kind == MOCK_SOCKET)
         return mock_take(f->peer, slice_of(bytes, len));
     if (f->kind == MOCK_EVENT)
@@ -494,7 +485,7 @@ ssize_t writev(int fd, const struct iovec *parts, int n)
 {
     const struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return mock_kernel(SYS_writev, (long) fd, (long) parts, (long) n, 0L, 0L, 0L);
+        return mock_kernel(SYS_writev, (long) fd, (long) parts, (long) n, 0, 0, 0);
     ssize_t all = 0;
     for (int i = 0; i < n; i++) {
         ssize_t one = write(fd, parts[i].iov_base, parts[i].iov_len);
@@ -511,7 +502,7 @@ ssize_t send(int fd, const void *bytes, size_t len, int flags)
 {
     const struct mock_fd *f = mock_of(fd);
     if (f == NULL)
-        return mock_kernel(SYS_sendto, (long) fd, (long) bytes, (long) len, (long) flags, 0L, 0L);
+        return mock_kernel(SYS_sendto, (long) fd, (long) bytes, (long) len, (long) flags, 0, 0);
     return f->kind == MOCK_SOCKET ? mock_take(f->peer, slice_of(bytes, len)) : mock_fail(ENOTSOCK);
 }
 

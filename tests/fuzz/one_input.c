@@ -5,9 +5,10 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-#define FREE_US   2000000 /* whatever the input: sanitizers, first allocations, a busy machine */
-#define PER_KB_US 100000  /* 10 ms, but ten times as slow with sanitizers and each byte fed alone  \
-                           */
+/* Whatever the input: sanitizers, first allocations, a busy machine. */
+#define FREE_US 2000000
+/* 10 ms, but ten times as slow with sanitizers and each byte fed alone. */
+#define PER_KB_US 100000
 
 int FUZZ_TARGET(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -88,7 +88,7 @@ struct bed_client {
     struct mock_peer peer; /* first: on_written() finds us by it */
     struct witness witness;
     enum metrics_listener role;
-    bool used, open;
+    bool open;
     size_t path;         /* while open */
     size_t next;         /* of the path's ledger: nothing before it may come */
     bool exact;          /* what comes is at `next` */
@@ -247,6 +247,19 @@ static inline void bed_on_open(void *ctx)
     c->next = c->exact ? bed.ledgers[c->path].n : 0;
 }
 
+static inline bool bed_is_notice(struct slice payload)
+{
+    static const char START[] = "{\"control\":";
+    return payload.len > sizeof(START) && memcmp(payload.data, START, sizeof(START) - 1) == 0;
+}
+
+/* Messages to one client only. */
+static inline uint64_t bed_api_sent(void)
+{
+    const struct metrics *all[] = {&bed.worker.metrics, &bed.front.metrics};
+    return metrics_get(all, ARRAY_LEN(all), M_API_SENT);
+}
+
 static inline void bed_on_message(void *ctx, struct slice payload)
 {
     struct bed_client *c = ctx;
@@ -258,7 +271,7 @@ static inline void bed_on_message(void *ctx, struct slice payload)
     while (at < l->n && l->hashes[at] != hash)
         at++;
     if (at == l->n) {
-        /* nothing of the path's: a notice of ours, or what REST has sent to this client only */
+        ASSERT(bed_is_notice(payload) || bed_api_sent() > 0);
         return;
     }
     ASSERT(c->exact ? at == c->next : at >= c->next);
@@ -272,7 +285,7 @@ static inline struct bed_client *bed_connect(enum metrics_listener role, unsigne
         return NULL;
     size_t i = bed.n_clients;
     struct bed_client *c = &bed.clients[i];
-    *c = (struct bed_client){.role = role, .used = true};
+    *c = (struct bed_client){.role = role};
     c->peer.address.sin_family = AF_INET;
     c->peer.address.sin_port = htons((uint16_t) (1000 + i));
     c->peer.address.sin_addr.s_addr = htonl(0x0a000001u | (network & 15) << 16);
@@ -353,8 +366,10 @@ static inline void bed_open_pipeline(void)
 {
     static char name[LISTENER_NAME_SIZE] = "127.0.0.1:1";
     struct shared *s = &bed.shared;
-    ASSERT(path_table_new(bed.cfg, &s->paths) == 0);
-    ASSERT(path_table_size(s->paths) == BED_PATHS);
+    struct path_table *paths;
+    ASSERT(path_table_new(bed.cfg, &paths) == 0);
+    ASSERT(path_table_size(paths) == BED_PATHS);
+    s->paths = paths;
     ASSERT(pipeline_new(bed.cfg, s->paths, &bed.front.metrics, &bed.front.mailbox, &s->pipeline) ==
            0);
     s->ingest = pipeline_ingest(s->pipeline);
