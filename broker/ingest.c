@@ -515,7 +515,7 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
     struct delivery *d = delivery_new(in, req, call);
     if (d == NULL) {
         struct ingest_answer answer;
-        fill_refused(&answer, REFUSE_MEMORY, RETRY_OVERLOAD_S);
+        fill_refused(&answer, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
         call->done(call, &answer);
         return;
     }

@@ -345,7 +345,7 @@ static enum refuse take_bytes(struct feed *f, struct slice bytes, bool keep)
     if (w->opcode == FRAME_TEXT && !utf8_feed(&w->utf8, bytes))
         return REFUSE_UTF8;
     if (keep && f->limits->collect && buf_append(&w->collected, bytes) < 0)
-        return REFUSE_MESSAGE_SIZE; /* no memory for it: too big for us now */
+        return REFUSE_SHED; /* no memory for it */
     return over ? REFUSE_MESSAGE_SIZE : REFUSE_NONE;
 }
 

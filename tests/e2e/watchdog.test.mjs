@@ -9,7 +9,7 @@ const limits = { timeout: 60000 };
 const STUCK = 'a thread does not come round: ending';
 
 async function start(t, over = {}, options = {}) {
-    const daemon = await Daemon.start(makeConfig({ watchdog_timeout: '2s', ...over }), options);
+    const daemon = await Daemon.start(makeConfig({ watchdog_timeout: '1s', ...over }), options);
     defer(t, () => daemon.stop());
     return daemon;
 }
@@ -19,6 +19,11 @@ function functions(stack) {
     const at = stack.split(' ').filter((one) => one.startsWith('regcastd+')).map((one) => one.slice(9));
     assert.ok(at.length > 2, stack);
     return spawnSync('addr2line', ['-fe', REGCASTD, ...at], { encoding: 'utf8' }).stdout.split('\n');
+}
+
+// How often the lag of loops of that kind has been measured.
+async function lags(daemon, loop) {
+    return (await daemon.metrics()).get('regcast_loop_lag_seconds_count', { loop });
 }
 
 describe('a thread that is stuck (RL-28)', { concurrency: true }, () => {
@@ -32,10 +37,10 @@ describe('a thread that is stuck (RL-28)', { concurrency: true }, () => {
             const answer = stir(daemon).then(() => 'answered', () => 'nothing');
             await daemon.ends('SIGABRT');
             assert.equal(await answer, 'nothing');
-            assert.ok(performance.now() - began > 1500, 'it was given its time');
+            assert.ok(performance.now() - began > 900, 'it was given its time');
             const [line] = daemon.logged({ level: 'error', msg: STUCK });
             assert.equal(line.thread, thread);
-            assert.equal(line.seconds, 2);
+            assert.equal(line.seconds, 1);
             const names = functions(line.stack);
             for (const name of ['crash_pass', where]) assert.ok(names.includes(name), names.join(' '));
         });
@@ -45,20 +50,12 @@ describe('a thread that is stuck (RL-28)', { concurrency: true }, () => {
         const client = await Client.open(daemon.url());
         defer(t, () => client.terminate());
         daemon.child.kill('SIGSTOP');
-        await pause(3000); // longer than watchdog_timeout
+        await pause(2000); // longer than watchdog_timeout
         daemon.child.kill('SIGCONT');
         await daemon.accept([newImage('team/app')]);
         await client.first(1);
-        await pause(1500);
+        await until('measurements afterwards', async () => (await lags(daemon, 'worker')) >= 6);
+        assert.ok((await lags(daemon, 'front')) >= 2);
         assert.deepEqual(daemon.logged({ level: 'error' }), []);
     });
-});
-
-test('how late loops are is in /metrics', limits, async (t) => {
-    const daemon = await start(t);
-    const count = async (loop) => (await daemon.metrics()).get('regcast_loop_lag_seconds_count', { loop });
-    await until('two measurements of each loop', async () => (await count('worker')) >= 4 && (await count('front')) >= 2);
-    const metrics = await daemon.metrics();
-    for (const loop of ['worker', 'front'])
-        assert.ok(metrics.get('regcast_loop_lag_seconds_bucket', { loop, le: '+Inf' }) >= 2);
 });

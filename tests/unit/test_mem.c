@@ -89,6 +89,41 @@ static void test_for_zlib(void **state)
     assert_null(mem_zalloc(NULL, 100, 3));
 }
 
+/* That it helps is for tests/e2e/limits.test.mjs, where memory really runs out. */
+static void test_the_reserve(void **state)
+{
+    (void) state;
+    uint64_t before = mem_failures();
+    for (int again = 0; again < 2; again++) {
+        assert_true(mem_reserve());
+        assert_true(mem_reserve()); /* it is there */
+        assert_false(mem_is_short());
+        mem_help();
+        assert_true(mem_is_short());
+        mem_help(); /* another thread is in need, too */
+        assert_true(mem_is_short());
+    }
+    assert_true(mem_reserve());
+    assert_false(mem_is_short());
+    assert_int_equal(mem_failures(), before + 4);
+    mem_fail_at(1);
+    assert_null(try_malloc(1));
+    assert_false(mem_is_short()); /* what can be refused leaves it alone */
+    assert_int_equal(mem_failures(), before + 5);
+}
+
+static void test_owed_can_fail_too(void **state)
+{
+    (void) state;
+    mem_fail_at(2);
+    void *p = owed_malloc(1);
+    assert_non_null(p);
+    assert_null(owed_realloc(p, 2));
+    p = owed_realloc(p, 3);
+    assert_non_null(p);
+    free(p);
+}
+
 static void allocate(void *ret)
 {
     *(void **) ret = try_malloc(1);
@@ -116,6 +151,8 @@ int main(void)
         cmocka_unit_test(test_failed_realloc_keeps_the_old),
         cmocka_unit_test(test_fail_at_is_of_one_thread),
         cmocka_unit_test(test_for_zlib),
+        cmocka_unit_test(test_owed_can_fail_too),
+        cmocka_unit_test(test_the_reserve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -311,20 +311,24 @@ static void test_no_allocation(void **state)
     ws_pool_free(pool);
 }
 
-/* No memory for a message that is collected is the peer's message being too big. */
+/* No memory for a message's state, a reader, or a message that is collected: come again later. */
 static void test_out_of_memory(void **state)
 {
+    enum { NEEDED = 3 };
     (void) state;
-    struct ws_record r = {.pool = ws_pool_new()};
-    buf_init(&r.text, 1 << 20);
-    struct ws *ws = NULL;
-    mem_fail_at(1);
-    enum refuse why = ws_feed(r.pool, &ws, &WS_CASE_LIMITS, &WS_RECORD_EVENTS, &r,
-                              SLICE_LIT("\x01\x82" KEY "he"), NULL);
-    mem_fail_at(0);
-    assert_int_equal(why, REFUSE_MESSAGE_SIZE);
-    assert_null(ws);
-    ws_record_fini(&r);
+    for (unsigned n = 1; n <= NEEDED + 1; n++) {
+        struct ws_record r = {.pool = ws_pool_new()};
+        buf_init(&r.text, 1 << 20);
+        struct ws *ws = NULL;
+        mem_fail_at(n);
+        enum refuse why = ws_feed(r.pool, &ws, &WS_CASE_LIMITS, &WS_RECORD_EVENTS, &r,
+                                  SLICE_LIT("\x01\x82" KEY "he"), NULL);
+        mem_fail_at(0);
+        assert_int_equal(why, n <= NEEDED ? REFUSE_SHED : REFUSE_NONE);
+        assert_int_equal(ws == NULL, n <= NEEDED);
+        ws_drop(r.pool, &ws);
+        ws_record_fini(&r);
+    }
 }
 
 /* As in the configuration's defaults, with the extension. */
@@ -483,8 +487,7 @@ static void test_inflaters(void **state)
     /* With one in the pool a message that comes whole allocates nothing. */
     static const struct ws_events EVENTS = {count_message, NULL, NULL, NULL};
     unsigned calls = 0;
-    mem_fail_at(1);
-    for (unsigned i = 0; i < 100; i++)
+    for (unsigned i = 0; i < 100; i++, mem_fail_at(1)) /* the first makes a reader */
         assert_int_equal(ws_feed(r.pool, more, &DEFLATE_LIMITS, &EVENTS, &calls,
                                  SLICE_LIT(DEFLATED DEFLATED), &counts),
                          REFUSE_NONE);
@@ -498,7 +501,8 @@ static void test_inflaters(void **state)
 static void test_no_memory_to_inflate(void **state)
 {
     (void) state;
-    for (unsigned n = 1; n < 5; n++) {
+    enum { BEFORE = 2, NEEDED = BEFORE + 3 };
+    for (unsigned n = 1; n <= NEEDED + 1; n++) {
         struct ws_record r = {.pool = ws_pool_new()};
         struct ws *ws = NULL;
         buf_init(&r.text, 1 << 16);
@@ -507,7 +511,9 @@ static void test_no_memory_to_inflate(void **state)
         enum refuse why =
             ws_feed(r.pool, &ws, &DEFLATE_LIMITS, &WS_RECORD_EVENTS, &r, SLICE_LIT(DEFLATED), NULL);
         mem_fail_at(0);
-        assert_int_equal(why, n < 4 ? REFUSE_INFLATERS : REFUSE_NONE);
+        assert_int_equal(why, n <= BEFORE   ? REFUSE_SHED
+                              : n <= NEEDED ? REFUSE_INFLATERS
+                                            : REFUSE_NONE);
         assert_null(ws);
         ws_record_fini(&r);
     }
