@@ -35,8 +35,8 @@ bool access_has_keys(struct access *a, size_t i);
 void access_inherit_keys(struct access *a, struct access *before);
 const char *access_issuer(const struct access *a, size_t i); /* its name */
 /* What was let in by `pass` (NULL: nobody had to show anything) on a path that has this `auth` now
- * (not AUTH_MTLS: certificates are the gate's) would still be: the token, or the issuer, is configured. What else has changed of an issuer
- * counts for those who come. */
+ * (not AUTH_MTLS: certificates are the gate's) would still be: the token, or the issuer, is
+ * configured. What else has changed of an issuer counts for those who come. */
 bool access_admits(const struct access *a, enum config_auth auth, const struct access_pass *pass);
 
 /* `token` is what a client presents for a path with this `auth` (AUTH_TOKEN or AUTH_JWT), `path`

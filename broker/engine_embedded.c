@@ -222,8 +222,8 @@ static struct item *path_item(struct engine *e, enum journal_kind kind, const st
     return it;
 }
 
-static void embedded_add_path(struct engine *e, struct path *path,
-                              void (*done)(void *arg, int err), void *arg)
+static void embedded_add_path(struct engine *e, struct path *path, void (*done)(void *arg, int err),
+                              void *arg)
 {
     if (e->failed) {
         done(arg, -EIO);

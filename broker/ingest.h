@@ -72,8 +72,8 @@ struct ingest_parts {
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
 
 /* Checks that need no body, for an early answer: REFUSE_NONE, REFUSE_REGISTRY (ids are no secret:
- * they are in every event), those of verify_head(), REFUSE_AUTH for a certificate as well, or REFUSE_ENCODING. `answer` is filled when
- * refused. */
+ * they are in every event), those of verify_head(), REFUSE_AUTH for a certificate as well, or
+ * REFUSE_ENCODING. `answer` is filled when refused. */
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer);
 

@@ -112,7 +112,7 @@ static void wake_workers(void *ctx, struct path *p)
 {
     struct shared *s = ctx;
     for (size_t i = 0; i < s->n_workers; i++)
-        group_wake(s->workers[i].groups[p->index]);
+        group_wake(worker_group(&s->workers[i], p->index));
 }
 
 static uint64_t count_present(void *ctx, const struct path *p)
@@ -120,7 +120,8 @@ static uint64_t count_present(void *ctx, const struct path *p)
     const struct shared *s = ctx;
     uint64_t n = 0;
     for (size_t i = 0; i < s->n_workers; i++)
-        n += atomic_load_explicit(&s->workers[i].groups[p->index]->present, memory_order_relaxed);
+        n += atomic_load_explicit(&worker_group(&s->workers[i], p->index)->present,
+                                  memory_order_relaxed);
     return n;
 }
 

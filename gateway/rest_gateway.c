@@ -57,7 +57,7 @@ static void put_path(struct rest_json *j, const struct shared *s, const struct p
 {
     uint64_t present = 0, frames = 0, sent = 0, slow = 0;
     for (size_t w = 0; w < s->n_workers; w++) {
-        const struct group *g = s->workers[w].groups[p->index];
+        const struct group *g = worker_group(&s->workers[w], p->index);
         present += atomic_load_explicit(&g->present, memory_order_relaxed);
         frames += atomic_load_explicit(&g->frames, memory_order_relaxed);
         sent += atomic_load_explicit(&g->bytes, memory_order_relaxed);

@@ -117,7 +117,7 @@ static void open_session(struct conn *c, struct path *path, const struct upgrade
     struct buf out;
     buf_init(&out, 1024);
     if (upgrade_response(&out, up, id) == 0)
-        session_open(c, w->groups[path->index], buf_slice(&out), position);
+        session_open(c, worker_group(w, path->index), buf_slice(&out), position);
     else
         conn_close(c, END_LOST);
     buf_fini(&out);

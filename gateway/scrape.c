@@ -77,7 +77,8 @@ static int print_groups(struct shared *s, struct buf *out)
         int r = head(out, PER_GROUP[f].family, PER_GROUP[f].type, PER_GROUP[f].help);
         for (size_t w = 0; w < s->n_workers; w++) {
             for (size_t i = 0; r == 0 && i < path_table_size(s->paths); i++) {
-                const struct group *g = s->workers[w].groups[path_table_at(s->paths, i)->index];
+                const struct group *g =
+                    worker_group(&s->workers[w], path_table_at(s->paths, i)->index);
                 r = sample(out, PER_GROUP[f].family, g, PER_GROUP[f].value(g));
             }
         }

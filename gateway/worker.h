@@ -108,6 +108,12 @@ MUST_CHECK int worker_init(struct worker *w, struct shared *s, unsigned index,
                            const struct worker_sockets *sockets, size_t n_sockets);
 void worker_fini(struct worker *w); /* the loop has ended; frees everything */
 
+/* The worker's group of the path with that index. Any thread. */
+static inline struct group *worker_group(const struct worker *w, size_t index)
+{
+    struct group **groups = w->groups; /* GCC 12 does not load atomically what has a [] behind it */
+    return groups[index];
+}
 /* Makes the groups of all paths that `paths` knows. 0, or group_new()'s errors; those that could be
  * made stay. The front's thread, or before the loop runs. */
 MUST_CHECK int worker_add_groups(struct worker *w, struct path_table *paths);

@@ -88,7 +88,7 @@ static const struct {
     {"what follows another setting", "gateway: {paths: [{path: /, max_lag_bytes: 16MiB}]}\n",
      "gateway: {paths: [{path: /, max_lag_bytes: 17MiB, history_bytes: 20MiB}]}\n",
      "~ gateway.paths[/].max_lag_bytes\n~ gateway.paths[/].history_bytes\n"
-     "~ gateway.paths[/].memory_bytes\n"},
+     "~ gateway.paths[/].memory_bytes !\n"},
     {"a path in front moves the others", "gateway: {paths: [/a, /b]}\n",
      "gateway: {paths: [/0, /a, /b]}\n", "+ gateway.paths[/0]\n"},
     {"paths in another order", "gateway: {paths: ['/{a}', '/{b}']}\n",

@@ -187,9 +187,46 @@ static void test_none(void **state)
     key_fetch_free(NULL);
 }
 
+/* Another configuration: what was on its way does not count, and who is new is asked at once. */
+static void test_follow(void **state)
+{
+    struct stub_row rows[] = {{"GET /hangs", NULL, 200, "", "", 0, true},
+                              {"GET /keys", NULL, 200, "", set_of_rsa, 0, false}};
+    struct bed b;
+    char hangs[128], keys[128];
+    (void) state;
+    struct stub *stub = stub_start(rows, 2);
+    (void) snprintf(hangs, sizeof(hangs), "%s/hangs", stub->url);
+    (void) snprintf(keys, sizeof(keys), "%s/keys", stub->url);
+    begin(&b, hangs, NULL, 3600000);
+    UNTIL(stub_asked(stub, "GET /hangs") == 1);
+    struct config_issuer issuer = b.issuer;
+    struct config cfg = b.cfg;
+    struct access *before = b.access;
+    issuer.jwks_url = keys;
+    cfg.gateway.auth.issuers = &issuer;
+    b.access = access_new(&cfg);
+    key_fetch_follow(b.fetch, &cfg, b.access);
+    access_free(before);
+    UNTIL(check(&b, &rsa, "a") == 0);
+    struct access *third = access_new(&cfg); /* the same once more: it was fetched a moment ago */
+    access_inherit_keys(third, b.access);
+    key_fetch_follow(b.fetch, &cfg, third);
+    access_free(b.access);
+    b.access = third;
+    assert_true(key_fetch_want(b.fetch, "i"));
+    assert_false(key_fetch_want(b.fetch, "j"));
+    uv_sleep(50);
+    assert_int_equal(check(&b, &rsa, "a"), 0);
+    assert_int_equal(stub_asked(stub, "GET /keys"), 1);
+    end(&b);
+    stub_stop(stub);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_url), cmocka_unit_test(test_ill),
-                                       cmocka_unit_test(test_file), cmocka_unit_test(test_none)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_follow), cmocka_unit_test(test_url),
+                                       cmocka_unit_test(test_ill), cmocka_unit_test(test_file),
+                                       cmocka_unit_test(test_none)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
