@@ -244,7 +244,7 @@ static void test_refused(void **state)
          ": expected a path that is there once, got /%78"},
         {HEAD GATEWAY_OF("auth: {issuers: [{issuer: i, audiences: [a], jwks_file: /nowhere}]}")
              USERS,
-         "gateway.auth.issuers[i].jwks_file: expected a JWK set, got /nowhere"},
+         ":5: gateway.auth.issuers[0].jwks_file: expected a JWK set, got /nowhere"},
         {HEAD GATEWAY_OF(
              "tls: {certificates: [{certificate_file: /nowhere, private_key_file: /nowhere}]}")
              USERS,
