@@ -259,6 +259,10 @@ static void test_certificates(void **state)
             assert_int_equal(
                 gate_revoke(gate, REVOCATION_SUBJECT, "dns:ci.example", UINT32_MAX, &change), 0);
             assert_true(gate_revoked(gate, p));
+            const struct conn *c = fixture_conn(f->gateway, CONN_OPEN);
+            assert_int_equal(gate_recheck(gate, c, &f->paths[3]), REFUSE_NONE);
+            rule[4] = 'x'; /* another host than that */
+            assert_int_equal(gate_recheck(gate, c, &f->paths[3]), REFUSE_ACCESS_LOST);
         } else {
             FIXTURE_UNTIL(f, fixture_refused(f->gateway, CASES[i].why) ==
                                  (i == ARRAY_LEN(CASES) - 1 ? 2u : 1u));
