@@ -455,7 +455,8 @@ void pipeline_follow_paths(struct pipeline *p)
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++) {
         struct trigger *t = trigger_set_at(p->triggers, i);
         struct action *a = t->action;
-        if (path_by_name(p->paths, t->spec.path) == a->path)
+        const struct path *path = path_by_name(p->paths, t->spec.path);
+        if (path == a->path && (path == NULL || a->batch.max_bytes == path->cfg->max_message_bytes))
             continue;
         batch_flush(&a->batch, BATCH_DRAIN); /* it was acknowledged: history has it */
         action_changed(a, p->paths, seq, true, is_quiet(p));

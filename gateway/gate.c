@@ -121,8 +121,8 @@ int gate_prepare(struct gate *g, const struct config *cfg, struct access **ret, 
 struct access *gate_commit(struct gate *g, const struct config *cfg, struct access *next)
 {
     struct access *before = g->access;
+    key_fetch_follow(g->fetch, cfg, next); /* first: keys that come now are not missed */
     access_inherit_keys(next, before);
-    key_fetch_follow(g->fetch, cfg, next);
     g->access = next;
     g->cfg = cfg;
     return before;

@@ -82,10 +82,12 @@ async function counted(d) {
     };
 }
 
-// How regcastd behaves to everybody.
+// How regcastd behaves to everybody. Each time from another address: guesses from one are slowed down.
+let probes = 0;
 async function probe(d) {
+    const localAddress = `127.0.1.${++probes}`;
     const open = (path, headers = {}) =>
-        Client.open(`wss://127.0.0.1:${d.port}${path}`, { headers, rejectUnauthorized: false }).then(
+        Client.open(`wss://127.0.0.1:${d.port}${path}`, { headers, localAddress, rejectUnauthorized: false }).then(
             (c) => (c.terminate(), 101),
             (error) => error.message);
     const bearer = (token) => ({ Authorization: `Bearer ${token}` });
