@@ -88,8 +88,11 @@ static void start(char ret_name[LISTENER_NAME_SIZE])
     s->workers = &gateway.worker;
     s->n_workers = 1;
     s->front = &gateway.front;
-    if (path_table_new(gateway.cfg, &s->paths) < 0 ||
-        listener_bind("127.0.0.1:0", true, &fd, ret_name) < 0 ||
+    struct path_table *paths = NULL;
+    if (path_table_new(gateway.cfg, &paths) < 0)
+        die("the paths cannot be made");
+    s->paths = paths;
+    if (listener_bind("127.0.0.1:0", true, &fd, ret_name) < 0 ||
         worker_init(&gateway.worker, s, 0, &(struct worker_sockets){LISTENER_GATEWAY, &fd, 1}, 1) <
             0 ||
         worker_init(&gateway.front, s, 1, NULL, 0) < 0)

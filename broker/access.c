@@ -3,7 +3,6 @@
 
 #include "mem.h"
 #include "path_rule.h"
-#include "secret.h"
 
 #include <mbedtls/constant_time.h>
 #include <stdlib.h>
@@ -94,6 +93,52 @@ bool access_has_keys(struct access *a, size_t i)
     return keys != NULL;
 }
 
+static struct issuer *same_issuer(struct access *a, const struct config_issuer *cfg)
+{
+    for (size_t i = 0; i < a->n_issuers; i++) {
+        const char *url = a->issuers[i].cfg->jwks_url;
+        if (strcmp(a->issuers[i].cfg->issuer, cfg->issuer) == 0 && url != NULL &&
+            strcmp(url, cfg->jwks_url) == 0)
+            return &a->issuers[i];
+    }
+    return NULL;
+}
+
+void access_inherit_keys(struct access *a, struct access *before)
+{
+    for (size_t i = 0; i < a->n_issuers; i++) {
+        struct issuer *old =
+            a->issuers[i].cfg->jwks_url == NULL ? NULL : same_issuer(before, a->issuers[i].cfg);
+        if (old != NULL)
+            access_set_keys(a, i, keys_of(before, (size_t) (old - before->issuers)));
+    }
+}
+
+const char *access_issuer(const struct access *a, size_t i)
+{
+    ASSERT(i < a->n_issuers);
+    return a->issuers[i].cfg->issuer;
+}
+
+/* --- who is in already --- */
+
+bool access_admits(const struct access *a, enum config_auth auth, const struct access_pass *pass)
+{
+    bool found = false;
+    if (auth == AUTH_NONE)
+        return true;
+    if (pass == NULL || pass->by != auth)
+        return false;
+    for (size_t i = 0; auth == AUTH_TOKEN && i < a->n_tokens; i++)
+        found = found || memcmp(pass->hash, a->tokens[i].hash, sizeof(pass->hash)) == 0;
+    for (size_t i = 0; auth == AUTH_JWT && i < a->n_issuers; i++) {
+        uint8_t hash[SECRET_HASH_BYTES];
+        secret_hash(slice_str(a->issuers[i].cfg->issuer), hash);
+        found = found || memcmp(pass->hash, hash, sizeof(hash)) == 0;
+    }
+    return found;
+}
+
 /* --- configured tokens --- */
 
 static int refuse(const char **ret_why, const char *why)
@@ -115,8 +160,11 @@ static int check_token(const struct access *a, struct slice token, uint64_t now_
         return refuse(ret_why, "unknown token");
     if (found->expires_at_s != 0 && found->expires_at_s <= now_s)
         return refuse(ret_why, "expired");
-    *ret = (struct access_pass){
-        .subject = xstrdup(found->subject), .id = xstrdup(""), .expires_s = found->expires_at_s};
+    *ret = (struct access_pass){.subject = xstrdup(found->subject),
+                                .id = xstrdup(""),
+                                .expires_s = found->expires_at_s,
+                                .by = AUTH_TOKEN};
+    memcpy(ret->hash, hash, sizeof(hash));
     return 0;
 }
 
@@ -233,7 +281,8 @@ static int check_parsed(struct access *a, const struct jwt *j, struct slice path
         return -EPERM;
     }
     *ret = (struct access_pass){
-        .subject = xstrdup(subject), .id = xstrdup(id), .expires_s = expires_s};
+        .subject = xstrdup(subject), .id = xstrdup(id), .expires_s = expires_s, .by = AUTH_JWT};
+    secret_hash(slice_str(issuer->issuer), ret->hash);
     return 0;
 }
 
@@ -241,7 +290,7 @@ int access_check(struct access *a, enum config_auth auth, struct slice token, st
                  uint64_t now_s, struct access_pass *ret, size_t *ret_issuer, const char **ret_why)
 {
     struct jwt j;
-    ASSERT(auth != AUTH_NONE);
+    ASSERT(auth == AUTH_TOKEN || auth == AUTH_JWT);
     if (auth == AUTH_TOKEN)
         return check_token(a, token, now_s, ret, ret_why);
     if (jwt_parse(token, &j) < 0)

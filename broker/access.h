@@ -1,5 +1,6 @@
 /* access.h - who may open a path: clients' tokens of the configuration, and JWTs of its issuers.
- * Any thread: what was configured never changes, and keys are replaced as a whole. No I/O.
+ * Any thread: what was configured never changes (a changed configuration is another one), and keys
+ * are replaced as a whole. No I/O.
  *
  * The checks come cheapest first, and the signature before anything that a token says is believed;
  * which issuer's keys count is decided by "iss", so no issuer can speak for another. */
@@ -8,6 +9,7 @@
 
 #include "config.h"
 #include "jwk_set.h"
+#include "secret.h"
 
 #define ACCESS_NAME_MAX 255 /* bytes of "sub" and "jti" */
 
@@ -15,9 +17,11 @@ struct access;
 
 /* What was let in, for as long as it lasts. */
 struct access_pass {
-    char *subject;      /* "" when a token has no "sub" */
-    char *id;           /* "jti"; "" when there is none */
-    uint64_t expires_s; /* Unix time; 0: never */
+    char *subject;                   /* "" when a token has no "sub" */
+    char *id;                        /* "jti"; "" when there is none */
+    uint64_t expires_s;              /* Unix time; 0: never */
+    enum config_auth by;             /* what it was let in by; and with AUTH_TOKEN and AUTH_JWT */
+    uint8_t hash[SECRET_HASH_BYTES]; /* which: of the token, or of the issuer's name */
 };
 void access_pass_fini(struct access_pass *p);
 
@@ -27,12 +31,20 @@ void access_free(struct access *a);                  /* NULL is fine */
 /* The keys of issuer number `i` of the configuration from now on; takes over the reference. */
 void access_set_keys(struct access *a, size_t i, struct jwk_set *keys);
 bool access_has_keys(struct access *a, size_t i);
+/* The keys that `before` has of the issuers that are the same, and have the same URL. */
+void access_inherit_keys(struct access *a, struct access *before);
+const char *access_issuer(const struct access *a, size_t i); /* its name */
+/* What was let in by `pass` (NULL: nobody had to show anything) on a path that has this `auth` now
+ * (not AUTH_MTLS: certificates are the gate's) would still be: the token, or the issuer, is
+ * configured. What else has changed of an issuer counts for those who come. */
+bool access_admits(const struct access *a, enum config_auth auth, const struct access_pass *pass);
 
-/* `token` is what a client presents for a path with this `auth` (not AUTH_NONE), `path` what it
- * asked for, which path_match() takes. 0: *ret is for access_pass_fini(). -EACCES: it is malformed,
- * unknown, expired, not yet good, for somebody else or badly signed; -EPERM: it is good, but not
- * for this path; -ENOKEY: it names a key of issuer *ret_issuer that we do not have; -EAGAIN: we
- * have none of that issuer yet. *ret_why is a literal without anything of the token, for the log.
+/* `token` is what a client presents for a path with this `auth` (AUTH_TOKEN or AUTH_JWT), `path`
+ * what it asked for, which path_match() takes. 0: *ret is for access_pass_fini(). -EACCES: it is
+ * malformed, unknown, expired, not yet good, for somebody else or badly signed; -EPERM: it is good,
+ * but not for this path; -ENOKEY: it names a key of issuer *ret_issuer that we do not have;
+ * -EAGAIN: we have none of that issuer yet. *ret_why is a literal without anything of the token,
+ * for the log.
  */
 MUST_CHECK int access_check(struct access *a, enum config_auth auth, struct slice token,
                             struct slice path, uint64_t now_s, struct access_pass *ret,

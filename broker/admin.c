@@ -54,6 +54,11 @@ void admin_free(struct admin *a)
     free(a);
 }
 
+void admin_set_config(struct admin *a, const struct config *cfg)
+{
+    a->cfg = cfg;
+}
+
 void admin_set_iam(struct admin *a, const struct iam *iam)
 {
     a->iam = iam;
@@ -92,8 +97,8 @@ bool admin_may_folder(struct admin *a, const struct admin_caller *caller, enum i
     return admin_may(a, caller, p, &folder, ret);
 }
 
-bool admin_may_connections(struct admin *a, const struct admin_call *call, enum iam_permission p,
-                           struct status *ret_error)
+bool admin_may_gateway(struct admin *a, const struct admin_call *call, enum iam_permission p,
+                       struct status *ret_error)
 {
     const struct admin_caller caller = {&call->subject, call->request_id};
     const struct iam_resource gateway = {IAM_GATEWAY, a->cfg->gateway.id};

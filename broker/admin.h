@@ -27,6 +27,12 @@ struct admin_options {
 struct admin *admin_new(const struct admin_options *options);
 void admin_free(struct admin *a); /* NULL is fine; nothing is under way */
 void admin_set_iam(struct admin *a, const struct iam *iam);
+void admin_set_config(struct admin *a, const struct config *cfg); /* borrowed */
+/* Somebody else is about to change triggers: `ready` comes when no change is under way, maybe
+ * before this returns, and from then on those that are asked for wait until admin_release(). One at
+ * a time. */
+void admin_hold(struct admin *a, void (*ready)(void *arg), void *arg);
+void admin_release(struct admin *a);
 
 struct admin_call {
     struct iam_subject subject;
@@ -113,8 +119,8 @@ void admin_other_rule(const char *what, struct status *ret);
 /* Whether the caller may see or change the folder's triggers, and what the transport found. */
 bool admin_may_triggers(struct admin *a, const struct admin_call *call, enum iam_permission p,
                         struct status *ret_error);
-/* Whether the caller may see or use connections of the gateway; the transport does the rest. */
-bool admin_may_connections(struct admin *a, const struct admin_call *call, enum iam_permission p,
-                           struct status *ret_error);
+/* Whether the caller may do this to the gateway; the transport does the rest. */
+bool admin_may_gateway(struct admin *a, const struct admin_call *call, enum iam_permission p,
+                       struct status *ret_error);
 
 #endif

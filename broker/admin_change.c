@@ -87,6 +87,7 @@ static void job_take_spec(struct admin_job *job, const struct trigger_spec *spec
 /* --- the end: answer, and the next one --- */
 
 static void pump(struct admin *a);
+static void tell_ready(struct admin *a);
 
 static void answer(struct admin_job *job, const struct admin_answer *answer)
 {
@@ -94,6 +95,7 @@ static void answer(struct admin_job *job, const struct admin_answer *answer)
     job->done(job->arg, answer); /* what it asks for waits: this job still runs */
     a->running = NULL;
     job_free(job);
+    tell_ready(a);
     pump(a);
 }
 
@@ -418,13 +420,37 @@ static void pump(struct admin *a)
     if (a->pumping)
         return;
     a->pumping = true;
-    while (a->running == NULL && !list_empty(&a->waiting)) {
+    while (a->running == NULL && !a->held && !list_empty(&a->waiting)) {
         a->running = LIST_ENTRY(a->waiting.next, struct admin_job, in_waiting);
         list_remove(&a->running->in_waiting);
         a->n_waiting--;
         start(a->running);
     }
     a->pumping = false;
+}
+
+static void tell_ready(struct admin *a)
+{
+    void (*ready)(void *arg) = a->ready;
+    a->ready = NULL;
+    if (ready != NULL)
+        ready(a->ready_arg);
+}
+
+void admin_hold(struct admin *a, void (*ready)(void *arg), void *arg)
+{
+    ASSERT(!a->held);
+    a->held = true;
+    a->ready = ready;
+    a->ready_arg = arg;
+    if (a->running == NULL)
+        tell_ready(a);
+}
+
+void admin_release(struct admin *a)
+{
+    a->held = false;
+    pump(a);
 }
 
 static void submit(struct admin_job *job, admin_done *done, void *arg)

@@ -19,7 +19,9 @@ struct admin {
     struct list waiting; /* of struct admin_job */
     size_t n_waiting;
     struct admin_job *running; /* NULL: no change is under way */
-    bool pumping;
+    bool pumping, held;
+    void (*ready)(void *arg); /* of admin_hold(), until it has come */
+    void *ready_arg;
 };
 
 /* Who asks: a call without the transport's promises about how long it lives. */

@@ -10,13 +10,21 @@ void delivery_init(struct delivery *d, const struct config *cfg, struct path_tab
                    struct metrics *metrics)
 {
     *d = (struct delivery){
-        .paths = paths,
         .metrics = metrics,
-        .touched = xcalloc(path_table_size(paths) + 1, sizeof(*d->touched)),
         .level = (int) cfg->gateway.deflate_level,
         .min_bytes = cfg->gateway.deflate_min_bytes,
     };
     buf_init(&d->deflated, SIZE_MAX / 2);
+    delivery_know(d, paths);
+}
+
+void delivery_know(struct delivery *d, struct path_table *paths)
+{
+    size_t n = path_table_n_known(paths);
+    d->paths = paths;
+    d->touched = xrealloc(d->touched, (n + 1) * sizeof(*d->touched));
+    for (; d->n_known < n; d->n_known++)
+        d->touched[d->n_known] = false;
 }
 
 static void drop_deflater(struct delivery *d)
@@ -25,6 +33,14 @@ static void drop_deflater(struct delivery *d)
     d->deflater = NULL;
     buf_fini(&d->deflated);
     buf_init(&d->deflated, SIZE_MAX / 2);
+}
+
+void delivery_configure(struct delivery *d, const struct config *cfg)
+{
+    if (d->level != (int) cfg->gateway.deflate_level)
+        drop_deflater(d);
+    d->level = (int) cfg->gateway.deflate_level;
+    d->min_bytes = cfg->gateway.deflate_min_bytes;
 }
 
 void delivery_fini(struct delivery *d)
@@ -95,12 +111,12 @@ int delivery_add(struct delivery *d, const struct engine_batch *b, uint64_t now_
 void delivery_wake(struct delivery *d)
 {
     d->unseen_bytes = 0;
-    for (size_t i = 0; d->n_touched > 0 && i < path_table_size(d->paths); i++) {
+    for (size_t i = 0; d->n_touched > 0 && i < d->n_known; i++) {
         if (!d->touched[i])
             continue;
         d->touched[i] = false;
         d->n_touched--;
-        struct path *path = path_table_at(d->paths, i);
+        struct path *path = path_table_known(d->paths, i);
         CRASH_POINT("delivery.wake");
         if (path->wake != NULL)
             path->wake(path->wake_ctx, path);
@@ -109,8 +125,8 @@ void delivery_wake(struct delivery *d)
 
 void delivery_expire(struct delivery *d, uint64_t now_ms)
 {
-    for (size_t i = 0; i < path_table_size(d->paths); i++) {
-        struct path *path = path_table_at(d->paths, i);
+    for (size_t i = 0; i < d->n_known; i++) {
+        struct path *path = path_table_known(d->paths, i);
         if (pathlog_bytes(path->log) > 0)
             pathlog_expire(path->log, now_ms);
     }

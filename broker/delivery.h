@@ -13,7 +13,7 @@ struct delivery {
     struct path_table *paths;
     struct metrics *metrics;
     bool *touched; /* by path index: appended to, readers not yet woken */
-    size_t n_touched, unseen_bytes;
+    size_t n_known, n_touched, unseen_bytes;
     int level;                 /* of deflating */
     uint64_t min_bytes;        /* of an encoded message: shorter ones are not deflated */
     struct deflater *deflater; /* NULL while nobody has wanted it for a while */
@@ -24,6 +24,9 @@ struct delivery {
 void delivery_init(struct delivery *d, const struct config *cfg, struct path_table *paths,
                    struct metrics *metrics); /* borrows all */
 void delivery_fini(struct delivery *d);      /* fine for a zeroed struct */
+/* Paths have been added to those that `paths` knows, or this is another table of the same. */
+void delivery_know(struct delivery *d, struct path_table *paths);
+void delivery_configure(struct delivery *d, const struct config *cfg); /* of a changed one */
 
 /* Puts a batch on its path's log. Its readers are woken by delivery_wake(), or before, when much
  * has come. 0 or pathlog_append_at()'s errors. */

@@ -103,6 +103,7 @@ struct engine_stats {
     uint64_t
         overdue_ms; /* its thread should have come round that long ago; 0: it has, or is none */
     uint64_t *history_messages, *history_bytes; /* by path index; written if not NULL */
+    size_t n_paths;                             /* there is room for */
 };
 
 struct engine_ops {
@@ -142,6 +143,12 @@ struct engine_ops {
      * not be. */
     void (*settle)(struct engine *e, void (*done)(void *arg), void *arg);
     void (*change)(struct engine *e, const struct engine_change *c);
+    /* A path that is new in a running process: batches may be broadcast to it once `done` has come
+     * with 0, and its log begins where the engine says. Maybe before this returns. The path of the
+     * next number comes next, and after an error the same again. */
+    void (*add_path)(struct engine *e, struct path *path, void (*done)(void *arg, int err),
+                     void *arg);
+    void (*limit_path)(struct engine *e, const struct path *path); /* its history's, changed */
     /* The number of the event submitted last; from load_triggers() on. */
     uint64_t (*submitted_seq)(const struct engine *e);
     /* Events with numbers up to `seq` are in batches, all of which were broadcast before. */

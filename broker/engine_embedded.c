@@ -208,6 +208,41 @@ static void embedded_change(struct engine *e, const struct engine_change *c)
     stage(e, it);
 }
 
+/* --- paths --- */
+
+static struct item *path_item(struct engine *e, enum journal_kind kind, const struct path *path)
+{
+    struct item *it = item_new(&e->items, kind);
+    it->journal.path = (struct journal_path){
+        .index = (uint32_t) path->index,
+        .name = path->name, /* which is there as long as the process */
+        .span_bits = pathlog_span_bits(path->log),
+        .limits = recovery_limits(path->cfg),
+    };
+    return it;
+}
+
+static void embedded_add_path(struct engine *e, struct path *path, void (*done)(void *arg, int err),
+                              void *arg)
+{
+    if (e->failed) {
+        done(arg, -EIO);
+        return;
+    }
+    struct item *it = path_item(e, JOURNAL_PATH, path);
+    it->path = path;
+    it->done = done;
+    it->arg = arg;
+    CRASH_POINT("engine.path");
+    stage(e, it);
+}
+
+static void embedded_limit_path(struct engine *e, const struct path *path)
+{
+    if (!e->failed)
+        stage(e, path_item(e, JOURNAL_LIMITS, path));
+}
+
 static uint64_t embedded_submitted_seq(const struct engine *e)
 {
     return e->next_seq - 1;
@@ -279,6 +314,13 @@ static void batch_done(struct engine *e, struct item *it)
     }
 }
 
+static void path_done(struct item *it)
+{
+    if (it->journal.err == 0)
+        pathlog_start(it->path->log, it->journal.position);
+    it->done(it->arg, it->journal.err);
+}
+
 static void item_done(struct engine *e, struct item *it)
 {
     switch (it->journal.kind) {
@@ -295,6 +337,11 @@ static void item_done(struct engine *e, struct item *it)
     case JOURNAL_CHANGE:
         CRASH_POINT("engine.changed");
         it->done(it->arg, it->journal.err);
+        break;
+    case JOURNAL_PATH:
+        path_done(it);
+        break;
+    case JOURNAL_LIMITS:
         break;
     case JOURNAL_BARRIER:
         it->settled(it->arg);
@@ -451,7 +498,8 @@ static struct history *embedded_history(struct engine *e)
 static void embedded_stats(struct engine *e, struct engine_stats *ret)
 {
     struct journal_stats stats = {.history_messages = ret->history_messages,
-                                  .history_bytes = ret->history_bytes};
+                                  .history_bytes = ret->history_bytes,
+                                  .n_paths = ret->n_paths};
     if (e->journal == NULL) {
         ret->state = JOURNAL_FAILED;
         ret->overdue_ms = 0;
@@ -481,6 +529,8 @@ const struct engine_ops ENGINE_EMBEDDED = {
     .flush = embedded_flush,
     .settle = embedded_settle,
     .change = embedded_change,
+    .add_path = embedded_add_path,
+    .limit_path = embedded_limit_path,
     .submitted_seq = embedded_submitted_seq,
     .batched = embedded_batched,
     .now_ms = embedded_now_ms,

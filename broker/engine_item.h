@@ -13,11 +13,12 @@ struct item {
     struct buf bytes;            /* everything the journal item points to */
     struct event **events;       /* WEBHOOK */
     size_t n_events;
-    void (*done)(void *arg, int err); /* WEBHOOK, CHANGE */
+    void (*done)(void *arg, int err); /* WEBHOOK, CHANGE, PATH */
     void (*settled)(void *arg);       /* BARRIER */
     void *arg;
     struct engine_batch batch;    /* BATCH */
     struct store_record *records; /* CHANGE */
+    struct path *path;            /* PATH */
     struct item *next_spare;
 };
 

@@ -112,6 +112,18 @@ static void memory_change(struct engine *e, const struct engine_change *c)
     c->done(c->arg, 0);
 }
 
+static void memory_add_path(struct engine *e, struct path *path, void (*done)(void *arg, int err),
+                            void *arg)
+{
+    (void) e, (void) path;
+    done(arg, 0);
+}
+
+static void memory_limit_path(struct engine *e, const struct path *path)
+{
+    (void) e, (void) path; /* what it keeps is the path's log */
+}
+
 static uint64_t memory_submitted_seq(const struct engine *e)
 {
     return e->seq;
@@ -177,6 +189,8 @@ const struct engine_ops ENGINE_MEMORY = {
     .flush = memory_flush,
     .settle = memory_settle,
     .change = memory_change,
+    .add_path = memory_add_path,
+    .limit_path = memory_limit_path,
     .submitted_seq = memory_submitted_seq,
     .batched = memory_batched,
     .now_ms = memory_now_ms,

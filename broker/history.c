@@ -96,7 +96,7 @@ static void answer(struct history_request *q, int r)
 
 static int find(struct history *h, struct history_request *q)
 {
-    const char *name = q->path->cfg->path;
+    const char *name = q->path->name;
     enum store_found found = STORE_BETWEEN;
     uint8_t id[ID_PACKED_SIZE];
     bool earliest = q->since[0] == '\0';
@@ -278,7 +278,7 @@ static int make(struct history *h, const char *name, const struct part *p, uint6
 static int measure(struct history *h, const struct history_request *q, const struct part *p,
                    uint64_t *ret_from, struct store_range *ret)
 {
-    const char *name = q->path->cfg->path;
+    const char *name = q->path->name;
     int r = store_reader_range(h->reader, name, q->cursor, p->to, ret);
     *ret_from = q->cursor;
     if (r < 0 || ret->n == 0 || !p->whole || q->cursor == p->start)
@@ -303,7 +303,7 @@ static int read_part(struct history *h, const struct history_request *q, const s
         return r;
     if (range.first != *ret_from || range.bytes == 0 || range.bytes > p->to - *ret_from)
         return -EBADMSG; /* batches follow each other without holes, from their segment's start */
-    return make(h, q->path->cfg->path, p, *ret_from, &range, ret);
+    return make(h, q->path->name, p, *ret_from, &range, ret);
 }
 
 static int load(struct history *h, const struct history_request *q, const struct part *p,

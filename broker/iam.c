@@ -24,6 +24,7 @@ static const char *const LEAST[IAM_N] = {
     [IAM_BROADCAST] = "api-gateway.websocketBroadcaster",
     [IAM_CONNECTION_VIEW] = "api-gateway.viewer",
     [IAM_CONNECTION_WRITE] = "api-gateway.websocketWriter",
+    [IAM_RELOAD] = "api-gateway.admin",
 };
 
 /* One role of one subject in one place. */
@@ -241,6 +242,28 @@ int iam_authenticate(const struct iam *iam, struct slice authorization, uint64_t
     if (found == NULL)
         return bearer ? check_own(iam, secret, now_s, ret) : -EACCES;
     *ret = found->subject;
+    return 0;
+}
+
+int iam_find_names(const struct iam *iam, const struct san_list *names, uint64_t now_s,
+                   struct iam_subject *ret)
+{
+    const struct config *cfg = iam->cfg;
+    struct iam_subject found = {NULL, false};
+    size_t n = 0;
+    for (size_t i = 0; i < cfg->n_users; i++)
+        if (san_match(names, &cfg->users[i].client_certificates, now_s) != NULL) {
+            found = (struct iam_subject){cfg->users[i].id, false};
+            n++;
+        }
+    for (size_t i = 0; i < cfg->n_service_accounts; i++)
+        if (san_match(names, &cfg->service_accounts[i].client_certificates, now_s) != NULL) {
+            found = (struct iam_subject){cfg->service_accounts[i].id, true};
+            n++;
+        }
+    if (n != 1)
+        return -EACCES;
+    *ret = found;
     return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "iam_token.h"
+#include "san.h"
 #include "slice.h"
 
 struct iam;
@@ -20,6 +21,7 @@ enum iam_permission {
     IAM_BROADCAST,        /* api-gateway.websocketBroadcaster */
     IAM_CONNECTION_VIEW,  /* api-gateway.viewer */
     IAM_CONNECTION_WRITE, /* api-gateway.websocketWriter */
+    IAM_RELOAD,           /* api-gateway.admin; beyond the original, as what it is for */
     IAM_N
 };
 const char *iam_role_of(enum iam_permission p); /* the least role that gives it, for messages */
@@ -38,8 +40,8 @@ struct iam_subject {
 /* Never NULL; borrows cfg and the secret of our own tokens. secret NULL: none of them counts. */
 struct iam *iam_new(const struct config *cfg, const struct iam_secret *secret);
 void iam_free(struct iam *iam); /* NULL is fine */
-/* No user, token, API key or key of an account is configured (config_is_open()): everybody on the
- * listener, which is loopback only then, may do everything. */
+/* No user, token, API key, and no key or certificate rule of an account is configured
+ * (config_is_open()): everybody on the listener, which is loopback only then, may do everything. */
 bool iam_is_open(const struct iam *iam);
 /* Of an Authorization header: "Bearer T", T configured or one of our own (iam_token.h), or "Api-Key
  * K". Time does not depend on how much of a secret is right. 0; -EACCES: missing, malformed,
@@ -48,6 +50,10 @@ bool iam_is_open(const struct iam *iam);
 MUST_CHECK int iam_authenticate(const struct iam *iam, struct slice authorization, uint64_t now_s,
                                 struct iam_subject *ret);
 #define IAM_ANYBODY "anonymous"
+/* Of the names in a certificate. 0; -EACCES: NULL, expired, nobody's, or of several subjects. Not
+ * while it is open. */
+MUST_CHECK int iam_find_names(const struct iam *iam, const struct san_list *names, uint64_t now_s,
+                              struct iam_subject *ret);
 /* Of a configured token alone, without a scheme: as above, and when it expires (0: never). */
 MUST_CHECK int iam_find_token(const struct iam *iam, struct slice token, uint64_t now_s,
                               struct iam_subject *ret, uint64_t *ret_expires_s);

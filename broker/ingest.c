@@ -26,6 +26,7 @@
 #define RETRY_FAILED_S      5   /* the engine could not make the events safe */
 #define LETTERS_MAX         100 /* dead letters of one webhook; the rest is only counted */
 #define LETTER_BYTES        ((size_t) 64 << 10)
+#define DELIVERY_ID         "delivery:" /* in front of the id of one, among the ids of events */
 #define PACKED_MAX          ((size_t) 1 << 30)
 
 struct ingest {
@@ -59,7 +60,8 @@ struct delivery {
 /* What is known only while the envelope is read. */
 struct reading {
     struct delivery *d;
-    const struct config_registry *registry;
+    const struct sender *sender;
+    const struct config_registry *registry; /* the sender's */
     const struct change *change;
     struct event_trace trace;
     char received_at[CLOCK_RFC3339_SIZE];
@@ -72,19 +74,53 @@ struct reading {
 
 /* --- who may post --- */
 
-static enum refuse check(const struct ingest *in, const struct ingest_request *req,
-                         const struct config_registry **ret)
+/* All that is configured has to be right. */
+static enum refuse verify(const struct sender *sender, const struct ingest_request *req)
+{
+    const struct config_strings *rules = &sender->cfg->client_certificates;
+    uint64_t now_s = clock_wall_ms() / 1000;
+    if (rules->n > 0 && san_match(req->names, rules, now_s) == NULL)
+        return REFUSE_AUTH;
+    return verify_head(&sender->verifier, &req->verify, now_s);
+}
+
+static enum refuse check_head(const struct ingest *in, const struct ingest_request *req,
+                              const struct sender **ret)
 {
     const struct sender *sender = sender_find(in->senders, req->registry_id);
     if (sender == NULL)
         return REFUSE_REGISTRY;
-    if (!sender_may_post(sender, req->authorization))
-        return REFUSE_AUTH;
+    enum refuse why = req->own ? REFUSE_NONE : verify(sender, req);
+    if (why != REFUSE_NONE)
+        return why;
     if (req->content_encoding.len > 0 &&
         !slice_eq_nocase(req->content_encoding, SLICE_LIT("identity")))
         return REFUSE_ENCODING;
-    *ret = sender->cfg;
+    *ret = sender;
     return REFUSE_NONE;
+}
+
+static enum refuse check_whole(const struct ingest *in, const struct ingest_request *req,
+                               const struct sender **ret)
+{
+    enum refuse why = check_head(in, req, ret);
+    if (why != REFUSE_NONE || req->own)
+        return why;
+    return verify_body(&(*ret)->verifier, &req->verify, req->body);
+}
+
+/* RFC 9110 section 15.5.2: every 401 has one. */
+static const char *challenge_of(enum refuse why)
+{
+    switch (why) {
+    case REFUSE_AUTH:
+        return "WWW-Authenticate: Bearer\r\n";
+    case REFUSE_SIGNATURE:
+    case REFUSE_TIMESTAMP:
+        return "WWW-Authenticate: Signature\r\n";
+    default:
+        return NULL;
+    }
 }
 
 static void fill_refused(struct ingest_answer *answer, enum refuse why, unsigned retry_after_s)
@@ -94,7 +130,7 @@ static void fill_refused(struct ingest_answer *answer, enum refuse why, unsigned
         .status = info->answer,
         .why = why,
         .retry_after_s = retry_after_s,
-        .extra_header = why == REFUSE_AUTH ? "WWW-Authenticate: Bearer\r\n" : NULL,
+        .extra_header = challenge_of(why),
     };
     (void) snprintf(answer->body, sizeof(answer->body), "{\"error\":\"%s\"}", info->name);
 }
@@ -102,8 +138,8 @@ static void fill_refused(struct ingest_answer *answer, enum refuse why, unsigned
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer)
 {
-    const struct config_registry *registry;
-    enum refuse why = check(in, req, &registry);
+    const struct sender *sender;
+    enum refuse why = check_head(in, req, &sender);
     if (why != REFUSE_NONE)
         fill_refused(answer, why, 0);
     return why;
@@ -295,12 +331,12 @@ static void on_event(void *ctx, const struct catalog_event *found)
 }
 
 /* Whether the sender has sent this event before; one without an id of its own never has. */
-static bool is_duplicate(struct reading *rd, const struct change *change)
+static bool is_duplicate(struct reading *rd, const char *sender_id)
 {
     struct delivery *d = rd->d;
-    if (change->sender_id[0] == '\0')
+    if (sender_id[0] == '\0')
         return false;
-    struct seen_key key = seen_key(rd->registry->id, change->sender_id);
+    struct seen_key key = seen_key(rd->registry->id, sender_id);
     if (!seen_add(d->in->seen, &key, rd->now_ms))
         return true;
     if (buf_append(&d->keys, slice_of(key.bytes, sizeof(key.bytes))) < 0) {
@@ -318,7 +354,7 @@ static void on_change(void *ctx, const struct change *change)
         return; /* the webhook is lost already */
     rd->change = change;
     CRASH_POISON(change->repository);
-    if (is_duplicate(rd, change)) {
+    if (is_duplicate(rd, change->sender_id)) {
         d->duplicates++;
         return;
     }
@@ -388,11 +424,28 @@ static int read_body(struct reading *rd, const struct ingest_request *req)
     return rd->no_memory ? -ENOMEM : r;
 }
 
+/* Whether the sender has sent this delivery before: then it says nothing new, whatever its events
+ * have for ids. */
+static bool is_repeated(struct reading *rd, const struct ingest_request *req)
+{
+    char text[sizeof(DELIVERY_ID) + VERIFY_ID_MAX];
+    struct slice id = verify_delivery_id(&rd->sender->verifier, &req->verify);
+    if (id.len == 0)
+        return false;
+    memcpy(text, DELIVERY_ID, sizeof(DELIVERY_ID) - 1);
+    copy_text(text + sizeof(DELIVERY_ID) - 1, VERIFY_ID_MAX + 1, id);
+    return is_duplicate(rd, text);
+}
+
 /* The envelope's events, or what is set aside instead. A webhook that ended the process several
  * times is not read again. */
 static int read_events(struct reading *rd, const struct ingest_request *req)
 {
     const struct ingest_target *target = &rd->d->in->target;
+    if (is_repeated(rd, req)) {
+        rd->d->duplicates++;
+        return 0;
+    }
     uint64_t hash = trial_hash(rd->registry->id, req->body);
     if (target->suspect(target->ctx, hash)) {
         on_set_aside(rd, "ended the process too often", req->body);
@@ -456,11 +509,12 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
     struct reading rd = {.d = d,
                          .trace = event_trace_parse(req->traceparent),
                          .now_ms = in->target.now_ms(in->target.ctx)};
-    enum refuse why = check(in, req, &rd.registry);
+    enum refuse why = check_whole(in, req, &rd.sender);
     if (why != REFUSE_NONE) {
-        refuse(d, why, 0);
+        refuse(d, why, why == REFUSE_OVERLOAD ? RETRY_OVERLOAD_S : 0);
         return;
     }
+    rd.registry = rd.sender->cfg;
     int r = in->target.can_submit(in->target.ctx);
     if (r < 0) {
         refuse(d, r == -EAGAIN ? REFUSE_OVERLOAD : REFUSE_JOURNAL, RETRY_OVERLOAD_S);
@@ -492,6 +546,13 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
     in->senders = sender_set_new(cfg);
     return in;
+}
+
+void ingest_configure(struct ingest *in, const struct config *cfg)
+{
+    sender_set_free(in->senders);
+    in->cfg = cfg;
+    in->senders = sender_set_new(cfg);
 }
 
 int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine)

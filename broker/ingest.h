@@ -6,12 +6,16 @@
 
 #include "engine.h"
 #include "metrics.h"
+#include "san.h"
 #include "source.h"
+#include "verify.h"
 
 struct ingest_request {
-    struct slice registry_id;   /* from the path, already percent-decoded */
-    struct slice authorization; /* header values; empty when absent */
-    struct slice content_type, content_encoding, traceparent;
+    struct slice registry_id; /* from the path, already percent-decoded */
+    struct verify_request verify;
+    const struct san_list *names; /* of the connection's certificate; NULL: it has none */
+    bool own; /* no sender's: an operator posts what one has sent before, and proves nothing */
+    struct slice content_type, content_encoding, traceparent; /* header values; empty when absent */
     struct slice body;
     const char *peer; /* for the log; may be NULL */
 };
@@ -20,11 +24,11 @@ struct ingest_answer {
     unsigned status;          /* 202, or the status of `why` */
     enum refuse why;          /* REFUSE_NONE for 202 */
     unsigned retry_after_s;   /* 0: no such header */
-    const char *extra_header; /* "WWW-Authenticate: Bearer\r\n" with 401, else NULL */
+    const char *extra_header; /* "WWW-Authenticate: ...\r\n" with 401, else NULL */
     /* JSON: {"error":"<name of the reason>"}, or with 202 what became of the envelope's events:
      * {"accepted":N,"ignored":M,"duplicates":K} and, unless 0, "set_aside":S. Accepted ones led to
-     * at least one event; duplicates have a sender's id that was seen before; a body that nobody
-     * understands counts as one thing set aside. */
+     * at least one event; duplicates have a sender's id that was seen before, a delivery as a whole
+     * that was seen before is one; a body that nobody understands counts as one thing set aside. */
     char body[160];
 };
 
@@ -53,6 +57,8 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
                           const struct ingest_target *target); /* never NULL */
 /* What the engine has kept: catalog, senders' ids, the last event id. Before the first webhook. */
 MUST_CHECK int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine);
+/* Of a changed configuration: who may post. What room there is stays as it was. */
+void ingest_configure(struct ingest *in, const struct config *cfg);
 void ingest_free(struct ingest *in);
 const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
 const struct seen *ingest_seen(const struct ingest *in);       /* the same */
@@ -65,13 +71,14 @@ struct ingest_parts {
 };
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
 
-/* Checks that need no body, for an early answer: REFUSE_NONE, REFUSE_REGISTRY, REFUSE_AUTH (when a
- * token is configured; compared in constant time, `Bearer` or the password of `Basic`), or
+/* Checks that need no body, for an early answer: REFUSE_NONE, REFUSE_REGISTRY (ids are no secret:
+ * they are in every event), those of verify_head(), REFUSE_AUTH for a certificate as well, or
  * REFUSE_ENCODING. `answer` is filled when refused. */
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer);
 
-/* Takes the request (copied or used up before it returns), ingest_check() included. An envelope or
+/* Takes the request (copied or used up before it returns), ingest_check() and the signature
+ * included. An envelope or
  * event that cannot be understood is set aside as a dead letter, its first bytes logged, and still
  * 202, since Distribution retries every 4xx for ever and keeps all later events waiting behind it.
  */

@@ -18,7 +18,7 @@ struct chain {
 };
 
 struct path_stats {
-    _Atomic uint64_t messages, bytes;
+    uint64_t messages, bytes;
 };
 
 struct journal {
@@ -29,7 +29,9 @@ struct journal {
     _Atomic uint64_t queued_bytes, dead_letters;
     _Atomic uint64_t due_ms; /* when the thread will be back from waiting, or came back from it */
     _Atomic int state;
+    uv_mutex_t stats_lock;    /* of the two: paths are added */
     struct path_stats *stats; /* by path index */
+    size_t n_paths;
     /* the thread's */
     struct chain waiting; /* taken and not finished, in order */
     uint64_t committed_serial, refused_epoch;
@@ -106,12 +108,52 @@ static void post(struct journal *j, const struct chain *done, const struct journ
 static void publish_stats(struct journal *j)
 {
     atomic_store(&j->dead_letters, store_n_letters(j->store));
-    for (uint32_t i = 0; i < j->options.n_paths; i++) {
+    uv_mutex_lock(&j->stats_lock);
+    for (uint32_t i = 0; i < j->n_paths; i++) {
         struct store_path_state s;
         store_path_state(j->store, i, &s);
-        atomic_store_explicit(&j->stats[i].messages, s.count, memory_order_relaxed);
-        atomic_store_explicit(&j->stats[i].bytes, s.bytes, memory_order_relaxed);
+        j->stats[i] = (struct path_stats){s.count, s.bytes};
     }
+    uv_mutex_unlock(&j->stats_lock);
+}
+
+/* --- paths --- */
+
+static void count_path(struct journal *j, size_t index)
+{
+    uv_mutex_lock(&j->stats_lock);
+    ASSERT(index <= j->n_paths);
+    if (index == j->n_paths) {
+        j->stats = xrealloc(j->stats, (index + 1) * sizeof(*j->stats));
+        j->stats[index] = (struct path_stats){0};
+        j->n_paths++;
+    }
+    uv_mutex_unlock(&j->stats_lock);
+}
+
+static int add_path(struct journal *j, struct journal_item *item)
+{
+    const struct journal_path *p = &item->path;
+    struct store_path_state state;
+    CRASH_POINT("journal.path");
+    int r = store_path(j->store, p->index, p->name, p->span_bits, &p->limits);
+    if (r < 0)
+        return r == -EMFILE ? -ENOMEM : r; /* no number is left: nothing is wrong with the store */
+    store_path_state(j->store, p->index, &state);
+    item->position = state.tail;
+    count_path(j, p->index);
+    return 0;
+}
+
+/* A path is a transaction of its own. One that comes after another that could not be written would
+ * leave its number out. */
+static int add_paths(struct journal *j)
+{
+    int r = 0;
+    for (struct work *w = j->waiting.first; r == 0 && w != NULL; w = w->next)
+        if (item_of(w)->kind == JOURNAL_PATH)
+            r = add_path(j, item_of(w));
+    return r;
 }
 
 /* --- one group --- */
@@ -141,8 +183,12 @@ static int put(struct journal *j, struct journal_item *item)
     case JOURNAL_SETTLE:
         CRASH_POINT("journal.settle");
         return store_settle_events(j->store, item->seq);
+    case JOURNAL_LIMITS:
+        store_path_limit(j->store, item->path.index, &item->path.limits);
+        return 0;
     case JOURNAL_DAMAGED:
         return -EBADMSG;
+    case JOURNAL_PATH: /* has been added */
     case JOURNAL_BARRIER:
         break;
     }
@@ -154,7 +200,9 @@ static int put(struct journal *j, struct journal_item *item)
 static int put_all(struct journal *j, uint64_t *ret_serial)
 {
     uint64_t serial = j->committed_serial;
-    int r = store_begin(j->store);
+    int r = add_paths(j);
+    if (r == 0)
+        r = store_begin(j->store);
     for (struct work *w = j->waiting.first; r == 0 && w != NULL; w = w->next) {
         struct journal_item *item = item_of(w);
         item->err = 0;
@@ -191,7 +239,8 @@ static void refuse_group(struct journal *j, int err, struct chain *done)
     for (struct work *w = all, *next; w != NULL; w = next) {
         struct journal_item *item = item_of(w);
         next = w->next;
-        bool answered = item->kind == JOURNAL_WEBHOOK || item->kind == JOURNAL_CHANGE;
+        bool answered = item->kind == JOURNAL_WEBHOOK || item->kind == JOURNAL_CHANGE ||
+                        item->kind == JOURNAL_PATH;
         bool drop = answered || item->kind == JOURNAL_SETTLE || item->serial > j->committed_serial;
         if (!drop) {
             chain_add(&j->waiting, w);
@@ -388,7 +437,10 @@ int journal_new(const struct journal_options *options, struct journal **ret)
     struct journal *j = xcalloc(1, sizeof(*j));
     j->store = options->store;
     j->options = *options;
+    j->n_paths = options->n_paths;
     j->stats = xcalloc(options->n_paths + 1, sizeof(*j->stats));
+    int locked = uv_mutex_init(&j->stats_lock);
+    ASSERT(locked == 0); /* only a lack of memory could fail it */
     chain_init(&j->waiting);
     atomic_store(&j->state, JOURNAL_WORKS);
     atomic_store(&j->due_ms, clock_mono_ms());
@@ -400,6 +452,7 @@ int journal_new(const struct journal_options *options, struct journal **ret)
             work_queue_fini(&j->queue);
     }
     if (r < 0) {
+        uv_mutex_destroy(&j->stats_lock);
         free(j->stats);
         free(j);
         return r;
@@ -416,6 +469,7 @@ void journal_free(struct journal *j)
     (void) uv_thread_join(&j->thread);
     work_queue_fini(&j->queue);
     store_close(j->store);
+    uv_mutex_destroy(&j->stats_lock);
     free(j->stats);
     free(j);
 }
@@ -446,13 +500,15 @@ uint64_t journal_overdue_ms(const struct journal *j)
     return now > due ? now - due : 0;
 }
 
-void journal_stats(const struct journal *j, struct journal_stats *ret)
+void journal_stats(struct journal *j, struct journal_stats *ret)
 {
     ret->dead_letters = atomic_load(&j->dead_letters);
-    for (size_t i = 0; i < j->options.n_paths; i++) {
+    uv_mutex_lock(&j->stats_lock);
+    for (size_t i = 0; i < j->n_paths && i < ret->n_paths; i++) {
         if (ret->history_messages != NULL)
-            ret->history_messages[i] = atomic_load(&j->stats[i].messages);
+            ret->history_messages[i] = j->stats[i].messages;
         if (ret->history_bytes != NULL)
-            ret->history_bytes[i] = atomic_load(&j->stats[i].bytes);
+            ret->history_bytes[i] = j->stats[i].bytes;
     }
+    uv_mutex_unlock(&j->stats_lock);
 }

@@ -21,8 +21,17 @@ enum journal_kind {
     JOURNAL_LETTER,
     JOURNAL_CHANGE,  /* of triggers; refused like a webhook, but alone */
     JOURNAL_SETTLE,  /* store_settle_events(); dropped when its group fails */
+    JOURNAL_PATH,    /* store_path(), before the group it came with; refused like a change */
+    JOURNAL_LIMITS,  /* store_path_limit() */
     JOURNAL_DAMAGED, /* the store was found damaged elsewhere: fails everything with -EBADMSG */
     JOURNAL_BARRIER  /* comes back when all before it have, or can not be written */
+};
+
+struct journal_path {
+    uint32_t index; /* the next one, for a path that is new */
+    const char *name;
+    unsigned span_bits;
+    struct store_limits limits;
 };
 
 struct journal_item {
@@ -38,11 +47,12 @@ struct journal_item {
         struct store_batch batch;
         struct store_letter letter;
         struct store_change change;
-        uint64_t seq; /* SETTLE */
+        struct journal_path path; /* PATH; LIMITS: its index and limits */
+        uint64_t seq;             /* SETTLE */
     };
     /* the answer */
     int err;           /* 0, or why it is not in the store; -ECANCELED: its webhook is not */
-    uint64_t position; /* BATCH */
+    uint64_t position; /* BATCH; PATH: where its positions go on */
 };
 
 enum journal_state { JOURNAL_FAILED, JOURNAL_WORKS, JOURNAL_FULL };
@@ -64,7 +74,7 @@ struct journal_options {
     void (*report)(void *ctx, const struct journal_report *report);
     void *ctx;
     uint64_t dedup_window_ms;
-    size_t n_paths; /* registered with store_path() */
+    size_t n_paths; /* registered with store_path(); those that are added come behind them */
 };
 
 MUST_CHECK int journal_new(const struct journal_options *options, struct journal **ret);
@@ -85,8 +95,10 @@ enum journal_state journal_state(const struct journal *j);
 /* For how long the thread has been at one thing: a commit on a disk that hangs, a lock. */
 uint64_t journal_overdue_ms(const struct journal *j);
 struct journal_stats {
-    uint64_t dead_letters, *history_messages, *history_bytes; /* by path index, if not NULL */
+    uint64_t dead_letters;
+    uint64_t *history_messages, *history_bytes; /* of n_paths, by path index, if not NULL */
+    size_t n_paths;
 };
-void journal_stats(const struct journal *j, struct journal_stats *ret);
+void journal_stats(struct journal *j, struct journal_stats *ret);
 
 #endif

@@ -1,5 +1,5 @@
 /* key_fetch.c - see key_fetch.h. In the order things happen:
- *   key_fetch_new > (its thread) run > fetch > take ... | wait ... key_fetch_free */
+ *   key_fetch_new > key_fetch_follow > (its thread) run > update > fetch ... | key_fetch_free */
 #include "key_fetch.h"
 
 #include "clock.h"
@@ -13,22 +13,23 @@
 #include <stdlib.h>
 #include <uv.h>
 
-struct source {
-    const struct config_issuer *cfg;
-    uint64_t pause_ms;
+struct source { /* its texts are its own */
+    char *issuer, *url, *file;
+    uint64_t refresh_ms, pause_ms;
     uint64_t next_ms; /* monotonic; UINT64_MAX: it has neither URL nor file */
     uint64_t last_ms; /* when the last fetch ended */
     bool failing;     /* so that it is logged once */
 };
 
 struct key_fetch {
-    struct access *access;
     CURL *curl;
+    uv_mutex_t lock; /* of what follows */
+    struct access *access;
     struct source *sources; /* one per issuer */
     size_t n;
-    uv_mutex_t lock; /* of what follows, and of each next_ms and last_ms */
     uv_cond_t changed;
-    _Atomic bool ending; /* read while a fetch runs, too */
+    _Atomic bool ending;         /* read while a fetch runs, too, */
+    _Atomic unsigned generation; /* and so is this: which sources these are */
     uv_thread_t thread;
 };
 
@@ -36,6 +37,7 @@ struct key_fetch {
 
 struct answer {
     struct key_fetch *owner;
+    unsigned generation;
     struct buf body;
 };
 
@@ -48,9 +50,10 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 /* Not 0 ends it. */
 static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-    const struct key_fetch *f = ((struct answer *) arg)->owner;
+    const struct answer *answer = arg;
+    const struct key_fetch *f = answer->owner;
     (void) a, (void) b, (void) c, (void) d;
-    return atomic_load(&f->ending) ? 1 : 0;
+    return atomic_load(&f->ending) || atomic_load(&f->generation) != answer->generation;
 }
 
 static CURLcode set_options(CURL *curl, const char *url, struct answer *a)
@@ -75,10 +78,11 @@ static CURLcode set_options(CURL *curl, const char *url, struct answer *a)
 }
 
 /* NULL, or what went wrong. */
-static const char *fetch(struct key_fetch *f, const char *url, struct jwk_set **ret)
+static const char *fetch(struct key_fetch *f, unsigned generation, const char *url,
+                         struct jwk_set **ret)
 {
     long status = 0;
-    struct answer a = {.owner = f};
+    struct answer a = {.owner = f, .generation = generation};
     buf_init(&a.body, JWK_SET_MAX_BYTES);
     CURLcode code = set_options(f->curl, url, &a);
     if (code == CURLE_OK)
@@ -125,53 +129,148 @@ static const char *read_again(const char *file, struct jwk_set **ret)
     return r == 0 ? NULL : r == -EBADMSG ? "no JWK set that can be used" : err_str(r);
 }
 
-static void log_outcome(struct source *s, const char *why, size_t n)
+static void log_outcome(const struct source *s, bool was_failing, const char *why, size_t n)
 {
     struct log_line l;
     bool failed = why != NULL;
-    if (failed && s->failing)
+    if (failed && was_failing)
         return;
     log_open(&l,
-             failed                          ? LOG_ERROR
-             : s->failing || s->last_ms == 0 ? LOG_INFO
-                                             : LOG_DEBUG,
+             failed                           ? LOG_ERROR
+             : was_failing || s->last_ms == 0 ? LOG_INFO
+                                              : LOG_DEBUG,
              "keys",
              failed ? "an issuer's keys cannot be fetched: those that are there stay"
                     : "an issuer's keys were fetched");
-    log_str(&l, "issuer", s->cfg->issuer);
+    log_str(&l, "issuer", s->issuer);
     if (failed)
         log_str(&l, "error", why);
     else
         log_u64(&l, "keys", n);
     log_close(&l);
     log_flush();
-    s->failing = failed;
 }
 
-static void update(struct key_fetch *f, size_t i)
+/* --- sources --- */
+
+static char *dup_or_null(const char *text)
 {
-    struct source *s = &f->sources[i];
-    struct jwk_set *keys = NULL;
-    const char *why = s->cfg->jwks_url != NULL ? fetch(f, s->cfg->jwks_url, &keys)
-                                               : read_again(s->cfg->jwks_file, &keys);
-    if (atomic_load(&f->ending)) {
-        jwk_set_unref(keys);
+    return text == NULL ? NULL : xstrdup(text);
+}
+
+static struct source source_copy(const struct source *s)
+{
+    struct source copy = *s;
+    copy.issuer = xstrdup(s->issuer);
+    copy.url = dup_or_null(s->url);
+    copy.file = dup_or_null(s->file);
+    return copy;
+}
+
+static void source_fini(struct source *s)
+{
+    free(s->issuer);
+    free(s->url);
+    free(s->file);
+}
+
+static void sources_free(struct source *sources, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        source_fini(&sources[i]);
+    free(sources);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static const struct source *same_source(const struct key_fetch *f, const struct source *s)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->sources[i].issuer, s->issuer) == 0 && same_text(f->sources[i].url, s->url) &&
+            same_text(f->sources[i].file, s->file))
+            return &f->sources[i];
+    return NULL;
+}
+
+static struct source source_of(const struct key_fetch *f, const struct config_issuer *issuer)
+{
+    struct source s = {
+        .issuer = xstrdup(issuer->issuer),
+        .url = dup_or_null(issuer->jwks_url),
+        .file = dup_or_null(issuer->jwks_file),
+        .refresh_ms = issuer->jwks_refresh_ms,
+        .pause_ms = issuer->jwks_refresh_ms < KEY_FETCH_PAUSE_MS ? issuer->jwks_refresh_ms
+                                                                 : KEY_FETCH_PAUSE_MS,
+        .next_ms = issuer->jwks_url != NULL    ? 0
+                   : issuer->jwks_file != NULL ? clock_mono_ms() + issuer->jwks_refresh_ms
+                                               : UINT64_MAX};
+    const struct source *before = same_source(f, &s);
+    if (before == NULL)
+        return s;
+    s.last_ms = before->last_ms;
+    s.failing = before->failing;
+    uint64_t due = s.last_ms + s.refresh_ms;
+    if (s.url != NULL)
+        s.next_ms = before->next_ms < due ? before->next_ms : due;
+    return s;
+}
+
+void key_fetch_follow(struct key_fetch *f, const struct config *cfg, struct access *access)
+{
+    if (f == NULL)
         return;
-    }
-    log_outcome(s, why, why == NULL ? jwk_set_n(keys) : 0);
-    if (why == NULL)
-        access_set_keys(f->access, i, keys);
+    size_t n = cfg->gateway.auth.n_issuers;
+    struct source *sources = xcalloc(n, sizeof(sources[0]));
+    uv_mutex_lock(&f->lock);
+    for (size_t i = 0; i < n; i++)
+        sources[i] = source_of(f, &cfg->gateway.auth.issuers[i]);
+    struct source *old = f->sources;
+    size_t n_old = f->n;
+    f->sources = sources;
+    f->n = n;
+    f->access = access;
+    atomic_fetch_add(&f->generation, 1);
+    uv_cond_signal(&f->changed);
+    uv_mutex_unlock(&f->lock);
+    sources_free(old, n_old);
 }
 
 /* --- the thread --- */
 
-static size_t next_source(const struct key_fetch *f)
+static struct source *next_source(const struct key_fetch *f) /* NULL: none ever */
 {
-    size_t next = 0;
-    for (size_t i = 1; i < f->n; i++)
-        if (f->sources[i].next_ms < f->sources[next].next_ms)
-            next = i;
+    struct source *next = NULL;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->sources[i].next_ms != UINT64_MAX &&
+            (next == NULL || f->sources[i].next_ms < next->next_ms))
+            next = &f->sources[i];
     return next;
+}
+
+/* Under the lock, which is not held while keys are on their way. */
+static void update(struct key_fetch *f, struct source *s)
+{
+    struct source copy = source_copy(s);
+    struct jwk_set *keys = NULL;
+    unsigned generation = atomic_load(&f->generation);
+    uv_mutex_unlock(&f->lock);
+    const char *why =
+        copy.url != NULL ? fetch(f, generation, copy.url, &keys) : read_again(copy.file, &keys);
+    uv_mutex_lock(&f->lock);
+    if (atomic_load(&f->ending) || generation != atomic_load(&f->generation)) {
+        jwk_set_unref(keys); /* nobody waits for them, or it is looked at anew what is due */
+    } else {
+        log_outcome(&copy, copy.failing, why, why == NULL ? jwk_set_n(keys) : 0);
+        s->failing = why != NULL;
+        s->last_ms = clock_mono_ms();
+        s->next_ms = s->last_ms + (s->failing ? s->pause_ms : s->refresh_ms);
+        if (why == NULL)
+            access_set_keys(f->access, (size_t) (s - f->sources), keys);
+    }
+    source_fini(&copy);
 }
 
 static void run(void *arg)
@@ -180,33 +279,39 @@ static void run(void *arg)
     thread_name("keys");
     uv_mutex_lock(&f->lock);
     while (!atomic_load(&f->ending)) {
-        struct source *s = &f->sources[next_source(f)];
+        struct source *s = next_source(f);
         uint64_t now = clock_mono_ms();
-        if (s->next_ms > now) {
+        if (s == NULL)
+            uv_cond_wait(&f->changed, &f->lock);
+        else if (s->next_ms > now)
             (void) uv_cond_timedwait(&f->changed, &f->lock, (s->next_ms - now) * 1000000);
-            continue;
-        }
-        uv_mutex_unlock(&f->lock);
-        update(f, (size_t) (s - f->sources));
-        uv_mutex_lock(&f->lock);
-        s->last_ms = clock_mono_ms();
-        s->next_ms = s->last_ms + (s->failing ? s->pause_ms : s->cfg->jwks_refresh_ms);
+        else
+            update(f, s);
     }
     uv_mutex_unlock(&f->lock);
 }
 
-bool key_fetch_want(struct key_fetch *f, size_t i)
+static struct source *source_named(const struct key_fetch *f, const char *issuer)
 {
-    if (f == NULL || f->sources[i].cfg->jwks_url == NULL)
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->sources[i].issuer, issuer) == 0)
+            return &f->sources[i];
+    return NULL;
+}
+
+bool key_fetch_want(struct key_fetch *f, const char *issuer)
+{
+    if (f == NULL)
         return false;
-    struct source *s = &f->sources[i];
     uv_mutex_lock(&f->lock);
-    if (s->last_ms + s->pause_ms < s->next_ms) {
+    struct source *s = source_named(f, issuer);
+    bool can = s != NULL && s->url != NULL;
+    if (can && s->last_ms + s->pause_ms < s->next_ms) {
         s->next_ms = s->last_ms + s->pause_ms;
         uv_cond_signal(&f->changed);
     }
     uv_mutex_unlock(&f->lock);
-    return true;
+    return can;
 }
 
 /* --- making and ending --- */
@@ -216,34 +321,11 @@ static void free_all(struct key_fetch *f)
     curl_easy_cleanup(f->curl);
     uv_cond_destroy(&f->changed);
     uv_mutex_destroy(&f->lock);
-    free(f->sources);
+    sources_free(f->sources, f->n);
     free(f);
 }
 
-static struct key_fetch *make(const struct config *cfg, struct access *access)
-{
-    struct key_fetch *f = xcalloc(1, sizeof(*f));
-    f->access = access;
-    f->n = cfg->gateway.auth.n_issuers;
-    f->sources = xcalloc(f->n, sizeof(f->sources[0]));
-    for (size_t i = 0; i < f->n; i++) {
-        const struct config_issuer *issuer = &cfg->gateway.auth.issuers[i];
-        f->sources[i] = (struct source){
-            .cfg = issuer,
-            .pause_ms = issuer->jwks_refresh_ms < KEY_FETCH_PAUSE_MS ? issuer->jwks_refresh_ms
-                                                                     : KEY_FETCH_PAUSE_MS,
-            .next_ms = issuer->jwks_url != NULL    ? 0
-                       : issuer->jwks_file != NULL ? clock_mono_ms() + issuer->jwks_refresh_ms
-                                                   : UINT64_MAX};
-    }
-    int r = uv_mutex_init(&f->lock);
-    if (r == 0)
-        r = uv_cond_init(&f->changed);
-    ASSERT(r == 0);
-    return f;
-}
-
-static bool has_keys(const struct config *cfg)
+bool key_fetch_is_needed(const struct config *cfg)
 {
     for (size_t i = 0; i < cfg->gateway.auth.n_issuers; i++)
         if (cfg->gateway.auth.issuers[i].secret == NULL)
@@ -251,16 +333,17 @@ static bool has_keys(const struct config *cfg)
     return false;
 }
 
-int key_fetch_new(const struct config *cfg, struct access *access, struct key_fetch **ret)
+int key_fetch_new(struct key_fetch **ret)
 {
-    *ret = NULL;
-    if (!has_keys(cfg))
-        return 0;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return -ENOMEM;
-    struct key_fetch *f = make(cfg, access);
+    struct key_fetch *f = xcalloc(1, sizeof(*f));
+    int r = uv_mutex_init(&f->lock);
+    if (r == 0)
+        r = uv_cond_init(&f->changed);
+    ASSERT(r == 0);
     f->curl = curl_easy_init();
-    int r = f->curl == NULL ? -ENOMEM : uv_thread_create(&f->thread, run, f);
+    r = f->curl == NULL ? -ENOMEM : uv_thread_create(&f->thread, run, f);
     if (r < 0)
         free_all(f);
     else

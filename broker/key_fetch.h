@@ -17,13 +17,18 @@ struct key_fetch;
 /* Reads a file with a JWK set. Errors of jwk_set_parse(), or the file's. Any thread. */
 MUST_CHECK int key_fetch_file(const char *file, struct jwk_set **ret);
 
-/* 0; *ret is NULL when no issuer has a URL or file. Borrows both, which outlive it. */
-MUST_CHECK int key_fetch_new(const struct config *cfg, struct access *access,
-                             struct key_fetch **ret);
+/* An issuer has a URL or file. */
+bool key_fetch_is_needed(const struct config *cfg);
+/* Starts the thread, which has nothing to do yet. -ENOMEM, or libuv's errors. */
+MUST_CHECK int key_fetch_new(struct key_fetch **ret);
+/* From here on the keys of these issuers are fetched, for `access`, made of the same configuration;
+ * borrows it until the next time. Those that were issuers before keep their times; what is on its
+ * way for others is dropped. NULL is fine. One thread. */
+void key_fetch_follow(struct key_fetch *f, const struct config *cfg, struct access *access);
 void key_fetch_free(struct key_fetch *f); /* waits for the thread; NULL is fine */
 
-/* The keys of issuer number `i` do not suffice. True: they are fetched, after the pause; false:
- * they have no URL. Any thread; NULL is fine: false. */
-bool key_fetch_want(struct key_fetch *f, size_t i);
+/* The keys of the issuer do not suffice. True: they are fetched, after the pause; false: they have
+ * no URL. Any thread; NULL is fine: false. */
+bool key_fetch_want(struct key_fetch *f, const char *issuer);
 
 #endif

@@ -29,9 +29,17 @@ struct template
         joined; /* of a fixed template: "/" and a segment, as often as there are segments */
 };
 
+/* All paths that there have been, by index; shared by the tables. */
+struct path_set {
+    struct path **at;
+    size_t n, n_tables;
+};
+
 struct path_table {
+    struct path_set *set;
+    const struct config_path *cfg; /* of each of `paths` */
     size_t n, n_fixed;
-    struct path *paths;
+    struct path **paths;
     struct template *templates; /* n_fixed of them by `joined`, then the others by precedence */
     struct path **by_name;
 };
@@ -209,7 +217,7 @@ const char *path_template_check(const char *name)
 
 static void template_init(struct template *t, struct path *path)
 {
-    struct slice name = slice_str(path->cfg->path), rest = name, segment;
+    struct slice name = slice_str(path->name), rest = name, segment;
     *t = (struct template){.path = path, .kind = PART_FIXED, .name_len = name.len};
     t->parts = xcalloc(name.len, sizeof(t->parts[0])); /* more than enough: each has a '/' */
     uint8_t *at = t->text = xmalloc(name.len);
@@ -260,17 +268,30 @@ static int by_precedence(const void *left, const void *right)
 static int by_name(const void *left, const void *right)
 {
     const struct path *const *a = left, *const *b = right;
-    return strcmp((*a)->cfg->path, (*b)->cfg->path);
+    return strcmp((*a)->name, (*b)->name);
 }
 
-/* --- the table --- */
-
-static int path_init(struct path *p, const struct config_path *cfg, size_t index)
+int path_templates_check(const char *file, const struct config *cfg, struct buf *error)
 {
-    if (path_template_check(cfg->path) != NULL || cfg->max_frame_bytes == 0)
-        return -EINVAL;
-    *p = (struct path){.cfg = cfg, .index = index};
-    const struct pathlog_limits limits = {
+    int r = 0;
+    for (size_t i = 0; i < cfg->gateway.n_paths; i++) {
+        const struct config_path *path = &cfg->gateway.paths[i];
+        const char *wrong = path_template_check(path->path);
+        if (wrong == NULL)
+            continue;
+        r = -EINVAL;
+        if (buf_printf(error, "%s:%u: gateway.paths: expected a path template, got %s: %s\n", file,
+                       path->line, path->path, wrong) < 0)
+            break; /* there are enough of them */
+    }
+    return r;
+}
+
+/* --- the paths --- */
+
+static struct pathlog_limits limits_of(const struct config_path *cfg)
+{
+    return (struct pathlog_limits){
         .max_message = frame_message_size(cfg->max_message_bytes, cfg->max_frame_bytes),
         .max_bytes =
             cfg->history_bytes < cfg->memory_bytes ? cfg->history_bytes : cfg->memory_bytes,
@@ -278,47 +299,150 @@ static int path_init(struct path *p, const struct config_path *cfg, size_t index
         .count_grace_ms = cfg->max_lag_ms,
         .max_age_ms = cfg->history_ms,
     };
-    return pathlog_new(&limits, &p->log);
 }
 
-/* Sorts the look-ups. -EINVAL: a template is there twice, perhaps in another spelling. */
-static int path_table_index(struct path_table *t)
+/* What a path that is in no configuration goes by. */
+static void go_by_copy(struct path *p, const struct config_path *cfg)
+{
+    p->last = *cfg;
+    p->last.path = (char *) (uintptr_t) p->name;
+    p->last.allowed_origins = p->last.client_certificates = (struct config_strings){0};
+    p->cfg = &p->last;
+}
+
+static int path_new(struct path_set *set, const struct config_path *cfg, struct path **ret)
+{
+    if (path_template_check(cfg->path) != NULL || cfg->max_frame_bytes == 0)
+        return -EINVAL;
+    struct path *p = xcalloc(1, sizeof(*p));
+    struct pathlog_limits limits = limits_of(cfg);
+    limits.max_bytes = cfg->memory_bytes; /* the most that other history_bytes can make of it */
+    int r = pathlog_new(&limits, &p->log);
+    if (r < 0) {
+        free(p);
+        return r;
+    }
+    limits = limits_of(cfg);
+    pathlog_limit(p->log, &limits);
+    p->name = xstrdup(cfg->path);
+    p->index = set->n;
+    go_by_copy(p, cfg);
+    set->at = xrealloc(set->at, (set->n + 1) * sizeof(struct path *));
+    set->at[set->n++] = p;
+    *ret = p;
+    return 0;
+}
+
+static void path_free(struct path *p)
+{
+    pathlog_free(p->log);
+    free((char *) (uintptr_t) p->name);
+    free(p);
+}
+
+static struct path *known_as(const struct path_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (strcmp(set->at[i]->name, name) == 0)
+            return set->at[i];
+    return NULL;
+}
+
+static int path_get(struct path_set *set, struct path_table *before, const struct config_path *cfg,
+                    struct path **ret)
+{
+    struct path *p = before == NULL ? NULL : path_by_name(before, cfg->path);
+    if (p == NULL && before != NULL)
+        p = known_as(set, cfg->path);
+    if (p == NULL)
+        return path_new(set, cfg, ret);
+    if (limits_of(cfg).max_message > pathlog_longest(p->log))
+        return -EOVERFLOW;
+    *ret = p;
+    return 0;
+}
+
+/* --- the table --- */
+
+/* Sorts the look-ups. NULL, or a path whose template is there twice, perhaps in another spelling.
+ */
+static const struct path *path_table_index(struct path_table *t)
 {
     for (size_t i = 0; i < t->n; i++) {
-        template_init(&t->templates[i], &t->paths[i]);
-        t->by_name[i] = &t->paths[i];
+        template_init(&t->templates[i], t->paths[i]);
+        t->by_name[i] = t->paths[i];
         t->n_fixed += t->templates[i].kind == PART_FIXED;
     }
     qsort(t->templates, t->n, sizeof(t->templates[0]), by_precedence);
     qsort(t->by_name, t->n, sizeof(struct path *), by_name);
     for (size_t i = 1; i < t->n; i++) {
         if (by_name(&t->by_name[i - 1], &t->by_name[i]) == 0)
-            return -EINVAL;
+            return t->by_name[i];
         if (i < t->n_fixed && slice_eq(t->templates[i - 1].joined, t->templates[i].joined))
-            return -EINVAL;
+            return t->templates[i].path;
     }
-    return 0;
+    return NULL;
+}
+
+static int path_table_make(struct path_set *set, struct path_table *before,
+                           const struct config *cfg, struct path_table **ret, size_t *ret_at)
+{
+    size_t n = cfg->gateway.n_paths;
+    struct path_table *t = xcalloc(1, sizeof(*t));
+    set->n_tables++;
+    *t = (struct path_table){.set = set,
+                             .cfg = cfg->gateway.paths,
+                             .n = n,
+                             .paths = xcalloc(n, sizeof(struct path *)),
+                             .templates = xcalloc(n, sizeof(t->templates[0])),
+                             .by_name = xcalloc(n, sizeof(struct path *))};
+    int r = 0;
+    for (*ret_at = 0; *ret_at < n; ++*ret_at) {
+        r = path_get(set, before, &t->cfg[*ret_at], &t->paths[*ret_at]);
+        if (r < 0)
+            break;
+    }
+    const struct path *twice = r < 0 ? NULL : path_table_index(t);
+    if (twice != NULL) {
+        r = -EINVAL;
+        for (*ret_at = 0; t->paths[*ret_at] != twice; ++*ret_at)
+            ;
+    }
+    if (r < 0)
+        path_table_free(t);
+    else
+        *ret = t;
+    return r;
 }
 
 int path_table_new(const struct config *cfg, struct path_table **ret)
 {
-    size_t n = cfg->gateway.n_paths;
-    struct path_table *t = xcalloc(1, sizeof(*t));
-    t->n = n;
-    t->paths = xcalloc(n, sizeof(t->paths[0]));
-    t->templates = xcalloc(n, sizeof(t->templates[0]));
-    t->by_name = xcalloc(n, sizeof(struct path *));
-    int r = 0;
-    for (size_t i = 0; i < n && r == 0; i++)
-        r = path_init(&t->paths[i], &cfg->gateway.paths[i], i);
+    size_t at;
+    int r = path_table_make(xcalloc(1, sizeof(struct path_set)), NULL, cfg, ret, &at);
     if (r == 0)
-        r = path_table_index(t);
-    if (r < 0) {
-        path_table_free(t);
-        return r;
+        path_table_enforce(*ret);
+    return r;
+}
+
+int path_table_next(struct path_table *before, const struct config *cfg, struct path_table **ret,
+                    size_t *ret_at)
+{
+    return path_table_make(before->set, before, cfg, ret, ret_at);
+}
+
+void path_table_enforce(struct path_table *t)
+{
+    bool *there = xcalloc(t->set->n + 1, sizeof(*there));
+    for (size_t i = 0; i < t->n; i++) {
+        const struct pathlog_limits limits = limits_of(&t->cfg[i]);
+        there[t->paths[i]->index] = true;
+        pathlog_limit(t->paths[i]->log, &limits);
+        t->paths[i]->cfg = &t->cfg[i];
     }
-    *ret = t;
-    return 0;
+    for (size_t i = 0; i < t->set->n; i++)
+        if (!there[i] && !path_is_gone(t->set->at[i]))
+            go_by_copy(t->set->at[i], t->set->at[i]->cfg);
+    free(there);
 }
 
 void path_table_free(struct path_table *t)
@@ -326,9 +450,14 @@ void path_table_free(struct path_table *t)
     if (t == NULL)
         return;
     for (size_t i = 0; i < t->n; i++) {
-        pathlog_free(t->paths[i].log);
         free(t->templates[i].parts);
         free(t->templates[i].text);
+    }
+    if (--t->set->n_tables == 0) {
+        for (size_t i = 0; i < t->set->n; i++)
+            path_free(t->set->at[i]);
+        free(t->set->at);
+        free(t->set);
     }
     free(t->paths);
     free(t->templates);
@@ -344,7 +473,18 @@ size_t path_table_size(const struct path_table *t)
 struct path *path_table_at(struct path_table *t, size_t i)
 {
     ASSERT(i < t->n);
-    return &t->paths[i];
+    return t->paths[i];
+}
+
+size_t path_table_n_known(const struct path_table *t)
+{
+    return t->set->n;
+}
+
+struct path *path_table_known(struct path_table *t, size_t index)
+{
+    ASSERT(index < t->set->n);
+    return t->set->at[index];
 }
 
 struct path *path_by_name(struct path_table *t, const char *name)
@@ -352,7 +492,7 @@ struct path *path_by_name(struct path_table *t, const char *name)
     size_t low = 0, high = t->n;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        int r = strcmp(name, t->by_name[mid]->cfg->path);
+        int r = strcmp(name, t->by_name[mid]->name);
         if (r == 0)
             return t->by_name[mid];
         if (r < 0)

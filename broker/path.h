@@ -1,5 +1,9 @@
-/* path.h - broadcast paths: templates, lookup, policy, and the log of each. The table is built once
- * from the configuration and read from any thread; a path's log is written by the broker thread. */
+/* path.h - broadcast paths: templates, lookup, policy, and the log of each. A table is built once
+ * from a configuration and read from any thread; a path's log is written by the broker thread.
+ *
+ * A path lives as long as the process: the tables of later configurations share it, and one that is
+ * configured no more is only found in none. So a pointer to it is good for ever, its number is
+ * never another's, and when it is configured again it goes on with its log. */
 #ifndef BROKER_PATH_H
 #define BROKER_PATH_H
 
@@ -9,9 +13,13 @@
 #include <stdatomic.h>
 
 struct path {
-    const struct config_path *cfg; /* borrowed from the configuration; cfg->path is the name */
-    size_t index;                  /* in the table */
+    /* What it goes by now: of the configuration in force, or `last`. Written by the broker thread;
+     * whoever else reads it is done with it before his loop takes its next mail. */
+    const struct config_path *_Atomic cfg;
+    const char *name; /* its template; owned, and never changes */
+    size_t index;     /* among all paths that this process has known */
     struct pathlog *log;
+    struct config_path last; /* of one that is configured no more, for who is still on it */
     /* Open connections that take permessage-deflate, of all workers: while there is one, what is
      * appended is deflated too. Any thread, relaxed. */
     _Atomic uint32_t deflate_clients;
@@ -29,15 +37,35 @@ struct path_table;
 /* It has as many clients as it may have. Somebody else may come or go at any time. */
 static inline bool path_is_full(const struct path *p)
 {
-    return p->cfg->max_connections != 0 &&
-           atomic_load_explicit(&p->clients, memory_order_relaxed) >= p->cfg->max_connections;
+    uint64_t most = p->cfg->max_connections;
+    return most != 0 && atomic_load_explicit(&p->clients, memory_order_relaxed) >= most;
 }
 
-/* 0, -ENOMEM, -EINVAL (a template that path_template_check() refuses, or one twice). */
+/* 0, -ENOMEM, -EINVAL (a template that path_template_check() refuses, or one twice). Borrows cfg.
+ */
 MUST_CHECK int path_table_new(const struct config *cfg, struct path_table **ret);
-void path_table_free(struct path_table *t); /* NULL is fine */
+/* The same for a changed configuration, with the paths that there are. Nothing goes by it before
+ * path_table_enforce(). Also -EOVERFLOW: the messages are to be longer than the path's log can
+ * hold. With an error *ret_at is the number of the path in the configuration. Broker thread. */
+MUST_CHECK int path_table_next(struct path_table *before, const struct config *cfg,
+                               struct path_table **ret, size_t *ret_at);
+/* From here on every path goes by the configuration of this table, those that are not in it by what
+ * they had. Broker thread. */
+void path_table_enforce(struct path_table *t);
+/* The last one takes the paths with it. NULL is fine. */
+void path_table_free(struct path_table *t);
+/* Those of the configuration, in its order. */
 size_t path_table_size(const struct path_table *t);
 struct path *path_table_at(struct path_table *t, size_t i);
+/* All that this process has known, by path->index. Broker thread. */
+size_t path_table_n_known(const struct path_table *t);
+struct path *path_table_known(struct path_table *t, size_t index);
+
+/* It is in no configuration any more, or not yet. */
+static inline bool path_is_gone(const struct path *p)
+{
+    return p->cfg == &p->last;
+}
 
 /* The path whose template is exactly `name`: what a trigger names. NULL: none. */
 struct path *path_by_name(struct path_table *t, const char *name);
@@ -52,6 +80,10 @@ MUST_CHECK int path_match(struct path_table *t, struct slice request_path, struc
 
 /* NULL when fine, else what is wrong with the template, a literal (for the configuration check). */
 const char *path_template_check(const char *name);
+
+/* What a loaded configuration cannot know of itself: 0, or -EINVAL with lines "FILE:LINE: KEY: what
+ * was expected" in `error`. */
+MUST_CHECK int path_templates_check(const char *file, const struct config *cfg, struct buf *error);
 
 /* Takes the next segment off a path that is empty or begins with '/', as it was written. (pure) */
 bool path_take_segment(struct slice *path, struct slice *ret);

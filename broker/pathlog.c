@@ -49,6 +49,7 @@ struct reader_block {
 
 struct pathlog {
     struct pathlog_limits limits;
+    uint64_t room_bytes; /* what limits.max_bytes may be: the ring has slots for it */
     uint64_t span, ring_mask;
     unsigned span_bits; /* span = 1 << span_bits */
     _Atomic uint64_t tail, oldest, begin, messages, bytes;
@@ -85,6 +86,7 @@ int pathlog_new(const struct pathlog_limits *limits, struct pathlog **ret)
         return -ENOMEM;
     memset(log, 0, sizeof(*log));
     log->limits = *limits;
+    log->room_bytes = limits->max_bytes;
     log->span_bits = span_bits;
     log->span = (uint64_t) 1 << span_bits;
     log->ring_mask = slots - 1;
@@ -101,6 +103,14 @@ void pathlog_start(struct pathlog *log, uint64_t position)
     log->place = (struct segment_place){.tail = position};
     atomic_store(&log->tail, position);
     atomic_store(&log->oldest, position);
+}
+
+void pathlog_limit(struct pathlog *log, const struct pathlog_limits *limits)
+{
+    ASSERT(limits->max_message <= pathlog_longest(log));
+    log->limits = *limits;
+    if (log->limits.max_bytes > log->room_bytes)
+        log->limits.max_bytes = log->room_bytes;
 }
 
 /* --- the writer --- */
@@ -332,6 +342,11 @@ void pathlog_free(struct pathlog *log)
 unsigned pathlog_span_bits(const struct pathlog *log)
 {
     return log->span_bits;
+}
+
+size_t pathlog_longest(const struct pathlog *log)
+{
+    return (size_t) log->span / 2;
 }
 
 uint64_t pathlog_tail(const struct pathlog *log)

@@ -36,7 +36,11 @@ void pathlog_free(struct pathlog *log);
 /* Writer, before anything is appended or read: the log begins at `position` (what is before it lies
  * in the store). */
 void pathlog_start(struct pathlog *log, uint64_t position);
+/* Writer. Other limits from now on. More max_bytes than it was made with do not count; max_message
+ * is at most pathlog_longest(). */
+void pathlog_limit(struct pathlog *log, const struct pathlog_limits *limits);
 unsigned pathlog_span_bits(const struct pathlog *log); /* any thread */
+size_t pathlog_longest(const struct pathlog *log);     /* the same: what max_message may become */
 
 /* Writer. Copies one encoded message in and publishes it (release), at the position the store gave
  * it: segment_place()'s, after the one before. -EMSGSIZE, -ENOMEM: unchanged. */

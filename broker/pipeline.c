@@ -46,7 +46,7 @@ static void log_unsent(const struct action *a, const struct batch_message *m, in
     log_open(&l, LOG_ERROR, "broker",
              p->ops->waits ? "batch is left to the next start" : "batch lost");
     log_str(&l, "trigger", a->trigger->spec.name);
-    log_str(&l, "path", a->path->cfg->path);
+    log_str(&l, "path", a->path->name);
     log_u64(&l, "events", m->n_events);
     log_str(&l, "error", err_str(err));
     log_close(&l);
@@ -92,7 +92,7 @@ static void log_batch(const struct engine_batch *b)
     struct log_line l;
     log_open(&l, LOG_INFO, "broker", "batch");
     log_str(&l, "trigger", b->trigger_name);
-    log_str(&l, "path", b->path->cfg->path);
+    log_str(&l, "path", b->path->name);
     log_str(&l, "flush", BATCH_FLUSH_NAMES[b->why]);
     log_u64(&l, "events", b->n_events);
     log_u64(&l, "bytes", b->frames.len);
@@ -390,6 +390,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     struct pipeline *p = xcalloc(1, sizeof(*p));
     p->cfg = cfg;
     p->paths = paths;
+    p->n_paths = path_table_n_known(paths);
     p->metrics = metrics;
     p->ops = ops_of(cfg);
     p->wall_ahead_ms = clock_wall_ms() - clock_mono_ms();

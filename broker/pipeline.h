@@ -54,6 +54,22 @@ const struct trigger_spec *pipeline_trigger(const struct pipeline *p, size_t i);
 /* Operations kept from earlier runs, oldest first; once, after pipeline_new(). */
 void pipeline_load_operations(struct pipeline *p, void (*one)(void *, const char *id, struct slice),
                               void *ctx);
+
+/* --- a changed configuration, in three steps (pipeline_reload.c) --- */
+
+/* Makes the engine know all paths that `paths` knows: 0, or the engine's error. Maybe before this
+ * returns. Whatever comes of the change, they stay known. */
+void pipeline_add_paths(struct pipeline *p, struct path_table *paths,
+                        void (*done)(void *arg, int err), void *arg);
+/* Makes the triggers durable that are new in the file, and those that it says otherwise than
+ * before; others are their owners'. All of them or none: 0, or an error of pipeline_change(). With
+ * 0 pipeline_configure() follows at once: their paths are those of `paths`. As above. */
+void pipeline_change_configured(struct pipeline *p, const struct config *cfg,
+                                struct path_table *paths, void (*done)(void *arg, int err),
+                                void *arg);
+/* From here on this configuration counts; borrowed. Enforces the table. */
+void pipeline_configure(struct pipeline *p, const struct config *cfg, struct path_table *paths);
+
 struct history *pipeline_history(struct pipeline *p); /* NULL: there is none */
 void pipeline_stats(struct pipeline *p, struct engine_stats *ret);
 /* Flushes the open batches to the path logs; later webhooks are answered 503. `done` comes when

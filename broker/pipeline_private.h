@@ -1,12 +1,14 @@
 /* pipeline_private.h - the parts of the pipeline, shared by its files:
  *   pipeline.c           the way of an event, timers, making and ending
- *   pipeline_triggers.c  the triggers: loaded at a start, changed while events flow */
+ *   pipeline_triggers.c  the triggers: loaded at a start, changed while events flow
+ *   pipeline_reload.c    a changed configuration */
 #ifndef BROKER_PIPELINE_PRIVATE_H
 #define BROKER_PIPELINE_PRIVATE_H
 
 #include "action.h"
 #include "deliveries.h"
 #include "delivery.h"
+#include "log.h"
 #include "pipeline.h"
 
 #define ROLE_BROADCAST "api-gateway.websocketBroadcaster"
@@ -42,6 +44,7 @@ struct pipeline {
     void *failed_ctx;
     pipeline_tap *tap; /* NULL: none */
     void *tap_ctx;
+    size_t n_paths;  /* that the engine knows: those with an index below it */
     size_t n_stored; /* triggers, at the start; those behind them are new in this run */
     struct kept_operation *operations;
     size_t n_operations;
@@ -60,6 +63,14 @@ MUST_CHECK int pipeline_load_triggers(struct pipeline *p);
 MUST_CHECK int pipeline_start_triggers(struct pipeline *p);
 void pipeline_free_triggers(struct pipeline *p);
 void pipeline_log_denied(struct pipeline *p, const struct trigger *t); /* now and then */
+#define PIPELINE_NO_PATH   "trigger does not fire until its path is configured"
+#define PIPELINE_OTHERWISE "trigger is configured otherwise now; what is stored counts"
+void pipeline_log_trigger(enum log_level level, const char *what, const struct trigger_spec *spec);
+/* But for their names and ids. */
+bool pipeline_same_rule(const struct trigger_spec *a, const struct trigger_spec *b);
+/* The paths are others: those that triggers name may be there now, or be gone. What was gathered
+ * for one that is gone is sent. */
+void pipeline_follow_paths(struct pipeline *p);
 /* Events have come back: when it was the last under way, batches may be formed early again. */
 void pipeline_watch_quiet(struct pipeline *p);
 

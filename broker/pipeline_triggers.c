@@ -14,7 +14,7 @@
 
 /* --- log --- */
 
-static void log_trigger(enum log_level level, const char *what, const struct trigger_spec *spec)
+void pipeline_log_trigger(enum log_level level, const char *what, const struct trigger_spec *spec)
 {
     struct log_line l;
     log_open(&l, level, "broker", what);
@@ -146,7 +146,7 @@ static int compare_age(const void *a, const void *b)
 
 /* --- a start: what the configuration says --- */
 
-static bool same_rule(const struct trigger_spec *a, const struct trigger_spec *b)
+bool pipeline_same_rule(const struct trigger_spec *a, const struct trigger_spec *b)
 {
     return strcmp(a->description, b->description) == 0 &&
            event_list_equal(&a->event_types, &b->event_types) &&
@@ -179,17 +179,8 @@ static bool has_id(const struct loading *l, const char *id)
 /* The one that was made of this name has another by now and keeps the id. */
 static void take_other_id(const struct loading *l, struct trigger_spec *spec)
 {
-    struct buf text;
-    buf_init(&text, SPEC_MAX_BYTES);
-    for (unsigned i = 2; has_id(l, spec->id); i++) {
-        buf_clear(&text);
-        int r = buf_printf(&text, "%s\n%u", spec->name, i); /* no name has a line feed */
-        if (r == 0)
-            r = buf_append(&text, SLICE_LIT("\0"));
-        ASSERT(r == 0);
-        trigger_spec_id_of_name((const char *) text.data, spec->id);
-    }
-    buf_fini(&text);
+    for (unsigned i = 2; has_id(l, spec->id); i++)
+        trigger_spec_id_of_name_again(spec->name, i, spec->id);
 }
 
 static void add_configured(struct loading *l, const struct config *cfg, uint64_t *created_ns)
@@ -204,9 +195,8 @@ static void add_configured(struct loading *l, const struct config *cfg, uint64_t
             l->n++;
             continue;
         }
-        if (!same_rule(stored, spec))
-            log_trigger(LOG_WARN, "trigger is configured otherwise now; what is stored counts",
-                        stored);
+        if (!pipeline_same_rule(stored, spec))
+            pipeline_log_trigger(LOG_WARN, PIPELINE_OTHERWISE, stored);
         trigger_spec_fini(spec);
     }
 }
@@ -217,7 +207,7 @@ static void make_triggers(struct pipeline *p, const struct loading *l)
         const struct trigger *t = add_trigger(p, &l->specs[i], 0);
         const struct action *a = t->action;
         if (a->path == NULL)
-            log_trigger(LOG_WARN, "trigger does not fire until its path is configured", &t->spec);
+            pipeline_log_trigger(LOG_WARN, PIPELINE_NO_PATH, &t->spec);
         if (!t->allowed) {
             pipeline_log_denied(p, t);
             p->denied_logged_ms = 0; /* every trigger is named once at start */
@@ -488,6 +478,23 @@ void pipeline_change(struct pipeline *p, const struct pipeline_change *change)
     if (r < 0) {
         change->done(change->arg, r);
         under_way_free(c);
+    }
+}
+
+/* --- a changed configuration --- */
+
+void pipeline_follow_paths(struct pipeline *p)
+{
+    uint64_t seq = p->ops->submitted_seq(p->engine);
+    for (size_t i = 0; i < trigger_set_size(p->triggers); i++) {
+        struct trigger *t = trigger_set_at(p->triggers, i);
+        struct action *a = t->action;
+        if (path_by_name(p->paths, t->spec.path) == a->path)
+            continue;
+        batch_flush(&a->batch, BATCH_DRAIN); /* it was acknowledged: history has it */
+        action_changed(a, p->paths, seq, true, is_quiet(p));
+        if (a->path == NULL)
+            pipeline_log_trigger(LOG_WARN, PIPELINE_NO_PATH, &t->spec);
     }
 }
 

@@ -113,18 +113,22 @@ static int open_store(struct recovery *r, const struct store_options *options)
     return err;
 }
 
+struct store_limits recovery_limits(const struct config_path *cfg)
+{
+    return (struct store_limits){
+        .max_count = cfg->history_count,
+        .max_bytes = cfg->history_bytes,
+        .max_age_ms = cfg->history_ms,
+        .count_grace_ms = cfg->max_lag_ms,
+    };
+}
+
 static int open_paths(struct recovery *r, struct path_table *paths)
 {
     for (size_t i = 0; i < path_table_size(paths); i++) {
         struct path *p = path_table_at(paths, i);
-        const struct store_limits limits = {
-            .max_count = p->cfg->history_count,
-            .max_bytes = p->cfg->history_bytes,
-            .max_age_ms = p->cfg->history_ms,
-            .count_grace_ms = p->cfg->max_lag_ms,
-        };
-        int err =
-            store_path(r->store, (uint32_t) i, p->cfg->path, pathlog_span_bits(p->log), &limits);
+        const struct store_limits limits = recovery_limits(p->cfg);
+        int err = store_path(r->store, (uint32_t) i, p->name, pathlog_span_bits(p->log), &limits);
         if (err < 0)
             return err;
         struct store_path_state state;

@@ -24,6 +24,7 @@ struct recovery {
     struct numbers poison;   /* numbers of such events */
 };
 
+struct store_limits recovery_limits(const struct config_path *cfg); /* of a path's history */
 struct store_options recovery_store_options(const struct engine_options *o);
 /* On an error recovery_fini() is still due. */
 MUST_CHECK int recovery_open(struct recovery *r, const struct engine_options *o);

@@ -3,11 +3,7 @@
 
 #include "mem.h"
 
-#include <mbedtls/base64.h>
-#include <mbedtls/constant_time.h>
 #include <stdlib.h>
-
-#define BASIC_MAX_BYTES 6144 /* decoded credentials; request heads are not much longer */
 
 struct sender_set {
     size_t n;
@@ -26,7 +22,7 @@ struct sender_set *sender_set_new(const struct config *cfg)
     set->n = cfg->n_registries;
     for (size_t i = 0; i < set->n; i++) {
         set->at[i].cfg = &cfg->registries[i];
-        sha256(slice_str(cfg->registries[i].token), slice_str(NULL), set->at[i].token_hash);
+        verifier_init(&set->at[i].verifier, &cfg->registries[i]);
     }
     if (set->n > 0)
         qsort(set->at, set->n, sizeof(set->at[0]), compare_senders);
@@ -54,46 +50,4 @@ const struct sender *sender_find(const struct sender_set *set, struct slice id)
             high = mid;
     }
     return NULL;
-}
-
-/* Cuts "scheme credentials" (RFC 9110 section 11.4) when the scheme is this one. */
-static bool credentials_of(struct slice authorization, struct slice scheme, struct slice *ret)
-{
-    if (authorization.len <= scheme.len || authorization.data[scheme.len] != ' ' ||
-        !slice_eq_nocase(slice_sub(authorization, 0, scheme.len), scheme))
-        return false;
-    struct slice s = slice_from(authorization, scheme.len);
-    while (s.len > 0 && s.data[0] == ' ')
-        s = slice_from(s, 1);
-    while (s.len > 0 && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-        s.len--;
-    *ret = s;
-    return true;
-}
-
-/* The two are compared as hashes, in constant time: neither the length nor a shared prefix of the
- * token shows in how long the answer takes. */
-bool sender_may_post(const struct sender *sender, struct slice authorization)
-{
-    uint8_t plain[BASIC_MAX_BYTES], hash[SHA256_SIZE];
-    struct slice given = {0}, encoded;
-    bool there = false;
-    if (sender->cfg->token == NULL)
-        return true;
-
-    if (credentials_of(authorization, SLICE_LIT("Bearer"), &given)) {
-        there = true;
-    } else if (credentials_of(authorization, SLICE_LIT("Basic"), &encoded)) {
-        size_t n = 0;
-        if (mbedtls_base64_decode(plain, sizeof(plain), &n, encoded.data, encoded.len) == 0) {
-            const uint8_t *colon = n == 0 ? NULL : memchr(plain, ':', n);
-            there = colon != NULL;
-            if (there) {
-                size_t user = (size_t) (colon - plain) + 1;
-                given = slice_of(plain + user, n - user);
-            }
-        }
-    }
-    sha256(given, slice_str(NULL), hash);
-    return mbedtls_ct_memcmp(hash, sender->token_hash, SHA256_SIZE) == 0 && there;
 }

@@ -364,6 +364,12 @@ int store_path(struct store *s, uint32_t index, const char *name, unsigned span_
     return 0;
 }
 
+void store_path_limit(struct store *s, uint32_t index, const struct store_limits *limits)
+{
+    ASSERT(index < s->n_by_index && s->by_index[index] != NULL);
+    s->by_index[index]->limits = *limits;
+}
+
 void store_path_state(const struct store *s, uint32_t index, struct store_path_state *ret)
 {
     ASSERT(index < s->n_by_index && s->by_index[index] != NULL);

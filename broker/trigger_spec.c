@@ -162,6 +162,15 @@ void trigger_spec_id_of_name(const char *name, char ret[ID_SIZE])
     id_encode(TRIGGER_ID_PREFIX, hi >> 3, lo, ret); /* 21 + 64 bits */
 }
 
+void trigger_spec_id_of_name_again(const char *name, unsigned n, char ret[ID_SIZE])
+{
+    size_t size = strlen(name) + 16;
+    char *text = xmalloc(size);
+    (void) snprintf(text, size, "%s\n%u", name, n); /* no name has a line feed */
+    trigger_spec_id_of_name(text, ret);
+    free(text);
+}
+
 void trigger_spec_from_config(const struct config *cfg, const struct config_trigger *from,
                               struct trigger_spec *ret)
 {

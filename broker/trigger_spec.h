@@ -52,6 +52,9 @@ bool trigger_spec_label(struct trigger_spec *t, struct slice key, struct slice v
 /* A trigger of the configuration has no id of its own; one made from its name stays the same over
  * restarts and edits of other triggers. */
 void trigger_spec_id_of_name(const char *name, char ret[ID_SIZE]);
+/* Another one for the same name, each `n` from 2 on: the first may be somebody's who has another
+ * name by now. */
+void trigger_spec_id_of_name_again(const char *name, unsigned n, char ret[ID_SIZE]);
 /* One of the configuration, with that id. It is not made yet: created_ns is 0. Version 1. */
 void trigger_spec_from_config(const struct config *cfg, const struct config_trigger *from,
                               struct trigger_spec *ret);

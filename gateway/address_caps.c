@@ -34,8 +34,14 @@ struct shard {
 struct address_caps {
     struct shard shards[ADDRESS_CAPS_SHARDS];
     struct siphash_seed seed; /* outsiders choose addresses: they must not choose the chain */
-    uint64_t max_open, max_rate;
+    _Atomic uint64_t max_open, max_rate;
 };
+
+void address_caps_set(struct address_caps *caps, uint64_t max_open, uint64_t max_rate)
+{
+    atomic_store_explicit(&caps->max_open, max_open, memory_order_relaxed);
+    atomic_store_explicit(&caps->max_rate, max_rate, memory_order_relaxed);
+}
 
 struct address_caps *address_caps_new(uint64_t max_open, uint64_t max_rate)
 {
@@ -43,8 +49,7 @@ struct address_caps *address_caps_new(uint64_t max_open, uint64_t max_rate)
     ASSERT(caps != NULL);
     memset(caps, 0, sizeof(*caps));
     caps->seed = siphash_random_seed();
-    caps->max_open = max_open;
-    caps->max_rate = max_rate;
+    address_caps_set(caps, max_open, max_rate);
     for (size_t i = 0; i < ADDRESS_CAPS_SHARDS; i++) {
         int r = uv_mutex_init(&caps->shards[i].lock);
         ASSERT(r == 0); /* only a lack of memory could fail it */
@@ -125,7 +130,8 @@ static struct address_count *count_new(struct shard *s, uint64_t hash,
 static enum refuse enter(const struct address_caps *caps, struct shard *s,
                          struct address_count *count, uint64_t now_us)
 {
-    if (caps->max_open != 0 && count->open >= caps->max_open)
+    uint64_t max_open = caps->max_open;
+    if (max_open != 0 && count->open >= max_open)
         return REFUSE_ADDRESS_CAP;
     uint64_t full_at_us = count->full_at_us;
     if (!caps_rate_next(&full_at_us, now_us, caps->max_rate))

@@ -20,6 +20,8 @@ struct address_count; /* of one address; is there as long as it has connections 
 /* `max_open` connections at once and `max_rate` new ones a second from one address, of which a
  * second's worth may come at once; 0 is any. Never NULL. */
 struct address_caps *address_caps_new(uint64_t max_open, uint64_t max_rate);
+/* Other limits from now on, for those who come. Any thread. */
+void address_caps_set(struct address_caps *caps, uint64_t max_open, uint64_t max_rate);
 void address_caps_free(struct address_caps *caps); /* NULL is fine; nothing is open any more */
 
 /* One more connection. REFUSE_NONE: *ret is for address_caps_leave(). REFUSE_ADDRESS_CAP or

@@ -117,6 +117,21 @@ void caller_failed(const struct caller *who, struct shared *s, const char *messa
     refuse(s, message, error);
 }
 
+bool caller_is_by_certificate(const struct iam *iam, const struct conn *c,
+                              struct slice authorization)
+{
+    return authorization.len == 0 && !iam_is_open(iam) && transport_peer_names(c) != NULL;
+}
+
+static int identify(const struct iam *iam, const struct conn *c, struct slice authorization,
+                    struct iam_subject *ret)
+{
+    uint64_t now_s = clock_wall_ms() / 1000;
+    return caller_is_by_certificate(iam, c, authorization)
+               ? iam_find_names(iam, transport_peer_names(c), now_s, ret)
+               : iam_authenticate(iam, authorization, now_s, ret);
+}
+
 void caller_authenticate(struct caller *who, const struct conn *c, struct slice authorization,
                          struct status *error, unsigned *ret_retry_after_s)
 {
@@ -125,7 +140,7 @@ void caller_authenticate(struct caller *who, const struct conn *c, struct slice 
     struct iam_subject subject;
     if (!caller_may_try(who, s, error, ret_retry_after_s))
         return;
-    if (iam_authenticate(s->manage->iam, authorization, clock_wall_ms() / 1000, &subject) == 0)
+    if (identify(s->manage->iam, c, authorization, &subject) == 0)
         caller_succeeded(who, s, &subject);
     else if (authorization.len > 0)
         caller_failed(who, s, WRONG, error);
@@ -161,9 +176,14 @@ static struct slice without_port(struct slice host)
 enum refuse caller_check_browser(struct slice host, struct slice origin, bool tls)
 {
     struct slice name = without_port(host);
-    struct slice scheme = tls ? SLICE_LIT("https://") : SLICE_LIT("http://");
     if (!is_address(name) && !slice_eq_nocase(name, SLICE_LIT("localhost")))
         return REFUSE_MISDIRECTED;
+    return caller_check_origin(host, origin, tls);
+}
+
+enum refuse caller_check_origin(struct slice host, struct slice origin, bool tls)
+{
+    struct slice scheme = tls ? SLICE_LIT("https://") : SLICE_LIT("http://");
     if (origin.len > 0 &&
         (origin.len <= scheme.len || !slice_eq_nocase(slice_sub(origin, 0, scheme.len), scheme) ||
          !slice_eq_nocase(slice_from(origin, scheme.len), host)))

@@ -27,8 +27,8 @@ void caller_fini(struct caller *who);
 
 /* Takes an idempotency-key; what is wrong with it is added to the error. */
 void caller_take_key(struct caller *who, struct slice key, struct status *error);
-/* Of an Authorization header. *error is set when it does not do, with *ret_retry_after_s when the
- * peer has tried too often (else 0). */
+/* Of an Authorization header, or without one of the connection's certificate. *error is set when it
+ * does not do, with *ret_retry_after_s when the peer has tried too often (else 0). */
 void caller_authenticate(struct caller *who, const struct conn *c, struct slice authorization,
                          struct status *error, unsigned *ret_retry_after_s);
 /* The steps of that, for who proves himself otherwise. Whether the peer may try: false with *error,
@@ -44,6 +44,11 @@ void caller_failed(const struct caller *who, struct shared *s, const char *messa
  * REFUSE_MISDIRECTED or REFUSE_ORIGIN. `host` is Host's value or ":authority"; an empty origin is
  * none; `tls`: ours begins with https. */
 enum refuse caller_check_browser(struct slice host, struct slice origin, bool tls);
+/* A browser sends its user's certificate for whatever page asks: the second half of that is for who
+ * has shown nothing else. */
+bool caller_is_by_certificate(const struct iam *iam, const struct conn *c,
+                              struct slice authorization);
+enum refuse caller_check_origin(struct slice host, struct slice origin, bool tls);
 
 /* Logs that a call was answered. Lines about whom we do not know are limited. */
 struct caller_answer {

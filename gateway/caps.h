@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 struct caps {
-    uint64_t max_connections, max_half_open, max_inflight_bytes, max_answer_bytes;
+    /* Set by the front. */
+    _Atomic uint64_t max_connections, max_half_open, max_inflight_bytes, max_answer_bytes;
     _Atomic uint64_t connections, half_open, inflight_bytes;
     _Atomic uint64_t answer_bytes; /* that wait in HTTP/2 for their readers */
 };

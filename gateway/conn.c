@@ -73,7 +73,7 @@ static const enum metric END_METRICS[] = {
     [END_NONE] = M_CLOSED_LOST, [END_PEER] = M_CLOSED_PEER,         [END_LOST] = M_CLOSED_LOST,
     [END_IDLE] = M_CLOSED_IDLE, [END_LIFETIME] = M_CLOSED_LIFETIME, [END_PONG] = M_CLOSED_PONG,
     [END_SLOW] = M_CLOSED_SLOW, [END_REFUSED] = M_CLOSED_REFUSED,   [END_DRAIN] = M_CLOSED_DRAIN,
-    [END_DONE] = M_CLOSED_PEER, [END_API] = M_CLOSED_API,
+    [END_DONE] = M_CLOSED_PEER, [END_API] = M_CLOSED_API,           [END_PATH] = M_CLOSED_PATH,
 };
 
 static struct caps *caps_of(const struct conn *c)

@@ -59,7 +59,8 @@ enum conn_end {
     END_REFUSED,
     END_DRAIN,
     END_DONE,
-    END_API
+    END_API,
+    END_PATH
 };
 
 /* Bytes of our own that wait for a frame boundary or for room: control frames, HTTP answers,

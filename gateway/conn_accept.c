@@ -46,7 +46,7 @@ struct arrival {
 /* It comes from a proxy that says itself whom it comes from. */
 static bool is_from_proxy(const struct door *door, const struct in6_addr *peer)
 {
-    return networks_have(&door->proxies, peer);
+    return networks_have(&door->rules->proxies, peer);
 }
 
 static enum refuse look_at(struct arrival *a)
@@ -57,7 +57,7 @@ static enum refuse look_at(struct arrival *a)
         return REFUSE_MEMORY;
     enum refuse why = door_knock(door, now_us);
     if (why != REFUSE_NONE || is_from_proxy(door, &a->peer) ||
-        networks_have(&door->trusted, &a->peer))
+        networks_have(&door->rules->trusted, &a->peer))
         return why;
     return door_enter(door, &a->peer, now_us, &a->address);
 }
@@ -79,7 +79,7 @@ static void set_reset(int fd)
 
 static void know_hop(struct conn *c)
 {
-    if (!networks_have(&door_of(c)->trusted, &c->peer))
+    if (!networks_have(&door_of(c)->rules->trusted, &c->peer))
         return;
     c->hop = xmalloc(sizeof(*c->hop));
     *c->hop = (struct hop){.address = c->peer, .port = c->peer_port};

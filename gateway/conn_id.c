@@ -113,7 +113,7 @@ void conn_socket_peer(int fd, struct in6_addr *ret, uint16_t *ret_port)
 
 void conn_learn_forwarded(struct conn *c, const struct slice *values, size_t n)
 {
-    const struct networks *trusted = &c->worker->shared->doors[c->role].trusted;
+    const struct networks *trusted = &c->worker->shared->doors[c->role].rules->trusted;
     c->peer = forwarded_client(values, n, trusted, c->hop->address);
     bool same = memcmp(&c->peer, &c->hop->address, sizeof(c->peer)) == 0;
     c->peer_port = same ? c->hop->port : 0;

@@ -25,7 +25,7 @@ static const char *const END_NAMES[] = {
     [END_NONE] = "none", [END_PEER] = "peer",         [END_LOST] = "lost",
     [END_IDLE] = "idle", [END_LIFETIME] = "lifetime", [END_PONG] = "pong",
     [END_SLOW] = "slow", [END_REFUSED] = "refused",   [END_DRAIN] = "drain",
-    [END_DONE] = "done", [END_API] = "api",
+    [END_DONE] = "done", [END_API] = "api",           [END_PATH] = "path",
 };
 void conn_log_closed(const struct conn *c)
 {

@@ -8,7 +8,7 @@ enum { UNSPECIFIED, BINARY, TEXT }; /* SendToConnectionRequest.DataType */
 bool connection_call_may(const struct manage *m, const struct admin_call *call,
                          struct status *ret_error)
 {
-    return admin_may_connections(m->admin, call, IAM_CONNECTION_WRITE, ret_error);
+    return admin_may_gateway(m->admin, call, IAM_CONNECTION_WRITE, ret_error);
 }
 
 void connection_call_init(struct connection_call *c, enum connections_kind kind, struct slice id,

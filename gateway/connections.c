@@ -39,7 +39,7 @@ static void describe(struct conn *c, struct connection_info *ret)
 {
     bool v4 = IN6_IS_ADDR_V4MAPPED(&c->peer);
     uint64_t cursor = c->group->members[c->member].cursor;
-    *ret = (struct connection_info){.path = c->group->path->cfg->path,
+    *ret = (struct connection_info){.path = c->group->path->name,
                                     .port = c->peer_port,
                                     .connected_ms = c->opened_wall_ms,
                                     .v1 = c->v1,
@@ -90,7 +90,7 @@ static void list(struct worker *w, struct connections_ask *ask)
          slot++, looked++) {
         struct conn *c = w->slots[slot];
         if (c != NULL && c->state == CONN_OPEN &&
-            (ask->path == NULL || c->group->path->cfg->path == ask->path))
+            (ask->path == NULL || c->group->path->name == ask->path))
             describe(c, &ask->at[ask->n++]);
     }
     ask->next = slot < w->n_slots ? slot : 0;
@@ -110,8 +110,23 @@ static void close_revoked(struct worker *w, struct connections_ask *ask)
     ask->next = slot < w->n_slots ? slot : 0;
 }
 
+static void follow(struct worker *w, struct connections_ask *ask)
+{
+    uint32_t slot = ask->from;
+    for (uint32_t looked = 0; slot < w->n_slots && looked < CONNECTIONS_LOOK; slot++, looked++) {
+        struct conn *c = w->slots[slot];
+        if (c != NULL && c->state == CONN_OPEN)
+            session_follow(c);
+    }
+    ask->next = slot < w->n_slots ? slot : 0;
+}
+
 static int act(struct worker *w, struct connections_ask *ask)
 {
+    if (ask->kind == CONNECTIONS_FOLLOW) {
+        follow(w, ask);
+        return 0;
+    }
     if (ask->kind == CONNECTIONS_REVOKED) {
         close_revoked(w, ask);
         return 0;
@@ -157,7 +172,8 @@ void connections_ask(struct shared *s, struct connections_ask *ask)
     ask->n = 0;
     ask->next = 0;
     ask->err = 0;
-    bool all = ask->kind == CONNECTIONS_LIST || ask->kind == CONNECTIONS_REVOKED;
+    bool all = ask->kind == CONNECTIONS_LIST || ask->kind == CONNECTIONS_REVOKED ||
+               ask->kind == CONNECTIONS_FOLLOW;
     bool known = all || conn_id_worker(slice_str(ask->id), &index);
     if (!known || index >= s->n_workers)
         ask->err = -ENOENT;

@@ -9,11 +9,12 @@
 
 #define CONNECTIONS_AT_ONCE 64 /* that a LIST describes, */
 #define CONNECTIONS_LOOK                                                                           \
-    4096 /* and slots it (or REVOKED) looks at, before the worker goes on with its work */
+    4096 /* and slots it (or REVOKED, or FOLLOW) looks at, before the worker goes on with its work \
+          */
 
 struct connection_info {
     char id[ID_SIZE];
-    const char *path; /* lives as long as the configuration */
+    const char *path; /* lives as long as the process */
     char address[INET6_ADDRSTRLEN];
     uint16_t port;
     char user_agent[CONN_USER_AGENT_MAX + 1];
@@ -28,7 +29,8 @@ enum connections_kind {
     CONNECTIONS_SEND,
     CONNECTIONS_DISCONNECT,
     CONNECTIONS_LIST,
-    CONNECTIONS_REVOKED /* closes those whose pass was revoked */
+    CONNECTIONS_REVOKED, /* closes those whose pass was revoked */
+    CONNECTIONS_FOLLOW   /* lets all go by the configuration that counts now: session_follow() */
 };
 
 /* A question; the asker's until connections_ask(), and again from `done` on. */
@@ -38,8 +40,8 @@ struct connections_ask {
     enum frame_opcode opcode;                  /* SEND */
     struct slice data;                         /* SEND; stays until `done`. Text is valid UTF-8 */
     const char *path;                          /* LIST: only this one, by address; NULL: all */
-    unsigned worker;                           /* LIST, REVOKED */
-    uint32_t from;                             /* LIST, REVOKED: the first slot */
+    unsigned worker;                           /* LIST, REVOKED, FOLLOW */
+    uint32_t from;                             /* LIST, REVOKED, FOLLOW: the first slot */
     size_t most;                               /* LIST: room in `at` */
     void (*done)(struct connections_ask *ask); /* front's thread, once */
 
@@ -48,7 +50,7 @@ struct connections_ask {
     int err;
     struct connection_info *at; /* GET: one; LIST: `most`. The asker's memory */
     size_t n;                   /* LIST: maybe none, and there are more; REVOKED: closed ones */
-    uint32_t next; /* LIST, REVOKED: the slot to go on from; 0: that was the last one */
+    uint32_t next; /* LIST, REVOKED, FOLLOW: the slot to go on from; 0: that was the last one */
 
     /* private */
     struct mail mail;

@@ -11,17 +11,28 @@
 
 #include <stdatomic.h>
 
+/* What the configuration says of a door; never changes. */
+struct door_rules {
+    struct networks proxies; /* who begins with a PROXY header */
+    struct networks trusted; /* whose X-Forwarded-For is believed */
+    struct networks allowed; /* empty: anybody */
+    uint64_t max_rate;       /* connections a second, 0: any */
+};
+
 struct door {
-    struct networks proxies;        /* who begins with a PROXY header */
-    struct networks trusted;        /* whose X-Forwarded-For is believed */
-    struct networks allowed;        /* empty: anybody */
-    struct address_caps *addresses; /* NULL: an address may have any number */
-    uint64_t max_rate;              /* connections a second, 0: any */
+    /* Set by the front; who reads them is done with them before his loop takes its next mail. */
+    const struct door_rules *_Atomic rules;
+    struct address_caps *_Atomic addresses; /* NULL: an address could always have any number */
     _Atomic uint64_t rate_full_us, answers_full_us;
 };
 
 void doors_init(struct door doors[LISTENER_N], const struct config *cfg);
 void doors_fini(struct door doors[LISTENER_N]); /* no connection is left */
+/* A changed configuration counts for whoever comes. Those who came while an address could have any
+ * number are not counted. Returns the rules that counted before, for door_rules_free() when no
+ * worker can be looking at them any more. Front's thread. */
+struct door_rules *doors_configure(struct door doors[LISTENER_N], const struct config *cfg);
+void door_rules_free(struct door_rules *rules); /* of all doors; NULL is fine */
 
 /* A connection has come, from anybody. REFUSE_NONE or REFUSE_HANDSHAKE_RATE. */
 enum refuse door_knock(struct door *door, uint64_t now_us);

@@ -114,8 +114,8 @@ void fanout_check(struct worker *w)
 {
     uint64_t now = uv_now(&w->loop);
     for (size_t i = 0; i < w->n_groups; i++) {
-        struct group *g = w->groups[i];
-        if (g == NULL || list_empty(&g->blocked))
+        struct group *g = worker_group(w, i);
+        if (list_empty(&g->blocked))
             continue;
         pathlog_enter(g->reader);
         check_held(g);
@@ -133,7 +133,7 @@ static void on_check(uv_timer_t *timer)
     struct worker *w = timer->data;
     fanout_check(w);
     for (size_t i = 0; i < w->n_groups; i++) {
-        if (w->groups[i] != NULL && !list_empty(&w->groups[i]->blocked))
+        if (!list_empty(&worker_group(w, i)->blocked))
             return;
     }
     (void) uv_timer_stop(timer); /* always 0 */

@@ -7,57 +7,133 @@
 #include "key_fetch.h"
 #include "log.h"
 #include "mem.h"
+#include "san.h"
 #include "worker.h"
 
 #include <stdlib.h>
 
 struct gate {
-    const struct config *cfg;
-    struct access *access;
-    struct key_fetch *fetch; /* NULL: no keys are fetched */
-    uv_mutex_t lock;         /* of the rest */
+    /* Set by the front; who reads them is done with them before his loop takes its next mail. */
+    const struct config *_Atomic cfg;
+    struct access *_Atomic access;
+    struct key_fetch *_Atomic fetch; /* NULL: no keys were ever fetched */
+    uv_mutex_t lock;                 /* of the rest */
     struct auth_limit *limit;
     struct revocations *revocations;
 };
 
 /* --- making --- */
 
-static int load_keys(struct gate *g, size_t i, const char *file)
+/* Of all issuers that have a file; *ret_issuer is the one whose file cannot be used. */
+static int load_keys(const struct config *cfg, struct access *access, size_t *ret_issuer)
 {
-    struct jwk_set *keys;
-    int r = key_fetch_file(file, &keys);
-    if (r == 0) {
-        access_set_keys(g->access, i, keys);
-        return 0;
+    for (size_t i = 0; i < cfg->gateway.auth.n_issuers; i++) {
+        const char *file = cfg->gateway.auth.issuers[i].jwks_file;
+        struct jwk_set *keys;
+        int r = file == NULL ? 0 : key_fetch_file(file, &keys);
+        if (r < 0) {
+            *ret_issuer = i;
+            return r;
+        }
+        if (file != NULL)
+            access_set_keys(access, i, keys);
     }
+    return 0;
+}
+
+static const char *why_no_keys(int err)
+{
+    return err == -EBADMSG ? "no JWK set, or no key in it can be used" : err_str(err);
+}
+
+static void log_no_keys(const struct config_issuer *issuer, int err)
+{
     struct log_line l;
     log_open(&l, LOG_ERROR, "gate", "no keys in the issuer's file");
-    log_str(&l, "issuer", g->cfg->gateway.auth.issuers[i].issuer);
-    log_str(&l, "file", file);
-    log_str(&l, "error", r == -EBADMSG ? "no JWK set, or no key in it can be used" : err_str(r));
+    log_str(&l, "issuer", issuer->issuer);
+    log_str(&l, "file", issuer->jwks_file);
+    log_str(&l, "error", why_no_keys(err));
     log_close(&l);
+}
+
+/* The thread is there from the first configuration on that needs it. */
+static int need_fetch(struct gate *g, const struct config *cfg)
+{
+    struct key_fetch *fetch;
+    if (g->fetch != NULL || !key_fetch_is_needed(cfg))
+        return 0;
+    int r = key_fetch_new(&fetch);
+    if (r == 0)
+        g->fetch = fetch;
     return r;
 }
 
 int gate_new(const struct config *cfg, struct gate **ret)
 {
     struct gate *g = xcalloc(1, sizeof(*g));
+    size_t issuer = 0;
+    struct access *access = access_new(cfg);
     g->cfg = cfg;
-    g->access = access_new(cfg);
+    g->access = access;
     g->limit = auth_limit_new();
     g->revocations = revocations_new();
     int r = uv_mutex_init(&g->lock);
     ASSERT(r == 0);
-    for (size_t i = 0; r == 0 && i < cfg->gateway.auth.n_issuers; i++)
-        if (cfg->gateway.auth.issuers[i].jwks_file != NULL)
-            r = load_keys(g, i, cfg->gateway.auth.issuers[i].jwks_file);
-    if (r == 0)
-        r = key_fetch_new(cfg, g->access, &g->fetch);
+    r = load_keys(cfg, access, &issuer);
     if (r < 0)
+        log_no_keys(&cfg->gateway.auth.issuers[issuer], r);
+    if (r == 0)
+        r = need_fetch(g, cfg);
+    if (r < 0) {
         gate_free(g);
+        return r;
+    }
+    key_fetch_follow(g->fetch, cfg, access);
+    *ret = g;
+    return 0;
+}
+
+int gate_prepare(struct gate *g, const struct config *cfg, struct access **ret, size_t *ret_issuer,
+                 const char **ret_why)
+{
+    struct access *next = access_new(cfg);
+    int r = load_keys(cfg, next, ret_issuer);
+    if (r < 0) {
+        *ret_why = why_no_keys(r);
+        access_free(next);
+        return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : -EINVAL;
+    }
+    r = need_fetch(g, cfg);
+    if (r < 0)
+        access_free(next);
     else
-        *ret = g;
+        *ret = next;
     return r;
+}
+
+struct access *gate_commit(struct gate *g, const struct config *cfg, struct access *next)
+{
+    struct access *before = g->access;
+    access_inherit_keys(next, before);
+    key_fetch_follow(g->fetch, cfg, next);
+    g->access = next;
+    g->cfg = cfg;
+    return before;
+}
+
+static bool is_known_certificate(const struct conn *c, const struct config_path *path)
+{
+    const struct san_list *names = transport_peer_names(c);
+    return names != NULL &&
+           san_match(names, &path->client_certificates, clock_wall_ms() / 1000) != NULL;
+}
+
+enum refuse gate_recheck(struct gate *g, const struct conn *c, const struct config_path *path)
+{
+    const struct access_pass *access = c->pass == NULL ? NULL : &c->pass->access;
+    bool admitted = path->auth == AUTH_MTLS ? is_known_certificate(c, path)
+                                            : access_admits(g->access, path->auth, access);
+    return admitted ? REFUSE_NONE : REFUSE_ACCESS_LOST;
 }
 
 void gate_free(struct gate *g)
@@ -159,40 +235,66 @@ int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name, uin
     return r;
 }
 
+/* Takes over what `access` has. */
+static enum refuse let_in(struct gate *g, struct conn *c, const struct access_pass *access,
+                          const char **ret_detail)
+{
+    c->pass = make_pass(g, c, access);
+    bool revoked = gate_revoked(g, c->pass);
+    *ret_detail = revoked ? "revoked" : NULL;
+    return revoked ? REFUSE_CREDENTIAL : REFUSE_NONE;
+}
+
 static enum refuse check(struct gate *g, struct conn *c, const struct http_head *head,
                          const struct config_path *path, const char **ret_detail)
 {
+    const struct config *cfg = g->cfg;
+    struct access *access = g->access;
     struct credential found;
-    struct access_pass access = {.subject = NULL};
+    struct access_pass passed = {.subject = NULL};
     size_t issuer = 0;
-    int r =
-        credential_find(head, g->cfg->gateway.auth.cookie, g->cfg->gateway.auth.query != 0, &found);
+    int r = credential_find(head, cfg->gateway.auth.cookie, cfg->gateway.auth.query != 0, &found);
     if (r == -ENOENT)
         return REFUSE_NO_CREDENTIAL;
     *ret_detail = "malformed";
     if (r == 0)
-        r = access_check(g->access, path->auth, found.token, head->path, clock_wall_ms() / 1000,
-                         &access, &issuer, ret_detail);
+        r = access_check(access, path->auth, found.token, head->path, clock_wall_ms() / 1000,
+                         &passed, &issuer, ret_detail);
     if (r == -EPERM)
         return REFUSE_FORBIDDEN;
     if (r == -EAGAIN)
         return REFUSE_NO_KEYS;
-    if (r == -ENOKEY && key_fetch_want(g->fetch, issuer))
+    if (r == -ENOKEY && key_fetch_want(g->fetch, access_issuer(access, issuer)))
         return REFUSE_UNKNOWN_KEY; /* it may be good: the keys are fetched, and it comes again */
     if (r < 0)
         return REFUSE_CREDENTIAL;
-    *ret_detail = NULL;
-    c->pass = make_pass(g, c, &access);
-    if (!gate_revoked(g, c->pass))
-        return REFUSE_NONE;
-    *ret_detail = "revoked";
-    return REFUSE_CREDENTIAL;
+    return let_in(g, c, &passed, ret_detail);
+}
+
+/* Proved in the handshake: there is nothing to guess. */
+static enum refuse check_certificate(struct gate *g, struct conn *c, const struct config_path *path,
+                                     const char **ret_detail)
+{
+    const struct san_list *names = transport_peer_names(c);
+    if (names == NULL)
+        return REFUSE_NO_CREDENTIAL;
+    const char *name = san_match(names, &path->client_certificates, clock_wall_ms() / 1000);
+    *ret_detail = "certificate of somebody else";
+    if (name == NULL)
+        return REFUSE_CREDENTIAL;
+    const struct access_pass access = {.subject = xslicedup(slice_str(name)),
+                                       .id = xslicedup(SLICE_LIT("")),
+                                       .expires_s = names->expires_s,
+                                       .by = AUTH_MTLS};
+    return let_in(g, c, &access, ret_detail);
 }
 
 enum refuse gate_admit(struct gate *g, struct conn *c, const struct http_head *head,
                        const struct config_path *path, const char **ret_detail)
 {
     struct sockaddr_storage peer;
+    if (path->auth == AUTH_MTLS)
+        return check_certificate(g, c, path, ret_detail);
     address_of(c, &peer);
     if (!may_try(g, &peer))
         return REFUSE_AUTH_RATE;

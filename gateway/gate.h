@@ -1,6 +1,6 @@
-/* gate.h - who may open a path: finds the token in a handshake, asks access.h about it, keeps
- * guessers waiting, and knows what was revoked. Shared by all workers: any thread, but for making
- * and ending it. */
+/* gate.h - who may open a path: finds the token in a handshake and asks access.h about it, or looks
+ * at the connection's certificate, keeps guessers waiting, and knows what was revoked. Shared by
+ * all workers: any thread, but for making and ending it. */
 #ifndef GATEWAY_GATE_H
 #define GATEWAY_GATE_H
 
@@ -21,6 +21,18 @@ void gate_pass_free(struct pass *p); /* NULL is fine */
  * when something of that cannot be used: it has been logged. */
 MUST_CHECK int gate_new(const struct config *cfg, struct gate **ret);
 void gate_free(struct gate *g); /* no worker runs any more; NULL is fine */
+
+/* A changed configuration, in two steps, so that a reload can fail before anything has changed.
+ * Front's thread. 0; -EINVAL: the keys of issuer *ret_issuer cannot be read, ret_why (a literal)
+ * says why; -ENOMEM and the like. *ret is for gate_commit(), or access_free(). */
+MUST_CHECK int gate_prepare(struct gate *g, const struct config *cfg, struct access **ret,
+                            size_t *ret_issuer, const char **ret_why);
+/* Counts from now on for whoever comes. Returns what counted before, to be freed when no worker can
+ * be looking at it any more. */
+struct access *gate_commit(struct gate *g, const struct config *cfg, struct access *next);
+/* Whether a connection that was let in would still be on a path like this: REFUSE_NONE, or
+ * REFUSE_ACCESS_LOST. */
+enum refuse gate_recheck(struct gate *g, const struct conn *c, const struct config_path *path);
 
 /* The origins that may open the path, for upgrade_check(): NULL is any. */
 const struct config_strings *gate_origins(const struct config *cfg, const struct config_path *path);

@@ -108,6 +108,30 @@ void group_wake(struct group *g)
         (void) uv_async_send(&w->dirty_wake); /* fails only for a closing handle */
 }
 
+static void wake_workers(void *ctx, struct path *p)
+{
+    struct shared *s = ctx;
+    for (size_t i = 0; i < s->n_workers; i++)
+        group_wake(worker_group(&s->workers[i], p->index));
+}
+
+static uint64_t count_present(void *ctx, const struct path *p)
+{
+    const struct shared *s = ctx;
+    uint64_t n = 0;
+    for (size_t i = 0; i < s->n_workers; i++)
+        n += atomic_load_explicit(&worker_group(&s->workers[i], p->index)->present,
+                                  memory_order_relaxed);
+    return n;
+}
+
+void group_watch(struct shared *s, struct path *p)
+{
+    p->wake = wake_workers;
+    p->wake_ctx = s;
+    p->present = count_present;
+}
+
 void group_take_dirty(struct worker *w)
 {
     struct group *g = atomic_exchange_explicit(&w->dirty, NULL, memory_order_acquire);

@@ -55,6 +55,9 @@ void group_free(struct group *g); /* no members; NULL is fine */
 MUST_CHECK int group_join(struct group *g, struct conn *c, uint64_t position);
 void group_leave(struct group *g, struct conn *c);
 
+/* What is appended to the path wakes the groups that `s` has of it by then; front's thread. */
+struct shared;
+void group_watch(struct shared *s, struct path *p);
 /* Tells the worker that the path has something new. The broker's thread; one wake per worker, not
  * per connection. Takes no lock: dirty groups form a lock-free stack on the worker. */
 void group_wake(struct group *g);

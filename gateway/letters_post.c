@@ -118,14 +118,9 @@ static void turn_until(struct post *p, const bool *flag)
 
 static int post_body(struct post *p, const struct config_registry *registry, struct slice body)
 {
-    struct buf authorization;
-    buf_init(&authorization, 1 << 16);
-    int r = registry->token == NULL ? 0 : buf_printf(&authorization, "Bearer %s", registry->token);
-    if (r < 0)
-        return r;
     const struct ingest_request req = {
         .registry_id = slice_str(registry->id),
-        .authorization = buf_slice(&authorization),
+        .own = true,
         .content_type = SLICE_LIT(CONTENT_TYPE),
         .body = body,
         .peer = "replay",
@@ -134,7 +129,6 @@ static int post_body(struct post *p, const struct config_registry *registry, str
     p->call.done = on_answer;
     ingest_post(pipeline_ingest(p->pipeline), &req, &p->call);
     turn_until(p, &p->answered);
-    buf_fini(&authorization);
     if (p->err < 0)
         return p->err;
     return p->answered && p->answer.status == 202 ? 0 : -EIO;

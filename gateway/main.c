@@ -1,5 +1,6 @@
 /* main.c - regcastd: options, wiring, signals. No logic. */
 #include "addresses.h"
+#include "certificates.h"
 #include "config.h"
 #include "crash.h"
 #include "deadline.h"
@@ -8,6 +9,7 @@
 #include "h2.h"
 #include "handover.h"
 #include "inherited.h"
+#include "listener_caps.h"
 #include "log.h"
 #include "manage.h"
 #include "mem.h"
@@ -16,6 +18,7 @@
 #include "pipeline.h"
 #include "privileges.h"
 #include "pulse.h"
+#include "reload.h"
 #include "supervisor.h"
 #include "takeover.h"
 #include "thread.h"
@@ -29,10 +32,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define MANAGEMENT_BODIES 16   /* of the longest kind held at once */
-#define GRPC_ANSWERS      4    /* of the longest that may wait at once for their readers */
-#define RESERVED_FILES    64   /* for what is not a connection: listeners, logs, the journal */
-#define LOOP_FILES        4    /* epoll, wake-ups, libuv's spare */
 #define QUICK_SPREAD_MS   1000 /* SIGINT: an operator waits at the terminal */
 #define MMAP_THRESHOLD    (256 << 10)
 #define FAILURE_SPREAD_MS 300  /* the journal has failed: clients shall find the next process */
@@ -57,6 +56,7 @@ struct daemon {
     struct handover handover; /* to the next one */
     struct pulse pulse;
     struct pipeline *pipeline;
+    struct reload *reload;
     uv_signal_t term, interrupt;
     uv_timer_t settle,
         end; /* how long the journal, and after its failure everybody, is waited for */
@@ -95,37 +95,15 @@ static struct config *load(const char *file)
     return cfg;
 }
 
-/* What the configuration module cannot know: whether a path template means something. */
 static int check_templates(const char *file, const struct config *cfg)
 {
-    int r = 0;
-    for (size_t i = 0; i < cfg->gateway.n_paths; i++) {
-        const char *wrong = path_template_check(cfg->gateway.paths[i].path);
-        if (wrong == NULL)
-            continue;
-        (void) fprintf(stderr, "%s:%u: gateway.paths: expected a path template, got %s: %s\n", file,
-                       cfg->gateway.paths[i].line, cfg->gateway.paths[i].path, wrong);
-        r = -EINVAL;
-    }
+    struct buf error;
+    buf_init(&error, 1 << 16);
+    int r = path_templates_check(file, cfg, &error);
+    if (error.len > 0)
+        (void) fwrite(error.data, 1, error.len, stderr);
+    buf_fini(&error);
     return r;
-}
-
-/* --- waking the workers --- */
-
-static void wake_workers(void *ctx, struct path *p)
-{
-    struct shared *s = ctx;
-    for (size_t i = 0; i < s->n_workers; i++)
-        group_wake(s->workers[i].groups[p->index]);
-}
-
-static uint64_t count_present(void *ctx, const struct path *p)
-{
-    const struct shared *s = ctx;
-    uint64_t n = 0;
-    for (size_t i = 0; i < s->n_workers; i++)
-        n += atomic_load_explicit(&s->workers[i].groups[p->index]->present, memory_order_relaxed);
-    return n;
 }
 
 /* --- signals and the end --- */
@@ -283,7 +261,8 @@ static void on_front_stopped(struct worker *w)
     struct daemon *d = LIST_ENTRY(w->shared, struct daemon, shared);
     uv_close((uv_handle_t *) &d->term, NULL);
     uv_close((uv_handle_t *) &d->interrupt, NULL);
-    manage_unwatch(d->shared.manage);
+    reload_unwatch(d->reload);
+    certificates_unwatch(d->shared.certificates);
     shed_unwatch(&d->shared.shed);
     uv_close((uv_handle_t *) &d->settle, NULL);
     uv_close((uv_handle_t *) &d->end, NULL);
@@ -294,60 +273,6 @@ static void on_front_stopped(struct worker *w)
 }
 
 /* --- wiring --- */
-
-/* What may be open besides connections: files of our own, each loop's descriptors, each listener.
- */
-static uint64_t reserved_files(const struct config *cfg)
-{
-    return RESERVED_FILES + (cfg->gateway.workers + 1) * (LOOP_FILES + cfg->gateway.listen.n) +
-           cfg->webhooks.listen.n + cfg->management.listen.n + cfg->management.grpc_listen.n;
-}
-
-static void log_fewer(const char *listener, uint64_t configured, uint64_t possible)
-{
-    if (configured <= possible)
-        return;
-    struct log_line l;
-    log_open(&l, LOG_WARN, "main",
-             "fewer connections than configured: the limit on open files is too low");
-    log_str(&l, "listener", listener);
-    log_u64(&l, "max_connections", configured);
-    log_u64(&l, "possible", possible);
-    log_close(&l);
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static void set_caps(struct shared *s, const struct config *cfg)
-{
-    uint64_t files = caps_raise_files(), reserved = reserved_files(cfg);
-    uint64_t most = files > 2 * reserved ? files - reserved : files / 2;
-    uint64_t webhooks = least(cfg->webhooks.max_connections, most / 4 + 1);
-    uint64_t management = least(cfg->management.max_connections, most / 8 + 1);
-    uint64_t grpc = cfg->management.grpc_listen.n == 0 ? 0 : management;
-    uint64_t gateway = least(cfg->gateway.max_connections, most - webhooks - management - grpc);
-    s->caps[LISTENER_GATEWAY] =
-        (struct caps){.max_connections = gateway, .max_half_open = cfg->gateway.max_half_open};
-    s->caps[LISTENER_WEBHOOKS] =
-        (struct caps){.max_connections = webhooks,
-                      .max_half_open = webhooks,
-                      .max_inflight_bytes = cfg->webhooks.max_inflight_bytes};
-    s->caps[LISTENER_MANAGEMENT] =
-        (struct caps){.max_connections = management,
-                      .max_half_open = management,
-                      .max_inflight_bytes = MANAGEMENT_BODIES * cfg->management.max_body_bytes};
-    s->caps[LISTENER_GRPC] =
-        (struct caps){.max_connections = grpc,
-                      .max_half_open = grpc,
-                      .max_inflight_bytes = MANAGEMENT_BODIES * GRPC_MAX_MESSAGE,
-                      .max_answer_bytes = GRPC_ANSWERS * (uint64_t) H2_MAX_WAITING};
-    log_fewer("gateway", cfg->gateway.max_connections, gateway);
-    log_fewer("webhooks", cfg->webhooks.max_connections, webhooks);
-    log_fewer("management", cfg->management.max_connections, management);
-}
 
 static int make_workers(struct daemon *d, const struct addresses *at)
 {
@@ -399,7 +324,9 @@ static int start_workers(struct shared *s)
 static int open_pipeline(struct daemon *d, bool takeover)
 {
     struct shared *s = &d->shared;
-    int r = path_table_new(s->cfg, &s->paths);
+    struct path_table *paths = NULL;
+    int r = path_table_new(s->cfg, &paths);
+    s->paths = paths;
     if (r < 0) {
         log_error("main", "cannot start", r);
         return r;
@@ -413,12 +340,21 @@ static int open_pipeline(struct daemon *d, bool takeover)
     s->ingest = pipeline_ingest(d->pipeline);
     s->history = pipeline_history(d->pipeline);
     s->manage = manage_new(s->cfg, d->pipeline, &d->front.metrics);
-    for (size_t i = 0; i < path_table_size(s->paths); i++) {
-        path_table_at(s->paths, i)->wake = wake_workers;
-        path_table_at(s->paths, i)->wake_ctx = s;
-        path_table_at(s->paths, i)->present = count_present;
-    }
+    for (size_t i = 0; i < path_table_size(s->paths); i++)
+        group_watch(s, path_table_at(s->paths, i));
     return 0;
+}
+
+static void tell_addresses(struct manage *m, const struct addresses *at)
+{
+    m->rest = at->names[LISTENER_MANAGEMENT];
+    m->n_rest = at->n[LISTENER_MANAGEMENT];
+    m->grpc = at->names[LISTENER_GRPC];
+    m->n_grpc = at->n[LISTENER_GRPC];
+    m->gateway = at->names[LISTENER_GATEWAY];
+    m->n_gateway = at->n[LISTENER_GATEWAY];
+    m->webhooks = at->names[LISTENER_WEBHOOKS];
+    m->n_webhooks = at->n[LISTENER_WEBHOOKS];
 }
 
 /* What takes privileges is done, then they are given up, then the first thread is made. That an
@@ -426,7 +362,7 @@ static int open_pipeline(struct daemon *d, bool takeover)
 static int begin(struct daemon *d, bool takeover)
 {
     const struct config *cfg = d->shared.cfg;
-    set_caps(&d->shared, cfg);
+    listener_caps_set(d->shared.caps, cfg);
     doors_init(d->shared.doors, cfg);
     int r = takeover ? takeover_meet(&d->takeover, cfg, &d->inherited, &d->supervisor) : 0;
     if (r < 0)
@@ -453,21 +389,32 @@ static int start_handover(struct daemon *d)
     return handover_start(&d->handover, &d->front.loop);
 }
 
+/* From here on it may change: all that goes by it is there. */
+static int watch_configuration(struct daemon *d, const char *file)
+{
+    d->shared.manage->file = file;
+    d->reload = d->shared.manage->reload = reload_new(&d->shared, file, &d->supervisor);
+    return reload_watch(d->reload, &d->front.loop);
+}
+
 static int wire(struct daemon *d, const struct options *options)
 {
     struct addresses *at = &d->addresses;
     int r = begin(d, options->takeover);
     if (r < 0)
         return r;
-    manage_tell_addresses(d->shared.manage, at);
-    d->shared.manage->supervisor = &d->supervisor;
+    tell_addresses(d->shared.manage, at);
     r = gate_new(d->shared.cfg, &d->shared.gate);
     if (r == 0)
         r = make_workers(d, at);
     if (r == 0)
+        r = certificates_new(&d->shared, d->shared.cfg, &d->shared.certificates);
+    if (r == 0)
+        r = certificates_watch(d->shared.certificates, &d->front.loop);
+    if (r == 0)
         r = watch_signals(d);
     if (r == 0)
-        r = manage_watch(d->shared.manage, &d->front.loop, options->config);
+        r = watch_configuration(d, options->config);
     if (r == 0)
         r = shed_watch(&d->shared.shed, &d->shared, &d->front.loop);
     if (r == 0)
@@ -508,6 +455,7 @@ static void unwire(struct daemon *d)
     for (size_t i = 0; i < s->n_workers; i++)
         (void) uv_thread_join(&s->workers[i].thread);
     gate_free(s->gate);
+    certificates_free(s->certificates);
     /* Ends the last thread that posts mail: it may be about to wake a loop whose worker has found
      * the mail already, and a wake needs the loop's descriptors. */
     manage_free(s->manage);
@@ -520,6 +468,7 @@ static void unwire(struct daemon *d)
         tls_tickets_free(s->tickets[i]);
     doors_fini(s->doors);
     path_table_free(s->paths);
+    reload_free(d->reload);
     pulse_free(&d->pulse);
     supervisor_fini(&d->supervisor);
     free(s->workers);
@@ -530,7 +479,8 @@ static void unwire(struct daemon *d)
 
 static int serve(const struct config *cfg, const struct options *options)
 {
-    static struct daemon d; /* its address is in every callback */
+    static struct daemon d;         /* its address is in every callback */
+    (void) signal(SIGHUP, SIG_IGN); /* until reload_watch(): the file has just been read */
     d.shared.cfg = cfg;
     int r = supervisor_init(&d.supervisor);
     if (r < 0)
@@ -551,6 +501,7 @@ static int exit_code_of(int err)
     return err == TAKEOVER_FAILED           ? EXIT_NO_TAKEOVER
            : err == -EALREADY               ? EXIT_IN_USE
            : err == -ENOTSUP                ? EXIT_NEWER
+           : err == -ESRCH                  ? EXIT_CONFIG /* there is no such user */
            : err == -EIO || err == -EBADMSG ? EXIT_JOURNAL
                                             : 1;
 }
@@ -574,10 +525,7 @@ int main(int argc, char **argv)
         config_free(cfg);
         return 0;
     }
-    for (int level = 0; level < LOG_N_LEVELS; level++) {
-        if (strcmp(cfg->log_level, LOG_LEVELS[level]) == 0)
-            log_set_level((enum log_level) level);
-    }
+    log_set_level_named(cfg->log_level);
     log_unblock();
     /* glibc would raise its threshold to the size of the first segment freed, and from then on keep
      * freed segments in the heap instead of giving them back. */

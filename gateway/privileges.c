@@ -21,12 +21,17 @@ struct identity {
     gid_t gid;
 };
 
-static int refuse(const char *msg, const char *key, const char *value)
+static void say(const char *msg, const char *key, const char *value)
 {
     struct log_line l;
     log_open(&l, LOG_ERROR, "main", msg);
     log_str(&l, key, value);
     log_close(&l);
+}
+
+static int refuse(const char *msg, const char *key, const char *value)
+{
+    say(msg, key, value);
     return -EINVAL;
 }
 
@@ -44,15 +49,19 @@ static int find(const struct config *cfg, struct identity *ret)
     *ret = (struct identity){.name = cfg->user, .uid = geteuid(), .gid = getegid()};
     if (cfg->user != NULL) {
         const struct passwd *user = getpwnam(cfg->user);
-        if (user == NULL)
-            return refuse("there is no such user", "user", cfg->user);
+        if (user == NULL) {
+            say("there is no such user", "user", cfg->user);
+            return -ESRCH;
+        }
         ret->uid = user->pw_uid;
         ret->gid = user->pw_gid;
     }
     if (cfg->group != NULL) {
         const struct group *group = getgrnam(cfg->group);
-        if (group == NULL)
-            return refuse("there is no such group", "group", cfg->group);
+        if (group == NULL) {
+            say("there is no such group", "group", cfg->group);
+            return -ESRCH;
+        }
         ret->gid = group->gr_gid;
     }
     return 0;

@@ -12,8 +12,8 @@
  * without a `user` stays uid 0, bare of capabilities, and a line of the log says so.
  *
  * data_dir is made and given to the user if it is not there. 0 or a negative error, logged; then
- * the process must end. -EINVAL: there is no such user or group, or only root could become that
- * one. */
+ * the process must end. -ESRCH: there is no such user or group. -EINVAL: only root could become
+ * that one. */
 MUST_CHECK int privileges_drop(const struct config *cfg);
 
 #endif

@@ -123,13 +123,25 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
 
 /* --- webhooks --- */
 
+/* A header that may be there once: of two, nobody says which one counts. */
+static struct slice only_header(const struct http_head *head, const char *name)
+{
+    size_t n = 0;
+    struct slice value = http_header(head, name, &n);
+    return n == 1 ? value : (struct slice){0};
+}
+
 static struct ingest_request ingest_request_of(struct conn *c, const char *registry,
                                                const char *peer, struct slice body)
 {
     const struct http_head *head = http_get_head(c->http);
     return (struct ingest_request){
         .registry_id = slice_str(registry),
-        .authorization = http_header(head, "authorization", NULL),
+        .verify = {.authorization = only_header(head, "authorization"),
+                   .id = only_header(head, "webhook-id"),
+                   .timestamp = only_header(head, "webhook-timestamp"),
+                   .signature = only_header(head, "webhook-signature")},
+        .names = transport_peer_names(c),
         .content_type = http_header(head, "content-type", NULL),
         .content_encoding = http_header(head, "content-encoding", NULL),
         .traceparent = http_header(head, "traceparent", NULL),
@@ -311,6 +323,7 @@ struct wanted {
 static enum refuse check_handshake(const struct conn *c, size_t early, struct wanted *ret)
 {
     const struct shared *s = c->worker->shared;
+    const struct config *cfg = s->cfg;
     const struct http_head *head = http_get_head(c->http);
     enum refuse why = route_find(LISTENER_GATEWAY, head).why;
     int r = why == REFUSE_NONE ? path_match(s->paths, head->path, &ret->path) : 0;
@@ -319,8 +332,8 @@ static enum refuse check_handshake(const struct conn *c, size_t early, struct wa
     else if (why == REFUSE_NONE && path_is_full(ret->path))
         why = REFUSE_PATH_CAP;
     if (why == REFUSE_NONE)
-        why = upgrade_check(head, gate_origins(s->cfg, ret->path->cfg), PROTOCOLS,
-                            s->cfg->gateway.deflate != 0, &ret->up);
+        why = upgrade_check(head, gate_origins(cfg, ret->path->cfg), PROTOCOLS,
+                            cfg->gateway.deflate != 0, &ret->up);
     if (why == REFUSE_NONE)
         why = resume_parse(head, &ret->wish);
     if (why == REFUSE_NONE && early > EARLY_MAX)
@@ -336,8 +349,9 @@ static void on_upgrade(struct conn *c, size_t early)
     struct wanted wanted;
     const char *detail = NULL;
     enum refuse why = check_handshake(c, early, &wanted);
-    if (why == REFUSE_NONE && wanted.path->cfg->auth != AUTH_NONE)
-        why = gate_admit(c->worker->shared->gate, c, head, wanted.path->cfg, &detail);
+    const struct config_path *path = why == REFUSE_NONE ? wanted.path->cfg : NULL;
+    if (path != NULL && path->auth != AUTH_NONE)
+        why = gate_admit(c->worker->shared->gate, c, head, path, &detail);
     if (why != REFUSE_NONE) {
         refuse(c, why, why == REFUSE_METHOD ? "GET" : NULL, detail);
         return;

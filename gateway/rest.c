@@ -193,16 +193,25 @@ static bool expect_body(struct conn *c, const struct http_head *head)
     return c->state == CONN_REQUEST;
 }
 
+/* What a page may not do in its reader's name. */
+static enum refuse check_page(const struct conn *c, const struct iam *iam,
+                              const struct http_head *head)
+{
+    struct slice origin = http_header(head, "origin", NULL);
+    if (iam_is_open(iam))
+        return caller_check_browser(head->host, origin, !c->transport->plain);
+    if (head->method == HTTP_M_OTHER)
+        return REFUSE_METHOD;
+    return caller_is_by_certificate(iam, c, http_header(head, "authorization", NULL))
+               ? caller_check_origin(head->host, origin, !c->transport->plain)
+               : REFUSE_NONE;
+}
+
 void rest_begin(struct conn *c)
 {
     const struct http_head *head = http_get_head(c->http);
     struct shared *s = c->worker->shared;
-    enum refuse why = s->manage == NULL ? REFUSE_NOT_FOUND
-                      : iam_is_open(s->manage->iam)
-                          ? caller_check_browser(head->host, http_header(head, "origin", NULL),
-                                                 !c->transport->plain)
-                      : head->method == HTTP_M_OTHER ? REFUSE_METHOD
-                                                     : REFUSE_NONE;
+    enum refuse why = s->manage == NULL ? REFUSE_NOT_FOUND : check_page(c, s->manage->iam, head);
     if (why != REFUSE_NONE) {
         request_refuse(c, why, "GET, HEAD, POST, PATCH, DELETE");
         return;

@@ -59,6 +59,8 @@ void rest_gateway_paths(struct rest_call *call);
 void rest_gateway_connections(struct rest_call *call);
 /* rest_revocation.c */
 void rest_revocation_create(struct rest_call *call);
+/* rest_reload.c */
+void rest_reload(struct rest_call *call);
 /* rest_trial.c */
 void rest_trigger_test(struct rest_call *call);
 void rest_trigger_dry_run(struct rest_call *call); /* with an id: of this trigger alone */

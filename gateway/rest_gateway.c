@@ -19,7 +19,7 @@
 static bool may_view(struct rest_call *call)
 {
     struct status error = {.code = STATUS_OK};
-    if (!admin_may_connections(call->manage->admin, &call->who.admin, IAM_CONNECTION_VIEW, &error))
+    if (!admin_may_gateway(call->manage->admin, &call->who.admin, IAM_CONNECTION_VIEW, &error))
         rest_fail(call, &error);
     else if (call->found.code != STATUS_OK)
         rest_fail(call, &call->found);
@@ -36,9 +36,10 @@ struct path_numbers {
 
 static void count(const struct shared *s, struct path_numbers *ret)
 {
-    size_t n = path_table_size(s->paths);
+    size_t n = path_table_n_known(s->paths);
     uint64_t *messages = xcalloc(n + 1, sizeof(*messages)), *bytes = xcalloc(n + 1, sizeof(*bytes));
-    struct engine_stats stats = {.history_messages = messages, .history_bytes = bytes};
+    struct engine_stats stats = {
+        .history_messages = messages, .history_bytes = bytes, .n_paths = n};
     pipeline_stats(s->pipeline, &stats);
     for (size_t i = 0; i < n; i++)
         ret[i] = (struct path_numbers){.messages = messages[i], .bytes = bytes[i]};
@@ -56,14 +57,14 @@ static void put_path(struct rest_json *j, const struct shared *s, const struct p
 {
     uint64_t present = 0, frames = 0, sent = 0, slow = 0;
     for (size_t w = 0; w < s->n_workers; w++) {
-        const struct group *g = s->workers[w].groups[p->index];
+        const struct group *g = worker_group(&s->workers[w], p->index);
         present += atomic_load_explicit(&g->present, memory_order_relaxed);
         frames += atomic_load_explicit(&g->frames, memory_order_relaxed);
         sent += atomic_load_explicit(&g->bytes, memory_order_relaxed);
         slow += atomic_load_explicit(&g->slow, memory_order_relaxed);
     }
     rest_json_open(j, NULL, '{');
-    rest_json_text(j, "path", p->cfg->path);
+    rest_json_text(j, "path", p->name);
     rest_json_int64(j, "connections", present);
     rest_json_int64(j, "triggers", numbers->triggers);
     rest_json_int64(j, "sentFrames", frames);
@@ -96,15 +97,18 @@ void rest_gateway_paths(struct rest_call *call)
     rest_query_read(call->query, NULL, 0, &call->found);
     if (!may_view(call))
         return;
-    struct path_numbers *numbers = xcalloc(n + 1, sizeof(*numbers));
+    struct path_numbers *numbers =
+        xcalloc(path_table_n_known(s->paths) + 1, sizeof(*numbers)); /* by path index */
     count(s, numbers);
     struct buf json;
     buf_init(&json, REST_MAX_ANSWER);
     struct rest_json j = rest_json_begin(&json);
     rest_json_open(&j, NULL, '{');
     rest_json_open(&j, "paths", '[');
-    for (size_t i = 0; i < n; i++)
-        put_path(&j, s, path_table_at(s->paths, i), &numbers[i]);
+    for (size_t i = 0; i < n; i++) {
+        const struct path *p = path_table_at(s->paths, i);
+        put_path(&j, s, p, &numbers[p->index]);
+    }
     rest_json_close(&j, ']');
     const struct manage *m = call->manage;
     put_addresses(&j, call, "gatewayAddresses", m->gateway, m->n_gateway);
@@ -232,7 +236,7 @@ void rest_gateway_connections(struct rest_call *call)
     l->size = size == 0 ? DEFAULT_PAGE : (size_t) size;
     l->at = xcalloc(l->size, sizeof(*l->at));
     l->ask.kind = CONNECTIONS_LIST;
-    l->ask.path = path == NULL ? NULL : path->cfg->path;
+    l->ask.path = path == NULL ? NULL : path->name;
     l->ask.done = on_listed;
     l->ask.at = l->at;
     l->ask.most = l->size;

@@ -30,6 +30,7 @@ const struct rest_route REST_ROUTES[] = {
     {"listPaths",        HTTP_M_GET,    "/gateway/v1/paths",                  false, rest_gateway_paths},
     {"listConnections",  HTTP_M_GET,    "/gateway/v1/connections",            false, rest_gateway_connections},
     {"createRevocation", HTTP_M_POST,   "/admin/v1/revocations",              false, rest_revocation_create},
+    {"reload",           HTTP_M_POST,   "/admin/v1/reload",                   false, rest_reload},
     {"getEvent",         HTTP_M_GET,    "/gateway/v1/events/{eventId}",       false, rest_gateway_event},
     {"createIamToken",   HTTP_M_POST,   "/iam/v1/tokens",                     true,  rest_iam_create_token},
     {"createIamTokenForServiceAccount", HTTP_M_POST, "/iam/v1/tokens:createForServiceAccount", true, rest_iam_create_for_account},

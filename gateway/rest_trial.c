@@ -211,7 +211,7 @@ static void put_delivery(void *ctx, const struct delivery_note *n)
     rest_json_open(j, NULL, '{');
     rest_json_text(j, "triggerId", n->trigger_id);
     rest_json_text(j, "triggerName", n->trigger_name);
-    rest_json_text(j, "path", n->path->cfg->path);
+    rest_json_text(j, "path", n->path->name);
     rest_json_text(j, "firstEventId", n->first_event_id);
     rest_json_text(j, "lastEventId", n->last_event_id);
     rest_json_int64(j, "size", n->n_events);

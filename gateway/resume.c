@@ -117,7 +117,7 @@ static void open_session(struct conn *c, struct path *path, const struct upgrade
     struct buf out;
     buf_init(&out, 1024);
     if (upgrade_response(&out, up, id) == 0)
-        session_open(c, w->groups[path->index], buf_slice(&out), position);
+        session_open(c, worker_group(w, path->index), buf_slice(&out), position);
     else
         conn_close(c, END_LOST);
     buf_fini(&out);
@@ -170,14 +170,27 @@ static void give_unread(struct conn *c)
     free(unread);
 }
 
+/* While it waited it was not open to be closed. */
+static enum refuse still_let_in(const struct conn *c, const struct path *path)
+{
+    struct gate *gate = c->worker->shared->gate;
+    if (path_is_gone(path))
+        return REFUSE_NOT_FOUND;
+    if (gate == NULL)
+        return REFUSE_NONE;
+    bool lost = (c->pass != NULL && gate_revoked(gate, c->pass)) ||
+                gate_recheck(gate, c, path->cfg) != REFUSE_NONE;
+    return lost ? REFUSE_CREDENTIAL : REFUSE_NONE;
+}
+
 static void take_answer(struct conn *c, const struct resume *r)
 {
     const struct history_request *answer = &r->request;
+    enum refuse why = still_let_in(c, r->path);
     if (c->peer_done) {
         conn_close(c, END_PEER);
-    } else if (c->pass != NULL && gate_revoked(c->worker->shared->gate, c->pass)) {
-        request_refuse(c, REFUSE_CREDENTIAL,
-                       NULL); /* while it waited it was not open to be closed */
+    } else if (why != REFUSE_NONE) {
+        request_refuse(c, why, NULL);
     } else if (shared_is_closed(c->worker->shared)) {
         request_refuse(c, REFUSE_DRAINING, NULL);
     } else if (answer->err == 0) {

@@ -1,6 +1,7 @@
 /* scrape.c - see scrape.h. */
 #include "scrape.h"
 
+#include "certificates.h"
 #include "log.h"
 #include "mem.h"
 #include "pipeline.h"
@@ -35,7 +36,7 @@ static int sample(struct buf *out, const char *family, const struct group *g, ui
 {
     int r = buf_printf(out, "%s{path=\"", family);
     if (r == 0)
-        r = label(out, g->path->cfg->path);
+        r = label(out, g->path->name);
     if (r == 0)
         r = buf_printf(out, "\",worker=\"%u\"} %llu\n", g->worker->index,
                        (unsigned long long) value);
@@ -75,8 +76,9 @@ static int print_groups(struct shared *s, struct buf *out)
     for (size_t f = 0; f < ARRAY_LEN(PER_GROUP); f++) {
         int r = head(out, PER_GROUP[f].family, PER_GROUP[f].type, PER_GROUP[f].help);
         for (size_t w = 0; w < s->n_workers; w++) {
-            for (size_t i = 0; r == 0 && i < s->workers[w].n_groups; i++) {
-                const struct group *g = s->workers[w].groups[i];
+            for (size_t i = 0; r == 0 && i < path_table_size(s->paths); i++) {
+                const struct group *g =
+                    worker_group(&s->workers[w], path_table_at(s->paths, i)->index);
                 r = sample(out, PER_GROUP[f].family, g, PER_GROUP[f].value(g));
             }
         }
@@ -116,7 +118,7 @@ static int print_paths(struct shared *s, struct buf *out)
             const struct path *p = path_table_at(s->paths, i);
             r = buf_printf(out, "%s{path=\"", PER_PATH[f].family);
             if (r == 0)
-                r = label(out, p->cfg->path);
+                r = label(out, p->name);
             if (r == 0)
                 r = buf_printf(out, "\"} %llu\n", (unsigned long long) PER_PATH[f].value(p));
         }
@@ -153,20 +155,22 @@ static int path_gauge(struct shared *s, struct buf *out, const char *family, con
 {
     int r = head(out, family, "gauge", help);
     for (size_t i = 0; r == 0 && i < path_table_size(s->paths); i++) {
+        const struct path *p = path_table_at(s->paths, i);
         r = buf_printf(out, "%s{path=\"", family);
         if (r == 0)
-            r = label(out, path_table_at(s->paths, i)->cfg->path);
+            r = label(out, p->name);
         if (r == 0)
-            r = buf_printf(out, "\"} %llu\n", (unsigned long long) values[i]);
+            r = buf_printf(out, "\"} %llu\n", (unsigned long long) values[p->index]);
     }
     return r;
 }
 
 static int print_journal(struct shared *s, struct buf *out)
 {
-    size_t n = path_table_size(s->paths);
+    size_t n = path_table_n_known(s->paths);
     uint64_t *messages = xcalloc(n + 1, sizeof(*messages)), *bytes = xcalloc(n + 1, sizeof(*bytes));
-    struct engine_stats stats = {.history_messages = messages, .history_bytes = bytes};
+    struct engine_stats stats = {
+        .history_messages = messages, .history_bytes = bytes, .n_paths = n};
     pipeline_stats(s->pipeline, &stats);
     int r = number(out, "regcast_journal_state", "gauge",
                    "1: works, 2: the disk is full, 0: failed.", (uint64_t) stats.state);
@@ -219,6 +223,18 @@ static int print_history(const struct history *history, struct buf *out)
     return r;
 }
 
+static int print_configuration(const struct shared *s, struct buf *out)
+{
+    int r =
+        number(out, "regcast_config_hash", "gauge",
+               "Another one for every other configuration in force; only this process's say so.",
+               load(&s->config_hash));
+    if (r == 0)
+        r = number(out, "regcast_config_loaded_timestamp_seconds", "gauge",
+                   "When the configuration in force was loaded.", load(&s->config_loaded_s));
+    return r;
+}
+
 static int print_process(struct shared *s, struct buf *out)
 {
     int r = head(out, "regcast_open_sockets", "gauge", "Connections of any state, by listener.");
@@ -255,6 +271,23 @@ static int print_process(struct shared *s, struct buf *out)
     return r;
 }
 
+static int print_certificates(const struct certificates *c, struct buf *out)
+{
+    static const char FAMILY[] = "regcast_tls_cert_expiry_seconds";
+    size_t n;
+    const struct certificate_in_use *at = certificates_in_use(c, &n);
+    int r = n == 0 ? 0 : head(out, FAMILY, "gauge", "Unix time at which the certificate expires.");
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        r = buf_printf(out, "%s{listener=\"%s\",certificate=\"%zu\",name=\"", FAMILY,
+                       LISTENERS[at[i].listener], at[i].index);
+        if (r == 0)
+            r = label(out, at[i].name);
+        if (r == 0)
+            r = buf_printf(out, "\"} %llu\n", (unsigned long long) at[i].expires_s);
+    }
+    return r;
+}
+
 int scrape_print(struct shared *s, struct buf *out)
 {
     const struct metrics **all = xcalloc(s->n_workers + 1, sizeof(struct metrics *));
@@ -269,6 +302,10 @@ int scrape_print(struct shared *s, struct buf *out)
         r = print_paths(s, out);
     if (r == 0)
         r = print_process(s, out);
+    if (r == 0)
+        r = print_configuration(s, out);
+    if (r == 0)
+        r = print_certificates(s->certificates, out);
     if (r == 0 && s->ingest != NULL)
         r = print_catalog(ingest_catalog(s->ingest), out);
     if (r == 0 && s->ingest != NULL)

@@ -21,6 +21,12 @@ static const struct config *cfg_of(const struct conn *c)
     return c->worker->shared->cfg;
 }
 
+/* It was sent away because of its path, not because we go down. */
+static bool loses_path(const struct conn *c)
+{
+    return !c->worker->draining && path_is_gone(c->group->path);
+}
+
 static uint64_t now_of(const struct conn *c)
 {
     return uv_now(&c->worker->loop);
@@ -151,6 +157,8 @@ void session_on_deadline(struct conn *c, uint64_t now)
         session_refuse(c, REFUSE_TOKEN_EXPIRED);
     else if (c->draining && now >= c->drain_ms && !caught_up(c) && now < c->worker->drain_end_ms)
         c->drain_ms = now + BEHIND_RETRY_MS; /* it still gets what was broadcast before */
+    else if (c->draining && now >= c->drain_ms && loses_path(c))
+        session_close(c, END_PATH, 1001, "path removed");
     else if (c->draining && now >= c->drain_ms)
         session_close(c, END_DRAIN, c->worker->shared->drain_code, "server is going down");
     else if (now >= c->lifetime_ms && (caught_up(c) || catching_up(c) ||
@@ -169,14 +177,46 @@ void session_on_deadline(struct conn *c, uint64_t now)
 void session_drain(struct conn *c, uint64_t due_ms)
 {
     uint64_t now = now_of(c);
+    uint16_t code = loses_path(c) ? 1001 : c->worker->shared->drain_code;
     c->draining = true;
     c->drain_ms = due_ms;
     rearm_if_earlier(c, due_ms);
     struct buf frame;
     buf_init(&frame, NOTICE_MAX);
     notify(c, &frame,
-           notice_draining(&frame, c->worker->shared->drain_code, due_ms > now ? due_ms - now : 0,
-                           max_frame_of(c)));
+           notice_draining(&frame, code, due_ms > now ? due_ms - now : 0, max_frame_of(c)));
+}
+
+/* --- a changed configuration --- */
+
+static void shorten_deadlines(struct conn *c, uint64_t now)
+{
+    const struct config *cfg = cfg_of(c);
+    uint64_t ping = cfg->gateway.ping_interval_ms, lifetime = cfg->gateway.max_lifetime_ms;
+    if (c->ping_ms > in(now, ping))
+        c->ping_ms = now + jitter(c, ping);
+    if (c->lifetime_ms > in(c->opened_ms, lifetime))
+        c->lifetime_ms = c->opened_ms + jitter(c, lifetime);
+    rearm_if_earlier(c, session_deadline(c));
+}
+
+void session_follow(struct conn *c)
+{
+    struct gate *gate = c->worker->shared->gate;
+    uint64_t now = now_of(c), spread = cfg_of(c)->gateway.drain_timeout_ms;
+    const struct path *path = c->group->path;
+    if (c->worker->draining)
+        return; /* all go */
+    if (path_is_gone(path)) {
+        if (!c->draining)
+            session_drain(c, spread == 0 ? now : now + worker_random(c->worker) % spread);
+        return;
+    }
+    c->draining = false; /* its path is back */
+    if (gate != NULL && gate_recheck(gate, c, path->cfg) != REFUSE_NONE)
+        session_refuse(c, REFUSE_ACCESS_LOST);
+    else
+        shorten_deadlines(c, now);
 }
 
 /* --- opening and closing --- */
@@ -189,7 +229,7 @@ static void log_open_session(struct conn *c)
     struct log_line l;
     log_open(&l, LOG_INFO, "ws", "open");
     log_str(&l, "conn", id);
-    log_str(&l, "path", c->group->path->cfg->path);
+    log_str(&l, "path", c->group->path->name);
     if (c->pass != NULL)
         log_str(&l, "subject", c->pass->access.subject);
     log_str(&l, "peer", peer);

@@ -23,5 +23,9 @@ void session_recovered(struct conn *c, const char *since);
 void session_gap(struct conn *c, const char *reason, const char *since, const char *oldest);
 /* Closes at loop time `due_ms` with 1001 or 1012 (server shutdown), and says so before. */
 void session_drain(struct conn *c, uint64_t due_ms);
+/* The configuration has changed: who would not be let in any more is closed with 4003, who is on a
+ * path that is gone with 1001 within gateway.drain_timeout; the deadlines of the others come no
+ * later than they would for one that was opened now. The connection may have ended on return. */
+void session_follow(struct conn *c);
 
 #endif

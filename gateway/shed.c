@@ -83,6 +83,20 @@ int shed_watch(struct shed *s, struct shared *shared, uv_loop_t *loop)
     return r < 0 ? r : uv_timer_start(&s->timer, on_look, 0, 0);
 }
 
+/* Without a limit nothing is given up, and what was is over. */
+void shed_configure(struct shed *s, uint64_t max)
+{
+    if (s->max == max)
+        return;
+    s->max = max;
+    if (max == 0) {
+        (void) uv_timer_stop(&s->timer); /* always 0, as the next */
+        atomic_store_explicit(&s->level, (unsigned) MEMORY_FINE, memory_order_relaxed);
+    } else {
+        (void) uv_timer_start(&s->timer, on_look, 0, 0);
+    }
+}
+
 void shed_unwatch(struct shed *s)
 {
     uv_close((uv_handle_t *) &s->timer, NULL);

@@ -24,6 +24,8 @@ struct shed {
 /* From here on the loop, which is the front's, looks once in a while until shed_unwatch(). */
 MUST_CHECK int shed_watch(struct shed *s, struct shared *shared, uv_loop_t *loop);
 void shed_unwatch(struct shed *s);
+/* `max` counts from now on. Front's thread. */
+void shed_configure(struct shed *s, uint64_t max);
 
 void shed_look(struct shed *s, uint64_t used); /* the memory is that; front's thread */
 void shed_connections(struct worker *w);       /* as the level asks for. Worker's thread */

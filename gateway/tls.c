@@ -22,6 +22,8 @@ struct tls {
     unsigned refs;
     size_t n_certs;
     struct tls_cert *certs;
+    bool asks_clients, needs_clients;
+    mbedtls_x509_crt client_ca;
     mbedtls_ssl_config config[TLS_N_PROTOCOLS];
 };
 
@@ -119,9 +121,13 @@ static int configure(struct tls *tls, enum tls_protocol protocol, struct tls_tic
     mbedtls_ssl_conf_tls13_key_exchange_modes(conf,
                                               MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ALL);
     mbedtls_ssl_conf_sni(conf, on_server_name, tls);
-    if (tickets != NULL)
+    if (tls->asks_clients) {
+        mbedtls_ssl_conf_ca_chain(conf, &tls->client_ca, NULL);
+        mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_OPTIONAL);
+    } else if (tickets != NULL) {
         mbedtls_ssl_conf_session_tickets_cb(conf, mbedtls_ssl_ticket_write,
                                             mbedtls_ssl_ticket_parse, &tickets->ctx);
+    }
 #ifdef MBEDTLS_SSL_RENEGOTIATION /* our own build has none; a distribution's may */
     mbedtls_ssl_conf_renegotiation(conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
@@ -136,11 +142,15 @@ static int load_certs(struct tls *tls, const struct config_tls *cfg, struct tls_
     tls->certs = xcalloc(cfg->n_certificates, sizeof(*tls->certs));
     for (size_t i = 0; i < cfg->n_certificates; i++) {
         int r = tls_cert_load(&cfg->certificates[i], &tls->certs[i], why);
+        why->index = i;
+        why->line = cfg->certificates[i].line; /* of the authorities' file, about */
         if (r < 0)
             return r;
         tls->n_certs++;
     }
-    return 0;
+    tls->asks_clients = cfg->client_ca_file != NULL;
+    tls->needs_clients = tls->asks_clients && cfg->client_certificates == CLIENTS_REQUIRED;
+    return tls->asks_clients ? tls_cert_load_ca(cfg->client_ca_file, &tls->client_ca, why) : 0;
 }
 
 int tls_new(const struct config_tls *cfg, struct tls_tickets *tickets, struct tls **ret,
@@ -152,6 +162,7 @@ int tls_new(const struct config_tls *cfg, struct tls_tickets *tickets, struct tl
     }
     struct tls *tls = xcalloc(1, sizeof(*tls));
     tls->refs = 1;
+    mbedtls_x509_crt_init(&tls->client_ca);
     for (int i = 0; i < TLS_N_PROTOCOLS; i++)
         mbedtls_ssl_config_init(&tls->config[i]);
     int r = load_certs(tls, cfg, why);
@@ -180,8 +191,19 @@ void tls_unref(struct tls *tls)
         mbedtls_ssl_config_free(&tls->config[i]);
     for (size_t i = 0; i < tls->n_certs; i++)
         tls_cert_fini(&tls->certs[i]);
+    mbedtls_x509_crt_free(&tls->client_ca);
     free(tls->certs);
     free(tls);
+}
+
+bool tls_asks_clients(const struct tls *tls)
+{
+    return tls->asks_clients;
+}
+
+bool tls_needs_clients(const struct tls *tls)
+{
+    return tls->needs_clients;
 }
 
 const mbedtls_ssl_config *tls_config(const struct tls *tls, enum tls_protocol protocol)
@@ -189,20 +211,71 @@ const mbedtls_ssl_config *tls_config(const struct tls *tls, enum tls_protocol pr
     return &tls->config[protocol];
 }
 
+size_t tls_n_certificates(const struct tls *tls)
+{
+    return tls->n_certs;
+}
+
+struct slice tls_certificate_name(const struct tls *tls, size_t i)
+{
+    return tls_cert_name(&tls->certs[i]);
+}
+
+uint64_t tls_certificate_expires_s(const struct tls *tls, size_t i)
+{
+    return tls_cert_expires_s(&tls->certs[i].chain);
+}
+
+const char *tls_problem_key(const struct tls_problem *why, char ret[TLS_KEY_SIZE])
+{
+    if (strcmp(why->key, TLS_KEY_OF_CA) == 0)
+        (void) snprintf(ret, TLS_KEY_SIZE, "%s.tls.%s", why->side, why->key);
+    else
+        (void) snprintf(ret, TLS_KEY_SIZE, "%s.tls.certificates[%zu].%s", why->side, why->index,
+                        why->key);
+    return ret;
+}
+
 /* --- the check of a configuration --- */
+
+/* Where the side's settings are in the file, about. */
+static unsigned side_line(const struct config_tls *tls)
+{
+    return tls->n_certificates == 0 ? 1 : tls->certificates[0].line;
+}
+
+static int check_client_ca(const char *file, struct tls_problem *why)
+{
+    mbedtls_x509_crt chain;
+    mbedtls_x509_crt_init(&chain);
+    int r = tls_cert_load_ca(file, &chain, why);
+    mbedtls_x509_crt_free(&chain);
+    return r;
+}
+
+static void print_problem(const char *file, const struct tls_problem *why)
+{
+    char key[TLS_KEY_SIZE];
+    (void) fprintf(stderr, "%s:%u: %s: %s\n", file, why->line, tls_problem_key(why, key),
+                   why->text);
+}
 
 static int check_side(const char *file, const char *side, const struct config_tls *tls)
 {
     int r = 0;
     for (size_t i = 0; i < tls->n_certificates; i++) {
         struct tls_cert cert;
-        struct tls_problem why;
+        struct tls_problem why = {.side = side, .index = i, .line = tls->certificates[i].line};
         if (tls_cert_load(&tls->certificates[i], &cert, &why) == 0) {
             tls_cert_fini(&cert);
             continue;
         }
-        (void) fprintf(stderr, "%s:%u: %s.tls.certificates[%zu].%s: %s\n", file,
-                       tls->certificates[i].line, side, i, why.key, why.text);
+        print_problem(file, &why);
+        r = -EINVAL;
+    }
+    struct tls_problem why = {.side = side, .line = side_line(tls)};
+    if (tls->client_ca_file != NULL && check_client_ca(tls->client_ca_file, &why) < 0) {
+        print_problem(file, &why);
         r = -EINVAL;
     }
     return r;

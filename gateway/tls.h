@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "err.h"
+#include "slice.h"
 
 struct mbedtls_ssl_config; /* <mbedtls/ssl.h> */
 
@@ -21,21 +22,37 @@ void tls_tickets_free(struct tls_tickets *tickets); /* NULL is fine */
 /* What is spoken inside (ALPN, RFC 7301). A client that names none is taken at its word later. */
 enum tls_protocol { TLS_HTTP1, TLS_HTTP2, TLS_N_PROTOCOLS };
 
-/* What is wrong with a certificate and its key. */
+/* What is wrong with a side's files. */
 struct tls_problem {
-    const char *key; /* whose file: "certificate_file" or "private_key_file" */
-    char text[256];  /* "expected ..., got ..." */
+    const char *side; /* "gateway"; for who knows it */
+    const char *key;  /* whose file: "certificate_file", "private_key_file", "client_ca_file" */
+    size_t index;     /* of the certificate, for the first two */
+    unsigned line;    /* in the configuration's file */
+    char text[256];   /* "expected ..., got ..." */
 };
+/* "gateway.tls.certificates[0].private_key_file" */
+#define TLS_KEY_SIZE 96
+const char *tls_problem_key(const struct tls_problem *why, char ret[TLS_KEY_SIZE]);
 
 struct tls;
 
 /* 0: *ret is the caller's, for tls_unref(); NULL when there are no certificates. -EINVAL: a file is
- * not as it should be, `why` says what. `tickets` may be NULL: none are given. Any thread; from
- * then on one. */
+ * not as it should be, `why` says what. `tickets` may be NULL: none are given. None are either
+ * where clients may show certificates: by a ticket somebody would come back in whose certificate
+ * has expired since, or whose authority counts no more. Any thread; from then on one. */
 MUST_CHECK int tls_new(const struct config_tls *cfg, struct tls_tickets *tickets, struct tls **ret,
                        struct tls_problem *why);
+/* For certificates; needs them: without one nobody may stay. Neither ends a handshake by itself:
+ * what came of it is to be looked at then. */
+bool tls_asks_clients(const struct tls *tls);
+bool tls_needs_clients(const struct tls *tls);
 struct tls *tls_ref(struct tls *tls);
 void tls_unref(struct tls *tls); /* NULL is fine */
+
+/* Of certificate number `i`: the host it is for, borrowed (empty: none), and until when. */
+size_t tls_n_certificates(const struct tls *tls);
+struct slice tls_certificate_name(const struct tls *tls, size_t i);
+uint64_t tls_certificate_expires_s(const struct tls *tls, size_t i); /* Unix time */
 
 const struct mbedtls_ssl_config *tls_config(const struct tls *tls, enum tls_protocol protocol);
 

@@ -2,6 +2,7 @@
 #include "tls_cert.h"
 
 #include "err.h"
+#include "secret_file.h"
 
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 int tls_random(void *ctx, unsigned char *ret, size_t len)
@@ -42,25 +44,31 @@ static const char *describe(int err, char ret[128])
     return ret;
 }
 
-static int load_chain(const char *file, mbedtls_x509_crt *ret, struct tls_problem *why)
+static int load_chain(const char *key, const char *file, mbedtls_x509_crt *ret,
+                      struct tls_problem *why)
 {
-    static const char KEY[] = "certificate_file", EXPECTED[] = "a file of certificates (PEM)";
+    static const char EXPECTED[] = "a file of certificates (PEM)";
     char text[128];
     if (access(file, R_OK) < 0)
-        return wrong(why, KEY, EXPECTED, strerror(errno));
+        return wrong(why, key, EXPECTED, strerror(errno));
     int r = mbedtls_x509_crt_parse_file(ret, file);
     if (r > 0) /* so many of them */
-        return wrong(why, KEY, EXPECTED, "some that cannot be read");
-    return r < 0 ? wrong(why, KEY, EXPECTED, describe(r, text)) : 0;
+        return wrong(why, key, EXPECTED, "some that cannot be read");
+    return r < 0 ? wrong(why, key, EXPECTED, describe(r, text)) : 0;
 }
 
 static int load_key(const char *file, mbedtls_pk_context *ret, struct tls_problem *why)
 {
     static const char KEY[] = "private_key_file",
                       EXPECTED[] = "a file with an RSA or ECDSA key (PEM, no password)";
-    char text[128];
-    if (access(file, R_OK) < 0)
+    char text[128], mode[SECRET_FILE_GOT_SIZE];
+    struct stat st;
+    if (access(file, R_OK) < 0 || stat(file, &st) < 0)
         return wrong(why, KEY, EXPECTED, strerror(errno));
+    if (secret_file_check(&st) < 0) {
+        (void) snprintf(mode, sizeof(mode), SECRET_FILE_GOT, secret_file_mode(&st));
+        return wrong(why, KEY, SECRET_FILE_EXPECTED, mode);
+    }
     int r = mbedtls_pk_parse_keyfile(ret, file, NULL, tls_random, NULL);
     if (r < 0)
         return wrong(why, KEY, EXPECTED, describe(r, text));
@@ -72,7 +80,7 @@ static int load_key(const char *file, mbedtls_pk_context *ret, struct tls_proble
 static int load_pair(const struct config_certificate *files, struct tls_cert *cert,
                      struct tls_problem *why)
 {
-    int r = load_chain(files->certificate_file, &cert->chain, why);
+    int r = load_chain("certificate_file", files->certificate_file, &cert->chain, why);
     if (r == 0)
         r = load_key(files->private_key_file, &cert->key, why);
     if (r == 0 && mbedtls_pk_check_pair(&cert->chain.pk, &cert->key, tls_random, NULL) != 0)
@@ -81,13 +89,25 @@ static int load_pair(const struct config_certificate *files, struct tls_cert *ce
     return r;
 }
 
+static int start_crypto(const char *key, struct tls_problem *why)
+{
+    if (psa_crypto_init() == PSA_SUCCESS) /* once for the process; parts of mbedTLS stand on it */
+        return 0;
+    return wrong(why, key, "cryptography that works", "an error when it was started");
+}
+
+int tls_cert_load_ca(const char *file, mbedtls_x509_crt *ret, struct tls_problem *why)
+{
+    int r = start_crypto(TLS_KEY_OF_CA, why);
+    return r < 0 ? r : load_chain(TLS_KEY_OF_CA, file, ret, why);
+}
+
 int tls_cert_load(const struct config_certificate *files, struct tls_cert *ret,
                   struct tls_problem *why)
 {
     struct tls_cert cert;
-    if (psa_crypto_init() != PSA_SUCCESS) /* once for the process; parts of mbedTLS stand on it */
-        return wrong(why, "certificate_file", "cryptography that works",
-                     "an error when it was started");
+    if (start_crypto("certificate_file", why) < 0)
+        return -EINVAL;
     mbedtls_x509_crt_init(&cert.chain);
     mbedtls_pk_init(&cert.key);
     int r = load_pair(files, &cert, why);
@@ -154,4 +174,39 @@ struct slice tls_cert_name(const struct tls_cert *cert)
 {
     const mbedtls_x509_sequence *name = next_dns_name(&cert->chain.subject_alt_names);
     return name == NULL ? common_name(&cert->chain) : slice_of(name->buf.p, name->buf.len);
+}
+
+uint64_t tls_cert_expires_s(const mbedtls_x509_crt *crt)
+{
+    const mbedtls_x509_time *at = &crt->valid_to;
+    struct tm tm = {.tm_year = at->year - 1900,
+                    .tm_mon = at->mon - 1,
+                    .tm_mday = at->day,
+                    .tm_hour = at->hour,
+                    .tm_min = at->min,
+                    .tm_sec = at->sec};
+    time_t t = timegm(&tm);
+    return t < 0 ? 0 : (uint64_t) t;
+}
+
+struct san_list *tls_cert_peer_names(const mbedtls_x509_crt *crt)
+{
+    struct san_list *ret = san_list_new(tls_cert_expires_s(crt));
+    for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL; s = s->next) {
+        struct slice name = slice_of(s->buf.p, s->buf.len);
+        switch (s->buf.p == NULL ? 0 : s->buf.tag) {
+        case MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_X509_SAN_DNS_NAME:
+            san_list_add(ret, SAN_DNS, name);
+            break;
+        case MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_X509_SAN_UNIFORM_RESOURCE_IDENTIFIER:
+            san_list_add(ret, SAN_URI, name);
+            break;
+        case MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_X509_SAN_RFC822_NAME:
+            san_list_add(ret, SAN_EMAIL, name);
+            break;
+        default: /* other kinds name nobody here */
+            break;
+        }
+    }
+    return ret;
 }

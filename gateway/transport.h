@@ -17,6 +17,7 @@
 #include <uv.h>
 
 struct conn;
+struct san_list;
 struct tls;
 struct tls_link;
 
@@ -51,6 +52,10 @@ extern const struct transport TRANSPORT_TLS;
  * is closed. It speaks HTTP/1.1, or with `h2` HTTP/2. 0 or -ENOMEM. */
 MUST_CHECK int transport_tls_open(struct conn *c, struct tls *tls, bool h2);
 void transport_tls_free(struct tls_link *link); /* NULL is fine */
+
+/* The names in the certificate that the peer has shown and proved to be its own, of an authority of
+ * this side; borrowed. NULL: it has shown none. */
+const struct san_list *transport_peer_names(const struct conn *c);
 
 /* send() of a plain transport without touching the connection's memory. */
 ssize_t transport_send_plain(int fd, struct slice bytes);

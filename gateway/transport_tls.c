@@ -10,8 +10,10 @@
 #include "log.h"
 #include "mem.h"
 #include "request.h"
+#include "san.h"
 #include "tls.h"
 #include "tls_buffers.h"
+#include "tls_cert.h"
 #include "worker.h"
 
 #include <mbedtls/error.h>
@@ -28,13 +30,14 @@ struct tls_link {
     struct tls_parted parted;
     struct conn *c;
     struct tls *tls;
-    bool begun;    /* something has come */
-    bool open;     /* the handshake is over */
-    bool broken;   /* nothing more can be said through it */
-    bool finish;   /* nothing more will be, */
-    bool notified; /* and the peer has been told */
-    bool ahead;    /* the last byte that send() has not taken is in a record already */
-    bool writing;  /* libuv has `written` */
+    struct san_list *names; /* of the peer's certificate; NULL: it has shown none */
+    bool begun;             /* something has come */
+    bool open;              /* the handshake is over */
+    bool broken;            /* nothing more can be said through it */
+    bool finish;            /* nothing more will be, */
+    bool notified;          /* and the peer has been told */
+    bool ahead;             /* the last byte that send() has not taken is in a record already */
+    bool writing;           /* libuv has `written` */
     uv_write_t req;
     struct buf written, pending; /* records; the second ones wait for the first */
     struct slice in;             /* received and not yet read */
@@ -192,18 +195,71 @@ static void on_written(uv_write_t *req, int status)
 
 /* --- receiving --- */
 
+static void describe(const struct tls_link *l, int err, char ret[128])
+{
+    uint32_t flags = mbedtls_ssl_get_verify_result(&l->ssl);
+    int n = err == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED
+                ? mbedtls_x509_crt_verify_info(ret, 128, "", flags)
+                : 0;
+    if (n <= 0)
+        mbedtls_strerror(err, ret, 128);
+    ret[strcspn(ret, "\n")] = '\0'; /* the first of what is wrong with it */
+}
+
 static void fail(struct tls_link *l, int err)
 {
     char text[128];
+    enum refuse why = err == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED ? REFUSE_CLIENT_CERTIFICATE
+                      : l->open                                  ? REFUSE_TLS_RECORD
+                                                                 : REFUSE_TLS_HANDSHAKE;
     l->broken = true;
-    mbedtls_strerror(err, text, sizeof(text));
-    conn_log_refusal_because(l->c, l->open ? REFUSE_TLS_RECORD : REFUSE_TLS_HANDSHAKE, text);
+    describe(l, err, text);
+    conn_log_refusal_because(l->c, why, text);
     conn_linger(l->c, END_REFUSED, LINGER_MS);
+}
+
+/* RFC 5246 section 7.2.2 and 7.4.6, RFC 8446 section 6.2 */
+static unsigned char alert_of(const struct tls_link *l, uint32_t flags)
+{
+    bool old = mbedtls_ssl_get_version_number(&l->ssl) == MBEDTLS_SSL_VERSION_TLS1_2;
+    if (flags & MBEDTLS_X509_BADCERT_MISSING)
+        return old ? MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE : MBEDTLS_SSL_ALERT_MSG_CERT_REQUIRED;
+    if (flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE))
+        return MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT;
+    if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED)
+        return MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA;
+    if (flags & MBEDTLS_X509_BADCERT_EXPIRED)
+        return MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED;
+    return MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
+}
+
+/* A certificate that is not good is refused, also where none would do: a client that shows one
+ * believes in it, and would otherwise only learn that it is nobody. Refused here and not by
+ * mbedTLS, whose alert in the middle of a handshake of TLS 1.3 has keys that the client does not
+ * use any more. */
+static int know_peer(struct tls_link *l)
+{
+    if (!tls_asks_clients(l->tls))
+        return 0;
+    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&l->ssl);
+    uint32_t flags = mbedtls_ssl_get_verify_result(&l->ssl);
+    if (crt == NULL && !tls_needs_clients(l->tls))
+        return 0;
+    if (crt == NULL || flags != 0) {
+        /* an error: it is being refused anyway */
+        (void) mbedtls_ssl_send_alert_message(&l->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                              alert_of(l, flags));
+        return MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+    }
+    l->names = tls_cert_peer_names(crt);
+    return 0;
 }
 
 static int shake_hands(struct tls_link *l)
 {
     int r = mbedtls_ssl_handshake(&l->ssl);
+    if (r == 0)
+        r = know_peer(l);
     if (r != 0)
         return r;
     l->open = true;
@@ -293,10 +349,16 @@ void transport_tls_free(struct tls_link *link)
     if (link == NULL)
         return;
     mbedtls_ssl_free(&link->ssl);
+    san_list_free(link->names);
     tls_unref(link->tls);
     buf_fini(&link->written);
     buf_fini(&link->pending);
     free(link);
+}
+
+const struct san_list *transport_peer_names(const struct conn *c)
+{
+    return c->tls == NULL ? NULL : c->tls->names;
 }
 
 const struct transport TRANSPORT_TLS = {

@@ -270,15 +270,30 @@ static int init_handles(struct worker *w)
     return r;
 }
 
-static int init_groups(struct worker *w)
+/* Twice the room each time: all that were too small are together no longer than the last, so they
+ * wait for the end. */
+static void grow_groups(struct worker *w, size_t n)
 {
-    struct path_table *paths = w->shared->paths;
-    w->n_groups = w->is_front ? 0 : path_table_size(paths);
-    w->groups = xcalloc(w->n_groups + 1, sizeof(struct group *));
-    for (size_t i = 0; i < w->n_groups; i++) {
-        int r = group_new(w, path_table_at(paths, i), &w->groups[i]);
+    size_t room = w->groups_room == 0 ? n : 2 * n;
+    struct group **groups = xcalloc(room + 1, sizeof(struct group *)), **before = w->groups;
+    if (w->n_groups > 0)
+        memcpy(groups, before, w->n_groups * sizeof(struct group *));
+    ASSERT(w->n_former_groups < WORKER_FORMER);
+    w->former_groups[w->n_former_groups++] = before;
+    w->groups_room = room;
+    w->groups = groups;
+}
+
+int worker_add_groups(struct worker *w, struct path_table *paths)
+{
+    size_t n = w->is_front ? 0 : path_table_n_known(paths);
+    if (w->groups == NULL || n > w->groups_room)
+        grow_groups(w, n);
+    for (size_t i = w->n_groups; i < n; i++) {
+        int r = group_new(w, path_table_known(paths, i), &w->groups[i]);
         if (r < 0)
             return r;
+        w->n_groups = i + 1;
     }
     return 0;
 }
@@ -310,28 +325,6 @@ static int init_all_listeners(struct worker *w, const struct worker_sockets *soc
     return r;
 }
 
-static const struct config_tls *tls_of(const struct config *cfg, enum metrics_listener role)
-{
-    return role == LISTENER_GATEWAY    ? &cfg->gateway.tls
-           : role == LISTENER_WEBHOOKS ? &cfg->webhooks.tls
-                                       : &cfg->management.tls;
-}
-
-/* The files were checked when the configuration was; they may have changed since. */
-static int init_tls(struct worker *w, enum metrics_listener role)
-{
-    struct tls_problem why;
-    int r = tls_new(tls_of(w->shared->cfg, role), w->shared->tickets[role], &w->tls[role], &why);
-    if (r == 0)
-        return 0;
-    struct log_line l;
-    log_open(&l, LOG_ERROR, "tls", "certificates cannot be used");
-    log_str(&l, "listener", LISTENERS[role]);
-    log_str(&l, why.key, why.text);
-    log_close(&l);
-    return r;
-}
-
 int worker_init(struct worker *w, struct shared *s, unsigned index,
                 const struct worker_sockets *sockets, size_t n_sockets)
 {
@@ -352,9 +345,7 @@ int worker_init(struct worker *w, struct shared *s, unsigned index,
         return r;
     r = init_handles(w);
     if (r == 0)
-        r = init_groups(w);
-    for (size_t i = 0; r == 0 && i < n_sockets; i++)
-        r = init_tls(w, sockets[i].role);
+        r = worker_add_groups(w, w->shared->paths);
     if (r == 0)
         r = init_all_listeners(w, sockets, n_sockets);
     return r; /* a half-made worker is never undone: the process ends */
@@ -374,6 +365,8 @@ void worker_fini(struct worker *w)
     for (size_t i = 0; i < w->n_groups; i++)
         group_free(w->groups[i]);
     free(w->groups);
+    for (size_t i = 0; i < w->n_former_groups; i++)
+        free(w->former_groups[i]);
     free(w->listeners);
     free(w->slots);
     free(w->free_slots);

@@ -19,16 +19,21 @@
 
 #define WORKER_READ_BYTES 65536
 #define WORKER_HURRY_MS   1500
+#define WORKER_FORMER     32 /* each was half as long as the next */
 
+struct certificates;
 struct gate;
 struct manage;
 struct tls;
 struct tls_buffers;
 struct tls_tickets;
 
+/* What is _Atomic and a pointer is set anew by the front when the configuration changes. Whoever
+ * else reads it may use what he found until his loop takes its next mail, and keeps no pointer into
+ * it: once each worker has answered a mail, what counted before is freed (reload.c). */
 struct shared {
-    const struct config *cfg;
-    struct path_table *paths;
+    const struct config *_Atomic cfg;
+    struct path_table *_Atomic paths;
     struct caps caps[LISTENER_N];
     struct door doors[LISTENER_N];
     struct log_cap refusals[REFUSE_N];
@@ -41,7 +46,9 @@ struct shared {
     struct pipeline *pipeline;
     struct manage *manage;                   /* the same; NULL: nothing is managed (tests) */
     struct gate *gate;                       /* any thread; NULL: no path has `auth` (tests) */
+    struct certificates *certificates;       /* front's thread; NULL: as they are (tests) */
     struct tls_tickets *tickets[LISTENER_N]; /* NULL: none are given */
+    _Atomic uint64_t config_hash, config_loaded_s; /* of `cfg`; the latter is Unix time */
     _Atomic bool ready, draining;
     /* While another process takes over: nobody is accepted, and what is asked on a connection that
      * stays is left to be read by the other one. */
@@ -71,14 +78,17 @@ struct worker {
     size_t n_listeners;
     struct conn **slots; /* connection of each slot, NULL when free */
     uint32_t n_slots, *free_slots, n_free_slots;
-    struct group **groups; /* by path index; NULL entries on the front */
-    size_t n_groups;
+    struct group **_Atomic groups; /* by path index; none on the front */
+    _Atomic size_t n_groups;       /* the front adds some, and then paths that have them */
+    size_t groups_room;
+    struct group **former_groups[WORKER_FORMER]; /* too small; somebody may still look at one */
+    size_t n_former_groups;
     struct list active;    /* groups with a sweep */
     struct list replaying; /* connections that can go on sending stored messages (replay.c) */
     uint32_t n_asked;      /* requests that history has not answered yet */
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;
-    struct tls *tls[LISTENER_N]; /* of those it serves; NULL: plain */
+    struct tls *tls[LISTENER_N]; /* from certificates.h; NULL: plain */
     struct tls_buffers *tls_buffers;
     struct metrics metrics;
     struct mail drain_mail, shed_mail, hold_mail;
@@ -106,6 +116,16 @@ struct worker_sockets {
 MUST_CHECK int worker_init(struct worker *w, struct shared *s, unsigned index,
                            const struct worker_sockets *sockets, size_t n_sockets);
 void worker_fini(struct worker *w); /* the loop has ended; frees everything */
+
+/* The worker's group of the path with that index. Any thread. */
+static inline struct group *worker_group(const struct worker *w, size_t index)
+{
+    struct group **groups = w->groups; /* GCC 12 does not load atomically what has a [] behind it */
+    return groups[index];
+}
+/* Makes the groups of all paths that `paths` knows. 0, or group_new()'s errors; those that could be
+ * made stay. The front's thread, or before the loop runs. */
+MUST_CHECK int worker_add_groups(struct worker *w, struct path_table *paths);
 
 /* Runs the loop until the worker has drained. */
 void worker_run(struct worker *w);

@@ -4,6 +4,7 @@
 #include "config_check.h"
 #include "config_set.h"
 #include "mem.h"
+#include "secret_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,25 +13,16 @@
 #define WORKERS_MAX 256
 
 static void read_map(struct loader *l, const struct doc_node *node, const struct scope *scope);
-static void settings_fini(const char *pattern, void *base);
 
 static void *place_of(const struct setting *s, void *base)
 {
     return (char *) base + s->offset;
 }
 
-/* Is the setting of the structures that `pattern` names: "" the configuration, "registries[]."...
- */
-static bool is_of(const struct setting *s, const char *pattern)
-{
-    size_t len = setting_item_prefix(s->key);
-    return strlen(pattern) == len && strncmp(s->key, pattern, len) == 0;
-}
-
 static void set_defaults(const char *pattern, void *base)
 {
     for (size_t i = 0; i < N_SETTINGS; i++)
-        if (is_of(&SETTINGS[i], pattern))
+        if (setting_is_of(&SETTINGS[i], pattern))
             setting_default(&SETTINGS[i], place_of(&SETTINGS[i], base));
 }
 
@@ -106,7 +98,7 @@ static void unknown_key(struct loader *l, const struct doc_node *node, const str
 static bool belongs_to(const struct setting *s, const char *pattern)
 {
     size_t len = strlen(pattern);
-    return is_of(s, pattern) ||
+    return setting_is_of(s, pattern) ||
            (setting_item_prefix(pattern) == 0 && len > 0 && strncmp(s->key, pattern, len) == 0 &&
             s->key[len + strcspn(s->key + len, ".[")] == '\0');
 }
@@ -129,7 +121,7 @@ static void copy_path_defaults(const struct loader *l, struct config_path *ret)
 {
     *ret = l->path_defaults;
     for (size_t i = 0; i < N_SETTINGS; i++)
-        if (is_of(&SETTINGS[i], "gateway.paths[]."))
+        if (setting_is_of(&SETTINGS[i], "gateway.paths[]."))
             setting_copy(&SETTINGS[i], place_of(&SETTINGS[i], ret));
 }
 
@@ -144,7 +136,7 @@ static void read_item(struct loader *l, const struct list_place *list, const str
     (void) snprintf(scope.shown, sizeof(scope.shown), "%s[%zu].", shown, i);
     bool path = items == l->cfg->gateway.paths;
     for (size_t s = 0; s < N_SETTINGS; s++)
-        if (is_of(&SETTINGS[s], scope.pattern))
+        if (setting_is_of(&SETTINGS[s], scope.pattern))
             l->lines[s] = path ? l->path_default_lines[s] : 0;
     if (path)
         copy_path_defaults(l, item);
@@ -283,11 +275,19 @@ static void read_root(struct loader *l, const struct doc_node *root)
     }
 }
 
+/* For who writes a token into it. */
+static unsigned open_mode_of(const char *file)
+{
+    struct stat st;
+    return stat(file, &st) == 0 && secret_file_check(&st) < 0 ? secret_file_mode(&st) : 0;
+}
+
 int config_load(const char *file, struct config **ret, struct buf *error)
 {
     struct loader *l = xcalloc(1, sizeof(*l)); /* too large for the stack of a thread */
     struct doc_node *root = NULL;
     l->problems.file = file;
+    l->open_mode = open_mode_of(file);
     int r = doc_load(file, &l->problems, &root);
     if (r == 0) {
         l->cfg = xcalloc(1, sizeof(*l->cfg));
@@ -306,27 +306,6 @@ int config_load(const char *file, struct config **ret, struct buf *error)
     return r;
 }
 
-static void list_fini(const struct list_place *list, void *base)
-{
-    char pattern[CONFIG_KEY_SIZE];
-    char *items = config_items(list, base);
-    (void) snprintf(pattern, sizeof(pattern), "%s[].", list->key);
-    for (size_t i = 0; i < *config_count(list, base); i++)
-        settings_fini(pattern, items + i * list->item_size);
-    free(items);
-}
-
-static void settings_fini(const char *pattern, void *base)
-{
-    for (size_t i = 0; i < N_SETTINGS; i++)
-        if (!is_of(&SETTINGS[i], pattern))
-            continue;
-        else if (SETTINGS[i].type == SETTING_LIST)
-            list_fini(list_find(SETTINGS[i].key), base);
-        else
-            setting_fini(&SETTINGS[i], place_of(&SETTINGS[i], base));
-}
-
 void config_free(struct config *cfg)
 {
     if (cfg == NULL)
@@ -339,7 +318,7 @@ bool config_is_open(const struct config *cfg)
 {
     size_t keys = 0;
     for (size_t i = 0; i < cfg->n_service_accounts; i++)
-        keys += cfg->service_accounts[i].n_keys;
+        keys += cfg->service_accounts[i].n_keys + cfg->service_accounts[i].client_certificates.n;
     return cfg->n_users == 0 && cfg->n_tokens == 0 && cfg->n_api_keys == 0 && keys == 0;
 }
 

@@ -14,7 +14,9 @@
 
 enum config_inbound { INBOUND_IGNORE, INBOUND_REJECT, INBOUND_ECHO };
 enum config_slow { SLOW_CLOSE, SLOW_SKIP };
-enum config_auth { AUTH_NONE, AUTH_TOKEN, AUTH_JWT };
+enum config_auth { AUTH_NONE, AUTH_TOKEN, AUTH_JWT, AUTH_MTLS };
+enum config_clients { CLIENTS_OPTIONAL, CLIENTS_REQUIRED };
+enum config_signature { SIGNATURE_NONE, SIGNATURE_STANDARD };
 
 /* Bits of config_trigger.event_types.mask; the order is enum event_type's (broker/event.h) and the
  * API's. */
@@ -31,7 +33,8 @@ struct config_strings {
 struct config_path {
     char *path; /* "/", "/teams/{team}", "/files/{name+}" */
     enum config_auth auth;
-    struct config_strings allowed_origins; /* empty: gateway.allowed_origins */
+    struct config_strings allowed_origins;     /* empty: gateway.allowed_origins */
+    struct config_strings client_certificates; /* rules of san.h, with AUTH_MTLS */
     enum config_inbound inbound;
     enum config_slow slow_consumer;
     uint64_t max_message_bytes, max_frame_bytes; /* both directions */
@@ -52,16 +55,27 @@ struct config_certificate {
 struct config_tls {
     struct config_certificate *certificates; /* the first is for who names no host that we know */
     size_t n_certificates;
+    char *client_ca_file; /* NULL: no client is asked for a certificate */
+    enum config_clients client_certificates;
 };
 
+#define CONFIG_SECRETS    4  /* in a file at once, so that one can be changed for another */
+#define CONFIG_SECRET_MIN 24 /* bytes of a webhook's secret, which the text has in base64 */
+#define CONFIG_SECRET_MAX 64
+
 struct config_registry {
-    char *id, *kind; /* kind NULL: detected from the request */
-    char *token;     /* NULL: no authentication. From `token`, or the first line of `token_file` */
+    char *id, *kind;              /* kind NULL: detected from the request */
+    char *token;                  /* or NULL; with `tokens` empty as well, none is asked for */
+    struct config_strings tokens; /* the lines of `token_file`, any of which will do */
+    enum config_signature signature;
+    struct config_strings signature_secrets;   /* likewise; value_webhook_secret() takes them */
+    struct config_strings client_certificates; /* rules of san.h; empty: none is asked for */
 };
 
 struct config_user {
     char *id;
-    struct config_strings roles; /* on the folder */
+    struct config_strings roles;               /* on the folder */
+    struct config_strings client_certificates; /* rules of san.h */
 };
 
 /* What a service account proves with that it is itself: the private half is its own. */
@@ -76,6 +90,7 @@ struct config_account {
     struct config_strings roles; /* on the folder of the configuration, wherever it lies */
     struct config_key *keys;
     size_t n_keys;
+    struct config_strings client_certificates; /* rules of san.h */
 };
 
 /* The order is enum iam_kind's (broker/iam.h). */
@@ -110,6 +125,7 @@ struct config_issuer {
     uint64_t jwks_refresh_ms;
     struct config_strings required_claims;
     struct config_strings paths; /* "/teams/${claims.team}"; empty: all */
+    unsigned line;               /* in the file, for messages */
 };
 
 struct config_trigger {
@@ -201,7 +217,8 @@ void config_free(struct config *cfg); /* NULL is fine */
 /* conf/reference.md, from the table (config_reference.c). */
 MUST_CHECK int config_print_reference(struct buf *out);
 
-/* Nobody could log in: there is no user, token, API key or key of a service account. The management
+/* Nobody could log in: there is no user, token, API key, and no key or rule about certificates of a
+ * service account. The management
  * listeners then serve whoever reaches them, so they are refused any address but loopback, as they
  * are without TLS. */
 bool config_is_open(const struct config *cfg);

@@ -3,6 +3,7 @@
 
 #include "config_value.h"
 #include "mem.h"
+#include "secret_file.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,12 +88,29 @@ static void check_auth(struct loader *l, const struct config_path *path, const s
         note(l, scope, "auth", "expected gateway.auth.tokens with it, got none");
     if (path->auth == AUTH_JWT && l->cfg->gateway.auth.n_issuers == 0)
         note(l, scope, "auth", "expected gateway.auth.issuers with it, got none");
+    if (path->auth == AUTH_MTLS && l->cfg->gateway.tls.client_ca_file == NULL)
+        note(l, scope, "auth", "expected gateway.tls.client_ca_file with it, got none");
+    if (path->auth == AUTH_MTLS && line_of(l, scope, "client_certificates") == 0)
+        note(l, scope, "auth", "expected client_certificates beside it, got none");
+    const struct setting *rules = setting_find("gateway.paths[].client_certificates");
+    if (path->auth != AUTH_MTLS &&
+        l->lines[rules - SETTINGS] != l->path_default_lines[rules - SETTINGS])
+        note(l, scope, "client_certificates", "expected auth: mtls beside it, got another");
 }
 
-static void check_registry(struct loader *l, const struct scope *scope)
+static void check_registry(struct loader *l, const struct config_registry *registry,
+                           const struct scope *scope)
 {
+    bool secrets = line_of(l, scope, "signature_secret_file") != 0;
+    if (line_of(l, scope, "token") != 0 && l->open_mode != 0)
+        note(l, scope, "token", "expected in " SECRET_FILE_EXPECTED ", got " SECRET_FILE_GOT,
+             l->open_mode);
     if (line_of(l, scope, "token") != 0 && line_of(l, scope, "token_file") != 0)
         note(l, scope, "token_file", "expected either token or token_file, got both");
+    if (registry->signature == SIGNATURE_NONE && secrets)
+        note(l, scope, "signature_secret_file", "expected signature beside it, got none");
+    else if (registry->signature != SIGNATURE_NONE && !secrets)
+        note(l, scope, "signature", "expected signature_secret_file beside it, got nothing");
 }
 
 static void check_key(struct loader *l, const struct scope *scope)
@@ -294,13 +312,44 @@ static void check_loopback(struct loader *l, const struct scope *root, const cha
                  doc_quote(listen->at[i], quoted));
 }
 
+/* Rules about certificates that no client would be asked for. */
+static void check_clients(struct loader *l, const struct scope *root)
+{
+    const struct config *cfg = l->cfg;
+    size_t senders = 0, users = 0, accounts = 0;
+    for (size_t i = 0; i < cfg->n_registries; i++)
+        senders += cfg->registries[i].client_certificates.n;
+    for (size_t i = 0; i < cfg->n_users; i++)
+        users += cfg->users[i].client_certificates.n;
+    for (size_t i = 0; i < cfg->n_service_accounts; i++)
+        accounts += cfg->service_accounts[i].client_certificates.n;
+    const struct {
+        const char *key, *wanted, *file;
+        size_t n;
+    } RULES[] = {
+        {"registries", "webhooks.tls.client_ca_file", cfg->webhooks.tls.client_ca_file, senders},
+        {"users", "management.tls.client_ca_file", cfg->management.tls.client_ca_file, users},
+        {"service_accounts", "management.tls.client_ca_file", cfg->management.tls.client_ca_file,
+         accounts},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(RULES); i++)
+        if (RULES[i].n > 0 && RULES[i].file == NULL)
+            note(l, root, RULES[i].key, "expected %s with client_certificates, got none",
+                 RULES[i].wanted);
+    if (cfg->webhooks.tls.client_certificates == CLIENTS_REQUIRED &&
+        cfg->webhooks.tls.client_ca_file == NULL)
+        note(l, root, "webhooks.tls.client_certificates",
+             "expected webhooks.tls.client_ca_file beside it, got none");
+}
+
 void config_check_all(struct loader *l, const struct scope *root)
 {
+    check_clients(l, root);
     const char *why = NULL;
     if (config_is_open(l->cfg))
-        why =
-            "no accounts are configured (users, tokens, api_keys or keys of service_accounts) and "
-            "anybody could manage";
+        why = "no accounts are configured (users, tokens, api_keys, or keys or client_certificates "
+              "of "
+              "service_accounts) and anybody could manage";
     else if (line_of(l, root, "management.tls.certificates") == 0)
         why = "without management.tls tokens would cross the network for anybody to read";
     if (why == NULL)
@@ -339,7 +388,7 @@ void config_check_item(struct loader *l, const struct list_place *list, void *it
     else if (items == cfg->gateway.auth.issuers)
         check_issuer(l, &cfg->gateway.auth.issuers[i], scope);
     else if (items == cfg->registries)
-        check_registry(l, scope);
+        check_registry(l, &cfg->registries[i], scope);
     else if (strcmp(list->key, "service_accounts[].keys") == 0)
         check_key(l, scope);
     else if (items == cfg->triggers)

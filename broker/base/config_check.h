@@ -15,6 +15,7 @@ struct loader {
     /* Beside SETTINGS: the line of each key in what is being read, 0 where it was left out. */
     unsigned lines[SETTINGS_MAX];
     unsigned path_default_lines[SETTINGS_MAX]; /* the same of gateway.defaults */
+    unsigned open_mode; /* of the file, if anybody may read or write it; else 0 */
 };
 
 /* A mapping that is being read: what its keys are in the table ("gateway.paths[].") and in messages

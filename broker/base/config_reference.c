@@ -57,8 +57,9 @@ static int print_setting(const struct setting *s, size_t prefix_len, struct buf 
                         : s->def[0] == '\0' ? "\"%s\""
                                             : "`%s`",
                         s->def);
-    return buf_printf(out, "| `%s` | %s | %s | %s |\n", s->key + prefix_len,
-                      setting_expected(s, expected), def, s->help);
+    return buf_printf(out, "| `%s` | %s | %s | %s%s |\n", s->key + prefix_len,
+                      setting_expected(s, expected), def, s->help,
+                      (s->flags & SETTING_RESTART) != 0 ? " Takes a restart." : "");
 }
 
 static int print_roles(struct buf *out)
@@ -88,7 +89,10 @@ int config_print_reference(struct buf *out)
         "required may be left out. Sizes are bytes, or with a suffix `KiB`, `MiB` or `GiB`.\n"
         "Durations are `500ms`, `20s`, `10m` or `1h`; a plain number is seconds. Unknown keys and "
         "keys\n"
-        "that stand twice are errors, and so is a name that refers to nothing.\n");
+        "that stand twice are errors, and so is a name that refers to nothing.\n"
+        "A changed file counts after a reload (`regcast reload`, SIGHUP), but for the settings "
+        "that take\n"
+        "a restart.\n");
     for (size_t i = 0; r == 0 && i < N_SETTINGS; i++) {
         size_t here = section_of(&SETTINGS[i]);
         if (here != section)

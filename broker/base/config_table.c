@@ -2,13 +2,16 @@
 #include "config_table.h"
 
 #include "config_value.h"
+#include "san.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 static const char *const LOG_LEVEL_WORDS[] = {"debug", "info", "warn", "error", NULL};
 static const char *const INBOUND_WORDS[] = {"ignore", "reject", "echo", NULL};
-static const char *const AUTH_WORDS[] = {"none", "token", "jwt", NULL};
+static const char *const AUTH_WORDS[] = {"none", "token", "jwt", "mtls", NULL};
+static const char *const SIGNATURE_WORDS[] = {"none", "standard-webhooks", NULL};
+static const char *const CLIENTS_WORDS[] = {"optional", "required", NULL};
 static const char *const SLOW_WORDS[] = {"close", "skip", NULL};
 static const char *const ENGINE_WORDS[] = {"embedded", "memory", NULL};
 static const char *const SWITCH_WORDS[] = {"false", "true", NULL};
@@ -37,7 +40,9 @@ static const struct setting_format
     RESOURCE = {"cloud, folder, gateway, registry or service_account", NULL, RESOURCE_WORDS},
     LOG_LEVEL = {"debug, info, warn or error", NULL, LOG_LEVEL_WORDS},
     INBOUND = {"ignore, reject or echo", NULL, INBOUND_WORDS},
-    AUTH = {"none, token or jwt (mtls is not in this version)", NULL, AUTH_WORDS},
+    AUTH = {"none, token, jwt or mtls", NULL, AUTH_WORDS},
+    CLIENTS = {"optional or required", NULL, CLIENTS_WORDS},
+    SAN = {"dns:HOST, dns:*.DOMAIN, uri:URI or email:ADDRESS", san_is_rule, NULL},
     COOKIE = {"of a cookie's name", value_is_token, NULL},
     CLAIM = {"a claim's name of visible ASCII", value_is_visible, NULL},
     AUDIENCE = {"visible ASCII", value_is_visible, NULL},
@@ -46,6 +51,8 @@ static const struct setting_format
                  "not in the cryptographic library)",
                  value_is_algorithm, NULL},
     URL = {"of https://..., or http://... of a loopback address", value_is_key_url, NULL},
+    SIGNATURE = {"none or standard-webhooks", NULL, SIGNATURE_WORDS},
+    WEBHOOK_SECRET = {"of whsec_ and 24 to 64 bytes in base64", value_is_webhook_secret, NULL},
     SLOW = {"close or skip", NULL, SLOW_WORDS},
     ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
     SWITCH = {"true or false", NULL, SWITCH_WORDS}, KIND = {"distribution", NULL, KIND_WORDS};
@@ -89,25 +96,27 @@ static const struct setting_format
 #define REQUIRED SETTING_REQUIRED
 #define SECRET   SETTING_SECRET
 #define LATE     SETTING_LATE
+#define RESTART  SETTING_RESTART
+#define ORDERED  SETTING_ORDERED
 
 // clang-format off
 const struct setting SETTINGS[] = {
     /* key and place                  type      least  most       default     format, flags, help */
-    {C(folder_id),                    TEXT,     1, 50,         "b1gfolder00000000001", &ID, 0,
+    {C(folder_id),                    TEXT,     1, 50,         "b1gfolder00000000001", &ID, RESTART,
      "Folder named in every event."},
-    {C(cloud_id),                     TEXT,     1, 50,         "b1gcloud000000000001", &ID, 0,
+    {C(cloud_id),                     TEXT,     1, 50,         "b1gcloud000000000001", &ID, RESTART,
      "Cloud named in every event."},
-    {C(data_dir),                     TEXT,     1, 4000,       "./data",   &ANY, 0,
+    {C(data_dir),                     TEXT,     1, 4000,       "./data",   &ANY, RESTART,
      "Directory of the journal, made at start; one regcastd at a time may use it."},
-    {C(engine),                       WORD,     0, 0,          "embedded", &ENGINE, 0,
+    {C(engine),                       WORD,     0, 0,          "embedded", &ENGINE, RESTART,
      "Where events and batches are kept: `embedded` is the journal in `data_dir`; `memory` keeps "
      "nothing over a restart, and no history."},
     {C(log_level),                    WORD,     0, 0,          "info",     &LOG_LEVEL, 0,
      "Lines below this level are not written."},
-    {C(user),                         TEXT,     1, 32,         NULL,       &ID, 0,
+    {C(user),                         TEXT,     1, 32,         NULL,       &ID, RESTART,
      "Whom regcastd becomes when root starts it, as soon as the ports are bound. Without it root "
      "stays root, but gives up every capability. Nobody else may start it under another name."},
-    {C(group),                        TEXT,     1, 32,         NULL,       &ID, 0,
+    {C(group),                        TEXT,     1, 32,         NULL,       &ID, RESTART,
      "Its group; by default the user's own. The user's other groups are kept."},
     {C(max_memory),                   SIZE,     0, GIB * KIB,  "0",        NULL, 0,
      "RAM of the process, without what the kernel keeps for its sockets. From 85 % new clients get "
@@ -123,20 +132,22 @@ const struct setting SETTINGS[] = {
      "Who has which role where: mappings with the keys of `bindings[]`."},
     {C(tokens),                       LIST,     0, 4096,       NULL,       NULL, LATE,
      "What users and service accounts log in with: mappings with the keys of `tokens[]`. Without "
-     "users, tokens, API keys and keys of service accounts whoever reaches the management listeners may do everything, and "
-     "these must be loopback addresses."},
+     "users, tokens, API keys, and keys and `client_certificates` of service accounts, whoever reaches "
+     "the management listeners may do everything, and these must be loopback addresses."},
     {C(api_keys),                     LIST,     0, 4096,       NULL,       NULL, LATE,
      "What service accounts log in with as well: mappings with the keys of `api_keys[]`."},
     {C(triggers),                     LIST,     0, 4096,       NULL,       NULL, LATE,
-     "Which events go to which path: mappings with the keys of `triggers[]`."},
+     "Which events go to which path: mappings with the keys of `triggers[]`. Made when there is none of "
+     "the name. A reload changes those that the file says otherwise than before; one that is left "
+     "out stays, and is deleted by the API."},
 
-    {C(gateway.id),                   TEXT,     1, 50,         "d5dgateway0000000001", &ID, 0,
+    {C(gateway.id),                   TEXT,     1, 50,         "d5dgateway0000000001", &ID, RESTART,
      "The id that triggers name as `gateway_id`."},
-    {C(gateway.listen),               TEXTS,    1, 16,         "0.0.0.0:8080", &LISTEN, 0,
+    {C(gateway.listen),               TEXTS,    1, 16,         "0.0.0.0:8080", &LISTEN, RESTART,
      "Where WebSocket clients connect; port 0 takes any free one."},
-    {C(gateway.workers),              SETTING_WORKERS, 1, 256, "auto",     NULL, 0,
+    {C(gateway.workers),              SETTING_WORKERS, 1, 256, "auto",     NULL, RESTART,
      "Threads that serve clients; `auto` is one per CPU."},
-    {C(gateway.paths),                LIST,     1, 4096,       "/",        NULL, LATE,
+    {C(gateway.paths),                LIST,     1, 4096,       "/",        NULL, LATE | ORDERED,
      "What clients subscribe to: templates such as `/`, `/teams/{team}` or `/files/{name+}`, each "
      "as text or as a mapping with the keys of `gateway.paths[]`."},
     {"gateway.defaults", NO_PLACE,    SETTING_DEFAULTS, 0, 0,  NULL,       NULL, 0,
@@ -185,7 +196,7 @@ const struct setting SETTINGS[] = {
      "Pings and pongs a second from one client; 0 is any."},
     {C(gateway.max_message_rate),     COUNT,    0, 1000000,    "10",       NULL, 0,
      "Messages a second from one client, `echo` paths excepted; 0 is any."},
-    {C(gateway.replay_bytes),         SIZE,     MIB, 64 * GIB, "64MiB",    NULL, 0,
+    {C(gateway.replay_bytes),         SIZE,     MIB, 64 * GIB, "64MiB",    NULL, RESTART,
      "Stored history held in memory for clients that catch up, all of them together."},
     {C(gateway.send_buffer_bytes),    SIZE,     0, GIB,        "0",        NULL, 0,
      "SO_SNDBUF of client sockets; 0 leaves it to the system."},
@@ -200,6 +211,10 @@ const struct setting SETTINGS[] = {
      "With `gateway.tls`, clients connect with wss: mappings with the keys of "
      "`gateway.tls.certificates[]`. The first one is for clients that name no host, or one that is "
      "in none of the certificates."},
+    {C(gateway.tls.client_ca_file),   TEXT,     1, 4000,       NULL,       &FILE_NAME, 0,
+     "Authorities (PEM) of the certificates that clients may show: one of anybody else's, or out of "
+     "its time, ends the connection. For paths with `auth: mtls`; without it no client is asked. With "
+     "it the side gives no session tickets."},
 
     {"gateway.auth.cookie", offsetof(struct config, gateway.auth.cookie),
                                          TEXT,     0, 64,         "regcast_token", &COOKIE, 0,
@@ -218,8 +233,11 @@ const struct setting SETTINGS[] = {
     {P(path),                         TEXT,     1, 255,        NULL,       &PATH, REQUIRED,
      "The template. `{team}` is one segment, `{name+}` one or more."},
     {P(auth),                         CHOICE,   0, 0,          "none",     &AUTH, 0,
-     "Who may connect: anybody, who has one of `gateway.auth.tokens`, or who has a JWT of one of "
-     "`gateway.auth.issuers`."},
+     "Who may connect: anybody, who has one of `gateway.auth.tokens`, who has a JWT of one of "
+     "`gateway.auth.issuers`, or who shows a certificate of `gateway.tls.client_ca_file`."},
+    {P(client_certificates),          TEXTS,    1, 256,        NULL,       &SAN, 0,
+     "With `auth: mtls`, one of the certificate's alternative names has to be one of these. A name is "
+     "compared whole; `*` stands for the first label of a host. What fits is the client's subject."},
     {P(allowed_origins),              TEXTS,    1, 1024,       NULL,       &ORIGIN, 0,
      "Pages that may connect, instead of `gateway.allowed_origins`. With neither, and `auth` other "
      "than `none`, no page may: only what sends no `Origin`."},
@@ -230,9 +248,9 @@ const struct setting SETTINGS[] = {
      "to the newest message."},
     {P(max_connections),              COUNT,    0, 10000000,   "0",        NULL, 0,
      "Clients on the path, per process; the next one gets 503. 0 is any."},
-    {P(max_message_bytes),            SIZE,     125, 16 * MIB, "128KiB",   NULL, 0,
+    {P(max_message_bytes),            SIZE,     125, 16 * MIB, "128KiB",   NULL, RESTART,
      "Longest message, both ways. A batch that is larger is split."},
-    {P(max_frame_bytes),              SIZE,     125, 16 * MIB, "32KiB",    NULL, 0,
+    {P(max_frame_bytes),              SIZE,     125, 16 * MIB, "32KiB",    NULL, RESTART,
      "Longest frame, both ways; by default at most `max_message_bytes`."},
     {P(max_lag_bytes),                SIZE,     1, 4 * GIB,    "16MiB",    NULL, 0,
      "How far behind a client may be; by default at most `memory_bytes`."},
@@ -242,7 +260,7 @@ const struct setting SETTINGS[] = {
      "Messages kept for clients that come back; those younger than `max_lag_age` are kept anyway."},
     {P(history_bytes),                SIZE,     MIB, 4 * GIB,  "16MiB",    NULL, 0,
      "Bytes kept for clients that come back."},
-    {P(memory_bytes),                 SIZE,     MIB, 4 * GIB,  "16MiB",    NULL, 0,
+    {P(memory_bytes),                 SIZE,     MIB, 4 * GIB,  "16MiB",    NULL, RESTART,
      "Of these, what is kept in memory; older messages are read from the journal. By default at "
      "least `max_lag_bytes` and at most `history_bytes`. Deflated forms take up to half as much "
      "again."},
@@ -280,7 +298,7 @@ const struct setting SETTINGS[] = {
      "`${claims.NAME}` stands for the claim's text, always within one segment. Left out: all paths "
      "with `auth: jwt`."},
 
-    {C(webhooks.listen),              TEXTS,    1, 16,         "127.0.0.1:8081", &LISTEN, 0,
+    {C(webhooks.listen),              TEXTS,    1, 16,         "127.0.0.1:8081", &LISTEN, RESTART,
      "Where registries post; also /healthz, /readyz and /metrics."},
     {C(webhooks.allowed_from),        TEXTS,    0, 256,        NULL,       &NETWORK, 0,
      "Who may connect, `X-Forwarded-For` of `trusted_proxies` considered; others get 403, with TLS "
@@ -305,10 +323,14 @@ const struct setting SETTINGS[] = {
      "How long a connection may wait for its next request."},
     {C(webhooks.tls.certificates),    LIST,     1, 256,        NULL,       NULL, REQUIRED,
      "With `webhooks.tls`, registries post with https: as `gateway.tls.certificates`."},
+    {C(webhooks.tls.client_ca_file),  TEXT,     1, 4000,       NULL,       &FILE_NAME, 0,
+     "As `gateway.tls.client_ca_file`, for `registries[].client_certificates`."},
+    {C(webhooks.tls.client_certificates), CHOICE, 0, 0,        "optional", &CLIENTS, 0,
+     "`required`: who shows none cannot connect at all, not even for /metrics and the probes."},
 
-    {C(management.listen),            TEXTS,    0, 16,         "127.0.0.1:8082", &LISTEN, 0,
+    {C(management.listen),            TEXTS,    0, 16,         "127.0.0.1:8082", &LISTEN, RESTART,
      "REST. `[]` switches it off."},
-    {C(management.grpc_listen),       TEXTS,    0, 16,         NULL,       &LISTEN, 0,
+    {C(management.grpc_listen),       TEXTS,    0, 16,         NULL,       &LISTEN, RESTART,
      "gRPC, HTTP/2 with prior knowledge. Empty: not served."},
     {C(management.proxy_protocol_from), TEXTS,  0, 256,        NULL,       &NETWORK, 0,
      "As `gateway.proxy_protocol_from`."},
@@ -329,22 +351,24 @@ const struct setting SETTINGS[] = {
     {C(management.tls.certificates),  LIST,     1, 256,        NULL,       NULL, REQUIRED,
      "With `management.tls`, REST and gRPC are served with TLS, and may listen on other addresses "
      "than loopback if there are accounts: as `gateway.tls.certificates`."},
+    {C(management.tls.client_ca_file), TEXT,    1, 4000,       NULL,       &FILE_NAME, 0,
+     "As `gateway.tls.client_ca_file`, for `client_certificates` of users and service accounts."},
 
-    {C_MS(journal.busy_timeout),      DURATION, 1, HOUR,       "2s",       NULL, 0,
+    {C_MS(journal.busy_timeout),      DURATION, 1, HOUR,       "2s",       NULL, RESTART,
      "How long another process's lock on the journal is waited for; then webhooks get 503."},
-    {C(journal.ballast_bytes),        SIZE,     0, GIB,        "16MiB",    NULL, 0,
+    {C(journal.ballast_bytes),        SIZE,     0, GIB,        "16MiB",    NULL, RESTART,
      "A file that is given up when the disk is full, so that old history can be deleted."},
-    {C(journal.max_dead_letters),     COUNT,    1, 1000000,    "10000",    NULL, 0,
+    {C(journal.max_dead_letters),     COUNT,    1, 1000000,    "10000",    NULL, RESTART,
      "Events set aside and kept for `regcastd --dead-letters`; the oldest go first."},
 
-    {C_MS(dedup.window),              DURATION, HOUR, 30 * DAY, "24h",     NULL, 0,
+    {C_MS(dedup.window),              DURATION, HOUR, 30 * DAY, "24h",     NULL, RESTART,
      "How long a sender's event id is remembered; the same id again is a duplicate."},
-    {C(dedup.max_ids),                COUNT,    1000, 1000000000, "1000000", NULL, 0,
+    {C(dedup.max_ids),                COUNT,    1000, 1000000000, "1000000", NULL, RESTART,
      "Ids remembered at most, 40 bytes each; the oldest go first."},
 
-    {C(catalog.max_images),           COUNT,    1, 100000000,  "100000",   NULL, 0,
+    {C(catalog.max_images),           COUNT,    1, 100000000,  "100000",   NULL, RESTART,
      "Images remembered, of all registries together."},
-    {C(catalog.max_tags),             COUNT,    1, 100000000,  "400000",   NULL, 0,
+    {C(catalog.max_tags),             COUNT,    1, 100000000,  "400000",   NULL, RESTART,
      "Tags remembered, of all registries together."},
 
     {CERTIFICATE(gateway, certificate_file),
@@ -373,16 +397,31 @@ const struct setting SETTINGS[] = {
     {R(kind),                         WORD,     0, 0,          NULL,       &KIND, 0,
      "What the registry is; left out, it is found out from the request."},
     {R(token),                        TEXT,     1, 4096,       NULL,       &VISIBLE, SECRET,
-     "Must come as `Authorization: Bearer TOKEN`. With neither `token` nor `token_file` anyone may "
-     "post."},
-    {"registries[].token_file", offsetof(struct config_registry, token),
-                                         SETTING_TOKEN_FILE, 1, 4096, NULL,   &VISIBLE, 0,
-     "A file whose first line is the token."},
+     "Must come as `Authorization: Bearer TOKEN`. With neither `token` nor `token_file` nor "
+     "`signature` anyone may post."},
+    {"registries[].token_file", offsetof(struct config_registry, tokens),
+                                         SETTING_LINES_FILE, 1, 4096, NULL,   &VISIBLE, 0,
+     "A file with one token a line, any of which will do: the next one beside the one in use, while "
+     "a sender changes."},
+    {R(signature),                    CHOICE,   0, 0,          "none",     &SIGNATURE, 0,
+     "How the sender signs its requests: `standard-webhooks` is HMAC-SHA256 over id, timestamp and "
+     "body, with the headers of that specification, not older than five minutes, and each id counts "
+     "once. With a token as well, both have to be right."},
+    {"registries[].signature_secret_file", offsetof(struct config_registry, signature_secrets),
+                                         SETTING_LINES_FILE, 1, 128, NULL,    &WEBHOOK_SECRET, 0,
+     "A file with the secrets, one a line as in `token_file`."},
+
+    {R(client_certificates),          TEXTS,    1, 256,        NULL,       &SAN, 0,
+     "Who may post: as `gateway.paths[].client_certificates`, with a certificate of "
+     "`webhooks.tls.client_ca_file`. With tokens or a signature as well, all of it is asked for."},
 
     {U(id),                           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
      "Unique, service accounts included."},
     {U(roles),                        TEXTS,    0, 64,         NULL,       &ROLES_EACH, 0,
      "What the user may do in the folder and all that lies in it."},
+    {U(client_certificates),          TEXTS,    1, 256,        NULL,       &SAN, 0,
+     "A request without Authorization is the user's when one of these is among the alternative names "
+     "of the certificate, which is of `management.tls.client_ca_file`."},
 
     {A(id),                           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
      "The id that triggers name as `service_account_id`. Unique, users included."},
@@ -394,6 +433,8 @@ const struct setting SETTINGS[] = {
     {A(roles),                        TEXTS,    0, 64,         NULL,       &ROLES_EACH, 0,
      "What the account may do in the folder `folder_id` of the top level and all that lies in it; "
      "`api-gateway.websocketBroadcaster` lets it broadcast."},
+    {A(client_certificates),          TEXTS,    1, 256,        NULL,       &SAN, 0,
+     "As `users[].client_certificates`."},
     {A(keys),                         LIST,     0, 64,         NULL,       NULL, 0,
      "Authorized keys: mappings with the keys of `service_accounts[].keys[]`."},
 
@@ -452,7 +493,7 @@ const struct setting SETTINGS[] = {
                                          DURATION, 1000, 60000,   "1s",       NULL, 0,
      "A batch is sent so long after its first event, full or not."},
     {RULE("gateway_websocket_broadcast.gateway_id", gateway_id),
-                                         TEXT,     1, 50,         NULL,       &ID, REQUIRED,
+                                         TEXT,     1, 50,         NULL,       &ID, REQUIRED | RESTART,
      "`gateway.id`."},
     {RULE("gateway_websocket_broadcast.path", path),
                                          TEXT,     1, 255,        NULL,       &PATH, REQUIRED,
@@ -484,7 +525,8 @@ const struct list_place LISTS[] = {
     PLACE(gateway.paths, gateway.n_paths, struct config_path, "path", path,
           LINE(struct config_path)),
     PLACE(gateway.auth.tokens, gateway.auth.n_tokens, struct config_secret, NULL, sha256, 0),
-    PLACE(gateway.auth.issuers, gateway.auth.n_issuers, struct config_issuer, NULL, issuer, 0),
+    PLACE(gateway.auth.issuers, gateway.auth.n_issuers, struct config_issuer, NULL, issuer,
+          LINE(struct config_issuer)),
     PLACE_OF_CERTIFICATES(gateway),
     PLACE_OF_CERTIFICATES(webhooks),
     PLACE_OF_CERTIFICATES(management),
@@ -560,6 +602,11 @@ const char *setting_expected(const struct setting *s, char ret[SETTING_TEXT_SIZE
         (void) snprintf(ret, SETTING_TEXT_SIZE,
                         "a file whose first line is %" PRIu64 " to %" PRIu64 " characters%s%s",
                         s->min, s->max, space, format);
+        break;
+    case SETTING_LINES_FILE:
+        (void) snprintf(ret, SETTING_TEXT_SIZE,
+                        "a file of 1 to %d lines, each %" PRIu64 " to %" PRIu64 " characters%s%s",
+                        CONFIG_SECRETS, s->min, s->max, space, format);
         break;
     case SETTING_TEXT_FILE:
         (void) snprintf(ret, SETTING_TEXT_SIZE,

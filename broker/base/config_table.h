@@ -12,7 +12,8 @@ enum setting_type {
     SETTING_TIME,       /* uint64_t, seconds of Unix time; 0 is none */
     SETTING_WORKERS,    /* uint64_t, 0 is `auto` */
     SETTING_TEXT,       /* char *; min and max are its length */
-    SETTING_TOKEN_FILE, /* char *: the first line of the file that is named */
+    SETTING_TOKEN_FILE, /* char *: the first line of the file that is named, a secret */
+    SETTING_LINES_FILE, /* struct config_strings: its lines, 1 to CONFIG_SECRETS secrets */
     SETTING_TEXT_FILE,  /* char *: all of the file that is named */
     SETTING_TEXTS,      /* struct config_strings; min and max are how many */
     SETTING_CHOICE,     /* one of the format's words: an enum of theirs, in that order */
@@ -25,7 +26,9 @@ enum setting_type {
 enum setting_flag {
     SETTING_REQUIRED = 1, /* in its mapping, if that is there */
     SETTING_SECRET = 2,   /* never quoted in a message */
-    SETTING_LATE = 4      /* read after what it refers to, wherever it stands in the file */
+    SETTING_LATE = 4,     /* read after what it refers to, wherever it stands in the file */
+    SETTING_RESTART = 8,  /* cannot change while we run; of a list: nothing of it can */
+    SETTING_ORDERED = 16  /* of a list with a unique key: where an element stands means something */
 };
 
 /* What a text looks like beyond its length. */

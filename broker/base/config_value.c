@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <mbedtls/base64.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -302,6 +303,24 @@ bool value_is_visible(const char *s)
         if (*s < '!' || *s > '~')
             return false;
     return true;
+}
+
+int value_webhook_secret(const char *s, uint8_t ret[CONFIG_SECRET_MAX], size_t *ret_len)
+{
+    static const char PREFIX[] = "whsec_";
+    if (strncmp(s, PREFIX, sizeof(PREFIX) - 1) != 0)
+        return -EINVAL;
+    const char *text = s + sizeof(PREFIX) - 1;
+    int r = mbedtls_base64_decode(ret, CONFIG_SECRET_MAX, ret_len, (const uint8_t *) text,
+                                  strlen(text));
+    return r == 0 && *ret_len >= CONFIG_SECRET_MIN ? 0 : -EINVAL;
+}
+
+bool value_is_webhook_secret(const char *s)
+{
+    uint8_t secret[CONFIG_SECRET_MAX];
+    size_t len;
+    return value_webhook_secret(s, secret, &len) == 0;
 }
 
 bool value_is_any(const char *s)

@@ -1,7 +1,10 @@
 /* config_value.h - what single values of the configuration look like, read and printed. For
- * config*.c only, but for value_time(). (pure) Any thread. */
+ * config*.c only, but for value_time(), value_count() and value_webhook_secret(). (pure) Any
+ * thread. */
 #ifndef BASE_CONFIG_VALUE_H
 #define BASE_CONFIG_VALUE_H
+
+#include "config.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,6 +42,9 @@ bool value_is_rule(const char *s); /* begins with '/'; at most one "${claims.NAM
 bool value_is_algorithm(const char *s); /* a JWT's, of broker/jwt.h */
 bool value_is_key_url(const char *s); /* https://, or http:// with a loopback address or localhost;
                                          no user */
+/* "whsec_" and the base64 of CONFIG_SECRET_MIN to CONFIG_SECRET_MAX bytes: 0, or -EINVAL. */
+int value_webhook_secret(const char *s, uint8_t ret[CONFIG_SECRET_MAX], size_t *ret_len);
+bool value_is_webhook_secret(const char *s);
 bool value_is_any(const char *s);
 
 #endif

@@ -33,6 +33,13 @@ void log_set_level(enum log_level least)
     atomic_store_explicit(&least_level, (int) least, memory_order_relaxed);
 }
 
+void log_set_level_named(const char *least)
+{
+    for (int level = 0; level < LOG_N_LEVELS; level++)
+        if (strcmp(least, LOG_LEVELS[level]) == 0)
+            log_set_level((enum log_level) level);
+}
+
 bool log_on(enum log_level level)
 {
     return (int) level >= atomic_load_explicit(&least_level, memory_order_relaxed);

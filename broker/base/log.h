@@ -26,7 +26,9 @@ struct log_line {
     char text[LOG_LINE_MAX];
 };
 
-void log_set_level(enum log_level least); /* default LOG_INFO; any thread */
+void log_set_level(enum log_level least);
+void log_set_level_named(const char *least);
+/* one of LOG_LEVELS */ /* default LOG_INFO; any thread */
 bool log_on(enum log_level level);
 void log_set_fd(int fd); /* default 2; tests only, before threads start */
 

@@ -28,6 +28,9 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
       "TCP connections accepted, all listeners.")                                                 \
     X(M_TLS_HANDSHAKES, "regcast_tls_handshakes_total", "",                                       \
       "TLS handshakes completed, all listeners.")                                                 \
+    X(M_TLS_RELOADED, "regcast_tls_reloads_total", "outcome=\"ok\"",                              \
+      "Times that changed certificates were loaded, or could not be and the old ones stayed.")    \
+    X(M_TLS_RELOAD_FAILED, "regcast_tls_reloads_total", "outcome=\"failed\"", "")                 \
     X(M_CLOSED_PEER,     "regcast_closes_total", "by=\"peer\"",                                   \
       "WebSocket connections closed, by who began it and why.")                                   \
     X(M_CLOSED_LOST,     "regcast_closes_total", "by=\"lost\"",     "")                           \
@@ -37,6 +40,7 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_CLOSED_SLOW,     "regcast_closes_total", "by=\"slow\"",     "")                           \
     X(M_CLOSED_REFUSED,  "regcast_closes_total", "by=\"refused\"",  "")                           \
     X(M_CLOSED_DRAIN,    "regcast_closes_total", "by=\"drain\"",    "")                           \
+    X(M_CLOSED_PATH,     "regcast_closes_total", "by=\"path\"",     "")                           \
     X(M_CLOSED_API,      "regcast_closes_total", "by=\"api\"",      "")                           \
     X(M_INBOUND_MESSAGES, "regcast_inbound_messages_total", "",                                   \
       "Complete data messages received from WebSocket clients.")                                  \
@@ -116,6 +120,9 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_JOURNAL_BUSY,   "regcast_journal_failures_total", "reason=\"busy\"",   "")                \
     X(M_JOURNAL_FAILED, "regcast_journal_failures_total", "reason=\"failed\"", "")                \
     X(M_DEAD_LETTERS, "regcast_dead_letters_total", "", "Events set aside.")                      \
+    X(M_CONFIG_RELOADED, "regcast_config_reloads_total", "result=\"ok\"",                         \
+      "Times that the configuration was read anew, by what came of it.")                          \
+    X(M_CONFIG_RELOAD_FAILED, "regcast_config_reloads_total", "result=\"failed\"", "")            \
     X(M_CLOCK_STEPS, "regcast_clock_step_total", "",                                              \
       "Times the wall clock was found to have stepped by more than a second.")                    \
     X(M_LOG_DROPPED, "regcast_log_suppressed_total", "",                                          \

@@ -25,6 +25,7 @@ enum refuse_stage {
     X(REFUSE_TLS_HANDSHAKE,    "tls_handshake",    STAGE_TLS,          0) \
     X(REFUSE_TLS_SLOW,         "tls_slow",         STAGE_TLS,          0) \
     X(REFUSE_TLS_RECORD,       "tls_record",       STAGE_TLS,          0) \
+    X(REFUSE_CLIENT_CERTIFICATE, "client_certificate", STAGE_TLS,      0) \
     X(REFUSE_NOT_TLS,          "not_tls",          STAGE_TLS,        400) \
     X(REFUSE_TLS_HELLO,        "tls_hello",        STAGE_HEAD,       400) \
     X(REFUSE_CL_TE,            "cl_te",            STAGE_HEAD,       400) \
@@ -76,11 +77,14 @@ enum refuse_stage {
     X(REFUSE_PROXY_HEADER,     "proxy_header",     STAGE_ACCEPT,       0) \
     X(REFUSE_PROXY_SLOW,       "proxy_slow",       STAGE_ACCEPT,       0) \
     X(REFUSE_MEMORY,           "memory",           STAGE_ACCEPT,     503) \
+    X(REFUSE_IDENTITY_CAP,     "identity_cap",     STAGE_HANDSHAKE,  429) \
     X(REFUSE_PATH_CAP,         "path_cap",         STAGE_HANDSHAKE,  503) \
     X(REFUSE_SINCE,            "since",            STAGE_HANDSHAKE,  400) \
     X(REFUSE_GONE,             "gone",             STAGE_HANDSHAKE,  410) \
     X(REFUSE_NO_HISTORY,       "no_history",       STAGE_HANDSHAKE,  503) \
     X(REFUSE_AUTH,             "auth",             STAGE_WEBHOOK,    401) \
+    X(REFUSE_SIGNATURE,        "signature",        STAGE_WEBHOOK,    401) \
+    X(REFUSE_TIMESTAMP,        "timestamp",        STAGE_WEBHOOK,    401) \
     X(REFUSE_REGISTRY,         "registry",         STAGE_WEBHOOK,    404) \
     X(REFUSE_ENCODING,         "encoding",         STAGE_WEBHOOK,    415) \
     X(REFUSE_OVERLOAD,         "overload",         STAGE_WEBHOOK,    503) \
@@ -107,6 +111,7 @@ enum refuse_stage {
     X(REFUSE_HISTORY_FAILED,   "history_failed",   STAGE_FRAMES,    1011) \
     X(REFUSE_TOKEN_EXPIRED,    "token_expired",    STAGE_FRAMES,    4001) \
     X(REFUSE_TOKEN_REVOKED,    "token_revoked",    STAGE_FRAMES,    4003) \
+    X(REFUSE_ACCESS_LOST,      "access_lost",      STAGE_FRAMES,    4003) \
     X(REFUSE_SLOW,             "slow",             STAGE_FRAMES,    1013) \
     X(REFUSE_SHED,             "shed",             STAGE_FRAMES,    1013) \
     X(REFUSE_H2_PREFACE,       "h2_preface",       STAGE_H2,           0) \

@@ -5,9 +5,8 @@
 
 #include <string.h>
 
-/* Roles that give nothing here (functions.functionInvoker, api-gateway.admin) are known all the
- * same, so that bindings copied from the original load. docs/compatibility.md says where its
- * reference left a choice. */
+/* Roles that give nothing here (functions.functionInvoker) are known all the same, so that bindings
+ * copied from the original load. docs/compatibility.md says where its reference left a choice. */
 const struct role ROLES[] = {
     {"auditor", {"functions.auditor", "api-gateway.auditor"}},
     {"viewer", {"auditor", "functions.viewer", "api-gateway.viewer", "container-registry.viewer"}},

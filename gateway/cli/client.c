@@ -108,15 +108,20 @@ void client_free(struct client *c)
 
 /* --- errors --- */
 
+static void make_line(char *text) /* whatever the server sends */
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char) *text < ' ' || *text == 0x7f)
+            *text = ' ';
+}
+
 static void set_error(struct client *c, int code, const char *text)
 {
     if (code < 0 || (size_t) code >= ARRAY_LEN(CODES))
         code = UNKNOWN;
     (void) snprintf(c->code, sizeof(c->code), "%s", CODES[code]);
     (void) snprintf(c->error, sizeof(c->error), "%s", text);
-    for (char *at = c->error; *at != '\0'; at++) /* one line, whatever the server sends */
-        if ((unsigned char) *at < ' ' || *at == 0x7f)
-            *at = ' ';
+    make_line(c->error);
 }
 
 static int code_of_status(long status)
@@ -164,6 +169,28 @@ const char *client_error(const struct client *c)
 const char *client_error_code(const struct client *c)
 {
     return c->code;
+}
+
+int client_print_violations(const struct client *c, struct buf *out)
+{
+    cJSON *body = cJSON_ParseWithLength((const char *) c->answer.data, c->answer.len);
+    const cJSON *detail, *violation;
+    int r = 0;
+    bool first = true;
+    cJSON_ArrayForEach(detail, cJSON_GetObjectItemCaseSensitive(body, "details"))
+    {
+        cJSON_ArrayForEach(violation, cJSON_GetObjectItemCaseSensitive(detail, "fieldViolations"))
+        {
+            cJSON *text = cJSON_GetObjectItemCaseSensitive(violation, "description");
+            if (!first && r == 0 && cJSON_IsString(text)) {
+                make_line(text->valuestring);
+                r = buf_printf(out, "%s\n", text->valuestring);
+            }
+            first = false;
+        }
+    }
+    cJSON_Delete(body);
+    return r;
 }
 
 int client_print_ids(const struct client *c, struct buf *out)

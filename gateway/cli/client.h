@@ -31,6 +31,9 @@ MUST_CHECK int client_wait(struct client *c, cJSON **operation);
 /* Of the last call that failed: the code by its name ("NotFound") and the text, one line. */
 const char *client_error(const struct client *c);
 const char *client_error_code(const struct client *c);
+/* Of the same call: what it said of single parts of the request, but for the first of these, which
+ * is what the error says. Lines. */
+MUST_CHECK int client_print_violations(const struct client *c, struct buf *out);
 /* "server-request-id: ..." and so on, in lines. */
 int client_print_ids(const struct client *c, struct buf *out);
 

@@ -22,6 +22,7 @@ const struct command *const COMMANDS[] = {
     &CMD_EVENTS_POST,
     &CMD_STATUS,
     &CMD_EXPLAIN,
+    &CMD_RELOAD,
     &CMD_IAM_TOKEN,
     &CMD_IAM_API_KEY,
     &CMD_CONFIG_SET,

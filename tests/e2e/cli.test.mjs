@@ -1,7 +1,7 @@
 // The command line against a stand-in for the management listener: what it sends, and what it prints
 // and says for the answers of the original's documents.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
@@ -577,28 +577,34 @@ describe('errors and settings', () => {
         wrong(await regcast(['iam', 'create-token', '--subject', 'a b']), 2, /--subject: expected the id/);
     });
 
-    test('bash completes commands, flags and values', limits, async () => {
-        const script = join(tempDir(), 'completion.bash');
-        const made = await regcast(['completion', 'bash']);
-        fine(made);
-        writeFileSync(script, made.stdout);
-        for (const [words, want] of [
-            [['ser'], 'serverless'],
-            [['serverless', 'trigger', 'pa'], 'pause'],
-            [['--format', 'json', 'serverless', 'api-gateway', 'websocket', 's'], 'send'],
-            [['serverless', 'trigger', 'create', 'container-registry', '--registry-i'], '--registry-id'],
-            [['serverless', 'trigger', 'create', 'container-registry', '--events', 'create-image-'], 'create-image-tag'],
-            [['serverless', 'trigger', 'create', 'container-registry', '--invoke'], ''],
-            [['serverless', 'trigger', 'list', '--format', 'y'], 'yaml'],
-        ]) {
-            const line = `COMP_WORDS=(regcast ${words.join(' ')}); COMP_CWORD=${words.length}; _regcast; echo "\${COMPREPLY[*]}"`;
-            const said = await new Promise((done) => {
-                const child = spawn('bash', ['--norc', '-c', `source ${script}; ${line}`]);
-                let text = '';
-                child.stdout.on('data', (data) => (text += data));
-                child.on('close', () => done(text.trim()));
-            });
-            assert.equal(said, want, words.join(' '));
-        }
-    });
+    // How each shell is told the words (the last is at hand), and what it would offer for that one.
+    const SHELLS = {
+        bash: ['--norc', (words) => `COMP_WORDS=(regcast ${words.join(' ')}); COMP_CWORD=${words.length}; _regcast; echo "\${COMPREPLY[*]}"`],
+        zsh: ['-f', (words) => `words=(regcast ${words.join(' ')}); CURRENT=${words.length + 1}
+            compadd() { shift; echo "\${(M)@:#$words[CURRENT]*}" }; _regcast`],
+    };
+    const COMPLETED = [
+        [['ser'], 'serverless'],
+        [['serverless', 'trigger', 'pa'], 'pause'],
+        [['--format', 'json', 'serverless', 'api-gateway', 'websocket', 's'], 'send'],
+        [['serverless', 'trigger', 'create', 'container-registry', '--registry-i'], '--registry-id'],
+        [['serverless', 'trigger', 'create', 'container-registry', '--events', 'create-image-'], 'create-image-tag'],
+        [['serverless', 'trigger', 'create', 'container-registry', '--invoke'], ''],
+        [['serverless', 'trigger', 'list', '--format', 'y'], 'yaml'],
+        [['rel'], 'reload'],
+    ];
+    for (const [shell, [bare, ask]] of Object.entries(SHELLS)) {
+        const skip = spawnSync(shell, ['-c', ':']).error !== undefined && `there is no ${shell}`;
+        test(`${shell} completes commands, flags and values`, { ...limits, skip }, async () => {
+            const script = join(tempDir(), 'completion');
+            const made = await regcast(['completion', shell]);
+            fine(made);
+            writeFileSync(script, made.stdout);
+            for (const [words, want] of COMPLETED) {
+                const ran = spawnSync(shell, [bare, '-c', `compdef() { :; }; source ${script}; ${ask(words)}`], { encoding: 'utf8' });
+                assert.equal(ran.stderr, '');
+                assert.equal(ran.stdout.trim(), want, words.join(' '));
+            }
+        });
+    }
 });

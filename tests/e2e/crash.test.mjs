@@ -70,6 +70,7 @@ const SCENARIOS = [
     [/^store\.quarantine\./, scenarios.withADamagedStore],
     [/^store\.epoch\./, scenarios.withALostEnd],
     [/^store\.replace_catalog$/, scenarios.withACatalogReadAnew],
+    [/^(reload\.|pipeline\.reload$|engine\.path$|journal\.path$)/, scenarios.whileReloading],
     [OF_MANAGEMENT, changes.whileTriggersChange],
     [/^/, scenarios.tour],
 ];

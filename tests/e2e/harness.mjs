@@ -210,6 +210,7 @@ export class Daemon {
         const ready = join(tempDir(), 'ready.json');
         d.expectedErrors = options.errors ?? [];
         d.bin = options.bin ?? REGCASTD;
+        d.file = file;
         const env = {
             // Freed memory must go back soon, or the tests that watch memory would see ASan's hoard.
             ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? 'detect_leaks=1'}:quarantine_size_mb=4:thread_local_quarantine_size_kb=64`,

@@ -243,7 +243,7 @@ test('who guesses has to wait', limits, async (t) => {
 test('a token ends with its key', limits, async (t) => {
     const cfg = config();
     const file = writeConfig(cfg);
-    const d = await Daemon.start(cfg, { file, errors: ['accounts not reloaded'] });
+    const d = await Daemon.start(cfg, { file, errors: ['configuration not reloaded'] });
     defer(t, () => d.stop());
     const token = await tokenFor(d);
     const others = await tokenFor(d, { jwt: jwt({ header: { kid: OTHER_KEY }, privateKey: other.privateKey }) });
@@ -252,7 +252,7 @@ test('a token ends with its key', limits, async (t) => {
         writeFileSync(file, JSON.stringify({ ...cfg, ...accounts(keys) }));
         d.child.kill('SIGHUP');
         reloads++;
-        await until('reloaded', () => d.logs.filter((l) => /^accounts (not )?reloaded$/.test(l.msg)).length === reloads);
+        await until('reloaded', () => d.logs.filter((l) => /^(configuration not )?reloaded$/.test(l.msg)).length === reloads);
     };
     await reload([KEYS[1]]);
     assert.equal(await uses(d, token), 401);
@@ -264,7 +264,7 @@ test('a token ends with its key', limits, async (t) => {
     assert.equal(await uses(d, token), 401);
     await reload([{ id: KEY, public_key: 'no key' }]); // refused: stays as it was
     assert.equal(await uses(d, token), 401);
-    assert.equal(d.logs.filter((l) => l.msg === 'accounts not reloaded').length, 1);
+    assert.equal(d.logs.filter((l) => l.msg === 'configuration not reloaded').length, 1);
 });
 
 test('the command line gets a token with the file of a key', limits, async (t) => {

@@ -40,7 +40,7 @@ const SPELLINGS = {
 };
 // What is beyond the original, and has one spelling only.
 const REST_ONLY = ['testTrigger', 'dryRunTrigger', 'dryRunTriggers', 'listPaths', 'listConnections', 'getEvent',
-    'createRevocation', 'getOpenapi', 'getHealth'];
+    'createRevocation', 'reload', 'getOpenapi', 'getHealth'];
 const CHANGES = /\/(Create|Update|Delete|Pause|Resume|Send|Disconnect|CreateForServiceAccount|Revoke)$/;
 
 const covered = new Set();

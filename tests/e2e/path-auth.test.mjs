@@ -395,7 +395,7 @@ describe('path auth', { concurrency: 2 }, () => {
         const paths = (auth) => [{ path: '/a', auth }];
         assert.match(problem(makeConfig({ gateway: { paths: paths('token') } })), /paths\[0\]\.auth: expected gateway\.auth\.tokens/);
         assert.match(problem(makeConfig({ gateway: { paths: paths('jwt') } })), /paths\[0\]\.auth: expected gateway\.auth\.issuers/);
-        assert.match(problem(makeConfig({ gateway: { paths: paths('mtls') } })), /mtls is not in this version/);
+        assert.match(problem(makeConfig({ gateway: { paths: paths('mtls') } })), /paths\[0\]\.auth: expected gateway\.tls\.client_ca_file/);
         assert.match(problem(config({ issuer: { jwks_file: undefined } })), /expected one of jwks_file, jwks_url and secret_file beside it, got none/);
         assert.match(problem(config({ issuer: { jwks_url: 'https://a/' } })), /got more/);
         for (const url of ['http://issuer.example/', 'http://127.evil.example/', 'http://localhost.evil.example/', 'https://u@a/', 'file:///etc/passwd', 'http://localhost@evil/'])

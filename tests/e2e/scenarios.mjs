@@ -1,7 +1,7 @@
 // Ways to points of the code that no usual tour comes by: commands that run instead of the daemon,
 // damaged files, failing disks, events that fit nowhere. Each returns {struck}, as Tour.run() does.
 import assert from 'node:assert/strict';
-import { closeSync, existsSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { command } from './command.mjs';
@@ -158,6 +158,32 @@ export class Short {
         if (late) throw late;
     }
 }
+
+// The configuration changes under load: each time with a path more, and a trigger for it.
+export const whileReloading = (given) =>
+    Short.run(given, accountConfig([SEVEN]), async (short) => {
+        const { load, place } = short;
+        const count = (daemon) => daemon.logs.filter(({ msg }) => msg === 'reloaded').length;
+        const [one] = place.config.triggers;
+        async function change(i) {
+            const { gateway, triggers } = place.config;
+            const late = structuredClone({ ...one, name: `late-${i}` });
+            late.rule.container_registry.gateway_websocket_broadcast.path = `/late/${i}`;
+            gateway.paths.push(`/late/${i}`);
+            triggers.push(late);
+            const daemon = await place.up(), before = daemon && count(daemon);
+            if (!daemon) return;
+            writeFileSync(daemon.file, JSON.stringify(place.config));
+            daemon.child.kill('SIGHUP'); // one that was started meanwhile has read it so
+            await until('a reload', () => place.daemon !== daemon || count(daemon) > before);
+        }
+        await short.startArmed('start');
+        const reloading = (async () => {
+            for (let i = 0; i < given.n + 2; i++) await change(i);
+        })();
+        await short.during('reloads', Promise.all([load.run(120), reloading]));
+        await short.judge([SEVEN]);
+    });
 
 // A push whose events end the process over and over, each, at every start: they are set aside, each
 // once, and can be sent later.

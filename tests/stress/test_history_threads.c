@@ -299,7 +299,7 @@ static void test_threads(void **state)
     for (size_t p = 0; p < PATHS; p++) {
         (void) shelf_path(&shelf, names[p]);
         cfg[p] = (struct config_path){.path = names[p]};
-        s.paths[p] = (struct path){.cfg = &cfg[p], .index = p};
+        s.paths[p] = (struct path){.cfg = &cfg[p], .name = cfg[p].path, .index = p};
         assert_int_equal(pathlog_new(&limits, &s.paths[p].log), 0);
     }
     assert_int_equal(history_new(&shelf.options, BUDGET, &s.history), 0);

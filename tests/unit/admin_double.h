@@ -168,6 +168,7 @@ const char *iam_role_of(enum iam_permission p)
         [IAM_BROADCAST] = "api-gateway.websocketBroadcaster",
         [IAM_CONNECTION_VIEW] = "api-gateway.viewer",
         [IAM_CONNECTION_WRITE] = "api-gateway.websocketWriter",
+        [IAM_RELOAD] = "api-gateway.admin",
     };
     return ROLES[p];
 }

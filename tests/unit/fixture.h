@@ -9,6 +9,7 @@
 #ifndef TESTS_UNIT_FIXTURE_H
 #define TESTS_UNIT_FIXTURE_H
 
+#include "certificates.h"
 #include "conn.h"
 #include "fanout.h"
 #include "frame.h"
@@ -123,7 +124,9 @@ static inline void fixture_start(struct fixture *f)
                                            .max_inflight_bytes = 4 << 20,
                                            .max_answer_bytes = 256 << 20};
     doors_init(s->doors, &f->cfg);
-    assert_int_equal(path_table_new(&f->cfg, &s->paths), 0);
+    struct path_table *paths;
+    assert_int_equal(path_table_new(&f->cfg, &paths), 0);
+    s->paths = paths;
     s->workers = f->gateway = xcalloc(1, sizeof(*f->gateway));
     s->n_workers = 1;
     s->front = f->front = xcalloc(1, sizeof(*f->front));
@@ -139,6 +142,7 @@ static inline void fixture_start(struct fixture *f)
     assert_int_equal(listener_bind("127.0.0.1:0", true, &grpc_fd, f->grpc_name), 0);
     front_sockets[2] = (struct worker_sockets){LISTENER_GRPC, &grpc_fd, 1};
     assert_int_equal(worker_init(f->front, s, 1, front_sockets, 3), 0);
+    assert_int_equal(certificates_new(s, &f->cfg, &s->certificates), 0);
     for (size_t i = 0; i < path_table_size(s->paths); i++) {
         path_table_at(s->paths, i)->wake = fixture_wake;
         path_table_at(s->paths, i)->wake_ctx = f;
@@ -203,6 +207,7 @@ static inline void fixture_free(struct fixture *f)
             assert_int_equal(s->caps[i].answer_bytes, 0);
         }
     }
+    certificates_free(s->certificates);
     doors_fini(s->doors);
     path_table_free(s->paths);
     free(f->gateway);
@@ -398,8 +403,8 @@ static inline void client_header(const struct client *c, const char *name, char 
 struct response {
     unsigned status;
     bool close;
-    char body[256]; /* its beginning */
-    size_t len;     /* of the whole body */
+    char body[2048]; /* its beginning */
+    size_t len;      /* of the whole body */
 };
 
 /* Reads one whole response. */

@@ -244,9 +244,80 @@ static void test_malformed(void **state)
     access_free(a);
 }
 
+static struct access_pass pass_of(struct access *a, enum config_auth auth, struct slice token)
+{
+    struct access_pass pass;
+    size_t issuer;
+    const char *why;
+    assert_int_equal(access_check(a, auth, token, SLICE_LIT("/a"), NOW, &pass, &issuer, &why), 0);
+    return pass;
+}
+
+/* Who is in may stay as long as what let him in is configured. */
+static void test_admits(void **state)
+{
+    struct config cfg, less;
+    struct access *a = make(&cfg), *none;
+    (void) state;
+    struct access_pass bob = pass_of(a, AUTH_TOKEN, SLICE_LIT("good"));
+    struct access_pass jwt = bob;
+    jwt.by = AUTH_JWT;
+    secret_hash(SLICE_LIT("https://a"), jwt.hash);
+    assert_true(access_admits(a, AUTH_NONE, NULL));
+    assert_false(access_admits(a, AUTH_TOKEN, NULL));
+    assert_true(access_admits(a, AUTH_TOKEN, &bob));
+    assert_false(access_admits(a, AUTH_JWT, &bob));
+    assert_true(access_admits(a, AUTH_NONE, &bob));
+    assert_true(access_admits(a, AUTH_JWT, &jwt));
+    assert_false(access_admits(a, AUTH_TOKEN, &jwt));
+    assert_string_equal(access_issuer(a, 1), "https://b");
+    less = cfg;
+    less.gateway.auth.tokens++;
+    less.gateway.auth.n_tokens--;
+    less.gateway.auth.issuers++;
+    less.gateway.auth.n_issuers--;
+    none = access_new(&less);
+    assert_false(access_admits(none, AUTH_TOKEN, &bob));
+    assert_false(access_admits(none, AUTH_JWT, &jwt));
+    access_free(none);
+    access_pass_fini(&bob);
+    access_free(a);
+}
+
+/* Keys that came from a URL are those of the same issuer with the same URL. */
+static void test_inherit(void **state)
+{
+    static const struct {
+        char *issuer, *url;
+        bool inherits;
+    } NEXT[] = {{"https://a", "https://a/keys", true},
+                 {"https://a", "https://b/keys", false},
+                 {"https://c", "https://a/keys", false},
+                 {"https://a", NULL, false}};
+    struct config cfg;
+    (void) state;
+    struct access *a = make(&cfg);
+    access_free(a);
+    cfg.gateway.auth.issuers[0].jwks_file = NULL;
+    cfg.gateway.auth.issuers[0].jwks_url = "https://a/keys";
+    a = access_new(&cfg);
+    give_keys(a);
+    for (size_t i = 0; i < ARRAY_LEN(NEXT); i++) {
+        struct config_issuer issuer = {.issuer = NEXT[i].issuer, .jwks_url = NEXT[i].url};
+        struct config next = {.gateway.auth = {.issuers = &issuer, .n_issuers = 1}};
+        struct access *b = access_new(&next);
+        access_inherit_keys(b, a);
+        assert_int_equal(access_has_keys(b, 0), NEXT[i].inherits);
+        assert_true(access_has_keys(a, 0));
+        access_free(b);
+    }
+    access_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_admits),    cmocka_unit_test(test_inherit),
         cmocka_unit_test(test_tokens),    cmocka_unit_test(test_claims),
         cmocka_unit_test(test_keys),      cmocka_unit_test(test_secret),
         cmocka_unit_test(test_malformed),

@@ -133,12 +133,28 @@ static void test_memory(void **state)
     address_caps_free(caps);
 }
 
+static void test_other_limits(void **state)
+{
+    (void) state;
+    struct address_caps *caps = address_caps_new(1, 1);
+    struct in6_addr a = address("192.0.2.1");
+    struct address_count *first, *second;
+    assert_int_equal(address_caps_enter(caps, &a, 1, &first), REFUSE_NONE);
+    assert_int_equal(address_caps_enter(caps, &a, 1, &second), REFUSE_ADDRESS_CAP);
+    address_caps_set(caps, 2, 1);
+    assert_int_equal(address_caps_enter(caps, &a, 1, &second), REFUSE_ADDRESS_RATE);
+    address_caps_set(caps, 2, 0);
+    assert_int_equal(address_caps_enter(caps, &a, 1, &second), REFUSE_NONE);
+    address_caps_leave(caps, first, 2);
+    address_caps_leave(caps, second, 2);
+    address_caps_free(caps);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),
-        cmocka_unit_test(test_prefix),
-        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_other_limits), cmocka_unit_test(test_open),
+        cmocka_unit_test(test_prefix),       cmocka_unit_test(test_rate),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

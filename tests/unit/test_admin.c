@@ -93,13 +93,13 @@ static void test_connections(void **state)
 {
     struct bed *b = *state;
     struct status error = {.code = STATUS_OK};
-    assert_true(admin_may_connections(b->admin, &b->call, IAM_CONNECTION_WRITE, &error));
+    assert_true(admin_may_gateway(b->admin, &b->call, IAM_CONNECTION_WRITE, &error));
     assert_int_equal(error.code, STATUS_OK);
     struct iam other = {{0}};
     other.granted[IAM_GATEWAY] = BIT(IAM_CONNECTION_VIEW);
     admin_set_iam(b->admin, &other);
-    assert_true(admin_may_connections(b->admin, &b->call, IAM_CONNECTION_VIEW, &error));
-    assert_false(admin_may_connections(b->admin, &b->call, IAM_CONNECTION_WRITE, &error));
+    assert_true(admin_may_gateway(b->admin, &b->call, IAM_CONNECTION_VIEW, &error));
+    assert_false(admin_may_gateway(b->admin, &b->call, IAM_CONNECTION_WRITE, &error));
     assert_int_equal(error.code, STATUS_PERMISSION_DENIED);
     assert_non_null(
         strstr(error.message, "lacks role api-gateway.websocketWriter on gateway " GATEWAY));

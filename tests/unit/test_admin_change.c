@@ -536,9 +536,41 @@ static void test_no_memory(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
 
+static void on_ready(void *arg)
+{
+    ++*(unsigned *) arg;
+}
+
+/* Somebody else changes triggers: after the change that is under way, before those that wait. */
+static void test_hold(void **state)
+{
+    struct bed *b = *state;
+    unsigned ready = 0;
+    admin_hold(b->admin, on_ready, &ready);
+    assert_int_equal(ready, 1);
+    create(b, "one", &b->answers[1]);
+    assert_int_equal(b->answers[1].n, 0);
+    admin_release(b->admin);
+    assert_int_equal(b->answers[1].n, 1);
+
+    b->pipeline.hold = true;
+    create(b, "two", &b->answers[2]);
+    create(b, "three", &b->answers[3]);
+    admin_hold(b->admin, on_ready, &ready);
+    assert_int_equal(ready, 1);
+    b->pipeline.hold = false;
+    double_let_go(&b->pipeline);
+    assert_int_equal(ready, 2);
+    assert_int_equal(b->answers[2].n, 1);
+    assert_int_equal(b->answers[3].n, 0);
+    admin_release(b->admin);
+    assert_int_equal(b->answers[3].n, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_hold, bed_setup, bed_teardown),
         TEST(test_create),
         TEST(test_created_last),
         TEST(test_create_refuses),

@@ -36,9 +36,11 @@ static int load(const char *text, struct config **ret, struct buf *error)
     return config_load(file, ret, error);
 }
 
-#define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define TLS    "tls: {certificates: [{certificate_file: c.pem, private_key_file: k.pem}]}"
-#define HASH_0 "0000000000000000000000000000000000000000000000000000000000000000"
+#define HASH_A       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define CERTIFICATES "certificates: [{certificate_file: c.pem, private_key_file: k.pem}]"
+#define TLS          "tls: {" CERTIFICATES "}"
+#define TLS_CLIENTS  "tls: {" CERTIFICATES ", client_ca_file: ca.pem}"
+#define HASH_0       "0000000000000000000000000000000000000000000000000000000000000000"
 
 static void test_good(void **state)
 {
@@ -164,8 +166,8 @@ static const struct {
     /* nobody could log in */
     {"management:\n  listen: ['127.0.0.1:1', '0.0.0.0:8082']\n", 2,
      "management.listen: expected a loopback address, such as 127.0.0.1:8082, because no accounts "
-     "are configured (users, tokens, api_keys or keys of service_accounts) and anybody could "
-     "manage, got \"0.0.0.0:8082\""},
+     "are configured (users, tokens, api_keys, or keys or client_certificates of "
+     "service_accounts) and anybody could manage, got \"0.0.0.0:8082\""},
     {"management:\n  grpc_listen: ['[::]:1']\nservice_accounts: [{id: robot, roles: [viewer]}]\n",
      2, "management.grpc_listen: expected a loopback address"},
     /* nor without TLS, whoever can */
@@ -222,6 +224,9 @@ static void test_loopback_while_open(void **state)
          true},
         {"service_accounts: [{id: robot}]\n", true}, /* nothing to log in with */
         {"users: [{id: alice}]\nmanagement: {listen: ['127.0.0.1:0']}\n", false},
+        {"service_accounts: [{id: robot, client_certificates: ['dns:robot.example']}]\n"
+         "management: {listen: ['0.0.0.0:0'], " TLS_CLIENTS "}\n",
+         false},
         {"users: [{id: alice}]\nmanagement: {listen: ['0.0.0.0:0'], " TLS "}\n", false},
         {"service_accounts: [{id: robot}]\nmanagement: {grpc_listen: ['0.0.0.0:0'], " TLS "}\n"
          "api_keys: [{subject: robot, sha256: " HASH_A "}]\n",
@@ -280,10 +285,35 @@ static void test_auth(void **state)
          ":1: gateway.paths[0].auth: expected gateway.auth.tokens with it, got none\n"},
         {"gateway: { paths: [{ path: /a, auth: jwt }] }\n",
          ":1: gateway.paths[0].auth: expected gateway.auth.issuers with it, got none\n"},
-        {"gateway: { paths: [{ path: /a, auth: mtls }] }\n",
-         ":1: gateway.paths[0].auth: expected none, token or jwt (mtls is not in this version), "
+        {"gateway: { paths: [{ path: /a, auth: mtls, client_certificates: ['dns:a'] }] }\n",
+         ":1: gateway.paths[0].auth: expected gateway.tls.client_ca_file with it, got none\n"},
+        {"gateway: { " TLS_CLIENTS ", paths: [{ path: /a, auth: mtls }] }\n",
+         ":1: gateway.paths[0].auth: expected client_certificates beside it, got none\n"},
+        {"gateway: { " TLS_CLIENTS ",\n paths: [{ path: /a, client_certificates: ['dns:a'] }] }\n",
+         ":2: gateway.paths[0].client_certificates: expected auth: mtls beside it, got another\n"},
+        {"gateway: { " TLS_CLIENTS
+         ", paths: [{ path: /a, auth: mtls, client_certificates: [a] }] }\n",
+         ":1: gateway.paths[0].client_certificates[0]: expected dns:HOST, dns:*.DOMAIN, uri:URI or "
+         "email:ADDRESS, got \"a\"\n"},
+        {"gateway:\n  " TLS_CLIENTS "\n"
+         "  defaults: { auth: mtls, client_certificates: ['dns:*.a', 'uri:spiffe://a/b'] }\n"
+         "  paths: [/, { path: /open, auth: none }]\n",
+         NULL},
+        {"webhooks: { " TLS " }\nregistries: [{ id: a, client_certificates: ['dns:a'] }]\n",
+         ":2: registries: expected webhooks.tls.client_ca_file with client_certificates, got "
+         "none\n"},
+        {"webhooks: { tls: { " CERTIFICATES ", client_certificates: required } }\n",
+         ":1: webhooks.tls.client_certificates: expected webhooks.tls.client_ca_file beside it, "
          "got "
-         "\"mtls\"\n"},
+         "none\n"},
+        {"users: [{ id: a, client_certificates: ['email:a@b'] }]\n",
+         ":1: users: expected management.tls.client_ca_file with client_certificates, got none\n"},
+        {"service_accounts: [{ id: a, client_certificates: ['email:a@b'] }]\n",
+         ":1: service_accounts: expected management.tls.client_ca_file with client_certificates, "
+         "got "
+         "none\n"},
+        {"webhooks: { tls: { client_ca_file: ca.pem } }\n",
+         ":1: webhooks.tls.certificates: expected a list of 1 to 256, got nothing\n"},
         {ISSUER(""), ":1: gateway.auth.issuers[0].issuer: expected one of jwks_file, jwks_url and "
                      "secret_file beside it, got none\n"},
         {ISSUER(", jwks_file: f, jwks_url: \"https://i\""),
@@ -309,7 +339,8 @@ static void test_auth(void **state)
         assert_int_equal(r, CASES[i].problem == NULL ? 0 : -EINVAL);
         if (CASES[i].problem != NULL) {
             assert_int_equal(buf_append(&error, slice_of("", 1)), 0);
-            const char *got = strstr((const char *) error.data, ":1: ");
+            const char line[] = {':', CASES[i].problem[1], ':', ' ', '\0'};
+            const char *got = strstr((const char *) error.data, line);
             assert_non_null(got);
             assert_string_equal(got, CASES[i].problem);
         }

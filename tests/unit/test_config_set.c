@@ -2,6 +2,7 @@
 #include "config_set.h"
 
 #include "mem.h"
+#include "secret_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,12 +114,12 @@ static const struct {
     {"registries[].token", "s3cret!", "s3cret!", ""},
     {"registries[].token", "'a secret'", NULL,
      "k: expected 1 to 4096 characters of visible ASCII, got something else"},
-    {"registries[].token_file", "/nowhere/at-all", NULL,
+    {"gateway.auth.issuers[].secret_file", "/nowhere/at-all", NULL,
      "k: expected a file that can be read, got: no such file or directory"},
-    {"registries[].token_file", "/", NULL,
+    {"gateway.auth.issuers[].secret_file", "/", NULL,
      "k: expected a file that can be read, got: illegal operation on a directory"},
-    {"registries[].token_file", "/dev/null", NULL,
-     "k: expected a file whose first line is 1 to 4096 characters of visible ASCII, got another "
+    {"gateway.auth.issuers[].secret_file", "/dev/null", NULL,
+     "k: expected a file whose first line is 32 to 4096 characters of visible ASCII, got another "
      "one"},
 };
 
@@ -157,13 +158,20 @@ static void test_length_of_text(void **state)
     }
 }
 
+#define SECRET "a-secret-of-thirty-two-characters"
+
 static const struct {
     const char *content; /* of the file */
     const char *want;    /* NULL: refused */
 } TOKEN_FILES[] = {
-    {"token\n", "token"}, {"token", "token"}, {"token\r\nsecond line\n", "token"},
-    {"\ntoken\n", NULL},  {"", NULL},         {"to ken\n", NULL},
-    {" token\n", NULL},   {"\xff\n", NULL},
+    {SECRET "\n", SECRET},
+    {SECRET, SECRET},
+    {SECRET "\r\nsecond line\n", SECRET},
+    {"\n" SECRET "\n", NULL},
+    {"", NULL},
+    {SECRET " en\n", NULL},
+    {" " SECRET "\n", NULL},
+    {SECRET "\xff\n", NULL},
 };
 
 static void test_token_files(void **state)
@@ -179,7 +187,7 @@ static void test_token_files(void **state)
         (void) fputs(TOKEN_FILES[i].content, f);
         (void) fclose(f);
         union place at = {0};
-        const char *wrong = read_value("registries[].token_file", name, &at);
+        const char *wrong = read_value("gateway.auth.issuers[].secret_file", name, &at);
         if (TOKEN_FILES[i].want == NULL) {
             assert_non_null(strstr(wrong, "got another one"));
             assert_null(at.text);
@@ -197,11 +205,92 @@ static void test_token_files(void **state)
         (void) fputc('\n', f);
         (void) fclose(f);
         union place at = {0};
-        const char *wrong = read_value("registries[].token_file", name, &at);
+        const char *wrong = read_value("gateway.auth.issuers[].secret_file", name, &at);
         assert_int_equal(wrong[0] == '\0', len == 4096);
         assert_int_equal(at.text == NULL ? 0 : strlen(at.text), len == 4096 ? 4096 : 0);
         free(at.text);
     }
+    (void) unlink(name);
+}
+
+#define HOOK "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+static const struct {
+    const char *key, *content;
+    size_t n; /* 0: refused */
+} LINES_FILES[] = {
+    {"registries[].token_file", "one\n", 1},
+    {"registries[].token_file", "one", 1},
+    {"registries[].token_file", "one\r\ntwo\r\n\r\n", 2},
+    {"registries[].token_file", "one\ntwo\nthree\nfour\n\n", 4},
+    {"registries[].token_file", "one\ntwo\nthree\nfour\nfive\n", 0},
+    {"registries[].token_file", "one\n\ntwo\n", 0},
+    {"registries[].token_file", "one\nt o\n", 0},
+    {"registries[].token_file", "\none\n", 0},
+    {"registries[].token_file", "\n", 0},
+    {"registries[].token_file", "", 0},
+    {"registries[].signature_secret_file", HOOK "\n" HOOK "\n", 2},
+    {"registries[].signature_secret_file", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0},
+    {"registries[].signature_secret_file", "whsec_c2hvcnQ=\n", 0},
+    {"registries[].signature_secret_file", "whsec_a-secret-of-thirty-two-characters\n", 0},
+};
+
+static void write_file(const char *name, const char *content)
+{
+    FILE *f = fopen(name, "w");
+    assert_non_null(f);
+    (void) fputs(content, f);
+    (void) fclose(f);
+}
+
+static void test_lines_files(void **state)
+{
+    (void) state;
+    char name[] = "/tmp/regcast-lines-XXXXXX";
+    int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    (void) close(fd);
+    for (size_t i = 0; i < ARRAY_LEN(LINES_FILES); i++) {
+        union place at = {0};
+        write_file(name, LINES_FILES[i].content);
+        const char *wrong = read_value(LINES_FILES[i].key, name, &at);
+        if (LINES_FILES[i].n == 0)
+            assert_non_null(strstr(wrong, "got another one"));
+        else
+            assert_string_equal(wrong, "");
+        if (LINES_FILES[i].n > 0)
+            assert_int_equal(at.strings.n, LINES_FILES[i].n);
+        setting_fini(setting_find(LINES_FILES[i].key), &at);
+        assert_int_equal(at.strings.n, 0);
+    }
+    (void) unlink(name);
+}
+
+/* Secrets that anybody could read or change are none; a public key is no secret. */
+static void test_open_files(void **state)
+{
+    (void) state;
+    static const char *const KEYS[] = {"registries[].token_file",
+                                       "gateway.auth.issuers[].secret_file"};
+    char name[] = "/tmp/regcast-open-XXXXXX", want[512];
+    int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    (void) close(fd);
+    write_file(name, SECRET "\n");
+    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
+        union place at = {0};
+        assert_int_equal(chmod(name, 0644), 0);
+        (void) snprintf(want, sizeof(want), "k: expected %s, got mode 0644", SECRET_FILE_EXPECTED);
+        assert_string_equal(read_value(KEYS[i], name, &at), want);
+        setting_fini(setting_find(KEYS[i]), &at);
+        assert_int_equal(chmod(name, 0640), 0);
+        assert_string_equal(read_value(KEYS[i], name, &at), "");
+        setting_fini(setting_find(KEYS[i]), &at);
+    }
+    assert_int_equal(chmod(name, 0644), 0);
+    union place at = {0};
+    const char *wrong = read_value("service_accounts[].keys[].public_key_file", name, &at);
+    assert_non_null(strstr(wrong, "got another one")); /* it was read */
     (void) unlink(name);
 }
 
@@ -309,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),        cmocka_unit_test(test_texts),
         cmocka_unit_test(test_length_of_text), cmocka_unit_test(test_token_files),
+        cmocka_unit_test(test_lines_files),    cmocka_unit_test(test_open_files),
         cmocka_unit_test(test_lists_of_text),  cmocka_unit_test(test_a_value_replaces_the_default),
         cmocka_unit_test(test_events),
     };

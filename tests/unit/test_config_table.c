@@ -29,6 +29,24 @@ static void test_keys_are_unique_and_of_a_list(void **state)
     assert_null(list_find("gateway"));
 }
 
+/* Two ways to write one thing stand beside each other, so that it is compared and copied once. */
+static void test_shared_places_are_neighbours(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        for (size_t k = 0; k < i; k++) {
+            size_t prefix = setting_item_prefix(SETTINGS[i].key);
+            if (SETTINGS[i].offset != SETTINGS[k].offset || SETTINGS[k].type == SETTING_DEFAULTS ||
+                SETTINGS[i].type == SETTING_DEFAULTS ||
+                prefix != setting_item_prefix(SETTINGS[k].key) ||
+                strncmp(SETTINGS[i].key, SETTINGS[k].key, prefix) != 0)
+                continue;
+            if (!setting_shares_place(&SETTINGS[i]))
+                fail_msg("%s is not next to %s", SETTINGS[i].key, SETTINGS[k].key);
+        }
+    }
+}
+
 static void test_lists_name_their_keys(void **state)
 {
     (void) state;
@@ -73,6 +91,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys_are_unique_and_of_a_list),
+        cmocka_unit_test(test_shared_places_are_neighbours),
         cmocka_unit_test(test_lists_name_their_keys),
         cmocka_unit_test(test_defaults_are_within_their_bounds),
     };

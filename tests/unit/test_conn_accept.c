@@ -143,7 +143,7 @@ static void test_reset_without_a_word(void **state)
     struct config_certificate certificate = pem_config(&pem);
     struct fixture *f = fixture_new();
     *state = f;
-    f->cfg.gateway.tls = (struct config_tls){&certificate, 1};
+    f->cfg.gateway.tls = (struct config_tls){.certificates = &certificate, .n_certificates = 1};
     f->cfg.gateway.max_address_connections = 1;
     fixture_start(f);
     struct client a = client_new(f->gateway_name);
@@ -323,7 +323,7 @@ static void test_proxy_header_before_tls(void **state)
     pem_make(&pem, false, "a", NULL);
     struct config_certificate certificate = pem_config(&pem);
     struct fixture *f = behind_a_proxy(state);
-    f->cfg.gateway.tls = (struct config_tls){&certificate, 1};
+    f->cfg.gateway.tls = (struct config_tls){.certificates = &certificate, .n_certificates = 1};
     f->cfg.gateway.max_address_connections = 1;
     fixture_start(f);
     struct tls_client *t = tls_client_new(f, f->gateway_name, MBEDTLS_SSL_VERSION_TLS1_3, "a");

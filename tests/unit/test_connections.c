@@ -155,7 +155,7 @@ static void test_list(void **state)
     for (size_t k = 0; k < N; k++)
         assert_true(seen[k]);
     a = (struct connections_ask){
-        .kind = CONNECTIONS_LIST, .at = at, .most = N, .path = f->paths[1].path};
+        .kind = CONNECTIONS_LIST, .at = at, .most = N, .path = fixture_path(f, 1)->name};
     assert_int_equal(ask(f, &a), 0);
     assert_int_equal(a.n, N / 2);
     assert_string_equal(at[0].path, "/echo");

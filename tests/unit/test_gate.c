@@ -4,8 +4,8 @@
 
 #include "clock.h"
 #include "connections.h"
-#include "fixture.h"
 #include "secret.h"
+#include "tls_fixture.h"
 
 #define AUTH(token) "Authorization: Bearer " token "\r\n"
 
@@ -187,6 +187,65 @@ static void test_revocation(void **state)
     client_free(&any);
 }
 
+/* With a certificate that is trusted as it is: its names are what counts. */
+static void test_certificates(void **state)
+{
+    static const char *const NAMES[] = {"other.example", "ci.example", NULL};
+    static char rule[] = "dns:ci.example";
+    static char *rules[] = {rule};
+    struct fixture *f = fixture_new();
+    struct pem_files pem;
+    struct tls_cert cert;
+    struct tls_problem why;
+    (void) state;
+    pem_make(&pem, false, "ci.example", NAMES);
+    struct config_certificate files = pem_config(&pem);
+    assert_int_equal(tls_cert_load(&files, &cert, &why), 0);
+    f->cfg.gateway.tls = (struct config_tls){
+        .certificates = &files, .n_certificates = 1, .client_ca_file = pem.certificate};
+    f->paths[3].auth = AUTH_MTLS;
+    f->paths[3].client_certificates = (struct config_strings){rules, 1};
+    fixture_start(f);
+    assert_int_equal(gate_new(&f->cfg, &f->shared.gate), 0);
+    struct gate *gate = f->shared.gate;
+    static const struct {
+        bool shows;
+        const char *rule;
+        enum refuse why;
+    } CASES[] = {
+        {false, "dns:ci.example", REFUSE_NO_CREDENTIAL},
+        {true, "dns:xi.example", REFUSE_CREDENTIAL},
+        {true, "dns:ci.example", REFUSE_NONE},
+        {true, "dns:ci.example", REFUSE_CREDENTIAL}, /* revoked by then */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        (void) snprintf(rule, sizeof(rule), "%s", CASES[i].rule);
+        struct tls_client *t = tls_client_new(f, f->gateway_name, MBEDTLS_SSL_VERSION_TLS1_3, NULL);
+        if (CASES[i].shows)
+            tls_client_show(t, &cert);
+        TLS_CLIENT_UNTIL(t, t->open);
+        tls_client_send(t, SLICE_LIT(TLS_UPGRADE("/teams/x")));
+        if (CASES[i].why == REFUSE_NONE) {
+            tls_client_upgraded(t);
+            const struct pass *p = fixture_conn(f->gateway, CONN_OPEN)->pass;
+            assert_string_equal(p->access.subject, "dns:ci.example");
+            assert_int_equal(p->access.expires_s, 4102444799);
+            assert_int_equal(gate_revoke(gate, REVOCATION_SUBJECT, "dns:ci.example", UINT32_MAX),
+                             0);
+            assert_true(gate_revoked(gate, p));
+        } else {
+            FIXTURE_UNTIL(f, fixture_refused(f->gateway, CASES[i].why) ==
+                                 (i == ARRAY_LEN(CASES) - 1 ? 2u : 1u));
+        }
+        tls_client_free(t);
+        FIXTURE_UNTIL(f, f->gateway->n_conns == 0);
+    }
+    fixture_free(f);
+    gate_free(gate);
+    tls_cert_fini(&cert);
+    pem_remove(&pem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_origins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_revocation, setup, teardown),
+        cmocka_unit_test(test_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

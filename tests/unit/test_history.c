@@ -45,7 +45,7 @@ static void desk_open(struct desk *d, unsigned batches)
     shelf_open(&d->shelf);
     for (size_t i = 0; i < SHELF_PATHS; i++) {
         d->cfg[i] = (struct config_path){.path = names[i]};
-        d->paths[i] = (struct path){.cfg = &d->cfg[i], .index = i};
+        d->paths[i] = (struct path){.cfg = &d->cfg[i], .name = d->cfg[i].path, .index = i};
         assert_int_equal(pathlog_new(&limits, &d->paths[i].log), 0);
         assert_int_equal(pathlog_span_bits(d->paths[i].log), SHELF_BITS);
     }

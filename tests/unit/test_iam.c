@@ -29,15 +29,15 @@ static struct config base(void)
 }
 
 /* Every role, and the permissions that it has to give wherever it holds: T view triggers, E edit
- * them, A use accounts, P pull, B broadcast, C view connections, W write to them. */
+ * them, A use accounts, P pull, B broadcast, C view connections, W write to them, R reload. */
 static const struct {
     const char *role, *gives;
 } MATRIX[] = {
     {"auditor", ""},
     {"viewer", "TC"},
     {"editor", "TEAPBCW"},
-    {"admin", "TEAPBCW"},
-    {"resource-manager.clouds.owner", "TEAPBCW"},
+    {"admin", "TEAPBCWR"},
+    {"resource-manager.clouds.owner", "TEAPBCWR"},
     {"functions.auditor", ""},
     {"functions.viewer", "T"},
     {"functions.functionInvoker", ""},
@@ -48,7 +48,7 @@ static const struct {
     {"api-gateway.websocketWriter", "CW"},
     {"api-gateway.websocketBroadcaster", "BCW"},
     {"api-gateway.editor", "C"},
-    {"api-gateway.admin", "C"},
+    {"api-gateway.admin", "CR"},
     {"container-registry.viewer", ""},
     {"container-registry.images.puller", "P"},
     {"container-registry.images.pusher", "P"},
@@ -62,7 +62,7 @@ static const struct {
 static const char LETTERS[IAM_N] = {
     [IAM_TRIGGER_VIEW] = 'T',     [IAM_TRIGGER_EDIT] = 'E', [IAM_ACCOUNT_USE] = 'A',
     [IAM_REGISTRY_PULL] = 'P',    [IAM_BROADCAST] = 'B',    [IAM_CONNECTION_VIEW] = 'C',
-    [IAM_CONNECTION_WRITE] = 'W',
+    [IAM_CONNECTION_WRITE] = 'W', [IAM_RELOAD] = 'R',
 };
 
 /* Where a role is given, and in which of ASKED it then holds. */
@@ -247,6 +247,45 @@ static void test_authenticate(void **state)
     iam_free(iam);
 }
 
+static void test_names(void **state)
+{
+    static char a[] = "dns:alice.example", both[] = "dns:both.example", s[] = "uri:spiffe://s1";
+    static char *of_alice[] = {a, both}, *of_account[] = {s, both};
+    static const struct {
+        enum san_kind kind;
+        const char *name, *subject; /* NULL: nobody's */
+    } CASES[] = {
+        {SAN_DNS, "alice.example", "alice"}, {SAN_URI, "spiffe://s1", "s1"},
+        {SAN_DNS, "both.example", NULL},     {SAN_DNS, "other.example", NULL},
+        {SAN_URI, "alice.example", NULL},
+    };
+    struct config cfg = base();
+    struct config_user user = {.id = alice, .client_certificates = {of_alice, 2}};
+    struct config_account account_with = {.id = account, .client_certificates = {of_account, 2}};
+    struct iam_subject got;
+    (void) state;
+    cfg.users = &user;
+    cfg.n_users = 1;
+    cfg.service_accounts = &account_with;
+    cfg.n_service_accounts = 1;
+    struct iam *iam = iam_new(&cfg, NULL);
+    assert_false(iam_is_open(iam));
+    assert_int_equal(iam_find_names(iam, NULL, NOW, &got), -EACCES);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct san_list *names = san_list_new(NOW + 1);
+        san_list_add(names, CASES[i].kind, slice_str(CASES[i].name));
+        int r = iam_find_names(iam, names, NOW, &got);
+        assert_int_equal(r, CASES[i].subject == NULL ? -EACCES : 0);
+        if (r == 0) {
+            assert_string_equal(got.id, CASES[i].subject);
+            assert_int_equal(got.service_account, CASES[i].kind == SAN_URI);
+        }
+        assert_int_equal(iam_find_names(iam, names, NOW + 1, &got), -EACCES); /* expired */
+        san_list_free(names);
+    }
+    iam_free(iam);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_roles_of_accounts),
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_authenticate),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,8 @@
 #include "mem.h"
 #include "record.h"
 
+#include <mbedtls/base64.h>
+#include <mbedtls/md.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -125,10 +127,19 @@ static char ID_OPEN[] = "crtopen", ID_LOCKED[] = "crtlocked", ID_ODD[] = "crtodd
 static char KIND[] = "distribution", TOKEN[] = "s3cret:x";
 static char CLOUD[] = "b1gcloud", FOLDER[] = "b1gfolder", NO_KIND[] = "nobody";
 
+/* The secret is 32 times 'k'. */
+static char ID_SIGNED[] = "crtsigned",
+            SECRET[] = "whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
+static char *SECRETS[] = {SECRET};
+
 static struct config_registry REGISTRIES[] = {
     {.id = ID_OPEN},
     {.id = ID_LOCKED, .kind = KIND, .token = TOKEN},
     {.id = ID_ODD, .kind = NO_KIND},
+    {.id = ID_SIGNED,
+     .kind = KIND,
+     .signature = SIGNATURE_STANDARD,
+     .signature_secrets = {.at = SECRETS, .n = 1}},
 };
 static const struct config CONFIG = {
     .cloud_id = CLOUD,
@@ -267,7 +278,7 @@ static void test_check(void **state)
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         print_message("  %s\n", CASES[i].name);
         struct ingest_request req = request(CASES[i].registry, BODY(PULL));
-        req.authorization = slice_str(CASES[i].authorization);
+        req.verify.authorization = slice_str(CASES[i].authorization);
         req.content_encoding = slice_str(CASES[i].encoding);
         struct ingest_answer answer = {.status = 0};
         assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
@@ -292,11 +303,135 @@ static void test_check(void **state)
     static char large[70000] = "Bearer ";
     memset(large + 7, 'a', sizeof(large) - 8);
     struct ingest_request req = request("crtlocked", BODY(PULL));
-    req.authorization = slice_str(large);
+    req.verify.authorization = slice_str(large);
     struct ingest_answer answer;
     assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_AUTH);
     memcpy(large, "Basic  ", 7);
     assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_AUTH);
+}
+
+/* --- who signs --- */
+
+struct signing {
+    char timestamp[24], signature[64];
+};
+
+/* A request signed as of `ago_s` seconds ago. */
+static struct ingest_request signed_request(struct signing *s, const char *id, const char *body,
+                                            int64_t ago_s)
+{
+    char text[4096];
+    uint8_t mac[32], encoded[48];
+    size_t len;
+    (void) snprintf(s->timestamp, sizeof(s->timestamp), "%lld",
+                    (long long) (clock_wall_ms() / 1000) - (long long) ago_s);
+    int n = snprintf(text, sizeof(text), "%s.%s.%s", id, s->timestamp, body);
+    assert_int_equal(mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256),
+                                     (const uint8_t *) "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk", 32,
+                                     (const uint8_t *) text, (size_t) n, mac),
+                     0);
+    assert_int_equal(mbedtls_base64_encode(encoded, sizeof(encoded), &len, mac, sizeof(mac)), 0);
+    (void) snprintf(s->signature, sizeof(s->signature), "v1,%s", (const char *) encoded);
+    struct ingest_request req = request("crtsigned", body);
+    req.verify.id = slice_str(id);
+    req.verify.timestamp = slice_str(s->timestamp);
+    req.verify.signature = slice_str(s->signature);
+    return req;
+}
+
+/* A certificate alone, and beside a token. */
+static void test_certificates(void **state)
+{
+    static char rule[] = "dns:registry.example";
+    static char *rules[] = {rule};
+    struct world *w = *state;
+    static const struct {
+        const char *registry, *name, *authorization;
+        enum refuse want;
+    } CASES[] = {
+        {"crtopen", NULL, "", REFUSE_AUTH},
+        {"crtopen", "other.example", "", REFUSE_AUTH},
+        {"crtopen", "registry.example", "", REFUSE_NONE},
+        {"crtlocked", "registry.example", "", REFUSE_AUTH},
+        {"crtlocked", "other.example", "Bearer s3cret:x", REFUSE_AUTH},
+        {"crtlocked", NULL, "Bearer s3cret:x", REFUSE_AUTH},
+        {"crtlocked", "registry.example", "Bearer s3cret:x", REFUSE_NONE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(REGISTRIES); i++)
+        REGISTRIES[i].client_certificates = (struct config_strings){rules, 1};
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct san_list *names = san_list_new(UINT64_MAX);
+        struct ingest_request req = request(CASES[i].registry, BODY(PULL));
+        struct ingest_answer answer;
+        if (CASES[i].name != NULL)
+            san_list_add(names, SAN_DNS, slice_str(CASES[i].name));
+        req.names = CASES[i].name == NULL ? NULL : names;
+        req.verify.authorization = slice_str(CASES[i].authorization);
+        assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
+        post(w, &req);
+        assert_int_equal(w->answer.why, CASES[i].want);
+        names->expires_s = 1; /* since long */
+        assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_AUTH);
+        req.own = true;
+        assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_NONE);
+        san_list_free(names);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(REGISTRIES); i++)
+        REGISTRIES[i].client_certificates = (struct config_strings){NULL, 0};
+}
+
+static void test_signed(void **state)
+{
+    struct world *w = *state;
+    struct signing s;
+    struct ingest_request req = signed_request(&s, "msg_1", BODY(PUSH(DIGEST, "v1")), 0);
+    struct ingest_answer answer;
+    assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_NONE);
+    req.body = SLICE_LIT(BODY(PUSH(DIGEST, "v2")));
+    assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_NONE); /* it knows no body */
+    post(w, &req);
+    assert_int_equal(w->answer.status, 401);
+    assert_string_equal(w->answer.body, "{\"error\":\"signature\"}");
+    assert_string_equal(w->answer.extra_header, "WWW-Authenticate: Signature\r\n");
+    req = signed_request(&s, "msg_1", BODY(PUSH(DIGEST, "v1")), 302);
+    assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_TIMESTAMP);
+    assert_string_equal(answer.body, "{\"error\":\"timestamp\"}");
+    post(w, &req);
+    assert_int_equal(w->answer.status, 401);
+    assert_int_equal(w->submissions, 0);
+    req.own = true; /* an operator's */
+    post(w, &req);
+    assert_int_equal(w->answer.status, 202);
+}
+
+/* The same delivery again says nothing, whatever its events have for ids; one that was refused
+ * does.
+ */
+static void test_repeated_delivery(void **state)
+{
+    struct world *w = *state;
+    static const char AGAIN[] = "{\"accepted\":0,\"ignored\":0,\"duplicates\":1}";
+    static const char FIRST[] = "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}";
+    struct signing s;
+    struct ingest_request req = signed_request(&s, "msg_1", BODY(PUSH(DIGEST, "v1")), 0);
+    w->done_err = -EIO;
+    post(w, &req);
+    assert_int_equal(w->answer.status, 503);
+    w->done_err = 0;
+    post(w, &req);
+    assert_string_equal(w->answer.body, FIRST);
+    assert_int_equal(w->n_ids, 1);
+    for (int64_t ago_s = 0; ago_s < 3; ago_s++) { /* sent again, signed anew */
+        req = signed_request(&s, "msg_1", BODY(PUSH(OTHER, "v1")), ago_s);
+        post(w, &req);
+        assert_int_equal(w->answer.status, 202);
+        assert_string_equal(w->answer.body, AGAIN);
+        assert_int_equal(w->events.len, 0);
+    }
+    assert_int_equal(counted(w, M_WEBHOOK_DUPLICATE), 3);
+    req = signed_request(&s, "msg_2", BODY(PUSH(OTHER, "v1")), 0);
+    post(w, &req);
+    assert_string_equal(w->answer.body, FIRST);
 }
 
 static void test_counts(void **state)
@@ -344,7 +479,7 @@ static void test_counts(void **state)
         print_message("  %s\n", CASES[i].name);
         struct ingest_request req = request(CASES[i].registry, CASES[i].body);
         req.content_type = slice_str(CASES[i].content_type);
-        req.authorization = SLICE_LIT("Bearer s3cret:x");
+        req.verify.authorization = SLICE_LIT("Bearer s3cret:x");
         uint64_t accepted = counted(w, M_WEBHOOK_ACCEPTED), ignored = counted(w, M_WEBHOOK_IGNORED);
         uint64_t set_aside = counted(w, M_WEBHOOK_SET_ASIDE);
         post(w, &req);
@@ -576,7 +711,7 @@ static void test_duplicates(void **state)
     assert_int_equal(counted(w, M_WEBHOOK_DUPLICATE), 3);
 
     struct ingest_request other = request("crtlocked", BODY(PUSH_ID("a", DIGEST, "v1")));
-    other.authorization = SLICE_LIT("Bearer s3cret:x");
+    other.verify.authorization = SLICE_LIT("Bearer s3cret:x");
     post(w, &other); /* the same id of another registry is another event */
     assert_string_equal(w->answer.body, "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}");
 
@@ -762,6 +897,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_check, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certificates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repeated_delivery, setup, teardown),
         cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_event_contents, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_taken, setup, teardown),

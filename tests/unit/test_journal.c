@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct store {
     unsigned begun, ballasts, marked;
     bool closed;
     _Atomic bool narrow;
+    _Atomic int path_err; /* of the next store_path() */
 };
 
 static void note(struct store *s, char kind, uint64_t n)
@@ -151,10 +153,27 @@ int store_errno(const struct store *s)
     return 1034;
 }
 
+int store_path(struct store *s, uint32_t index, const char *name, unsigned span_bits,
+               const struct store_limits *limits)
+{
+    (void) name, (void) span_bits, (void) limits;
+    int r = atomic_exchange(&s->path_err, 0);
+    uv_mutex_lock(&s->lock);
+    size_t len = strlen(s->log);
+    (void) snprintf(s->log + len, sizeof(s->log) - len, "%s%u ", r == 0 ? "p" : "!", index);
+    uv_mutex_unlock(&s->lock);
+    return r;
+}
+
+void store_path_limit(struct store *s, uint32_t index, const struct store_limits *limits)
+{
+    note(s, 'i', index * 1000 + limits->max_count);
+}
+
 void store_path_state(const struct store *s, uint32_t index, struct store_path_state *ret)
 {
     (void) s;
-    *ret = (struct store_path_state){.count = index + 1, .bytes = 100};
+    *ret = (struct store_path_state){.count = index + 1, .bytes = 100, .tail = 4096};
 }
 
 uint64_t store_n_letters(const struct store *s)
@@ -177,13 +196,16 @@ struct world {
     struct journal *journal;
     char back[65536]; /* what came back: "w1=0 b1=0 " ... */
     size_t n_back, n_reports;
-    struct journal_report last; /* items are gone */
+    struct journal_report last;
+    uint64_t last_position;
+    int last_err; /* items are gone */
     bool mailbox_open;
 };
 
 static const char KINDS[] = {
     [JOURNAL_WEBHOOK] = 'w', [JOURNAL_BATCH] = 'b',  [JOURNAL_LETTER] = 'l',
-    [JOURNAL_SETTLE] = 's',  [JOURNAL_CHANGE] = 'x', [JOURNAL_BARRIER] = '|'};
+    [JOURNAL_SETTLE] = 's',  [JOURNAL_CHANGE] = 'x', [JOURNAL_BARRIER] = '|',
+    [JOURNAL_PATH] = 'p',    [JOURNAL_LIMITS] = 'i'};
 
 static uint64_t number_of(const struct journal_item *i)
 {
@@ -217,6 +239,8 @@ static void on_report(void *ctx, const struct journal_report *r)
                         (unsigned long long) number_of(i), name_of(i->err));
         if (i->kind == JOURNAL_BATCH && i->err == 0)
             assert_int_equal(i->position, i->batch.last_seq * 1000);
+        w->last_position = i->position;
+        w->last_err = i->err;
         w->n_back++;
         free(i);
     }
@@ -552,13 +576,62 @@ static void test_stats(void **state)
 {
     struct world *w = *state;
     uint64_t messages[2], bytes[2];
-    struct journal_stats stats = {.history_messages = messages, .history_bytes = bytes};
+    struct journal_stats stats = {
+        .history_messages = messages, .history_bytes = bytes, .n_paths = 2};
     put(w, item(JOURNAL_WEBHOOK, 1));
     wait_back(w, 1);
     journal_stats(w->journal, &stats);
     assert_int_equal(stats.dead_letters, 7);
     assert_int_equal(messages[1], 2);
     assert_int_equal(bytes[0], 100);
+}
+
+static struct journal_item *path_item(enum journal_kind kind, uint32_t index)
+{
+    struct journal_item *i = item(kind, 0);
+    i->path = (struct journal_path){
+        .index = index, .name = "/new", .span_bits = 18, .limits = {.max_count = 7}};
+    return i;
+}
+
+/* A path comes before the group that it came with, and is counted from then on. */
+static void test_paths(void **state)
+{
+    struct world *w = *state;
+    uint64_t messages[4] = {0}, bytes[4] = {0};
+    struct journal_stats stats = {
+        .history_messages = messages, .history_bytes = bytes, .n_paths = 4};
+    put2(w, item(JOURNAL_BATCH, 1), path_item(JOURNAL_PATH, 2));
+    wait_back(w, 2);
+    assert_string_equal(w->store.log, "p2 b1 | ");
+    assert_int_equal(w->last_position, 4096);
+    journal_stats(w->journal, &stats);
+    assert_int_equal(messages[2], 3);
+    assert_int_equal(messages[3], 0);
+    put(w, path_item(JOURNAL_LIMITS, 2));
+    wait_back(w, 3);
+    assert_string_equal(w->store.log, "p2 b1 | i2007 | ");
+}
+
+/* What passes refuses the path, and it can be tried again; that there is no number for it passes,
+ * too. */
+static void test_path_refused(void **state)
+{
+    static const struct {
+        int err, answer;
+    } CASES[] = {{-ENOSPC, -ENOSPC}, {-EMFILE, -ENOMEM}};
+    struct world *w = *state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        atomic_store(&w->store.path_err, CASES[i].err);
+        put(w, path_item(JOURNAL_PATH, 2));
+        wait_back(w, i + 1);
+        assert_int_equal(w->last_err, CASES[i].answer);
+        assert_int_not_equal(journal_state(w->journal), JOURNAL_FAILED);
+    }
+    put(w, path_item(JOURNAL_PATH, 2));
+    wait_back(w, 3);
+    assert_int_equal(w->last_err, 0);
+    assert_string_equal(w->store.log, "!2 !2 p2 ");
 }
 
 /* Nothing to do is no reason to be overdue; a commit that does not end is. */
@@ -593,6 +666,8 @@ int main(void)
         WITH(test_upkeep_fails),
         WITH(test_end_while_full),
         WITH(test_stats),
+        WITH(test_paths),
+        WITH(test_path_refused),
         WITH(test_overdue),
         WITH(test_failed_is_quiet),
         WITH(test_full_until_something_fits),

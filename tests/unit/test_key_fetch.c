@@ -64,7 +64,9 @@ static void begin(struct bed *b, char *url, char *file, uint64_t refresh_ms)
     b->cfg.gateway.auth.issuers = &b->issuer;
     b->cfg.gateway.auth.n_issuers = 1;
     b->access = access_new(&b->cfg);
-    assert_int_equal(key_fetch_new(&b->cfg, b->access, &b->fetch), 0);
+    assert_true(key_fetch_is_needed(&b->cfg));
+    assert_int_equal(key_fetch_new(&b->fetch), 0);
+    key_fetch_follow(b->fetch, &b->cfg, b->access);
 }
 
 static void end(struct bed *b)
@@ -103,7 +105,7 @@ static void test_url(void **state)
     begin(&b, url, NULL, 3600000);
     UNTIL(check(&b, &rsa, "a") == 0);
     assert_int_equal(check(&b, &other, "b"), -ENOKEY);
-    assert_true(key_fetch_want(b.fetch, 0)); /* but a moment ago it was fetched */
+    assert_true(key_fetch_want(b.fetch, "i")); /* but a moment ago it was fetched */
     uv_sleep(50);
     assert_int_equal(stub_asked(stub, "GET /keys"), 1);
     end(&b); /* does not wait for the pause */
@@ -159,7 +161,7 @@ static void test_file(void **state)
     assert_int_equal(key_fetch_file(file, &keys), 0);
     begin(&b, NULL, file, 20);
     access_set_keys(b.access, 0, keys);
-    assert_false(key_fetch_want(b.fetch, 0));
+    assert_false(key_fetch_want(b.fetch, "i"));
     assert_int_equal(check(&b, &rsa, "a"), 0);
     write_file(file, set_of_other);
     UNTIL(check(&b, &other, "b") == 0);
@@ -174,17 +176,57 @@ static void test_file(void **state)
 static void test_none(void **state)
 {
     struct config cfg = {0};
-    struct key_fetch *f = (struct key_fetch *) &cfg;
+    struct key_fetch *f;
     (void) state;
-    assert_int_equal(key_fetch_new(&cfg, NULL, &f), 0);
-    assert_null(f);
-    assert_false(key_fetch_want(f, 0));
+    assert_false(key_fetch_is_needed(&cfg));
+    assert_false(key_fetch_want(NULL, "i"));
+    assert_int_equal(key_fetch_new(&f), 0); /* nothing to do is fine, too */
+    key_fetch_follow(f, &cfg, NULL);
+    assert_false(key_fetch_want(f, "i"));
     key_fetch_free(f);
+    key_fetch_free(NULL);
+}
+
+/* Another configuration: what was on its way does not count, and who is new is asked at once. */
+static void test_follow(void **state)
+{
+    struct stub_row rows[] = {{"GET /hangs", NULL, 200, "", "", 0, true},
+                              {"GET /keys", NULL, 200, "", set_of_rsa, 0, false}};
+    struct bed b;
+    char hangs[128], keys[128];
+    (void) state;
+    struct stub *stub = stub_start(rows, 2);
+    (void) snprintf(hangs, sizeof(hangs), "%s/hangs", stub->url);
+    (void) snprintf(keys, sizeof(keys), "%s/keys", stub->url);
+    begin(&b, hangs, NULL, 3600000);
+    UNTIL(stub_asked(stub, "GET /hangs") == 1);
+    struct config_issuer issuer = b.issuer;
+    struct config cfg = b.cfg;
+    struct access *before = b.access;
+    issuer.jwks_url = keys;
+    cfg.gateway.auth.issuers = &issuer;
+    b.access = access_new(&cfg);
+    key_fetch_follow(b.fetch, &cfg, b.access);
+    access_free(before);
+    UNTIL(check(&b, &rsa, "a") == 0);
+    struct access *third = access_new(&cfg); /* the same once more: it was fetched a moment ago */
+    access_inherit_keys(third, b.access);
+    key_fetch_follow(b.fetch, &cfg, third);
+    access_free(b.access);
+    b.access = third;
+    assert_true(key_fetch_want(b.fetch, "i"));
+    assert_false(key_fetch_want(b.fetch, "j"));
+    uv_sleep(50);
+    assert_int_equal(check(&b, &rsa, "a"), 0);
+    assert_int_equal(stub_asked(stub, "GET /keys"), 1);
+    end(&b);
+    stub_stop(stub);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_url), cmocka_unit_test(test_ill),
-                                       cmocka_unit_test(test_file), cmocka_unit_test(test_none)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_follow), cmocka_unit_test(test_url),
+                                       cmocka_unit_test(test_ill), cmocka_unit_test(test_file),
+                                       cmocka_unit_test(test_none)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -484,9 +484,89 @@ static void test_against_reference(void **state)
         differential(seed);
 }
 
+/* A path stays what it was, is not found where it is not configured, and comes back. */
+static void test_next(void **state)
+{
+    (void) state;
+    static char *const BEFORE[] = {"/a", "/b"}, *const AFTER[] = {"/c", "/a"};
+    struct fixture f, g, h;
+    struct path_table *table, *again;
+    struct path *found;
+    size_t at;
+    assert_int_equal(fixture_init(&f, BEFORE, 2), 0);
+    struct path *a = path_table_at(f.table, 0), *b = path_table_at(f.table, 1);
+    assert_int_equal(fixture_init(&g, AFTER, 2), 0);
+    path_table_free(g.table); /* only its configuration is wanted, as the next one's */
+    assert_int_equal(fixture_init(&h, BEFORE, 2), 0);
+    path_table_free(h.table);
+    g.paths[1].history_count = 7;
+    assert_int_equal(path_table_next(f.table, &g.cfg, &table, &at), 0);
+    struct path *c = path_table_at(table, 0);
+    assert_int_equal(c->index, 2);
+    assert_ptr_equal(path_table_at(table, 1), a);
+    assert_int_equal(path_table_n_known(f.table), 3);
+    assert_true(path_is_gone(c) && !path_is_gone(a) && !path_is_gone(b));
+    assert_ptr_equal(a->cfg, &f.paths[0]);
+
+    path_table_enforce(table);
+    assert_true(!path_is_gone(c) && path_is_gone(b));
+    assert_ptr_equal(a->cfg, &g.paths[1]);
+    assert_string_equal(b->cfg->path, "/b");
+    assert_int_equal(b->cfg->max_message_bytes, 131072);
+    assert_null(path_by_name(table, "/b"));
+    assert_int_equal(path_match(table, SLICE_LIT("/b"), &found), -ENOENT);
+    assert_int_equal(path_match(table, SLICE_LIT("/c"), &found), 0);
+    assert_ptr_equal(found, c);
+
+    assert_int_equal(path_table_next(table, &h.cfg, &again, &at), 0);
+    path_table_free(f.table);
+    path_table_enforce(again);
+    path_table_free(table);
+    assert_ptr_equal(path_by_name(again, "/b"), b);
+    assert_ptr_equal(b->cfg, &h.paths[1]);
+    assert_true(path_is_gone(c));
+    assert_ptr_equal(path_table_known(again, 2), c);
+    path_table_free(again);
+}
+
+static void test_next_refused(void **state)
+{
+    (void) state;
+    static char *const BEFORE[] = {"/a"}, *const AFTER[] = {"/b", "/a"},
+                       *const TWICE[] = {"/a", "/%61"}, *const WRONG[] = {"/a", "b"};
+    struct fixture f, g = {0};
+    struct path_table *table;
+    size_t at = 9;
+    assert_int_equal(fixture_init(&f, BEFORE, 1), 0);
+    assert_int_equal(fixture_init(&g, AFTER, 2), 0);
+    path_table_free(g.table);
+    g.paths[1].max_message_bytes = 1 << 20; /* its log was made for less */
+    assert_int_equal(path_table_next(f.table, &g.cfg, &table, &at), -EOVERFLOW);
+    assert_int_equal(at, 1);
+    g.paths[0].path = TWICE[0];
+    g.paths[1] = g.paths[0];
+    g.paths[1].path = TWICE[1];
+    assert_int_equal(path_table_next(f.table, &g.cfg, &table, &at), -EINVAL);
+    g.paths[1].path = WRONG[1];
+    assert_int_equal(path_table_next(f.table, &g.cfg, &table, &at), -EINVAL);
+    assert_int_equal(at, 1);
+    assert_ptr_equal(path_by_name(f.table, "/a")->cfg, &f.paths[0]);
+
+    char text[512];
+    struct buf error;
+    buf_init(&error, sizeof(text));
+    g.paths[1].line = 12;
+    assert_int_equal(path_templates_check("FILE", &g.cfg, &error), -EINVAL);
+    (void) snprintf(text, sizeof(text), "%.*s", (int) error.len, (const char *) error.data);
+    assert_non_null(strstr(text, "FILE:12: gateway.paths: expected a path template, got b: "));
+    buf_fini(&error);
+    path_table_free(f.table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_next),           cmocka_unit_test(test_next_refused),
         cmocka_unit_test(test_template_check), cmocka_unit_test(test_twice),
         cmocka_unit_test(test_match),          cmocka_unit_test(test_long_requests),
         cmocka_unit_test(test_table),          cmocka_unit_test(test_against_reference),

@@ -540,11 +540,41 @@ static void test_deflated(void **state)
     pathlog_free(log);
 }
 
+/* Other limits count from the next message on, as far as there are slots. */
+static void test_other_limits(void **state)
+{
+    (void) state;
+    struct pathlog_limits limits = {
+        .max_message = 100, .max_bytes = 16 << 20, .max_count = 1000000, .max_age_ms = 1000};
+    static uint8_t message[100];
+    struct pathlog *log = log_of(limits);
+    assert_true(pathlog_longest(log) >= 100);
+    for (unsigned i = 0; i < 40000; i++)
+        assert_int_equal(pathlog_append(log, slice_of(message, sizeof(message)), 1), 0);
+    assert_int_equal(pathlog_messages(log), 40000);
+    limits.max_bytes = 1 << 20;
+    pathlog_limit(log, &limits);
+    pathlog_expire(log, 1);
+    uint64_t kept = pathlog_messages(log);
+    assert_true(kept < 20000 && kept > 5000);
+    limits.max_bytes = (uint64_t) 1 << 39; /* never more than it was made with */
+    pathlog_limit(log, &limits);
+    for (unsigned i = 0; i < 400000; i++)
+        assert_int_equal(pathlog_append(log, slice_of(message, sizeof(message)), 1), 0);
+    assert_true(pathlog_bytes(log) < 20 << 20);
+    limits.max_age_ms = 10;
+    pathlog_limit(log, &limits);
+    pathlog_expire(log, 100);
+    assert_int_equal(pathlog_messages(log), 0);
+    pathlog_free(log);
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t) (i * 7 + i / 256);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_other_limits),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_append_refused),

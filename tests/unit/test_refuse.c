@@ -24,6 +24,9 @@ static const struct {
     {REFUSE_WS_VERSION, "ws_version", "handshake", 426},
     {REFUSE_CONN_CAP, "conn_cap", "accept", 503},
     {REFUSE_AUTH, "auth", "webhook", 401},
+    {REFUSE_SIGNATURE, "signature", "webhook", 401},
+    {REFUSE_TIMESTAMP, "timestamp", "webhook", 401},
+    {REFUSE_IDENTITY_CAP, "identity_cap", "handshake", 429},
     {REFUSE_UTF8, "utf8", "frames", 1007},
     {REFUSE_DEFLATE, "deflate", "frames", 1007},
     {REFUSE_INFLATERS, "inflaters", "frames", 1013},
@@ -51,7 +54,8 @@ static void test_answers_fit_their_stage(void **state)
         const struct refuse_info *info = refuse_info((enum refuse) i);
         unsigned low = strcmp(info->stage, "frames") == 0 ? 1002 : 400;
         unsigned high = low == 400 ? 505 : 1013;
-        bool own = i == REFUSE_HISTORY || i == REFUSE_TOKEN_EXPIRED || i == REFUSE_TOKEN_REVOKED;
+        bool own = i == REFUSE_HISTORY || i == REFUSE_TOKEN_EXPIRED || i == REFUSE_TOKEN_REVOKED ||
+                   i == REFUSE_ACCESS_LOST;
         assert_true(!own || (info->answer >= 4000 && info->answer < 5000));
         if (info->answer != 0 && !own && (info->answer < low || info->answer > high))
             fail_msg("%s: %u", info->name, (unsigned) info->answer);

@@ -41,6 +41,8 @@ static void test_find(void **state)
     finds(HTTP_M_GET, T "/a1s/operations", "listTriggerOperations", "a1s");
     finds(HTTP_M_GET, "/operations/x:cancel", "cancelOperationByGet", "x");
     finds(HTTP_M_POST, "/operations/x:cancel", "cancelOperation", "x");
+    finds(HTTP_M_POST, "/admin/v1/reload", "reload", "");
+    finds(HTTP_M_GET, "/admin/v1/reload", NULL, "POST");
     finds(HTTP_M_GET, "/endpoints/iam", "getEndpoint", "iam");
     finds(HTTP_M_GET, T "/a1s:explode", NULL, "");
     finds(HTTP_M_GET, T "/", NULL, "");

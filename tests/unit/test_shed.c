@@ -146,12 +146,33 @@ static void test_no_limit(void **state)
     fixture_free(f);
 }
 
+/* A limit that comes is looked at; one that goes leaves nothing refused. */
+static void test_configure(void **state)
+{
+    struct fixture *f = *state;
+    struct shed *s = &f->shared.shed;
+    s->max = 0;
+    f->cfg.max_memory = 0;
+    assert_int_equal(shed_watch(s, &f->shared, &f->front->loop), 0);
+    shed_configure(s, 1);
+    FIXTURE_UNTIL(f, shed_level(s) == MEMORY_NO_WEBHOOKS);
+    shed_configure(s, 0);
+    assert_int_equal(shed_level(s), MEMORY_FINE);
+    assert_false(uv_is_active((uv_handle_t *) &s->timer));
+    shed_unwatch(s);
+}
+
 int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH(test_newcomers), WITH(test_laggards), WITH(test_a_share_of_the_laggards),
-        WITH(test_webhooks),  WITH(test_watch),    cmocka_unit_test(test_no_limit),
+        cmocka_unit_test_setup_teardown(test_configure, setup, teardown),
+        WITH(test_newcomers),
+        WITH(test_laggards),
+        WITH(test_a_share_of_the_laggards),
+        WITH(test_webhooks),
+        WITH(test_watch),
+        cmocka_unit_test(test_no_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

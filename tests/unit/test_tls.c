@@ -5,7 +5,7 @@
 
 static struct pem_files first, other, rsa;
 static struct config_certificate files[3];
-static const struct config_tls CONFIG = {files, ARRAY_LEN(files)};
+static const struct config_tls CONFIG = {.certificates = files, .n_certificates = ARRAY_LEN(files)};
 
 static int setup(void **state)
 {
@@ -172,7 +172,8 @@ static void test_making(void **state)
 {
     static char missing[] = "/nowhere/key.pem";
     struct config_certificate bad[] = {files[0], {files[1].certificate_file, missing, 1}};
-    const struct config_tls BAD = {bad, ARRAY_LEN(bad)}, NONE = {0};
+    const struct config_tls BAD = {.certificates = bad, .n_certificates = ARRAY_LEN(bad)},
+                            NONE = {0};
     struct tls *tls = (struct tls *) bad;
     struct tls_problem why;
     (void) state;
@@ -281,6 +282,61 @@ static void test_tickets(void **state)
     tls_tickets_free(others);
 }
 
+/* A side that asks for certificates gives no tickets and takes none, also not those of a time when
+ * it did not ask. */
+static void test_tickets_and_clients(void **state)
+{
+    static const mbedtls_ssl_protocol_version VERSIONS[] = {MBEDTLS_SSL_VERSION_TLS1_2,
+                                                            MBEDTLS_SSL_VERSION_TLS1_3};
+    struct tls_tickets *tickets = tls_tickets_new();
+    struct tls *before = make(tickets), *asks = NULL;
+    struct config_tls cfg = CONFIG;
+    struct tls_problem why;
+    (void) state;
+    cfg.client_ca_file = files[0].certificate_file;
+    assert_int_equal(tls_new(&cfg, tickets, &asks, &why), 0);
+    assert_true(tls_asks_clients(asks) && !tls_asks_clients(before));
+    assert_false(tls_needs_clients(asks));
+    for (size_t i = 0; i < ARRAY_LEN(VERSIONS); i++) {
+        struct wish wish = {.version = VERSIONS[i]};
+        struct outcome given = shake(before, TLS_HTTP1, wish);
+        wish.resume = &given.session;
+        struct outcome resumed = shake(before, TLS_HTTP1, wish),
+                       full = shake(asks, TLS_HTTP1, wish);
+        assert_int_equal(full.server, 0);
+        assert_false(full.ticket);
+        assert_true(resumed.sent + 300 < full.sent);
+        mbedtls_ssl_session_free(&given.session);
+        mbedtls_ssl_session_free(&resumed.session);
+        mbedtls_ssl_session_free(&full.session);
+    }
+    tls_unref(asks);
+    cfg.client_certificates = CLIENTS_REQUIRED;
+    assert_int_equal(tls_new(&cfg, tickets, &asks, &why), 0);
+    assert_true(tls_needs_clients(asks));
+    tls_unref(asks);
+    tls_unref(before);
+    tls_tickets_free(tickets);
+}
+
+static void test_problems(void **state)
+{
+    static char missing[] = "/nowhere/ca.pem";
+    struct config_tls cfg = CONFIG;
+    struct tls *tls = NULL;
+    struct tls_problem why;
+    char key[TLS_KEY_SIZE];
+    (void) state;
+    cfg.client_ca_file = missing;
+    assert_int_equal(tls_new(&cfg, NULL, &tls, &why), -EINVAL);
+    why.side = "webhooks";
+    assert_string_equal(tls_problem_key(&why, key), "webhooks.tls.client_ca_file");
+    why.key = "certificate_file";
+    why.index = 3;
+    assert_string_equal(tls_problem_key(&why, key),
+                        "webhooks.tls.certificates[3].certificate_file");
+}
+
 static void test_check(void **state)
 {
     static char missing[] = "/nowhere/key.pem";
@@ -292,8 +348,13 @@ static void test_check(void **state)
     assert_int_equal(tls_check("f", &cfg), 0);
     struct config_tls *const SIDES[] = {&cfg.gateway.tls, &cfg.webhooks.tls, &cfg.management.tls};
     for (size_t i = 0; i < ARRAY_LEN(SIDES); i++) {
-        *SIDES[i] = (struct config_tls){&bad, 1};
+        *SIDES[i] = (struct config_tls){.certificates = &bad, .n_certificates = 1};
         assert_int_equal(tls_check("f", &cfg), -EINVAL);
+        *SIDES[i] = CONFIG;
+        SIDES[i]->client_ca_file = missing;
+        assert_int_equal(tls_check("f", &cfg), -EINVAL);
+        SIDES[i]->client_ca_file = files[0].certificate_file;
+        assert_int_equal(tls_check("f", &cfg), 0);
         *SIDES[i] = CONFIG;
     }
 }
@@ -303,7 +364,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_making),   cmocka_unit_test(test_certificate_by_host),
         cmocka_unit_test(test_protocol), cmocka_unit_test(test_tickets),
-        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_check),    cmocka_unit_test(test_tickets_and_clients),
+        cmocka_unit_test(test_problems),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -93,7 +93,7 @@ static void exchange(struct tls_buffers *b, const mbedtls_ssl_config *conf, stru
 static void run(mbedtls_ssl_protocol_version version)
 {
     enum { PAIRS = 3 };
-    const struct config_tls CONFIG = {&certificate, 1};
+    const struct config_tls CONFIG = {.certificates = &certificate, .n_certificates = 1};
     struct tls_tickets *tickets = tls_tickets_new();
     struct tls_buffers *b = tls_buffers_new();
     struct tls *tls = NULL;

@@ -1,5 +1,6 @@
 /* Tests of gateway/transport_tls.c: the contract of transport.h with TLS, on real sockets: cut
  * anywhere, full, broken, given up. */
+#include "san.h"
 #include "tls.h"
 #include "tls_buffers.h"
 #include "tls_fixture.h"
@@ -32,7 +33,7 @@ static int remove_pem(void **state)
 static int setup(void **state)
 {
     struct fixture *f = fixture_new();
-    const struct config_tls TLS = {&certificate, 1};
+    const struct config_tls TLS = {.certificates = &certificate, .n_certificates = 1};
     f->cfg.gateway.tls = f->cfg.webhooks.tls = TLS;
     f->cfg.gateway.send_buffer_bytes = 65536;
     fixture_start(f);
@@ -204,7 +205,7 @@ static void test_half_a_handshake_times_out(void **state)
 {
     (void) state;
     struct fixture *f = fixture_new();
-    f->cfg.gateway.tls = (struct config_tls){&certificate, 1};
+    f->cfg.gateway.tls = (struct config_tls){.certificates = &certificate, .n_certificates = 1};
     f->cfg.gateway.handshake_timeout_ms = 100;
     fixture_start(f);
     struct client c = client_new(f->gateway_name);
@@ -215,11 +216,69 @@ static void test_half_a_handshake_times_out(void **state)
     fixture_free(f);
 }
 
+/* What a certificate leads to on a side that asks for one: trusted is the first of two. */
+static void test_client_certificates(void **state)
+{
+    static const char *const NAMES[] = {"ci.example", "a.example", NULL};
+    struct pem_files trusted, other;
+    struct tls_cert certs[2];
+    struct tls_problem why;
+    (void) state;
+    pem_make(&trusted, false, "x", NAMES);
+    pem_make(&other, false, "x", NAMES);
+    struct config_certificate files[] = {pem_config(&trusted), pem_config(&other)};
+    for (size_t i = 0; i < ARRAY_LEN(certs); i++)
+        assert_int_equal(tls_cert_load(&files[i], &certs[i], &why), 0);
+    for (size_t n = 0; n < 2 * ARRAY_LEN(VERSIONS); n++) {
+        struct fixture *f = fixture_new();
+        bool required = n % 2 != 0;
+        f->cfg.gateway.tls = (struct config_tls){
+            .certificates = &certificate,
+            .n_certificates = 1,
+            .client_ca_file = trusted.certificate,
+            .client_certificates = required ? CLIENTS_REQUIRED : CLIENTS_OPTIONAL};
+        fixture_start(f);
+        struct tls_client *t = dial(f, VERSIONS[n / 2]);
+        if (required) {
+            TLS_CLIENT_UNTIL(t, t->error != 0);
+            assert_int_equal(t->error, MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
+            FIXTURE_UNTIL(f, fixture_refused(f->gateway, REFUSE_CLIENT_CERTIFICATE) == 1);
+        } else {
+            TLS_CLIENT_UNTIL(t, t->open && !list_empty(&f->gateway->by_state[CONN_REQUEST]));
+            assert_null(transport_peer_names(fixture_conn(f->gateway, CONN_REQUEST)));
+        }
+        tls_client_free(t);
+        FIXTURE_UNTIL(f, f->gateway->n_conns == 0);
+        t = dial(f, VERSIONS[n / 2]);
+        tls_client_show(t, &certs[0]);
+        TLS_CLIENT_UNTIL(t, t->open && !list_empty(&f->gateway->by_state[CONN_REQUEST]));
+        const struct san_list *names = transport_peer_names(fixture_conn(f->gateway, CONN_REQUEST));
+        assert_int_equal(names->n, 2);
+        assert_string_equal(names->at[0], "dns:a.example"); /* written from the end */
+        assert_string_equal(names->at[1], "dns:ci.example");
+        assert_int_equal(names->expires_s, 4102444799);
+        tls_client_free(t);
+        FIXTURE_UNTIL(f, f->gateway->n_conns == 0);
+        t = dial(f, VERSIONS[n / 2]);
+        tls_client_show(t, &certs[1]);
+        TLS_CLIENT_UNTIL(t, t->error != 0);
+        assert_int_equal(t->error, MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
+        FIXTURE_UNTIL(f, fixture_refused(f->gateway, REFUSE_CLIENT_CERTIFICATE) ==
+                             (required ? 2u : 1u));
+        tls_client_free(t);
+        fixture_free(f);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(certs); i++)
+        tls_cert_fini(&certs[i]);
+    pem_remove(&trusted);
+    pem_remove(&other);
+}
+
 static void test_caps(void **state)
 {
     (void) state;
     struct fixture *f = fixture_new();
-    f->cfg.gateway.tls = (struct config_tls){&certificate, 1};
+    f->cfg.gateway.tls = (struct config_tls){.certificates = &certificate, .n_certificates = 1};
     f->cfg.gateway.max_connections = 2;
     fixture_start(f);
     struct conn *conns[2];
@@ -236,7 +295,7 @@ static void test_caps(void **state)
     fixture_free(f);
 
     f = fixture_new();
-    f->cfg.gateway.tls = (struct config_tls){&certificate, 1};
+    f->cfg.gateway.tls = (struct config_tls){.certificates = &certificate, .n_certificates = 1};
     f->cfg.gateway.max_half_open = 1;
     fixture_start(f);
     struct client silent = client_new(f->gateway_name), next = client_new(f->gateway_name);
@@ -488,6 +547,7 @@ int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_client_certificates),
         WITH(test_handshake),
         WITH(test_cut_everywhere),
         WITH(test_many_records_at_once),

@@ -155,6 +155,12 @@ static inline struct tls_client *tls_client_new(struct fixture *f, const char *n
     return t;
 }
 
+/* It will show this certificate, which stays the caller's until it is freed. */
+static inline void tls_client_show(struct tls_client *t, struct tls_cert *cert)
+{
+    assert_int_equal(mbedtls_ssl_conf_own_cert(&t->conf, &cert->chain, &cert->key), 0);
+}
+
 static inline void tls_client_free(struct tls_client *t)
 {
     mbedtls_ssl_free(&t->ssl);
