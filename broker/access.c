@@ -109,8 +109,15 @@ void access_inherit_keys(struct access *a, struct access *before)
     for (size_t i = 0; i < a->n_issuers; i++) {
         struct issuer *old =
             a->issuers[i].cfg->jwks_url == NULL ? NULL : same_issuer(before, a->issuers[i].cfg);
-        if (old != NULL)
-            access_set_keys(a, i, keys_of(before, (size_t) (old - before->issuers)));
+        struct jwk_set *keys =
+            old == NULL ? NULL : keys_of(before, (size_t) (old - before->issuers));
+        uv_mutex_lock(&a->lock);
+        if (a->issuers[i].keys == NULL) {
+            a->issuers[i].keys = keys;
+            keys = NULL;
+        }
+        uv_mutex_unlock(&a->lock);
+        jwk_set_unref(keys);
     }
 }
 

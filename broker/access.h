@@ -31,7 +31,8 @@ void access_free(struct access *a);                  /* NULL is fine */
 /* The keys of issuer number `i` of the configuration from now on; takes over the reference. */
 void access_set_keys(struct access *a, size_t i, struct jwk_set *keys);
 bool access_has_keys(struct access *a, size_t i);
-/* The keys that `before` has of the issuers that are the same, and have the same URL. */
+/* The keys that `before` has of the issuers that are the same, and have the same URL, where there
+ * are none yet. */
 void access_inherit_keys(struct access *a, struct access *before);
 const char *access_issuer(const struct access *a, size_t i); /* its name */
 /* What was let in by `pass` (NULL: nobody had to show anything) on a path that has this `auth` now

@@ -18,7 +18,7 @@
 struct peer {
     uint8_t key[9];
     bool used;
-    uint64_t full_at_ms;
+    uint64_t full_at_ms, forgiven_ms; /* forgiven_ms: when a success has last given one back */
 };
 
 struct auth_limit {
@@ -55,6 +55,11 @@ static void key_of(const struct sockaddr *peer, uint8_t ret[9])
         ret[0] = mapped ? 4 : 6;
         memcpy(ret + 1, (const uint8_t *) &v6.sin6_addr + (mapped ? 12 : 0), mapped ? 4 : 8);
     }
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 static size_t set_of(const struct auth_limit *l, const uint8_t key[9])
@@ -96,18 +101,22 @@ void auth_limit_failed(struct auth_limit *l, const struct sockaddr *peer, uint64
         memcpy(set[way].key, key, sizeof(set[way].key));
         set[way].used = true;
         set[way].full_at_ms = now_ms;
+        set[way].forgiven_ms = 0;
     }
     uint64_t from = set[way].full_at_ms > now_ms ? set[way].full_at_ms : now_ms;
     uint64_t most = now_ms + AUTH_LIMIT_FAILURES * AUTH_LIMIT_REFILL_MS; /* requests at once */
     set[way].full_at_ms = from + AUTH_LIMIT_REFILL_MS < most ? from + AUTH_LIMIT_REFILL_MS : most;
 }
 
-void auth_limit_succeeded(struct auth_limit *l, const struct sockaddr *peer)
+void auth_limit_succeeded(struct auth_limit *l, const struct sockaddr *peer, uint64_t now_ms)
 {
     uint8_t key[9];
     key_of(peer, key);
     struct peer *set = l->sets[set_of(l, key)];
     size_t way = way_of(set, key);
-    if (way < WAYS)
-        set[way] = (struct peer){0};
+    if (way == WAYS || set[way].full_at_ms <= now_ms ||
+        (set[way].forgiven_ms != 0 && now_ms - set[way].forgiven_ms < AUTH_LIMIT_REFILL_MS))
+        return;
+    set[way].full_at_ms -= least(AUTH_LIMIT_REFILL_MS, set[way].full_at_ms);
+    set[way].forgiven_ms = now_ms;
 }

@@ -1,6 +1,8 @@
-/* auth_limit.h - how often one address may fail to authenticate: AUTH_LIMIT_FAILURES in a row, then
- * it waits. A bounded table: when it is full, the address that failed longest ago is forgotten.
- * IPv6 counts by /64, of which one host has plenty. (pure) One thread. */
+/* auth_limit.h - how often one address may fail to authenticate: AUTH_LIMIT_FAILURES at once, then
+ * it waits. A success gives back one of them, but not more often than time does: who has one good
+ * secret guesses others at twice the rate and no faster. A bounded table: when it is full, the
+ * address that failed longest ago is forgotten. IPv6 counts by /64, of which one host has plenty.
+ * (pure) One thread. */
 #ifndef BROKER_AUTH_LIMIT_H
 #define BROKER_AUTH_LIMIT_H
 
@@ -10,7 +12,7 @@
 
 #define AUTH_LIMIT_FAILURES  10   /* one more is given back every AUTH_LIMIT_REFILL_MS */
 #define AUTH_LIMIT_REFILL_MS 6000 /* so all of them in a minute */
-#define AUTH_LIMIT_PEERS     4096 /* 24 bytes each */
+#define AUTH_LIMIT_PEERS     4096 /* 32 bytes each */
 
 struct auth_limit;
 struct sockaddr;
@@ -23,6 +25,6 @@ void auth_limit_free(struct auth_limit *l); /* NULL is fine */
 unsigned auth_limit_wait_s(const struct auth_limit *l, const struct sockaddr *peer,
                            uint64_t now_ms);
 void auth_limit_failed(struct auth_limit *l, const struct sockaddr *peer, uint64_t now_ms);
-void auth_limit_succeeded(struct auth_limit *l, const struct sockaddr *peer);
+void auth_limit_succeeded(struct auth_limit *l, const struct sockaddr *peer, uint64_t now_ms);
 
 #endif

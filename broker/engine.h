@@ -76,7 +76,7 @@ struct engine_broadcast {
 
 /* What the engine keeps besides events: small records by kind and id, whose meaning is their
  * owner's. */
-enum engine_record_kind { ENGINE_TRIGGER = 1, ENGINE_OPERATION = 2 };
+enum engine_record_kind { ENGINE_TRIGGER = 1, ENGINE_OPERATION = 2, ENGINE_REVOCATION = 3 };
 struct engine_record {
     enum engine_record_kind kind;
     const char *id;

@@ -12,7 +12,8 @@
 #define SPARE_BYTES    8192
 
 _Static_assert((int) ENGINE_TRIGGER == (int) STORE_TRIGGER &&
-                   (int) ENGINE_OPERATION == (int) STORE_OPERATION,
+                   (int) ENGINE_OPERATION == (int) STORE_OPERATION &&
+                   (int) ENGINE_REVOCATION == (int) STORE_REVOCATION,
                "kinds are handed through");
 
 struct item *item_new(struct item_pool *pool, enum journal_kind kind)

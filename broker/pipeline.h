@@ -54,6 +54,13 @@ const struct trigger_spec *pipeline_trigger(const struct pipeline *p, size_t i);
 /* Operations kept from earlier runs, oldest first; once, after pipeline_new(). */
 void pipeline_load_operations(struct pipeline *p, void (*one)(void *, const char *id, struct slice),
                               void *ctx);
+/* The same for revocations (revocations.h). */
+void pipeline_load_revocations(struct pipeline *p,
+                               void (*one)(void *, const char *id, struct slice), void *ctx);
+/* Records of a kind that only their owner understands, changed together and copied. `done`: 0, they
+ * are safe; errors as of pipeline_change(). Maybe before this returns. */
+void pipeline_keep(struct pipeline *p, const struct engine_record *records, size_t n,
+                   void (*done)(void *arg, int err), void *arg);
 
 /* --- a changed configuration, in three steps (pipeline_reload.c) --- */
 

@@ -1,6 +1,7 @@
 /* pipeline_private.h - the parts of the pipeline, shared by its files:
  *   pipeline.c           the way of an event, timers, making and ending
  *   pipeline_triggers.c  the triggers: loaded at a start, changed while events flow
+ *   pipeline_records.c   what else is kept by name, for its owners
  *   pipeline_reload.c    a changed configuration */
 #ifndef BROKER_PIPELINE_PRIVATE_H
 #define BROKER_PIPELINE_PRIVATE_H
@@ -14,7 +15,8 @@
 #define ROLE_BROADCAST "api-gateway.websocketBroadcaster"
 
 /* One kept by an earlier run, until it is asked for. */
-struct kept_operation {
+struct kept_record {
+    enum engine_record_kind kind;
     char id[ID_SIZE];
     struct buf value;
 };
@@ -46,8 +48,8 @@ struct pipeline {
     void *tap_ctx;
     size_t n_paths;  /* that the engine knows: those with an index below it */
     size_t n_stored; /* triggers, at the start; those behind them are new in this run */
-    struct kept_operation *operations;
-    size_t n_operations;
+    struct kept_record *kept;
+    size_t n_kept;
 };
 
 /* --- pipeline.c --- */
@@ -73,5 +75,11 @@ bool pipeline_same_rule(const struct trigger_spec *a, const struct trigger_spec 
 void pipeline_follow_paths(struct pipeline *p);
 /* Events have come back: when it was the last under way, batches may be formed early again. */
 void pipeline_watch_quiet(struct pipeline *p);
+
+/* --- pipeline_records.c --- */
+
+/* Of another kind than triggers. -ENOMEM: it is not there. */
+MUST_CHECK int pipeline_add_kept(struct pipeline *p, const struct engine_record *rec);
+void pipeline_free_kept(struct pipeline *p);
 
 #endif

@@ -104,28 +104,13 @@ static struct trigger_spec *next_spec(struct loading *l)
     return &l->specs[l->n];
 }
 
-static void keep_operation(struct pipeline *p, const struct engine_record *rec)
-{
-    p->operations = xrealloc(p->operations, (p->n_operations + 1) * sizeof(*p->operations));
-    struct kept_operation *op = &p->operations[p->n_operations++];
-    *op = (struct kept_operation){.id = ""};
-    ASSERT(strlen(rec->id) < ID_SIZE);
-    memcpy(op->id, rec->id, strlen(rec->id));
-    buf_init(&op->value, SIZE_MAX / 2);
-    int r = buf_append(&op->value, rec->value);
-    ASSERT(r == 0 || r == -ENOMEM); /* then it is forgotten: only who asks for it misses it */
-    if (r < 0)
-        p->n_operations--;
-}
-
 static void on_record(void *ctx, const struct engine_record *rec)
 {
     struct loading *l = ctx;
-    if (rec->kind == ENGINE_OPERATION) {
-        keep_operation(l->pipeline, rec);
+    int r = rec->kind == ENGINE_TRIGGER ? trigger_spec_unpack(rec->value, next_spec(l))
+                                        : pipeline_add_kept(l->pipeline, rec);
+    if (r == 0 && rec->kind != ENGINE_TRIGGER)
         return;
-    }
-    int r = trigger_spec_unpack(rec->value, next_spec(l));
     if (r == 0 && strcmp(l->specs[l->n].id, rec->id) != 0) {
         trigger_spec_fini(&l->specs[l->n]);
         r = -EBADMSG;
@@ -321,25 +306,6 @@ int pipeline_start_triggers(struct pipeline *p)
     return r;
 }
 
-/* --- operations --- */
-
-static void free_operations(struct pipeline *p)
-{
-    for (size_t i = 0; i < p->n_operations; i++)
-        buf_fini(&p->operations[i].value);
-    free(p->operations);
-    p->operations = NULL;
-    p->n_operations = 0;
-}
-
-void pipeline_load_operations(struct pipeline *p, void (*one)(void *, const char *id, struct slice),
-                              void *ctx)
-{
-    for (size_t i = 0; i < p->n_operations; i++)
-        one(ctx, p->operations[i].id, buf_slice(&p->operations[i].value));
-    free_operations(p);
-}
-
 /* --- a change --- */
 
 struct under_way { /* a change */
@@ -489,7 +455,8 @@ void pipeline_follow_paths(struct pipeline *p)
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++) {
         struct trigger *t = trigger_set_at(p->triggers, i);
         struct action *a = t->action;
-        if (path_by_name(p->paths, t->spec.path) == a->path)
+        const struct path *path = path_by_name(p->paths, t->spec.path);
+        if (path == a->path && (path == NULL || a->batch.max_bytes == path->cfg->max_message_bytes))
             continue;
         batch_flush(&a->batch, BATCH_DRAIN); /* it was acknowledged: history has it */
         action_changed(a, p->paths, seq, true, is_quiet(p));
@@ -502,7 +469,7 @@ void pipeline_follow_paths(struct pipeline *p)
 
 void pipeline_free_triggers(struct pipeline *p)
 {
-    free_operations(p);
+    pipeline_free_kept(p);
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++)
         action_free(trigger_set_at(p->triggers, i)->action);
     trigger_set_free(p->triggers);

@@ -106,7 +106,7 @@ MUST_CHECK int store_load_sender_ids(struct store *s,
                                      void (*ids)(void *, uint64_t at_ms, struct slice ids),
                                      void *ctx);
 /* What is kept by name, small: its meaning is its owner's. Ids of operations sort by their age. */
-enum store_record_kind { STORE_TRIGGER = 1, STORE_OPERATION = 2 };
+enum store_record_kind { STORE_TRIGGER = 1, STORE_OPERATION = 2, STORE_REVOCATION = 3 };
 struct store_record {
     enum store_record_kind kind;
     const char *id;

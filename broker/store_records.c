@@ -1,5 +1,5 @@
-/* store_records.c - what is kept by name: triggers as their owners described them, and operations,
- * of which the newest are kept. */
+/* store_records.c - what is kept by name: triggers as their owners described them, operations, of
+ * which the newest are kept, and revocations. */
 #include "crash.h"
 #include "store_private.h"
 
@@ -152,7 +152,7 @@ static int give(sqlite3_stmt *st, void (*one)(void *, const struct store_record 
         .id = store_column_text(st, 1),
         .value = store_column_blob(st, 3),
     };
-    bool known = rec.kind == STORE_TRIGGER || rec.kind == STORE_OPERATION;
+    bool known = rec.kind >= STORE_TRIGGER && rec.kind <= STORE_REVOCATION;
     if (!known || strlen(rec.id) >= ID_SIZE ||
         store_column(st, 4) != sum_of(&rec, store_column(st, 2)))
         return -EBADMSG;

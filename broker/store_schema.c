@@ -57,7 +57,10 @@ static const char SCHEMA_2[] =
     "kind INTEGER NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, value BLOB NOT NULL,"
     " sum INTEGER NOT NULL, PRIMARY KEY(kind, id)) STRICT, WITHOUT ROWID;";
 
-const struct store_migration STORE_MIGRATIONS[STORE_VERSION] = {{SCHEMA_1}, {SCHEMA_2}};
+/* Nothing new but a kind of records, which an older program would call damage. */
+static const char SCHEMA_3[] = "";
+
+const struct store_migration STORE_MIGRATIONS[STORE_VERSION] = {{SCHEMA_1}, {SCHEMA_2}, {SCHEMA_3}};
 
 /* --- errors --- */
 

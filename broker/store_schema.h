@@ -15,7 +15,7 @@
  *   triggers     id | last_seq, sum
  *   attempts     kind, key | n
  *   dead_letters id | wall_ms, registry, reason, event_seq, body, sum
- *   records      kind, id | at, value, sum (since version 2)
+ *   records      kind, id | at, value, sum (since version 2; revocations since 3)
  *
  * Event ids are kept packed (id.h). `gone` is apart from paths because a path's row is written in
  * every commit and a batch may have a thousand events. `sum` and `high_id` come before what may be
@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 #define STORE_FILE          "journal.db"
-#define STORE_VERSION       2 /* user_version of the newest schema */
+#define STORE_VERSION       3 /* user_version of the newest schema */
 #define STORE_PAGE          8192
 #define STORE_POSITION_BITS 48
 #define STORE_MAX_PATH_ID   32767 /* a key is a positive 64-bit number */

@@ -165,12 +165,20 @@ static void print_names(FILE *to, const struct addresses *at, size_t listener)
     (void) fputs("]", to);
 }
 
+/* Whatever lies there under that name: the directory may be one that others can write to. */
+static FILE *create(const char *file)
+{
+    (void) unlink(file); /* of a process that was killed */
+    int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
 int addresses_write(const struct addresses *at, const char *file)
 {
     char tmp[4096];
     if (snprintf(tmp, sizeof(tmp), "%s.%d", file, (int) getpid()) >= (int) sizeof(tmp))
         return -ENAMETOOLONG;
-    FILE *to = fopen(tmp, "w");
+    FILE *to = create(tmp);
     if (to == NULL)
         return -errno;
     (void) fprintf(to, "{\"pid\":%d", (int) getpid());

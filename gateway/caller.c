@@ -95,7 +95,7 @@ void caller_succeeded(struct caller *who, struct shared *s, const struct iam_sub
 {
     struct sockaddr_storage peer;
     address_of(who, &peer);
-    auth_limit_succeeded(s->manage->limit, (const struct sockaddr *) &peer);
+    auth_limit_succeeded(s->manage->limit, (const struct sockaddr *) &peer, clock_mono_ms());
     free(who->subject);
     who->subject = xslicedup(slice_str(subject->id));
     who->admin.subject =

@@ -164,25 +164,24 @@ static int load_side(const struct shared *s, const struct config *cfg, enum metr
     return r;
 }
 
-/* Every worker's own: mbedTLS locks an RSA key while it signs. */
-static int set_new(const struct shared *s, const struct config *cfg, struct set **ret,
-                   struct tls_problem *why)
+/* Every worker's own: mbedTLS locks an RSA key while it signs. NULL: `why` says what is wrong. */
+static struct set *set_new(const struct shared *s, const struct config *cfg,
+                           struct tls_problem *why)
 {
     struct set *set = xcalloc(1, sizeof(*set));
     int r = 0;
     set->files = identities_of(cfg);
     set->n_gateway = s->n_workers;
-    set->gateway = xcalloc(s->n_workers, sizeof(set->gateway[0]));
+    set->gateway = xcalloc(s->n_workers, sizeof(struct tls *));
     for (size_t i = 0; r == 0 && i < s->n_workers; i++)
         r = load_side(s, cfg, LISTENER_GATEWAY, set, &set->gateway[i], why);
     for (int role = 0; r == 0 && role < LISTENER_N; role++)
         if (role != LISTENER_GATEWAY)
             r = load_side(s, cfg, (enum metrics_listener) role, set, &set->front[role], why);
     if (r == 0)
-        *ret = set;
-    else
-        set_free(set);
-    return r;
+        return set;
+    set_free(set);
+    return NULL;
 }
 
 /* --- into use --- */
@@ -267,10 +266,11 @@ static void log_failed(const struct tls_problem *why, const char *what)
 int certificates_prepare(struct certificates *c, const struct config *cfg, struct tls_problem *why)
 {
     certificates_drop(c);
-    int r = set_new(c->shared, cfg, &c->prepared, why);
-    if (r < 0)
-        count(c, M_TLS_RELOAD_FAILED);
-    return r;
+    c->prepared = set_new(c->shared, cfg, why);
+    if (c->prepared != NULL)
+        return 0;
+    count(c, M_TLS_RELOAD_FAILED);
+    return -EINVAL;
 }
 
 void certificates_commit(struct certificates *c, const struct config *cfg)
@@ -294,8 +294,8 @@ void certificates_drop(struct certificates *c)
 static void reload(struct certificates *c, bool last)
 {
     struct tls_problem why;
-    struct set *set;
-    if (set_new(c->shared, c->cfg, &set, &why) == 0) {
+    struct set *set = set_new(c->shared, c->cfg, &why);
+    if (set != NULL) {
         install(c, set);
         count(c, M_TLS_RELOADED);
         struct log_line l;
@@ -346,12 +346,10 @@ void certificates_unwatch(struct certificates *c)
 int certificates_new(struct shared *s, const struct config *cfg, struct certificates **ret)
 {
     struct tls_problem why;
-    struct set *set;
-    int r =
-        set_new(s, cfg, &set, &why); /* checked with the configuration, but it may have changed */
-    if (r < 0) {
+    struct set *set = set_new(s, cfg, &why); /* checked, but files may have changed since */
+    if (set == NULL) {
         log_failed(&why, "certificates cannot be used");
-        return r;
+        return -EINVAL;
     }
     struct certificates *c = xcalloc(1, sizeof(*c));
     c->shared = s;

@@ -58,6 +58,8 @@ struct door_rules *doors_configure(struct door doors[LISTENER_N], const struct c
     limit_addresses(&doors[LISTENER_GATEWAY], cfg->gateway.max_address_connections,
                     cfg->gateway.max_address_handshake_rate);
     limit_addresses(&doors[LISTENER_WEBHOOKS], cfg->webhooks.max_address_connections, 0);
+    for (size_t i = LISTENER_MANAGEMENT; i < LISTENER_N; i++)
+        limit_addresses(&doors[i], cfg->management.max_address_connections, 0);
     return before;
 }
 

@@ -2,22 +2,28 @@
 #include "gate.h"
 
 #include "auth_limit.h"
+#include "caps.h"
 #include "clock.h"
 #include "credential.h"
 #include "key_fetch.h"
 #include "log.h"
 #include "mem.h"
+#include "pipeline.h"
 #include "san.h"
 #include "worker.h"
 
 #include <stdlib.h>
+
+#define UNKNOWN_KEYS_PER_SECOND 100 /* of all clients */
 
 struct gate {
     /* Set by the front; who reads them is done with them before his loop takes its next mail. */
     const struct config *_Atomic cfg;
     struct access *_Atomic access;
     struct key_fetch *_Atomic fetch; /* NULL: no keys were ever fetched */
-    uv_mutex_t lock;                 /* of the rest */
+    struct identity_caps *identities;
+    _Atomic uint64_t unknown_full_us; /* see caps_rate() */
+    uv_mutex_t lock;                  /* of the rest */
     struct auth_limit *limit;
     struct revocations *revocations;
 };
@@ -77,6 +83,7 @@ int gate_new(const struct config *cfg, struct gate **ret)
     g->access = access;
     g->limit = auth_limit_new();
     g->revocations = revocations_new();
+    g->identities = identity_caps_new();
     int r = uv_mutex_init(&g->lock);
     ASSERT(r == 0);
     r = load_keys(cfg, access, &issuer);
@@ -114,8 +121,8 @@ int gate_prepare(struct gate *g, const struct config *cfg, struct access **ret, 
 struct access *gate_commit(struct gate *g, const struct config *cfg, struct access *next)
 {
     struct access *before = g->access;
+    key_fetch_follow(g->fetch, cfg, next); /* first: keys that come now are not missed */
     access_inherit_keys(next, before);
-    key_fetch_follow(g->fetch, cfg, next);
     g->access = next;
     g->cfg = cfg;
     return before;
@@ -144,6 +151,7 @@ void gate_free(struct gate *g)
     access_free(g->access);
     auth_limit_free(g->limit);
     revocations_free(g->revocations);
+    identity_caps_free(g->identities);
     uv_mutex_destroy(&g->lock);
     free(g);
 }
@@ -152,6 +160,8 @@ void gate_pass_free(struct pass *p)
 {
     if (p == NULL)
         return;
+    if (p->identity != NULL)
+        identity_caps_leave(p->caps, p->identity);
     access_pass_fini(&p->access);
     free(p);
 }
@@ -192,7 +202,7 @@ static void count_try(struct gate *g, const struct sockaddr_storage *peer, bool 
     if (failed)
         auth_limit_failed(g->limit, (const struct sockaddr *) peer, clock_mono_ms());
     else
-        auth_limit_succeeded(g->limit, (const struct sockaddr *) peer);
+        auth_limit_succeeded(g->limit, (const struct sockaddr *) peer, clock_mono_ms());
     uv_mutex_unlock(&g->lock);
 }
 
@@ -227,12 +237,47 @@ bool gate_revoked(struct gate *g, const struct pass *p)
     return revoked;
 }
 
-int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name, uint64_t until_s)
+int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name, uint64_t until_s,
+                struct revocation_change *ret)
 {
     uv_mutex_lock(&g->lock);
-    int r = revocations_add(g->revocations, kind, name, until_s, clock_wall_ms() / 1000);
+    int r = revocations_add(g->revocations, kind, name, until_s, clock_wall_ms() / 1000, ret);
     uv_mutex_unlock(&g->lock);
     return r;
+}
+
+struct loading {
+    struct gate *gate;
+    int err;
+};
+
+static void load_revocation(void *ctx, const char *id, struct slice value)
+{
+    struct loading *l = ctx;
+    uv_mutex_lock(&l->gate->lock);
+    int r = revocations_load(l->gate->revocations, id, value);
+    uv_mutex_unlock(&l->gate->lock);
+    l->err = l->err < 0 ? l->err : r;
+}
+
+int gate_load_revocations(struct gate *g, struct pipeline *pipeline)
+{
+    struct loading l = {.gate = g};
+    pipeline_load_revocations(pipeline, load_revocation, &l);
+    if (l.err < 0) /* who was shut out must not come back for that */
+        log_error("gate", "what was revoked cannot be read", l.err);
+    return l.err;
+}
+
+/* One more connection of whoever the pass is for. Those whose tokens name nobody count as one. They
+ * are counted without a limit as well: a reload may bring one. */
+static bool enter(struct gate *g, struct pass *p)
+{
+    uint64_t most = g->cfg->gateway.max_identity_connections;
+    p->caps = g->identities;
+    p->identity =
+        identity_caps_enter(p->caps, slice_str(p->access.subject), most == 0 ? UINT64_MAX : most);
+    return p->identity != NULL;
 }
 
 /* Takes over what `access` has. */
@@ -240,9 +285,15 @@ static enum refuse let_in(struct gate *g, struct conn *c, const struct access_pa
                           const char **ret_detail)
 {
     c->pass = make_pass(g, c, access);
-    bool revoked = gate_revoked(g, c->pass);
-    *ret_detail = revoked ? "revoked" : NULL;
-    return revoked ? REFUSE_CREDENTIAL : REFUSE_NONE;
+    *ret_detail = NULL;
+    if (gate_revoked(g, c->pass)) {
+        *ret_detail = "revoked";
+        return REFUSE_CREDENTIAL;
+    }
+    if (enter(g, c->pass))
+        return REFUSE_NONE;
+    *ret_detail = c->pass->access.subject;
+    return REFUSE_IDENTITY_CAP;
 }
 
 static enum refuse check(struct gate *g, struct conn *c, const struct http_head *head,
@@ -289,6 +340,15 @@ static enum refuse check_certificate(struct gate *g, struct conn *c, const struc
     return let_in(g, c, &access, ret_detail);
 }
 
+/* A key that is new is no guess, and many may come with it at once, from one address. But a name
+ * that nobody has given a key costs as much as a guess: those are only free up to a rate. */
+static bool is_failure(struct gate *g, enum refuse why)
+{
+    return why == REFUSE_CREDENTIAL ||
+           (why == REFUSE_UNKNOWN_KEY &&
+            !caps_rate(&g->unknown_full_us, clock_mono_us(), UNKNOWN_KEYS_PER_SECOND));
+}
+
 enum refuse gate_admit(struct gate *g, struct conn *c, const struct http_head *head,
                        const struct config_path *path, const char **ret_detail)
 {
@@ -299,7 +359,7 @@ enum refuse gate_admit(struct gate *g, struct conn *c, const struct http_head *h
     if (!may_try(g, &peer))
         return REFUSE_AUTH_RATE;
     enum refuse why = check(g, c, head, path, ret_detail);
-    bool failed = why == REFUSE_CREDENTIAL || why == REFUSE_UNKNOWN_KEY;
+    bool failed = is_failure(g, why);
     if (failed || why == REFUSE_NONE) /* who presents nothing guesses nothing */
         count_try(g, &peer, failed);
     return why;

@@ -6,14 +6,18 @@
 
 #include "access.h"
 #include "conn.h"
+#include "identity_caps.h"
 #include "revocations.h"
 
 struct gate;
+struct pipeline;
 
 /* With which a connection was let in; conn->pass, for gate_pass_free(). */
 struct pass {
     struct access_pass access;
     uint64_t expires_ms, notice_ms; /* loop time; UINT64_MAX: never, or no more */
+    struct identity_caps *caps;
+    struct identity_count *identity; /* counted in `caps`; NULL: it is not */
 };
 void gate_pass_free(struct pass *p); /* NULL is fine */
 
@@ -44,8 +48,11 @@ enum refuse gate_admit(struct gate *g, struct conn *c, const struct http_head *h
 
 /* The pass was revoked. */
 bool gate_revoked(struct gate *g, const struct pass *p);
-/* From now on; what is open is still to be closed. Errors of revocations_add(). */
+/* From now on; what is open is still to be closed, and the change to be kept before anybody is told
+ * that it counts. Errors of revocations_add(). */
 MUST_CHECK int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name,
-                           uint64_t until_s);
+                           uint64_t until_s, struct revocation_change *ret);
+/* What was revoked in earlier runs. Errors of revocations_load(), logged. */
+MUST_CHECK int gate_load_revocations(struct gate *g, struct pipeline *pipeline);
 
 #endif

@@ -26,6 +26,7 @@
 #include "tool.h"
 #include "worker.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -406,6 +407,8 @@ static int wire(struct daemon *d, const struct options *options)
     tell_addresses(d->shared.manage, at);
     r = gate_new(d->shared.cfg, &d->shared.gate);
     if (r == 0)
+        r = gate_load_revocations(d->shared.gate, d->pipeline);
+    if (r == 0)
         r = make_workers(d, at);
     if (r == 0)
         r = certificates_new(&d->shared, d->shared.cfg, &d->shared.certificates);
@@ -506,9 +509,22 @@ static int exit_code_of(int err)
                                             : 1;
 }
 
+/* Where one of these is closed, the next file that is opened would have its number, and be written
+ * log lines into. */
+static void fill_standard_files(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_NOCTTY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void) close(fd);
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
+    fill_standard_files();
     int r = options_parse(argc, argv, &options);
     if (r != 0)
         return r - 1;

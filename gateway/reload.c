@@ -89,12 +89,6 @@ static void log_problem(const struct reload *r, char *line)
 
 static void log_failed(const struct reload *r)
 {
-    if (is_ending(r)) {
-        struct log_line l;
-        log_open(&l, LOG_WARN, "reload", "configuration not reloaded: the process ends");
-        log_close(&l);
-        return;
-    }
     if (r->report.err == -EAGAIN && is_ending(r)) { /* whoever starts next reads the file */
         struct log_line l;
         log_open(&l, LOG_INFO, "reload", "not reloaded: the server is going down");

@@ -1,9 +1,11 @@
-/* rest_revocation.c - beyond the original: tokens of clients that count no longer. What they have
- * opened is closed worker by worker, as connections are listed: some at a time. */
+/* rest_revocation.c - beyond the original: tokens of clients that count no longer. They do not from
+ * the request on, and when that is safe, what they have opened is closed worker by worker, as
+ * connections are listed: some at a time. */
 #include "config_value.h"
 #include "connection_call.h"
 #include "gate.h"
 #include "mem.h"
+#include "pipeline.h"
 #include "rest_call.h"
 #include "rest_json.h"
 #include "rest_object.h"
@@ -103,23 +105,46 @@ static void on_closed(struct connections_ask *ask)
     free(r);
 }
 
-static int note_names(struct revoking *r, struct shared *s)
-{
-    int err = 0;
-    for (size_t i = 0; i < ARRAY_LEN(r->names) && err == 0; i++) {
-        if (r->names[i].data == NULL)
-            continue;
-        char *name = xslicedup(r->names[i]);
-        err = gate_revoke(s->gate, (enum revocation_kind) i, name, r->until_s);
-        free(name);
-    }
-    return err;
-}
-
 static void fail(struct revoking *r, const struct status *error)
 {
     rest_fail(r->call, error);
     free(r);
+}
+
+/* --- noting --- */
+
+/* It is safe: no restart brings the token back. */
+static void on_kept(void *arg, int err)
+{
+    struct revoking *r = arg;
+    if (err < 0) { /* it counts in this run all the same */
+        struct status error = {.code = STATUS_OK};
+        status_set(&error, STATUS_UNAVAILABLE, "The revocation cannot be stored: %s", err_str(err));
+        fail(r, &error);
+        return;
+    }
+    r->ask.kind = CONNECTIONS_REVOKED;
+    r->ask.done = on_closed;
+    connections_ask(r->call->shared, &r->ask);
+}
+
+static void keep(struct revoking *r, const struct revocation_change *change)
+{
+    struct engine_record records[1 + REVOCATIONS_RETIRE] = {
+        {ENGINE_REVOCATION, change->id, slice_str(change->value)}};
+    for (size_t i = 0; i < change->n_retired; i++)
+        records[1 + i] = (struct engine_record){ENGINE_REVOCATION, change->retired[i], {0}};
+    pipeline_keep(r->call->shared->pipeline, records, 1 + change->n_retired, on_kept, r);
+}
+
+static int note_name(struct revoking *r, struct revocation_change *ret)
+{
+    enum revocation_kind kind =
+        r->names[REVOCATION_SUBJECT].data != NULL ? REVOCATION_SUBJECT : REVOCATION_ID;
+    char *name = xslicedup(r->names[kind]);
+    int err = gate_revoke(r->call->shared->gate, kind, name, r->until_s, ret);
+    free(name);
+    return err;
 }
 
 void rest_revocation_create(struct rest_call *call)
@@ -140,7 +165,8 @@ void rest_revocation_create(struct rest_call *call)
         rest_object_read(object, "", FIELDS, ARRAY_LEN(FIELDS), r, &call->found);
     if (call->found.code == STATUS_OK)
         check(r, &call->found);
-    int err = call->found.code == STATUS_OK ? note_names(r, call->shared) : 0;
+    struct revocation_change change;
+    int err = call->found.code == STATUS_OK ? note_name(r, &change) : 0;
     cJSON_Delete(object); /* the names lie in it */
     if (err < 0)
         status_set(&call->found, STATUS_RESOURCE_EXHAUSTED, "There are %d revocations already",
@@ -149,7 +175,5 @@ void rest_revocation_create(struct rest_call *call)
         fail(r, &call->found);
         return;
     }
-    r->ask.kind = CONNECTIONS_REVOKED;
-    r->ask.done = on_closed;
-    connections_ask(call->shared, &r->ask);
+    keep(r, &change);
 }

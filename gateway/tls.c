@@ -13,6 +13,9 @@
 #ifndef MBEDTLS_THREADING_C
 #error "workers are threads: mbedTLS needs MBEDTLS_THREADING_C"
 #endif
+#ifndef MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
+#error "a client's names are read after the handshake: needs MBEDTLS_SSL_KEEP_PEER_CERTIFICATE"
+#endif
 
 struct tls_tickets {
     mbedtls_ssl_ticket_context ctx; /* has a lock */

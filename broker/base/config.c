@@ -239,6 +239,21 @@ static void read_members(struct loader *l, const struct doc_node *node, const st
         read_member(l, member, scope, late);
 }
 
+/* What stands where an element's mapping should: maybe the secret itself. */
+static const char *got_instead(const struct doc_node *node, const struct scope *scope,
+                               char ret[DOC_QUOTE_SIZE])
+{
+    char list[CONFIG_KEY_SIZE];
+    size_t prefix = setting_item_prefix(scope->pattern);
+    (void) snprintf(list, sizeof(list), "%.*s", (int) (prefix > 3 ? prefix - 3 : 0),
+                    scope->pattern); /* without "[]." */
+    const struct setting *s = setting_find(list);
+    if (node->kind == DOC_LIST)
+        return "a list";
+    return s != NULL && (s->flags & SETTING_SECRET) != 0 ? "something else"
+                                                         : doc_quote(node->text, ret);
+}
+
 static void read_map(struct loader *l, const struct doc_node *node, const struct scope *scope)
 {
     if (node->kind == DOC_TEXT && node->null)
@@ -247,7 +262,7 @@ static void read_map(struct loader *l, const struct doc_node *node, const struct
         char key[CONFIG_KEY_SIZE], quoted[DOC_QUOTE_SIZE];
         (void) snprintf(key, sizeof(key), "%.*s", (int) strlen(scope->shown) - 1, scope->shown);
         problems_add(&l->problems, node->line, key, "expected a mapping, got %s",
-                     node->kind == DOC_LIST ? "a list" : doc_quote(node->text, quoted));
+                     got_instead(node, scope, quoted));
         return;
     }
     read_members(l, node, scope, false);

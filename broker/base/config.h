@@ -150,7 +150,8 @@ struct config {
         struct config_strings allowed_origins; /* empty: any; else exact scheme://host[:port] */
         struct config_strings proxy_protocol_from, trusted_proxies; /* networks */
         uint64_t max_connections, max_half_open;                    /* per process */
-        uint64_t max_address_connections; /* of one IPv4 address or IPv6 /64; 0: any, as below */
+        uint64_t max_address_connections;  /* of one IPv4 address or IPv6 /64; 0: any, as below */
+        uint64_t max_identity_connections; /* of who has proved the same name */
         uint64_t max_handshake_rate, max_address_handshake_rate; /* per second */
         uint64_t handshake_timeout_ms, ping_interval_ms, pong_timeout_ms, idle_timeout_ms;
         uint64_t max_lifetime_ms, close_timeout_ms, message_timeout_ms, drain_timeout_ms;
@@ -181,7 +182,7 @@ struct config {
     struct {
         struct config_strings listen, grpc_listen;                  /* REST; gRPC */
         struct config_strings proxy_protocol_from, trusted_proxies; /* networks; of both */
-        uint64_t max_triggers, max_connections, max_body_bytes;
+        uint64_t max_triggers, max_connections, max_address_connections, max_body_bytes;
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
         struct config_tls tls; /* of both */
     } management;

@@ -122,7 +122,7 @@ const struct setting SETTINGS[] = {
      "RAM of the process, without what the kernel keeps for its sockets. From 85 % new clients get "
      "503, from 90 % those that are sent stored history are closed with 1013, from 95 % those that "
      "do not read or are in the middle of a message, and at 100 % webhooks get 503. 0 is any."},
-    {C(registries),                   LIST,     0, 4096,       NULL,       NULL, 0,
+    {C(registries),                   LIST,     0, 4096,       NULL,       NULL, SECRET,
      "Who may post: mappings with the keys of `registries[]`."},
     {C(users),                        LIST,     0, 4096,       NULL,       NULL, 0,
      "People who manage: mappings with the keys of `users[]`."},
@@ -130,11 +130,11 @@ const struct setting SETTINGS[] = {
      "In whose name triggers and programs act: mappings with the keys of `service_accounts[]`."},
     {C(bindings),                     LIST,     0, 4096,       NULL,       NULL, LATE,
      "Who has which role where: mappings with the keys of `bindings[]`."},
-    {C(tokens),                       LIST,     0, 4096,       NULL,       NULL, LATE,
+    {C(tokens),                       LIST,     0, 4096,       NULL,       NULL, LATE | SECRET,
      "What users and service accounts log in with: mappings with the keys of `tokens[]`. Without "
      "users, tokens, API keys, and keys and `client_certificates` of service accounts, whoever reaches "
      "the management listeners may do everything, and these must be loopback addresses."},
-    {C(api_keys),                     LIST,     0, 4096,       NULL,       NULL, LATE,
+    {C(api_keys),                     LIST,     0, 4096,       NULL,       NULL, LATE | SECRET,
      "What service accounts log in with as well: mappings with the keys of `api_keys[]`."},
     {C(triggers),                     LIST,     0, 4096,       NULL,       NULL, LATE,
      "Which events go to which path: mappings with the keys of `triggers[]`. Made when there is none of "
@@ -167,6 +167,9 @@ const struct setting SETTINGS[] = {
      "From one IPv4 address or IPv6 /64, per process; the next one gets 429, with TLS a reset. 0 is "
      "any. Many clients may share an address (NAT), and behind a proxy all do, unless it is one of "
      "the two lists above."},
+    {C(gateway.max_identity_connections), COUNT, 0, 10000000,  "0",        NULL, 0,
+     "Of who has proved the same name (a token's `subject`, a JWT's `sub`; those without count as "
+     "one), per process; the next one gets 429. 0 is any."},
     {C(gateway.max_address_handshake_rate), COUNT, 0, 1000000, "0",        NULL, 0,
      "New connections a second from one such address, a second's worth at once; the next one gets "
      "429. 0 is any."},
@@ -225,7 +228,7 @@ const struct setting SETTINGS[] = {
      "How far an issuer's clock may be ahead of ours: for `nbf` and `iat`, not for `exp`."},
     {C_MS(gateway.auth.expiry_notice),DURATION, 0, HOUR,       "60s",      NULL, 0,
      "How long before its token expires a client with subprotocol regcast.v1 is told. 0: never."},
-    {C(gateway.auth.tokens),          LIST,     0, 4096,       NULL,       NULL, 0,
+    {C(gateway.auth.tokens),          LIST,     0, 4096,       NULL,       NULL, SECRET,
      "What opens paths with `auth: token`: mappings with the keys of `gateway.auth.tokens[]`."},
     {C(gateway.auth.issuers),         LIST,     0, 16,         NULL,       NULL, 0,
      "Whose JWTs open paths with `auth: jwt`: mappings with the keys of `gateway.auth.issuers[]`."},
@@ -282,7 +285,7 @@ const struct setting SETTINGS[] = {
      "Others are refused. Left out: all that fit the key."},
     {ISSUER(jwks_file),               TEXT,     1, 4000,       NULL,       &FILE_NAME, 0,
      "A file with the issuer's keys, a JWK set (RFC 7517). This, `jwks_url` or `secret_file`."},
-    {ISSUER(jwks_url),                TEXT,     1, 2000,       NULL,       &URL, 0,
+    {ISSUER(jwks_url),                TEXT,     1, 2000,       NULL,       &URL, SECRET,
      "Where the JWK set is fetched, at the start, every `jwks_refresh` and when a token names a key "
      "that is not in it. The last good one is kept until there is a new one."},
     {"gateway.auth.issuers[].jwks_refresh", offsetof(struct config_issuer, jwks_refresh_ms),
@@ -340,6 +343,9 @@ const struct setting SETTINGS[] = {
      "Triggers there may be when another is created; the API's quota serverless.triggers.count."},
     {C(management.max_connections),   COUNT,    1, 1000000,    "256",      NULL, 0,
      "Per process, of REST and of gRPC each."},
+    {C(management.max_address_connections), COUNT, 0, 1000000, "128",      NULL, 0,
+     "From one IPv4 address or IPv6 /64 that is none of `trusted_proxies`, of REST and of gRPC each: "
+     "nobody holds all of them without a token. 0 is any."},
     {C(management.max_body_bytes),    SIZE,     1, GIB,        "1MiB",     NULL, 0,
      "Longest request body of REST; sixteen such bodies are held at once in all."},
     {C_MS(management.header_timeout), DURATION, 1, HOUR,       "10s",      NULL, 0,

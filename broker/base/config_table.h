@@ -25,7 +25,7 @@ enum setting_type {
 
 enum setting_flag {
     SETTING_REQUIRED = 1, /* in its mapping, if that is there */
-    SETTING_SECRET = 2,   /* never quoted in a message */
+    SETTING_SECRET = 2,   /* never quoted in a message; of a list: its elements neither */
     SETTING_LATE = 4,     /* read after what it refers to, wherever it stands in the file */
     SETTING_RESTART = 8,  /* cannot change while we run; of a list: nothing of it can */
     SETTING_ORDERED = 16  /* of a list with a unique key: where an element stands means something */

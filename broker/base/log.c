@@ -76,6 +76,13 @@ static size_t sequence_len(struct slice s)
     return 0;
 }
 
+/* One that a terminal acts on: JSON asks for no escape of DEL and of C1 (U+0080 to U+009F). */
+static bool is_control(struct slice s, size_t n)
+{
+    return s.data[0] < 0x20 || s.data[0] == 0x7f ||
+           (n == 2 && s.data[0] == 0xc2 && s.data[1] < 0xa0);
+}
+
 /* The next character as it stands in JSON; returns how many bytes of `s` (not empty) it is. */
 static size_t escape(struct slice s, char ret[8], size_t *ret_len)
 {
@@ -85,13 +92,14 @@ static size_t escape(struct slice s, char ret[8], size_t *ret_len)
         ret[0] = '\\';
         ret[1] = (char) c;
         *ret_len = 2;
-    } else if (c < 0x20 || n == 0) {
+    } else if (n == 0 || is_control(s, n)) {
         static const char HEX[] = "0123456789abcdef";
+        n = n == 0 ? 1 : n;
+        c = s.data[n - 1];
         memcpy(ret, "\\u00", 4);
         ret[4] = HEX[c >> 4];
         ret[5] = HEX[c & 15];
         *ret_len = 6;
-        n = 1;
     } else {
         memcpy(ret, s.data, n);
         *ret_len = n;

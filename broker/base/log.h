@@ -6,8 +6,9 @@
  *     log_u64(&l, "accepted", n);
  *     log_close(&l);
  * gives {"time":"...","level":"info","component":"webhook","msg":"answered","registry":...}.
- * Values are escaped; a value is cut at LOG_VALUE_MAX bytes and a line at LOG_LINE_MAX, still valid
- * JSON (bytes that are not UTF-8 are printed as \u00XX escapes of their value). */
+ * Values are escaped, controls as well that JSON would take; a value is cut at LOG_VALUE_MAX bytes
+ * and a line at LOG_LINE_MAX, still valid JSON (bytes that are not UTF-8 are printed as \u00XX
+ * escapes of their value). */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

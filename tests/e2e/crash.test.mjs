@@ -71,6 +71,7 @@ const SCENARIOS = [
     [/^store\.epoch\./, scenarios.withALostEnd],
     [/^store\.replace_catalog$/, scenarios.withACatalogReadAnew],
     [/^(reload\.|pipeline\.reload$|engine\.path$|journal\.path$)/, scenarios.whileReloading],
+    [/^pipeline\.keep$/, scenarios.whileTokensAreRevoked],
     [OF_MANAGEMENT, changes.whileTriggersChange],
     [/^/, scenarios.tour],
 ];
@@ -116,6 +117,14 @@ describe('killed while triggers change', { concurrency: WIDTH }, () => {
         test(`at pass ${n} of ${point}`, limits, async () => {
             const { struck } = await strikeAt(point, n, changes.whileTriggersChange);
             assert.ok(struck, 'too few changes');
+        });
+});
+
+describe('killed while tokens are revoked', { concurrency: WIDTH }, () => {
+    for (const point of ['engine.change', 'store.record', 'store.commit.before', 'store.commit.after', 'engine.changed'])
+        test(`at ${point}`, { ...limits, skip: !SWEEP && point !== 'store.commit.after' && 'scripts/test --crash' }, async () => {
+            const { struck } = await strikeAt(point, SWEEP ? 3 : 2, scenarios.whileTokensAreRevoked);
+            assert.ok(struck, 'too few revocations');
         });
 });
 

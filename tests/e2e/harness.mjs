@@ -185,7 +185,7 @@ export function makeConfig(over = {}) {
 
 export function writeConfig(config) {
     const file = join(tempDir(), 'regcast.yaml');
-    writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config, null, 2));
+    writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config, null, 2), { mode: 0o600 });
     return file;
 }
 

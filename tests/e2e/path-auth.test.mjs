@@ -77,8 +77,9 @@ async function start(t, cfg, options) {
 }
 
 // An open client, or the status that the handshake was refused with.
-async function connect(t, d, path, { headers = {}, protocols = [] } = {}) {
-    const got = await within(10000, 'a handshake', Client.open(d.url(path), { headers, protocols }).catch((error) => error));
+async function connect(t, d, path, { headers = {}, protocols = [], from } = {}) {
+    const options = { headers, protocols, localAddress: from };
+    const got = await within(10000, 'a handshake', Client.open(d.url(path), options).catch((error) => error));
     if (!(got instanceof Error)) {
         defer(t, () => got.terminate());
         return { status: 101, client: got };
@@ -231,11 +232,12 @@ describe('path auth', { concurrency: 2 }, () => {
             makeJwt({ header: { crit: ['exp'] } }), `${good}x.y`, good.slice(0, good.lastIndexOf('.')), TOKEN,
         ];
         const all = [...CASES.map(([why, options]) => [why, makeJwt(options)]), ...TEXTS.map((text) => [UNREAD, text])];
-        for (const [detail, token] of all) {
+        for (const [i, [detail, token]] of all.entries()) {
             const before = d.logged({ reason: 'credential', detail }).length;
-            assert.equal(await statusOf(t, d, '/jwt', bearer(token)), 401, `${detail}: ${token}`);
+            const from = `127.0.1.${i + 1}`; // who fails ten times has to wait
+            assert.equal(await statusOf(t, d, '/jwt', { ...bearer(token), from }), 401, `${detail}: ${token}`);
             await until(`a line about: ${detail}`, () => d.logged({ reason: 'credential', detail }).length > before);
-            assert.equal(await statusOf(t, d, '/jwt', bearer(good)), 101);
+            assert.equal(await statusOf(t, d, '/jwt', { ...bearer(good), from }), 101);
             await pause(105); // ten lines a second are written
         }
         assert.equal(await statusOf(t, d, '/static', bearer(good)), 401);
@@ -245,7 +247,7 @@ describe('path auth', { concurrency: 2 }, () => {
 
     test('a shared secret is for HS256 and nothing else', limits, async (t) => {
         const file = join(tempDir(), 'secret');
-        writeFileSync(file, `${SECRET}\n`);
+        writeFileSync(file, `${SECRET}\n`, { mode: 0o600 });
         const d = await start(t, config({ issuer: { jwks_file: undefined, secret_file: file } }));
         const hs = (options = {}) => bearer(makeJwt({ alg: 'HS256', key: SECRET, ...options }));
         assert.equal(await statusOf(t, d, '/jwt', hs()), 101);

@@ -1,11 +1,12 @@
 // Ways to points of the code that no usual tour comes by: commands that run instead of the daemon,
 // damaged files, failing disks, events that fit nowhere. Each returns {struck}, as Tour.run() does.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { command } from './command.mjs';
-import { REGISTRY, digestOf, until, writeConfig } from './harness.mjs';
+import { REGISTRY, Raw, digestOf, handshake, pause, until, writeConfig } from './harness.mjs';
 import { TRACED } from './journal.mjs';
 import {
     Follower,
@@ -292,6 +293,42 @@ class Shelf {
         this.server.close();
     }
 }
+
+// What was answered counts, whatever happened then: nobody gets in again who was shut out.
+const REVOKED = 6; // a client may fail ten times
+export const whileTokensAreRevoked = (given) => {
+    const config = accountConfig([ONE]);
+    const tokens = Array.from({ length: REVOKED }, (_, i) => `token-${i}`);
+    config.gateway.paths.push({ path: '/closed', auth: 'token' });
+    config.gateway.auth = {
+        tokens: tokens.map((token) => ({ subject: token, sha256: createHash('sha256').update(token).digest('hex') })),
+    };
+    return Short.run(given, config, async (short) => {
+        const { load, place } = short;
+        const later = new Date(Date.now() + 3600000).toISOString();
+        const revoke = async (subject) => {
+            for (;;) {
+                const daemon = await place.up();
+                const body = { subject, until: later };
+                const got = await daemon.manage('POST', '/admin/v1/revocations', { body }).catch(() => null);
+                if (got?.status === 200) return;
+                await pause(5); // it was killed
+            }
+        };
+        await short.startArmed('start');
+        for (const token of tokens) await short.during('a revocation', revoke(token));
+        await short.during('load', load.run(5));
+        await place.kill();
+        await short.startArmed('start after it');
+        for (const token of tokens) {
+            const client = await Raw.open(place.daemon.port);
+            await client.send(handshake('/closed', { Authorization: `Bearer ${token}` }));
+            assert.equal((await client.answer()).status, 401, token);
+            client.destroy();
+        }
+        await short.judge();
+    });
+};
 
 // The catalog is read anew from the registry: before and after, tags that move are known.
 export const withACatalogReadAnew = (given) =>

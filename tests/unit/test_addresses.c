@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -135,7 +136,15 @@ static void test_file(void **state)
     assert_non_null(mkdtemp(dir));
     (void) snprintf(file, sizeof(file), "%s/ready.json", dir);
     assert_int_equal(addresses_bind(&cfg, NULL, &at), 0);
+    char victim[128], link[128]; /* what another user may have put there */
+    (void) snprintf(victim, sizeof(victim), "%s/victim", dir);
+    (void) snprintf(link, sizeof(link), "%s.%d", file, (int) getpid());
+    assert_int_equal(symlink(victim, link), 0);
     assert_int_equal(addresses_write(&at, file), 0);
+    assert_int_equal(access(victim, F_OK), -1);
+    struct stat st;
+    assert_int_equal(lstat(file, &st), 0);
+    assert_int_equal(st.st_mode & ~(mode_t) 0040, S_IFREG | 0600); /* the umask may take more */
     FILE *from = fopen(file, "r");
     assert_non_null(from);
     assert_true(fread(text, 1, sizeof(text) - 1, from) > 0);

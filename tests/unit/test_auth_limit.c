@@ -87,12 +87,38 @@ static void test_success_forgives(void **state)
 {
     (void) state;
     struct sockaddr_storage a = address("192.0.2.1");
-    auth_limit_succeeded(limit, (struct sockaddr *) &a); /* not known */
+    auth_limit_succeeded(limit, (struct sockaddr *) &a, 1000); /* not known */
     fails("192.0.2.1", AUTH_LIMIT_FAILURES, 1000);
-    auth_limit_succeeded(limit, (struct sockaddr *) &a);
+    auth_limit_succeeded(limit, (struct sockaddr *) &a, 1000);
     assert_int_equal(wait_s("192.0.2.1", 1000), 0);
-    fails("192.0.2.1", AUTH_LIMIT_FAILURES - 1, 1000);
-    assert_int_equal(wait_s("192.0.2.1", 1000), 0);
+    fails("192.0.2.1", 1, 1000);
+    assert_int_equal(wait_s("192.0.2.1", 1000), AUTH_LIMIT_REFILL_MS / 1000);
+    auth_limit_succeeded(limit, (struct sockaddr *) &a, 1001); /* too soon */
+    assert_int_not_equal(wait_s("192.0.2.1", 1001), 0);
+    fails("192.0.2.2", 1, 1000);
+    struct sockaddr_storage b = address("192.0.2.2");
+    auth_limit_succeeded(limit, (struct sockaddr *) &b, 1000); /* one is all there was */
+    auth_limit_succeeded(limit, (struct sockaddr *) &b, 1000 + AUTH_LIMIT_REFILL_MS);
+    fails("192.0.2.2", AUTH_LIMIT_FAILURES - 1, 1000 + AUTH_LIMIT_REFILL_MS);
+    assert_int_equal(wait_s("192.0.2.2", 1000 + AUTH_LIMIT_REFILL_MS), 0);
+    fails("192.0.2.2", 1, 1000 + AUTH_LIMIT_REFILL_MS);
+    assert_int_not_equal(wait_s("192.0.2.2", 1000 + AUTH_LIMIT_REFILL_MS), 0);
+}
+
+/* Who has one good secret and presents it before each guess: two guesses for one. */
+static void test_guessing_beside_a_success(void **state)
+{
+    (void) state;
+    struct sockaddr_storage a = address("192.0.2.1");
+    unsigned guesses = 0;
+    for (uint64_t now_ms = 0; now_ms < 10 * AUTH_LIMIT_REFILL_MS; now_ms += 100) {
+        if (wait_s("192.0.2.1", now_ms) != 0)
+            continue;
+        auth_limit_succeeded(limit, (struct sockaddr *) &a, now_ms);
+        fails("192.0.2.1", 1, now_ms);
+        guesses++;
+    }
+    assert_in_range(guesses, AUTH_LIMIT_FAILURES, AUTH_LIMIT_FAILURES + 2 * 10);
 }
 
 static void test_who_is_one_peer(void **state)
@@ -126,6 +152,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failures_in_a_row, setup, teardown),
         cmocka_unit_test_setup_teardown(test_never_longer_than_a_refill, setup, teardown),
         cmocka_unit_test_setup_teardown(test_success_forgives, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_guessing_beside_a_success, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_is_one_peer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_peers_than_room, setup, teardown),
     };

@@ -6,8 +6,7 @@
 
 #include <sys/stat.h>
 
-#define LATEST  MBEDTLS_SSL_VERSION_TLS1_3
-#define LOOK_MS 20 /* instead of CERTIFICATES_LOOK_MS */
+#define LATEST MBEDTLS_SSL_VERSION_TLS1_3
 
 struct bed {
     struct fixture *f;
@@ -39,8 +38,7 @@ static int setup(void **state)
     assert_int_equal(certificates_watch(bed->f->shared.certificates, &bed->f->front->loop), 0);
     uv_walk(&bed->f->front->loop, find_look, bed);
     assert_non_null(bed->look);
-    uv_timer_set_repeat(bed->look, LOOK_MS);
-    assert_int_equal(uv_timer_again(bed->look), 0);
+    assert_int_equal(uv_timer_stop(bed->look), 0);
     *state = bed;
     return 0;
 }
@@ -107,15 +105,12 @@ static void expect_metric(const struct bed *bed, const char *line)
     buf_fini(&text);
 }
 
-/* Until it has looked once, and not again. */
-static void look_once(const struct bed *bed)
+/* As its timer would make it look, but exactly now. */
+static void look(const struct bed *bed)
 {
-    uint64_t before, after = uv_timer_get_due_in(bed->look);
-    do {
-        before = after;
-        fixture_step(bed->f); /* in which a timer comes once at most */
-        after = uv_timer_get_due_in(bed->look);
-    } while (after <= before);
+    bed->look->timer_cb(bed->look);
+    assert_int_equal(uv_timer_stop(bed->look), 0);
+    fixture_step(bed->f); /* the worker has its mail */
 }
 
 /* --- files --- */
@@ -128,6 +123,8 @@ static void test_written_anew(void **state)
     assert_string_equal(shown(f), "a.example");
     copy(bed->b.certificate, bed->a.certificate);
     copy(bed->b.key, bed->a.key);
+    uv_timer_set_repeat(bed->look, 1);
+    assert_int_equal(uv_timer_again(bed->look), 0);
     FIXTURE_UNTIL(f, reloads(bed, M_TLS_RELOADED) == 1);
     assert_string_equal(shown(f), "b.example");
     expect_metric(bed, "{listener=\"gateway\",certificate=\"0\",name=\"b.example\"} 4102444799\n");
@@ -145,7 +142,8 @@ static void test_renamed(void **state)
     copy(bed->b.key, spare[1]);
     assert_int_equal(rename(spare[0], bed->a.certificate), 0);
     assert_int_equal(rename(spare[1], bed->a.key), 0);
-    FIXTURE_UNTIL(bed->f, reloads(bed, M_TLS_RELOADED) == 1);
+    look(bed);
+    assert_int_equal(reloads(bed, M_TLS_RELOADED), 1);
     assert_string_equal(shown(bed->f), "b.example");
 }
 
@@ -165,13 +163,14 @@ static void test_link_exchanged(void **state)
     assert_int_equal(symlink(bed->a.key, key_link), 0);
     bed->certificate.certificate_file = link;
     bed->certificate.private_key_file = key_link;
-    fixture_idle(f, 2 * LOOK_MS);
+    look(bed);
     assert_int_equal(reloads(bed, M_TLS_RELOADED), 0); /* they are the same files */
     assert_int_equal(symlink(bed->b.certificate, next), 0);
     assert_int_equal(symlink(bed->b.key, key_next), 0);
     assert_int_equal(rename(key_next, key_link), 0);
     assert_int_equal(rename(next, link), 0);
-    FIXTURE_UNTIL(f, reloads(bed, M_TLS_RELOADED) == 1);
+    look(bed);
+    assert_int_equal(reloads(bed, M_TLS_RELOADED), 1);
     assert_string_equal(shown(f), "b.example");
     assert_int_equal(unlink(link) + unlink(key_link), 0);
     bed->certificate.certificate_file = certificate;
@@ -184,10 +183,11 @@ static void test_half_replaced(void **state)
     struct bed *bed = *state;
     struct fixture *f = bed->f;
     copy(bed->b.certificate, bed->a.certificate);
-    look_once(bed);
+    look(bed);
     assert_int_equal(reloads(bed, M_TLS_RELOAD_FAILED), 0); /* nobody is told yet */
     copy(bed->b.key, bed->a.key);
-    FIXTURE_UNTIL(f, reloads(bed, M_TLS_RELOADED) == 1);
+    look(bed);
+    assert_int_equal(reloads(bed, M_TLS_RELOADED), 1);
     assert_string_equal(shown(f), "b.example");
     assert_int_equal(reloads(bed, M_TLS_RELOAD_FAILED), 0);
 }
@@ -198,16 +198,19 @@ static void test_bad_pair(void **state)
     struct fixture *f = bed->f;
     log_set_level(LOG_N_LEVELS); /* the line is expected */
     copy(bed->b.key, bed->a.key);
-    FIXTURE_UNTIL(f, reloads(bed, M_TLS_RELOAD_FAILED) == 1);
-    fixture_idle(f, 3 * LOOK_MS);
+    for (unsigned n = 0; n < 4; n++)
+        look(bed);
     assert_int_equal(reloads(bed, M_TLS_RELOAD_FAILED), 1); /* once for a change */
     assert_string_equal(shown(f), "a.example");
     assert_int_equal(unlink(bed->a.key), 0);
-    FIXTURE_UNTIL(f, reloads(bed, M_TLS_RELOAD_FAILED) == 2);
+    look(bed);
+    look(bed);
+    assert_int_equal(reloads(bed, M_TLS_RELOAD_FAILED), 2);
     assert_string_equal(shown(f), "a.example");
     copy(bed->b.key, bed->a.key);
     copy(bed->b.certificate, bed->a.certificate);
-    FIXTURE_UNTIL(f, reloads(bed, M_TLS_RELOADED) == 1);
+    look(bed);
+    assert_int_equal(reloads(bed, M_TLS_RELOADED), 1);
     assert_string_equal(shown(f), "b.example");
     log_set_level(LOG_ERROR);
 }
@@ -238,7 +241,8 @@ static void test_another_set(void **state)
     expect_metric(bed, "certificate=\"1\",name=\"b.example\"");
     copy(bed->b.certificate, bed->a.certificate); /* what is looked at is what is in use */
     copy(bed->b.key, bed->a.key);
-    FIXTURE_UNTIL(f, reloads(bed, M_TLS_RELOADED) == 2);
+    look(bed);
+    assert_int_equal(reloads(bed, M_TLS_RELOADED), 2);
     assert_string_equal(shown(f), "b.example");
     commit(bed, &f->cfg);
     assert_string_equal(shown(f), "b.example");
@@ -262,7 +266,8 @@ static void test_off_and_on(void **state)
     commit(bed, &f->cfg);
     assert_string_equal(shown(f), "a.example");
     assert_string_equal(shown_at(f, f->front_name, NULL), "nothing");
-    fixture_idle(f, 2 * LOOK_MS);
+    look(bed);
+    assert_int_equal(reloads(bed, M_TLS_RELOADED), 2);
 }
 
 static void test_prepared_and_dropped(void **state)

@@ -5,6 +5,8 @@
 #include "command_fixture.h"
 #include "trial.h"
 
+#include <sys/stat.h>
+
 #define DIGEST  "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define MISSING "crtregistry000000009"
 
@@ -32,6 +34,7 @@ static struct config *load_config(struct fixture *f)
                    ", token: a-secret-token }]\n",
                    f->data_dir);
     assert_int_equal(fclose(to), 0);
+    assert_int_equal(chmod(file, 0600), 0); /* for the token in it */
     buf_init(&error, 1 << 16);
     if (config_load(file, &cfg, &error) < 0)
         fail_msg("%.*s", (int) error.len, (const char *) error.data);

@@ -72,7 +72,11 @@ static const struct {
     {"empty", {NULL, 0}, ""},
     {"quote and backslash", S("a\"b\\c"), "a\\\"b\\\\c"},
     {"line ends and NUL", S("a\r\nb\0\x1f"), "a\\u000d\\u000ab\\u0000\\u001f"},
-    {"DEL stays", S("\x7f"), "\x7f"},
+    {"DEL", S("a\x7f"), "a\\u007f"},
+    {"C1, as UTF-8",
+     S("\xc2\x9b"
+       "2J\xc2\x80\xc2\x9f\xc2\xa0"),
+     "\\u009b2J\\u0080\\u009f\xc2\xa0"},
     {"UTF-8 stays", S("\xd0\xb6\xe2\x82\xac\xf0\x9f\x90\xb3"),
      "\xd0\xb6\xe2\x82\xac\xf0\x9f\x90\xb3"},
     {"lone bytes", S("\xff\x80z"), "\\u00ff\\u0080z"},

@@ -241,10 +241,10 @@ static void test_refused(void **state)
         {HEAD "nonsense: 1\n" USERS, ":5: nonsense: "},
         {HEAD GATEWAY_OF("paths: ['/{']") USERS, ":5: gateway.paths"},
         {HEAD GATEWAY_OF("paths: [/x, '/%78']") USERS,
-         ":5: gateway.paths: expected a path that is there once"},
+         ": expected a path that is there once, got /%78"},
         {HEAD GATEWAY_OF("auth: {issuers: [{issuer: i, audiences: [a], jwks_file: /nowhere}]}")
              USERS,
-         "gateway.auth.issuers[i].jwks_file: expected a JWK set, got /nowhere"},
+         ":5: gateway.auth.issuers[0].jwks_file: expected a JWK set, got /nowhere"},
         {HEAD GATEWAY_OF(
              "tls: {certificates: [{certificate_file: /nowhere, private_key_file: /nowhere}]}")
              USERS,

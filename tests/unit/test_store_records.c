@@ -209,6 +209,7 @@ static void test_damaged_records_are_not_given(void **state)
         "UPDATE records SET id = 'c' WHERE kind = 1",
         "UPDATE records SET kind = 2",
         "UPDATE records SET kind = 3",
+        "UPDATE records SET kind = 4",
         "UPDATE records SET sum = sum + 1",
     };
     char dir[64];
