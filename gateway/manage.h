@@ -3,7 +3,6 @@
 #ifndef GATEWAY_MANAGE_H
 #define GATEWAY_MANAGE_H
 
-#include "addresses.h"
 #include "admin.h"
 #include "auth_limit.h"
 #include "listener.h"
