@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #define ANSWER_S 1
 
 static struct {
+    atomic_bool asks; /* nobody answers later than he is asked */
     sem_t taken;
     int n;
     void *at[DEPTH];
@@ -25,8 +27,10 @@ static void on_asked(int signum)
 {
     int saved = errno;
     (void) signum;
-    asked.n = backtrace(asked.at, DEPTH);
-    (void) sem_post(&asked.taken); /* it cannot overflow */
+    if (atomic_exchange(&asked.asks, false)) {
+        asked.n = backtrace(asked.at, DEPTH);
+        (void) sem_post(&asked.taken); /* it cannot overflow */
+    }
     errno = saved;
 }
 
@@ -65,6 +69,7 @@ void stack_of_thread(uv_thread_t thread, char ret[STACK_TEXT])
     struct timespec until;
     size_t len = 0;
     ret[0] = '\0';
+    atomic_store(&asked.asks, true);
     if (clock_gettime(CLOCK_REALTIME, &until) < 0 || pthread_kill(thread, SIGUSR2) != 0)
         return;
     until.tv_sec += ANSWER_S;
@@ -72,6 +77,8 @@ void stack_of_thread(uv_thread_t thread, char ret[STACK_TEXT])
     do
         r = sem_timedwait(&asked.taken, &until);
     while (r < 0 && errno == EINTR);
+    if (r < 0 && !atomic_exchange(&asked.asks, false))
+        (void) sem_wait(&asked.taken); /* the answer is being written: it cannot take long */
     for (int i = 0; r == 0 && i < asked.n; i++) {
         size_t before = len;
         if (!add(ret, &len, asked.at[i])) {

@@ -3,12 +3,15 @@
 // nothing leaks, and the daemon works for whoever comes next. And calls on sockets that do less than
 // they could, or fail.
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { makeCertificate, tlsOf } from './certificates.mjs';
 import {
-    BROADCASTER, Client, Daemon, FOLDER, GATEWAY, REGISTRY, defer, makeConfig, newImage, pause, readMessage, trigger, until, within,
+    BROADCASTER, Client, Daemon, FOLDER, GATEWAY, REGISTRY, defer, makeConfig, newImage, pause, readMessage, tempDir, trigger, until, within,
 } from './harness.mjs';
 import { CHECK } from './h2.mjs';
 import { SWEEP } from './ledger.mjs';
@@ -29,12 +32,12 @@ class Rig {
     seen = new Map(); // digest > how often
     last = null;
 
-    static async start(t, over = {}, tls = null) {
+    static async start(t, over = {}, tls = null, more = {}) {
         const rig = new Rig();
         rig.t = t;
         rig.tls = tls;
         rig.allocations = new Allocations(t);
-        const gateway = { workers: 1, drain_timeout: '100ms', ...(tls ? { tls: tlsOf(tls) } : {}) };
+        const gateway = { workers: 1, drain_timeout: '100ms', ...(tls ? { tls: tlsOf(tls) } : {}), ...more };
         rig.daemon = await Daemon.start(makeConfig({ gateway, ...over }), { env: rig.allocations.env, errors: ERRORS });
         rig.daemon.exited.then((how) => (rig.dead = how));
         defer(t, () => rig.daemon.stop());
@@ -193,6 +196,32 @@ describe('an allocation fails (RL-19)', { concurrency: true }, () => {
         await broadcast(rig);
     });
 
+    test('where a JWT is looked at: one that is forged never opens anything', limits, async (t) => {
+        const issuer = 'https://issuer.example';
+        const [ours, forger] = [0, 1].map(() => generateKeyPairSync('ec', { namedCurve: 'P-256' }));
+        const jwks_file = join(tempDir(), 'jwks.json');
+        writeFileSync(jwks_file, JSON.stringify({ keys: [{ ...ours.publicKey.export({ format: 'jwk' }), kid: 'k' }] }));
+        const rig = await Rig.start(t, {}, null, {
+            auth: { issuers: [{ issuer, audiences: ['regcast'], jwks_file }] },
+            paths: ['/', { path: '/jwt', auth: 'jwt' }],
+        });
+        let tries = 0; // an address has so many that fail
+        const come = async ({ privateKey }) => {
+            const localAddress = `127.0.${1 + (tries >> 7)}.${1 + (tries++ & 127)}`;
+            try {
+                const headers = { Authorization: `Bearer ${makeJwt(privateKey, { iss: issuer, aud: 'regcast', sub: 'a' })}` };
+                (await rig.open({ headers, localAddress }, '/jwt')).terminate();
+                return 'fine';
+            } catch (error) {
+                return /401/.test(error.message) ? '401' : refusal(error);
+            }
+        };
+        await torture(t, rig, async () => {
+            assert.notEqual(await come(forger), 'fine');
+            return come(ours);
+        });
+    });
+
     test('in a return with ?since=', limits, async (t) => {
         const rig = await Rig.start(t);
         for (let i = 0; i < 3; i++) await rig.daemon.accept([newImage('team/app')]);
@@ -236,6 +265,13 @@ describe('an allocation fails (RL-19)', { concurrency: true }, () => {
         await torture(t, rig, () => health(rig.daemon.grpcPort).catch(refusal));
     });
 });
+
+// Signed with ES256, good for ten minutes.
+function makeJwt(key, claims) {
+    const part = (object) => Buffer.from(JSON.stringify(object)).toString('base64url');
+    const text = `${part({ alg: 'ES256', kid: 'k' })}.${part({ ...claims, exp: Math.floor(Date.now() / 1000) + 600 })}`;
+    return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+}
 
 // What the API is asked to make.
 const wish = (name) => ({

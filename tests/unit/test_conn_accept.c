@@ -43,6 +43,27 @@ static void test_connection_cap(void **state)
     fixture_free(f);
 }
 
+/* Who comes while there is no memory is sent away, and leaves nothing behind. */
+static void test_no_memory(void **state)
+{
+    (void) state;
+    struct fixture *f = fixture_new();
+    f->cfg.gateway.max_address_connections = 1;
+    fixture_start(f);
+    for (unsigned n = 1; n <= 2; n++) { /* what is known of the address, the connection */
+        struct client c = client_new(f->gateway_name);
+        mem_fail_at(n);
+        FIXTURE_UNTIL(f, fixture_refused(f->gateway, REFUSE_MEMORY) == n);
+        mem_fail_at(0);
+        client_until_eof(f, &c);
+        FIXTURE_UNTIL(f, f->shared.caps[LISTENER_GATEWAY].connections == 0);
+        client_free(&c);
+    }
+    struct client c = client_ws(f, "/");
+    client_free(&c);
+    fixture_free(f);
+}
+
 /* Above the cap of connections without a request, the one that has waited longest makes room. */
 static void test_half_open_cap(void **state)
 {
@@ -413,6 +434,7 @@ int main(void)
 #define ON(test) cmocka_unit_test_teardown(test, teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connection_cap),
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_half_open_cap),
         ON(test_address_cap),
         ON(test_rates),

@@ -192,12 +192,33 @@ static void test_restore(void **state)
     event_unref(back);
 }
 
+static void test_no_memory(void **state)
+{
+    struct event_parts p = {.type = EVENT_CREATE_IMAGE,
+                            .id = ID,
+                            .created_at = "2024-01-01T00:00:00Z",
+                            .cloud_id = "c",
+                            .folder_id = "f",
+                            .registry_id = "r",
+                            .repository = "a",
+                            .digest = "",
+                            .tag = ""};
+    (void) state;
+    for (unsigned n = 1; n <= 2; n++) { /* the event, its JSON */
+        mem_fail_at(n);
+        assert_null(event_new(&p));
+        mem_fail_at(n);
+        assert_null(event_restore(EVENT_CREATE_IMAGE, ID, "r", "a", "", "", SLICE_LIT("{}")));
+    }
+    mem_fail_at(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trace_parse),  cmocka_unit_test(test_json),
         cmocka_unit_test(test_json_escapes), cmocka_unit_test(test_references),
-        cmocka_unit_test(test_restore),
+        cmocka_unit_test(test_restore),      cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

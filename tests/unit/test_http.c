@@ -1,6 +1,7 @@
 /* Tests of gateway/http.c with the files behind it: whole requests. */
 #include "cases_http.h"
 #include "heap.h"
+#include "mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,6 +116,27 @@ static const struct http_head *feed_head(struct http *h, struct slice in, size_t
     struct slice body;
     assert_int_equal(http_feed(h, in, ret_used, &body), HTTP_HEAD);
     return http_get_head(h);
+}
+
+static void test_no_memory(void **state)
+{
+    enum { NEEDED = 4 }; /* the parser, the head's bytes, the head, llhttp */
+    (void) state;
+    for (unsigned n = 1; n <= NEEDED + 1; n++) {
+        struct slice body;
+        size_t used;
+        mem_fail_at(n);
+        struct http *h = http_new();
+        assert_int_equal(h == NULL, n == 1);
+        if (h == NULL)
+            continue;
+        enum http_event event =
+            http_feed(h, SLICE_LIT("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), &used, &body);
+        mem_fail_at(0);
+        assert_int_equal(event, n <= NEEDED ? HTTP_REFUSED : HTTP_HEAD);
+        assert_int_equal(http_refusal(h), n <= NEEDED ? REFUSE_MEMORY : REFUSE_NONE);
+        http_free(h);
+    }
 }
 
 static void test_head(void **state)
@@ -251,7 +273,7 @@ int main(void)
         cmocka_unit_test(test_cases),          cmocka_unit_test(test_nothing_after_refusal),
         cmocka_unit_test(test_long),           cmocka_unit_test(test_head),
         cmocka_unit_test(test_upgrade_stops),  cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_percent_decode),
+        cmocka_unit_test(test_percent_decode), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

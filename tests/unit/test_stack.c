@@ -43,7 +43,6 @@ static void deaf(void *arg)
 static int setup(void **state)
 {
     (void) state;
-    atomic_store(&over, false);
     return uv_sem_init(&begun, 0) + stack_init();
 }
 
@@ -71,6 +70,7 @@ static void test_of_threads(void **state)
         char text[STACK_TEXT];
         uv_thread_t thread;
         uv_sem_t end;
+        atomic_store(&over, false);
         assert_int_equal(uv_sem_init(&end, 0), 0);
         assert_int_equal(uv_thread_create(&thread, THREADS[i], &end), 0);
         uv_sem_wait(&begun);

@@ -47,6 +47,11 @@ static void test_slots(void **state)
     enum { N = 1000 };
     static struct conn dummies[N];
     static uint32_t slots[N];
+    for (unsigned n = 1; n <= 2; n++) {
+        mem_fail_at(n);
+        assert_int_equal(worker_slot(w, &dummies[0], &slots[0]), -ENOMEM);
+        assert_int_equal(w->n_slots, 0);
+    }
     for (int turn = 0; turn < 3; turn++) {
         for (uint32_t i = 0; i < N; i++) {
             assert_int_equal(worker_slot(w, &dummies[i], &slots[i]), 0);
