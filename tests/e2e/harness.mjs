@@ -204,15 +204,13 @@ export class Daemon {
     #noise = []; // lines that are no JSON, and anything on stdout
     #stopped = null;
 
-    // Options: bin, env, config file text, `errors`: messages of error lines that are expected, `tls`: what one
-    // connects to gateway and webhooks with, when both have it.
+    // Options: bin, env, config file text, `errors`: messages of error lines that are expected.
     static async start(config, options = {}) {
         const d = new Daemon();
         const file = options.file ?? writeConfig(config);
         const ready = join(tempDir(), 'ready.json');
         d.expectedErrors = options.errors ?? [];
         d.bin = options.bin ?? REGCASTD;
-        d.tls = options.tls;
         const env = {
             // Freed memory must go back soon, or the tests that watch memory would see ASan's hoard.
             ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? 'detect_leaks=1'}:quarantine_size_mb=4:thread_local_quarantine_size_kb=64`,
@@ -252,6 +250,7 @@ export class Daemon {
         d.webhookPort = portOf(d.ready.webhooks);
         d.managementPort = portOf(d.ready.management);
         d.grpcPort = portOf(d.ready.grpc);
+        d.tls = options.tls; // what one connects to gateway and webhooks with, when both have it
         return d;
     }
 
