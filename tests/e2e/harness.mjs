@@ -253,6 +253,7 @@ export class Daemon {
         d.webhookPort = portOf(d.ready.webhooks);
         d.managementPort = portOf(d.ready.management);
         d.grpcPort = portOf(d.ready.grpc);
+        d.tls = options.tls; // what one connects to gateway and webhooks with, when both have it
         return d;
     }
 
