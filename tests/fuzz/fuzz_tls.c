@@ -12,6 +12,7 @@
 #include "../cuts.h"
 #include "log.h"
 #include "mem.h"
+#include "certificates.h"
 #include "tls.h"
 #include "worker.h"
 
@@ -190,10 +191,13 @@ static void make_server(void)
     s->caps[LISTENER_GATEWAY] = (struct caps){.max_connections = 100, .max_half_open = 100};
     s->workers = &bed.worker;
     s->n_workers = 1;
+    s->front = &bed.worker; /* it has none of its own */
     s->tickets[LISTENER_GATEWAY] = tls_tickets_new();
     doors_init(s->doors, &bed.cfg);
-    int r = path_table_new(&bed.cfg, &s->paths);
+    struct path_table *paths;
+    int r = path_table_new(&bed.cfg, &paths);
     ASSERT(r == 0);
+    s->paths = paths;
     r = listener_bind("127.0.0.1:0", true, &fd, name);
     ASSERT(r == 0);
     bed.address = (struct sockaddr_in){.sin_family = AF_INET,
@@ -201,6 +205,8 @@ static void make_server(void)
                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct worker_sockets sockets = {LISTENER_GATEWAY, &fd, 1};
     r = worker_init(&bed.worker, s, 0, &sockets, 1);
+    if (r == 0)
+        r = certificates_new(s, &bed.cfg, &s->certificates);
     ASSERT(r == 0);
     for (int i = 0; i < TLS_N_PROTOCOLS; i++) {
         const mbedtls_ssl_config *conf =
