@@ -1,6 +1,8 @@
 /* manage.c - see manage.h. */
 #include "manage.h"
 
+#include "addresses.h"
+
 #include "log.h"
 #include "mem.h"
 

@@ -8,6 +8,7 @@
 #include "listener.h"
 #include "pipeline.h"
 
+struct addresses;
 struct reload;
 
 struct manage {

@@ -10,9 +10,9 @@
  * messages stay right up to the last: keys, Finished and what was encrypted. */
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
 #include "../cuts.h"
+#include "certificates.h"
 #include "log.h"
 #include "mem.h"
-#include "certificates.h"
 #include "tls.h"
 #include "worker.h"
 
