@@ -44,7 +44,7 @@ struct pipeline {
     bool draining, broken;  /* broken: nothing can be made safe any more */
     void (*failed)(void *ctx, int err);
     void *failed_ctx;
-    size_t n_paths;  /* that the engine knows: those with an index below it */
+    size_t n_paths;    /* that the engine knows: those with an index below it */
     pipeline_tap *tap; /* NULL: none */
     void *tap_ctx;
     size_t n_stored; /* triggers, at the start; those behind them are new in this run */

@@ -291,9 +291,9 @@ static void test_inherit(void **state)
         char *issuer, *url;
         bool inherits;
     } NEXT[] = {{"https://a", "https://a/keys", true},
-                 {"https://a", "https://b/keys", false},
-                 {"https://c", "https://a/keys", false},
-                 {"https://a", NULL, false}};
+                {"https://a", "https://b/keys", false},
+                {"https://c", "https://a/keys", false},
+                {"https://a", NULL, false}};
     struct config cfg;
     (void) state;
     struct access *a = make(&cfg);

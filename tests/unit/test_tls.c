@@ -409,9 +409,12 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_making),   cmocka_unit_test(test_certificate_by_host),
-        cmocka_unit_test(test_protocol), cmocka_unit_test(test_tickets),
-        cmocka_unit_test(test_check),    cmocka_unit_test(test_tickets_and_clients),
+        cmocka_unit_test(test_making),
+        cmocka_unit_test(test_certificate_by_host),
+        cmocka_unit_test(test_protocol),
+        cmocka_unit_test(test_tickets),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_tickets_and_clients),
         cmocka_unit_test(test_problems),
         cmocka_unit_test(test_making),
         cmocka_unit_test(test_certificate_by_host),
