@@ -159,6 +159,13 @@ static void on_settle_late(uv_timer_t *timer)
     drain_workers(timer->data);
 }
 
+/* Loops end one after the other from here on: nobody is to send them anything. */
+static void end_watch(struct daemon *d)
+{
+    pulse_ending(&d->pulse);
+    watchdog_stop(&d->watchdog);
+}
+
 /* Another process has data_dir, or had it: there is nothing to settle. */
 static void on_gone(void *ctx, int err)
 {
@@ -167,7 +174,7 @@ static void on_gone(void *ctx, int err)
     d->exit_code = err < 0 ? 1 : 0;
     s->drain_code = 1012;
     s->drain_spread_ms = err < 0 ? FAILURE_SPREAD_MS : s->cfg->gateway.drain_timeout_ms;
-    pulse_ending(&d->pulse);
+    end_watch(d);
     atomic_store(&s->draining, true);
     drain_workers(d);
 }
@@ -192,8 +199,7 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
     log_u64(&l, "code", code);
     log_u64(&l, "spread_ms", spread_ms);
     log_close(&l);
-    pulse_ending(&d->pulse);
-    watchdog_stop(&d->watchdog);
+    end_watch(d);
     supervisor_stopping(&d->supervisor, SETTLE_MS + spread_ms + s->cfg->gateway.close_timeout_ms +
                                             STOP_MS + STOP_MARGIN_MS);
     s->drain_code = code;
