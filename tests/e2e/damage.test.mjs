@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import {
     closeSync,
-    cpSync,
     openSync,
     readFileSync,
     readdirSync,
@@ -27,7 +26,7 @@ import {
     until,
     within,
 } from './harness.mjs';
-import { Service, checkGone, config, idsOf, resume } from './journal.mjs';
+import { Service, checkGone, config, copyData, idsOf, resume } from './journal.mjs';
 
 const limits = { timeout: 60000 };
 const LOST = 'its last commits are lost; clients that come back are told so';
@@ -150,7 +149,7 @@ describe('the file is damaged while nobody looks', { concurrency: 2 }, () => {
             prepared ??= prepare();
             const { over, texts } = (await prepared)[signal];
             const data_dir = join(tempDir(), 'data');
-            cpSync(over.data_dir, data_dir, { recursive: true });
+            copyData(over.data_dir, data_dir);
             damage(data_dir, random(1000 + i));
             const service = new Service({ ...over, data_dir }, { bin: i % 2 ? REGCASTD : REGCASTD_FAST });
             defer(t, () => service.daemon?.child.kill('SIGKILL'));

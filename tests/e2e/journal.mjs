@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import {
+    cpSync,
     chmodSync,
     closeSync,
     mkdtempSync,
@@ -118,6 +119,10 @@ export function runToEnd(config, { bin = REGCASTD, env = {}, timeout = 20000 } =
         },
     );
 }
+
+// A data_dir as it lies there, but for the socket that a killed daemon leaves: that is no file.
+export const copyData = (from, to) =>
+    cpSync(from, to, { recursive: true, filter: (name) => !name.endsWith('.sock') });
 
 export function sqlite(file, sql) {
     const ran = spawnSync('sqlite3', [file, sql], { encoding: 'utf8', timeout: 20000 });

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { FrameReader, TEXT } from './frames.mjs';
@@ -24,7 +24,7 @@ import {
     until,
     within,
 } from './harness.mjs';
-import { wrapped } from './journal.mjs';
+import { copyData, wrapped } from './journal.mjs';
 
 export const SWEEP = Boolean(process.env.REGCAST_SWEEP); // scripts/test --crash
 export const SEED = Number(process.env.REGCAST_SEED ?? Date.now() % 1000000000);
@@ -159,7 +159,7 @@ export class Place {
         const { REGCAST_KEEP: keep } = process.env;
         if (failed && keep && existsSync(this.dataDir)) {
             mkdirSync(keep, { recursive: true });
-            cpSync(this.dataDir, join(keep, name), { recursive: true });
+            copyData(this.dataDir, join(keep, name));
         }
         rmSync(this.dataDir, { recursive: true, force: true });
     }
