@@ -34,14 +34,15 @@ static const struct {
     const struct bound *bounds;
     const char *labels; /* before `le`, with a comma; NULL: none */
 } HISTOGRAMS[H_N] = {
-    [H_SWEEP] = {"regcast_sweep_seconds", "Time of one pass over a group.", SECONDS},
+    [H_SWEEP] = {"regcast_sweep_seconds", "Time of one pass over a group.", SECONDS, NULL},
     [H_WEBHOOK] = {"regcast_webhook_seconds",
                    "From a webhook request's last byte to its answer, the journal included.",
-                   SECONDS},
+                   SECONDS, NULL},
     [H_JOURNAL] = {"regcast_journal_commit_seconds",
-                   "Time of one group commit, from its first statement to the disk.", SECONDS},
-    [H_GROUP] = {"regcast_journal_group_items", "Webhooks and batches of one group commit.",
-                 COUNTS},
+                   "Time of one group commit, from its first statement to the disk.", SECONDS,
+                   NULL},
+    [H_GROUP] = {"regcast_journal_group_items", "Webhooks and batches of one group commit.", COUNTS,
+                 NULL},
     [H_LAG_WORKER] = {"regcast_loop_lag_seconds",
                       "How long something that happens waits until its thread sees to it, measured "
                       "once a second.",
