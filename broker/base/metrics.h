@@ -120,9 +120,9 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_JOURNAL_BUSY,   "regcast_journal_failures_total", "reason=\"busy\"",   "")                \
     X(M_JOURNAL_FAILED, "regcast_journal_failures_total", "reason=\"failed\"", "")                \
     X(M_DEAD_LETTERS, "regcast_dead_letters_total", "", "Events set aside.")                      \
-    X(M_CONFIG_RELOADED, "regcast_config_reloads_total", "result=\"ok\"",                         \
+    X(M_CONFIG_RELOADED, "regcast_config_reloads_total", "outcome=\"ok\"",                         \
       "Times that the configuration was read anew, by what came of it.")                          \
-    X(M_CONFIG_RELOAD_FAILED, "regcast_config_reloads_total", "result=\"failed\"", "")            \
+    X(M_CONFIG_RELOAD_FAILED, "regcast_config_reloads_total", "outcome=\"failed\"", "")            \
     X(M_CLOCK_STEPS, "regcast_clock_step_total", "",                                              \
       "Times the wall clock was found to have stepped by more than a second.")                    \
     X(M_LOG_DROPPED, "regcast_log_suppressed_total", "",                                          \

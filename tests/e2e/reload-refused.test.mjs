@@ -76,8 +76,8 @@ async function hangUp(d, msg) {
 async function counted(d) {
     const metrics = await d.metrics();
     return {
-        taken: metrics.get('regcast_config_reloads_total', { result: 'ok' }),
-        refused: metrics.get('regcast_config_reloads_total', { result: 'failed' }),
+        taken: metrics.get('regcast_config_reloads_total', { outcome: 'ok' }),
+        refused: metrics.get('regcast_config_reloads_total', { outcome: 'failed' }),
         hash: metrics.get('regcast_config_hash'),
     };
 }

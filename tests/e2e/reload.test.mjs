@@ -330,7 +330,7 @@ describe('under load', () => {
             assert.deepEqual(summary(c.messages).map(([, , digest]) => digest), posted);
         }
         const metrics = await d.metrics();
-        assert.equal(metrics.get('regcast_config_reloads_total', { result: 'ok' }), rounds);
+        assert.equal(metrics.get('regcast_config_reloads_total', { outcome: 'ok' }), rounds);
     });
 
     test('the memory of reloads is given back', limits, async (t) => {
