@@ -168,6 +168,7 @@ static void on_gone(void *ctx, int err)
     s->drain_code = 1012;
     s->drain_spread_ms = err < 0 ? FAILURE_SPREAD_MS : s->cfg->gateway.drain_timeout_ms;
     pulse_ending(&d->pulse);
+    watchdog_stop(&d->watchdog);
     atomic_store(&s->draining, true);
     drain_workers(d);
 }
