@@ -427,7 +427,8 @@ static void on_batch(struct handover *h, const struct handover_message *m)
     CRASH_POINT("handover.batch");
     if (path == NULL)
         return; /* new there */
-    int r = m->number < pathlog_tail(path->log)
+    /* A path that he was not asked about in on_path() may have come by a reload since. */
+    int r = m->number < pathlog_tail(path->log) || m->other != pathlog_span_bits(path->log)
                 ? -EBADMSG
                 : pipeline_relay(h->pipeline, path, m->number, m->bytes);
     if (r < 0)

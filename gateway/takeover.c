@@ -281,6 +281,7 @@ static void on_batch(void *ctx, const struct path *path, uint64_t position, stru
     struct takeover *t = ctx;
     const struct handover_message m = {.kind = WIRE_BATCH,
                                        .number = position,
+                                       .other = pathlog_span_bits(path->log),
                                        .text = slice_str(path->cfg->path),
                                        .bytes = frames,
                                        .file = MESSAGE_NO_FD};

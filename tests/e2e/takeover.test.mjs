@@ -2,7 +2,7 @@
 // event once; and whatever goes wrong on the way, what was acknowledged is not lost.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -176,6 +176,22 @@ describe('takeover', { concurrency: !SWEEP }, () => {
         await before.ends(0);
         assert.equal(before.logged({ msg: /sending the clients away at once/ }).length, 1);
         await served(t, config);
+    });
+
+    test('sends the clients of a path away that a reload has brought with another length', limits, async (t) => {
+        const gateway = { drain_timeout: '1h', paths: [{ path: '/' }, { path: '/b', max_message_bytes: '128KiB' }] };
+        const config = makeConfig({ gateway, triggers: [trigger('hundred', { path: '/b', size: 100 })] });
+        const before = await served(t, config);
+        const client = await Client.open(before.url('/b'));
+        defer(t, () => client.terminate());
+        const changed = { ...config, gateway: { ...gateway, paths: [{ path: '/' }] }, triggers: [] };
+        const file = writeConfig(changed);
+        const after = await replaced(t, before, changed, { file });
+        changed.gateway.paths.push({ path: '/b', max_message_bytes: '4MiB' });
+        writeFileSync(file, JSON.stringify(changed));
+        assert.equal((await after.manage('POST', '/admin/v1/reload')).status, 200);
+        for (let i = 0; i < 5; i++) await after.accept(bulk(100)); // more than a segment of the path as it was
+        assert.equal((await client.end).code, 1012);
     });
 
     test('binds addresses that are new and leaves those that are not wanted', limits, async (t) => {
