@@ -230,6 +230,28 @@ describe('takeover', { concurrency: !SWEEP }, () => {
         assert.equal(after.logged({ level: 'error' }).length, 0);
     });
 
+    test('moves more connections than can be on their way at once', limits, async (t) => {
+        const webhooks = { listen: ['127.0.0.1:0'], max_connections: 4000, max_address_connections: 0 };
+        const config = makeConfig({ webhooks });
+        const before = await served(t, config);
+        const ASK = 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n';
+        const sockets = [];
+        defer(t, () => sockets.forEach((s) => s.destroy()));
+        const ask = (which) =>
+            Promise.all(which.map((s) => new Promise((done, fail) => {
+                s.once('data', done).once('close', () => fail(new Error('it was closed')));
+                s.write(ASK);
+            })));
+        for (let i = 0; i < 1000; i += 50) {
+            const some = [...Array(50)].map(() => net.connect(before.webhookPort, '127.0.0.1').on('error', () => null));
+            sockets.push(...some);
+            await ask(some);
+        }
+        await replaced(t, before, config); // has no client that it would wait for
+        await before.ends(0);
+        await ask(sockets);
+    });
+
     test('is refused by what cannot be taken over, which goes on', limits, async (t) => {
         const config = makeConfig();
         await refused(t, config, /there is no regcastd to take over from/);
