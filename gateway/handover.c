@@ -24,6 +24,7 @@
 #define SETTLING_MS   5000 /* for what was accepted to become safe */
 #define CLOSING_MS    8000 /* for data_dir to be closed; a disk that hangs ends us */
 #define RELEASED_MS   120000
+#define MOVING_MS     5000 /* for him to take the connections */
 #define LINGER_MS     1000
 #define EXIT_JOURNAL  74 /* EX_IOERR */
 #define MESSAGE_NO_FD (-1)
@@ -74,6 +75,16 @@ static void on_peer_closed(uv_handle_t *talk)
     free(talk->data);
 }
 
+/* The connections are on their way, as far as they will be: the front may end. */
+static void end_moving(struct handover *h)
+{
+    if (!h->moving)
+        return;
+    h->moving = false;
+    (void) uv_timer_stop(&h->limit); /* always 0 */
+    worker_answered(h->shared->front);
+}
+
 static void drop_peer(struct handover *h)
 {
     struct handover_peer *p = h->peer;
@@ -82,6 +93,7 @@ static void drop_peer(struct handover *h)
     h->peer = NULL;
     uv_close((uv_handle_t *) &p->talk, on_peer_closed);
     courier_fini(&p->courier);
+    end_moving(h);
 }
 
 static void watch_peer(struct handover_peer *p, bool writes)
@@ -92,7 +104,10 @@ static void watch_peer(struct handover_peer *p, bool writes)
 /* A failure is found by reading. */
 static void send_to_peer(struct handover_peer *p)
 {
-    watch_peer(p, courier_send(&p->courier) == -EAGAIN);
+    bool more = courier_send(&p->courier) == -EAGAIN;
+    watch_peer(p, more);
+    if (!more)
+        end_moving(p->h);
 }
 
 static int put(struct handover_peer *p, enum handover_kind kind)
@@ -409,7 +424,9 @@ static void on_serving(struct handover *h)
         lose(h, -ENOMEM);
         return;
     }
-    set_state(h, HANDOVER_RELAYING, 0);
+    set_state(h, HANDOVER_RELAYING, MOVING_MS);
+    h->moving = true;
+    h->shared->front->n_asked++; /* else it ends with the last client, and they with it */
     move_connections(h, CONN_PROXY);
     move_connections(h, CONN_REQUEST);
     move_connections(h, CONN_KEEPALIVE);
@@ -427,7 +444,8 @@ static void on_batch(struct handover *h, const struct handover_message *m)
     CRASH_POINT("handover.batch");
     if (path == NULL)
         return; /* new there */
-    int r = m->number < pathlog_tail(path->log)
+    /* A path that he was not asked about in on_path() may have come by a reload since. */
+    int r = m->number < pathlog_tail(path->log) || m->other != pathlog_span_bits(path->log)
                 ? -EBADMSG
                 : pipeline_relay(h->pipeline, path, m->number, m->bytes);
     if (r < 0)
@@ -470,12 +488,14 @@ static void on_talk(uv_poll_t *talk, int status, int events)
 {
     struct handover_peer *p = talk->data;
     struct handover *h = p->h;
-    int r = status;
-    if (r == 0 && (events & UV_WRITABLE) != 0)
+    int r = 0;
+    if (status == 0 && (events & UV_WRITABLE) != 0)
         send_to_peer(p);
     while (r == 0 && h->peer == p)
-        r = take_messages(h, p);
-    if (h->peer == p && r != -EAGAIN)
+        r = take_messages(h, p); /* with any status: what had been sent before is still there */
+    if (r == -EAGAIN)
+        r = status;
+    if (h->peer == p && r != 0)
         lose(h, r);
 }
 

@@ -41,6 +41,7 @@ struct handover {
     enum handover_state state;
     struct handover_door door;
     bool has_handles;
+    bool moving;                /* connections wait to be sent, and the front for that */
     struct handover_peer *peer; /* NULL: none */
     uv_timer_t limit, look;     /* how long a step may take; looks while quiet */
     uint64_t quiet_end_ms, attempt;

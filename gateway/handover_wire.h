@@ -31,8 +31,9 @@ enum handover_kind {
     WIRE_SERVING,
     WIRE_MOVED,      /* the service manager has been told who is its process now */
     WIRE_CONNECTION, /* file, between two requests; number: enum metrics_listener */
-    WIRE_BATCH,      /* text: the path; number: the position; bytes: the encoded message */
-    WIRE_REFUSED,    /* text: why */
+    WIRE_BATCH, /* text: the path; other: its pathlog_span_bits(); number: the position; bytes: the
+                   encoded message */
+    WIRE_REFUSED, /* text: why */
     WIRE_N_KINDS
 };
 

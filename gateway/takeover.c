@@ -281,6 +281,7 @@ static void on_batch(void *ctx, const struct path *path, uint64_t position, stru
     struct takeover *t = ctx;
     const struct handover_message m = {.kind = WIRE_BATCH,
                                        .number = position,
+                                       .other = pathlog_span_bits(path->log),
                                        .text = slice_str(path->cfg->path),
                                        .bytes = frames,
                                        .file = MESSAGE_NO_FD};
@@ -323,10 +324,10 @@ static void on_talk(uv_poll_t *talk, int status, int events)
 {
     struct takeover *t = talk->data;
     struct handover_message m;
-    int r = status;
-    if (r == 0 && (events & UV_WRITABLE) != 0)
+    int r = 0;
+    if (status == 0 && (events & UV_WRITABLE) != 0)
         go_on_sending(t);
-    while (r == 0) {
+    while (r == 0) { /* with any status: what had been sent before is still there */
         int read = courier_read(&t->courier);
         while ((r = handover_take(&t->courier, &m)) == 1) {
             r = on_message(t, &m);
@@ -336,6 +337,8 @@ static void on_talk(uv_poll_t *talk, int status, int events)
         r = r < 0 ? r : read;
     }
     if (r == -EAGAIN)
+        r = status;
+    if (r == 0)
         return;
     bool gone = r == -EPIPE || r == -ECONNRESET;
     log_end(t, gone ? LOG_INFO : LOG_WARN,

@@ -2,7 +2,7 @@
 // event once; and whatever goes wrong on the way, what was acknowledged is not lost.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -178,6 +178,22 @@ describe('takeover', { concurrency: !SWEEP }, () => {
         await served(t, config);
     });
 
+    test('sends the clients of a path away that a reload has brought with another length', limits, async (t) => {
+        const gateway = { drain_timeout: '1h', paths: [{ path: '/' }, { path: '/b', max_message_bytes: '128KiB' }] };
+        const config = makeConfig({ gateway, triggers: [trigger('hundred', { path: '/b', size: 100 })] });
+        const before = await served(t, config);
+        const client = await Client.open(before.url('/b'));
+        defer(t, () => client.terminate());
+        const changed = { ...config, gateway: { ...gateway, paths: [{ path: '/' }] }, triggers: [] };
+        const file = writeConfig(changed);
+        const after = await replaced(t, before, changed, { file });
+        changed.gateway.paths.push({ path: '/b', max_message_bytes: '4MiB' });
+        writeFileSync(file, JSON.stringify(changed));
+        assert.equal((await after.manage('POST', '/admin/v1/reload')).status, 200);
+        for (let i = 0; i < 5; i++) await after.accept(bulk(100)); // more than a segment of the path as it was
+        assert.equal((await client.end).code, 1012);
+    });
+
     test('binds addresses that are new and leaves those that are not wanted', limits, async (t) => {
         const [kept, dropped, added] = [await freePort(), await freePort(), await freePort()].map((p) => `127.0.0.1:${p}`);
         const config = makeConfig({ gateway: { listen: [kept, dropped], workers: 3, drain_timeout: '300ms' } });
@@ -212,6 +228,28 @@ describe('takeover', { concurrency: !SWEEP }, () => {
         await until('the next answer', () => /HTTP\/1.1 200 OK.*ok\n$/s.test(got));
         await before.stop();
         assert.equal(after.logged({ level: 'error' }).length, 0);
+    });
+
+    test('moves more connections than can be on their way at once', limits, async (t) => {
+        const webhooks = { listen: ['127.0.0.1:0'], max_connections: 4000, max_address_connections: 0 };
+        const config = makeConfig({ webhooks });
+        const before = await served(t, config);
+        const ASK = 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n';
+        const sockets = [];
+        defer(t, () => sockets.forEach((s) => s.destroy()));
+        const ask = (which) =>
+            Promise.all(which.map((s) => new Promise((done, fail) => {
+                s.once('data', done).once('close', () => fail(new Error('it was closed')));
+                s.write(ASK);
+            })));
+        for (let i = 0; i < 1000; i += 50) {
+            const some = [...Array(50)].map(() => net.connect(before.webhookPort, '127.0.0.1').on('error', () => null));
+            sockets.push(...some);
+            await ask(some);
+        }
+        await replaced(t, before, config); // has no client that it would wait for
+        await before.ends(0);
+        await ask(sockets);
     });
 
     test('is refused by what cannot be taken over, which goes on', limits, async (t) => {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { Client, Daemon, REGCASTD, defer, makeConfig, newImage, pause, until } from './harness.mjs';
+import { takeOver } from './takeover.mjs';
 
 const limits = { timeout: 60000 };
 const STUCK = 'a thread does not come round: ending';
@@ -44,6 +45,21 @@ describe('a thread that is stuck (RL-28)', { concurrency: true }, () => {
             const names = functions(line.stack);
             for (const name of ['crash_pass', where]) assert.ok(names.includes(name), names.join(' '));
         });
+
+    test('is not one when it has ended after a takeover', limits, async (t) => {
+        const config = makeConfig({ watchdog_timeout: '1s', gateway: { workers: 2, drain_timeout: '1h' } });
+        const before = await Daemon.start(config);
+        defer(t, () => before.stop());
+        const client = await Client.open(before.url()); // of one worker: the other has none
+        defer(t, () => client.terminate());
+        const after = await takeOver(config);
+        defer(t, () => after.stop());
+        await pause(3000); // longer than watchdog_timeout
+        await after.accept([newImage('team/app')]);
+        await client.first(1);
+        client.terminate();
+        await before.ends(0);
+    });
 
     test('is not one when the whole process stood still', limits, async (t) => {
         const daemon = await start(t);

@@ -191,6 +191,7 @@ static void test_course(void **state)
     /* A batch of his reaches who is still here. */
     const struct handover_message batch = {.kind = WIRE_BATCH,
                                            .number = pathlog_tail(root->log),
+                                           .other = pathlog_span_bits(root->log),
                                            .text = SLICE_LIT("/"),
                                            .bytes = SLICE_LIT("\x81\x05"
                                                               "event"),
