@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "crash.h"
+#include "gate.h"
 #include "log.h"
 #include "pipeline.h"
 
@@ -255,6 +256,7 @@ static void end_relay(struct takeover *t)
     if (t->courier.fd < 0)
         return;
     pipeline_set_tap(t->shared->pipeline, NULL, NULL);
+    gate_set_tap(t->shared->gate, NULL, NULL);
     t->has_handle = false;
     uv_close((uv_handle_t *) &t->talk, NULL);
     courier_fini(&t->courier);
@@ -275,6 +277,17 @@ static void go_on_sending(struct takeover *t)
     (void) uv_poll_start(&t->talk, r == -EAGAIN ? UV_READABLE | UV_WRITABLE : UV_READABLE, on_talk);
 }
 
+static void relay(struct takeover *t, const struct handover_message *m)
+{
+    int r = t->courier.waiting > RELAY_MAX ? -ENOBUFS : handover_put(&t->courier, m);
+    if (r < 0) {
+        log_end(t, LOG_WARN, "the one before takes no more batches: its clients must come here", r);
+        end_relay(t);
+        return;
+    }
+    go_on_sending(t);
+}
+
 /* Each batch that is on a path's log here, for those who are still there. */
 static void on_batch(void *ctx, const struct path *path, uint64_t position, struct slice frames)
 {
@@ -286,13 +299,18 @@ static void on_batch(void *ctx, const struct path *path, uint64_t position, stru
                                        .bytes = frames,
                                        .file = MESSAGE_NO_FD};
     CRASH_POINT("takeover.batch");
-    int r = t->courier.waiting > RELAY_MAX ? -ENOBUFS : handover_put(&t->courier, &m);
-    if (r < 0) {
-        log_end(t, LOG_WARN, "the one before takes no more batches: its clients must come here", r);
-        end_relay(t);
-        return;
-    }
-    go_on_sending(t);
+    relay(t, &m);
+}
+
+/* Who has to go has to go there, too. */
+static void on_revoked(void *ctx, enum revocation_kind kind, const char *name, uint64_t until_s)
+{
+    const struct handover_message m = {.kind = WIRE_REVOKED,
+                                       .number = kind,
+                                       .other = until_s,
+                                       .text = slice_str(name),
+                                       .file = MESSAGE_NO_FD};
+    relay(ctx, &m);
 }
 
 static void take_connection(struct takeover *t, const struct handover_message *m)
@@ -359,6 +377,7 @@ int takeover_serve(struct takeover *t, struct shared *s, uv_loop_t *loop)
         return r;
     t->has_handle = true;
     pipeline_set_tap(s->pipeline, on_batch, t);
+    gate_set_tap(s->gate, on_revoked, t);
     r = say(t, WIRE_SERVING, 0, (struct slice){0});
     CRASH_POINT("takeover.serving");
     if (r == 0)

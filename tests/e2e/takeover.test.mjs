@@ -2,6 +2,7 @@
 // event once; and whatever goes wrong on the way, what was acknowledged is not lost.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { dirname, join } from 'node:path';
@@ -192,6 +193,25 @@ describe('takeover', { concurrency: !SWEEP }, () => {
         assert.equal((await after.manage('POST', '/admin/v1/reload')).status, 200);
         for (let i = 0; i < 5; i++) await after.accept(bulk(100)); // more than a segment of the path as it was
         assert.equal((await client.end).code, 1012);
+    });
+
+    test('sends whom the one behind has shut out away from all that are before it', limits, async (t) => {
+        const tokens = ['alice', 'bob'].map((subject) => ({ subject, sha256: createHash('sha256').update(subject).digest('hex') }));
+        const gateway = { drain_timeout: '1h', paths: [{ path: '/', auth: 'token' }], auth: { tokens } };
+        const config = makeConfig({ gateway });
+        const first = await served(t, config);
+        const open = (daemon, token) => Client.open(daemon.url(), { headers: { Authorization: `Bearer ${token}` } });
+        const [alice, bob] = [await open(first, 'alice'), await open(first, 'bob')];
+        defer(t, () => [alice, bob].forEach((c) => c.terminate()));
+        const second = await replaced(t, first, config);
+        const there = await open(second, 'bob'); // else it would end
+        defer(t, () => there.terminate());
+        const third = await replaced(t, second, config);
+        const body = { subject: 'alice', until: '2100-01-01T00:00:00Z' };
+        assert.equal((await third.manage('POST', '/admin/v1/revocations', { body })).status, 200);
+        assert.equal((await alice.end).code, 4003);
+        await third.accept([newImage('team/app')]);
+        await Promise.all([bob.first(1), there.first(1)]);
     });
 
     test('binds addresses that are new and leaves those that are not wanted', limits, async (t) => {
