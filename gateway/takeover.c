@@ -6,7 +6,9 @@
 #include "crash.h"
 #include "gate.h"
 #include "log.h"
+#include "manage.h"
 #include "pipeline.h"
+#include "reload.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -325,6 +327,16 @@ static void take_connection(struct takeover *t, const struct handover_message *m
         conn_accept(front, (enum metrics_listener) m->number, m->file);
 }
 
+/* The one before cannot reload any more. It may have since we read the configuration, or have been
+ * asked to when it was too late. */
+static void reload_once(struct takeover *t)
+{
+    struct reload *reload = t->shared->manage->reload;
+    if (!t->reloaded && reload != NULL)
+        reload_start(reload, NULL, NULL);
+    t->reloaded = true;
+}
+
 static int on_message(struct takeover *t, const struct handover_message *m)
 {
     if (m->kind == WIRE_CONNECTION) {
@@ -335,6 +347,7 @@ static int on_message(struct takeover *t, const struct handover_message *m)
         return -EBADMSG;
     supervisor_unmute(t->supervisor);
     supervisor_ready(t->supervisor, "serving");
+    reload_once(t);
     return 0;
 }
 
@@ -363,6 +376,7 @@ static void on_talk(uv_poll_t *talk, int status, int events)
             gone ? "the one before has gone" : "the one before is not listened to any more",
             gone ? 0 : r);
     supervisor_unmute(t->supervisor); /* it may have died before it said so */
+    reload_once(t);
     end_relay(t);
 }
 

@@ -250,6 +250,27 @@ describe('takeover', { concurrency: !SWEEP }, () => {
         assert.equal(after.logged({ level: 'error' }).length, 0);
     });
 
+    test('goes by what was reloaded while it came', limits, async (t) => {
+        const config = makeConfig({ gateway: { drain_timeout: '300ms' } });
+        const file = writeConfig(config);
+        const before = await served(t, config, { file });
+        const waiting = net.connect(before.webhookPort, '127.0.0.1'); // half a request: 5 s to stand still
+        defer(t, () => waiting.destroy());
+        waiting.on('error', () => null);
+        waiting.write('POST /');
+        await until('it is there', async () => (await before.metrics()).get('regcast_connections_accepted_total') > 1);
+        const taking = replaced(t, before, config, { file });
+        await until('it stands still', () => before.logged({ msg: 'another process takes over' }).length === 1);
+        config.gateway.paths = [{ path: '/' }, { path: '/new' }];
+        writeFileSync(file, JSON.stringify(config));
+        before.child.kill('SIGHUP');
+        await until('it reloads', () => before.logged({ msg: 'reloaded' }).length === 1);
+        waiting.destroy();
+        const after = await taking;
+        await until('so does the next', () => after.logged({ msg: 'reloaded', changes: 1 }).length === 1);
+        await (await Client.open(after.url('/new'))).close();
+    });
+
     test('moves more connections than can be on their way at once', limits, async (t) => {
         const webhooks = { listen: ['127.0.0.1:0'], max_connections: 4000, max_address_connections: 0 };
         const config = makeConfig({ webhooks });
