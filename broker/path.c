@@ -387,7 +387,7 @@ static const struct path *path_table_index(struct path_table *t)
 static int path_table_make(struct path_set *set, struct path_table *before,
                            const struct config *cfg, struct path_table **ret, size_t *ret_at)
 {
-    size_t n = cfg->gateway.n_paths;
+    size_t n = cfg->gateway.n_paths, n_known = set->n;
     struct path_table *t = xcalloc(1, sizeof(*t));
     set->n_tables++;
     *t = (struct path_table){.set = set,
@@ -408,6 +408,8 @@ static int path_table_make(struct path_set *set, struct path_table *before,
         for (*ret_at = 0; t->paths[*ret_at] != twice; ++*ret_at)
             ;
     }
+    while (r < 0 && before != NULL && set->n > n_known) /* nobody has seen these */
+        path_free(set->at[--set->n]);
     if (r < 0)
         path_table_free(t);
     else

@@ -23,7 +23,9 @@ struct gate {
     struct key_fetch *_Atomic fetch; /* NULL: no keys were ever fetched */
     struct identity_caps *identities;
     _Atomic uint64_t unknown_full_us; /* see caps_rate() */
-    uv_mutex_t lock;                  /* of the rest */
+    gate_tap *tap;                    /* the front's; NULL: none */
+    void *tap_ctx;
+    uv_mutex_t lock; /* of the rest */
     struct auth_limit *limit;
     struct revocations *revocations;
 };
@@ -243,7 +245,28 @@ int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name, uin
     uv_mutex_lock(&g->lock);
     int r = revocations_add(g->revocations, kind, name, until_s, clock_wall_ms() / 1000, ret);
     uv_mutex_unlock(&g->lock);
+    if (r == 0 && g->tap != NULL)
+        g->tap(g->tap_ctx, kind, name, until_s);
     return r;
+}
+
+int gate_revoke_too(struct gate *g, uint64_t kind, struct slice name, uint64_t until_s)
+{
+    char text[ACCESS_NAME_MAX + 1];
+    struct revocation_change change;
+    if (g == NULL || kind > REVOCATION_ID || name.len == 0 || name.len > ACCESS_NAME_MAX)
+        return -EBADMSG;
+    memcpy(text, name.data, name.len);
+    text[name.len] = '\0';
+    return gate_revoke(g, (enum revocation_kind) kind, text, until_s, &change);
+}
+
+void gate_set_tap(struct gate *g, gate_tap *tap, void *ctx)
+{
+    if (g == NULL)
+        return;
+    g->tap = tap;
+    g->tap_ctx = ctx;
 }
 
 struct loading {

@@ -52,6 +52,11 @@ bool gate_revoked(struct gate *g, const struct pass *p);
  * that it counts. Errors of revocations_add(). */
 MUST_CHECK int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name,
                            uint64_t until_s, struct revocation_change *ret);
+/* The same, as another process has done that keeps it. Also -EBADMSG: it cannot be one. */
+MUST_CHECK int gate_revoke_too(struct gate *g, uint64_t kind, struct slice name, uint64_t until_s);
+/* Is told of each of both, inside of it; NULL: nobody is. Front's thread; `g` may be NULL. */
+typedef void gate_tap(void *ctx, enum revocation_kind kind, const char *name, uint64_t until_s);
+void gate_set_tap(struct gate *g, gate_tap *tap, void *ctx);
 /* What was revoked in earlier runs. Errors of revocations_load(), logged. */
 MUST_CHECK int gate_load_revocations(struct gate *g, struct pipeline *pipeline);
 

@@ -4,6 +4,7 @@
 #include "handover.h"
 
 #include "crash.h"
+#include "gate.h"
 #include "grpc.h"
 #include "handover_wire.h"
 #include "log.h"
@@ -178,8 +179,7 @@ static void lose(struct handover *h, int err)
         refuse(h, err == -EPIPE ? "the process has ended" : err_str(err));
         return;
     }
-    enum handover_state state = h->state;
-    bool serves = state == HANDOVER_RELAYING;
+    bool serves = h->state == HANDOVER_RELAYING;
     log_lost(h, serves ? LOG_WARN : LOG_ERROR,
              serves ? "no batch is relayed any more: sending the clients away at once"
                     : "who took over has ended before it served: nobody does, leaving",
@@ -452,6 +452,14 @@ static void on_batch(struct handover *h, const struct handover_message *m)
         lose(h, r);
 }
 
+static void on_revoked(struct handover *h, const struct handover_message *m)
+{
+    int r = gate_revoke_too(h->shared->gate, m->number, m->text, m->other);
+    if (r < 0)
+        lose(h, r);
+    atomic_fetch_add(&h->shared->revoked, 1);
+}
+
 /* --- what is said --- */
 
 static void on_message(struct handover *h, const struct handover_message *m)
@@ -466,6 +474,8 @@ static void on_message(struct handover *h, const struct handover_message *m)
         on_serving(h);
     else if (h->state == HANDOVER_RELAYING && m->kind == WIRE_BATCH)
         on_batch(h, m);
+    else if (h->state == HANDOVER_RELAYING && m->kind == WIRE_REVOKED)
+        on_revoked(h, m);
     else
         lose(h, -EBADMSG);
 }
@@ -474,8 +484,7 @@ static void on_message(struct handover *h, const struct handover_message *m)
 static int take_messages(struct handover *h, struct handover_peer *p)
 {
     struct handover_message m;
-    int r = courier_read(&p->courier);
-    int read = r;
+    int r = courier_read(&p->courier), read = r;
     while (h->peer == p && (r = handover_take(&p->courier, &m)) == 1) {
         if (m.file >= 0)
             (void) close(m.file); /* there are none that he should send */

@@ -4,7 +4,7 @@
  *   taker HELLO           giver WELCOME, SOCKET ..., OFFERED
  *   taker PATH ..., GO    giver (stops, makes everything safe, closes data_dir) RELEASED
  *   taker SERVING         giver MOVED, CONNECTION ...
- *   taker BATCH ...       until the giver's last client has gone
+ *   taker BATCH, REVOKED  until the giver's last client has gone
  *
  * Until RELEASED either may end the connection and nothing has happened; the giver says REFUSED and
  * why. Bodies are tagged fields (tagged.h): a later version may add some. */
@@ -34,6 +34,7 @@ enum handover_kind {
     WIRE_BATCH, /* text: the path; other: its pathlog_span_bits(); number: the position; bytes: the
                    encoded message */
     WIRE_REFUSED, /* text: why */
+    WIRE_REVOKED, /* number: enum revocation_kind; text: the name; other: until when, Unix time */
     WIRE_N_KINDS
 };
 

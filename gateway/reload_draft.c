@@ -122,15 +122,15 @@ int reload_draft_make(struct shared *s, const char *file, struct reload_draft *r
         return r;
     config_diff(s->cfg, ret->cfg, changes);
     config_keep(ret->cfg, s->cfg);
-    r = make_paths(s, file, ret, error);
-    if (r == 0)
-        r = make_groups(s, ret);
-    if (r == 0)
-        r = make_access(s, file, ret, error);
+    r = make_access(s, file, ret, error);
     if (r == 0)
         r = make_iam(s, file, ret, error);
     if (r == 0)
         r = make_certificates(s, file, ret, error);
+    if (r == 0) /* near the end: a path that is known stays as long as it was to be */
+        r = make_paths(s, file, ret, error);
+    if (r == 0)
+        r = make_groups(s, ret);
     if (r < 0)
         reload_draft_drop(s, ret);
     return r;

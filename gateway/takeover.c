@@ -4,8 +4,11 @@
 
 #include "clock.h"
 #include "crash.h"
+#include "gate.h"
 #include "log.h"
+#include "manage.h"
 #include "pipeline.h"
+#include "reload.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -255,6 +258,7 @@ static void end_relay(struct takeover *t)
     if (t->courier.fd < 0)
         return;
     pipeline_set_tap(t->shared->pipeline, NULL, NULL);
+    gate_set_tap(t->shared->gate, NULL, NULL);
     t->has_handle = false;
     uv_close((uv_handle_t *) &t->talk, NULL);
     courier_fini(&t->courier);
@@ -275,6 +279,17 @@ static void go_on_sending(struct takeover *t)
     (void) uv_poll_start(&t->talk, r == -EAGAIN ? UV_READABLE | UV_WRITABLE : UV_READABLE, on_talk);
 }
 
+static void relay(struct takeover *t, const struct handover_message *m)
+{
+    int r = t->courier.waiting > RELAY_MAX ? -ENOBUFS : handover_put(&t->courier, m);
+    if (r < 0) {
+        log_end(t, LOG_WARN, "the one before takes no more batches: its clients must come here", r);
+        end_relay(t);
+        return;
+    }
+    go_on_sending(t);
+}
+
 /* Each batch that is on a path's log here, for those who are still there. */
 static void on_batch(void *ctx, const struct path *path, uint64_t position, struct slice frames)
 {
@@ -286,13 +301,18 @@ static void on_batch(void *ctx, const struct path *path, uint64_t position, stru
                                        .bytes = frames,
                                        .file = MESSAGE_NO_FD};
     CRASH_POINT("takeover.batch");
-    int r = t->courier.waiting > RELAY_MAX ? -ENOBUFS : handover_put(&t->courier, &m);
-    if (r < 0) {
-        log_end(t, LOG_WARN, "the one before takes no more batches: its clients must come here", r);
-        end_relay(t);
-        return;
-    }
-    go_on_sending(t);
+    relay(t, &m);
+}
+
+/* Who has to go has to go there, too. */
+static void on_revoked(void *ctx, enum revocation_kind kind, const char *name, uint64_t until_s)
+{
+    const struct handover_message m = {.kind = WIRE_REVOKED,
+                                       .number = kind,
+                                       .other = until_s,
+                                       .text = slice_str(name),
+                                       .file = MESSAGE_NO_FD};
+    relay(ctx, &m);
 }
 
 static void take_connection(struct takeover *t, const struct handover_message *m)
@@ -307,6 +327,16 @@ static void take_connection(struct takeover *t, const struct handover_message *m
         conn_accept(front, (enum metrics_listener) m->number, m->file);
 }
 
+/* The one before cannot reload any more. It may have since we read the configuration, or have been
+ * asked to when it was too late. */
+static void reload_once(struct takeover *t)
+{
+    struct reload *reload = t->shared->manage->reload;
+    if (!t->reloaded && reload != NULL)
+        reload_start(reload, NULL, NULL);
+    t->reloaded = true;
+}
+
 static int on_message(struct takeover *t, const struct handover_message *m)
 {
     if (m->kind == WIRE_CONNECTION) {
@@ -317,6 +347,7 @@ static int on_message(struct takeover *t, const struct handover_message *m)
         return -EBADMSG;
     supervisor_unmute(t->supervisor);
     supervisor_ready(t->supervisor, "serving");
+    reload_once(t);
     return 0;
 }
 
@@ -345,6 +376,7 @@ static void on_talk(uv_poll_t *talk, int status, int events)
             gone ? "the one before has gone" : "the one before is not listened to any more",
             gone ? 0 : r);
     supervisor_unmute(t->supervisor); /* it may have died before it said so */
+    reload_once(t);
     end_relay(t);
 }
 
@@ -359,6 +391,7 @@ int takeover_serve(struct takeover *t, struct shared *s, uv_loop_t *loop)
         return r;
     t->has_handle = true;
     pipeline_set_tap(s->pipeline, on_batch, t);
+    gate_set_tap(s->gate, on_revoked, t);
     r = say(t, WIRE_SERVING, 0, (struct slice){0});
     CRASH_POINT("takeover.serving");
     if (r == 0)

@@ -17,7 +17,7 @@ struct takeover {
     struct shared *shared;
     struct supervisor *supervisor;
     uv_poll_t talk;
-    bool has_handle;
+    bool has_handle, reloaded;
     int64_t pid; /* of the other one */
 };
 

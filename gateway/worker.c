@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "fanout.h"
+#include "gate.h"
 #include "grpc.h"
 #include "log.h"
 #include "mem.h"
@@ -138,11 +139,25 @@ static void look_hurry(struct worker *w, uint64_t now)
     drain_sessions(w);
 }
 
+static void look_revoked(struct worker *w)
+{
+    uint64_t revoked = atomic_load(&w->shared->revoked);
+    if (revoked == w->revoked)
+        return;
+    w->revoked = revoked;
+    LIST_FOREACH_SAFE (it, &w->by_state[CONN_OPEN]) {
+        struct conn *c = LIST_ENTRY(it, struct conn, in_state);
+        if (c->pass != NULL && gate_revoked(w->shared->gate, c->pass))
+            session_refuse(c, REFUSE_TOKEN_REVOKED);
+    }
+}
+
 static void on_drain_look(uv_timer_t *timer)
 {
     struct worker *w = timer->data;
     uint64_t now = uv_now(&w->loop);
     look_hurry(w, now);
+    look_revoked(w);
     if (now >= w->close_all_ms)
         worker_close_all(w);
 }

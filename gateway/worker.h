@@ -57,6 +57,7 @@ struct shared {
      */
     _Atomic bool handed_over;
     _Atomic bool hurry;       /* draining: who is left is sent away within WORKER_HURRY_MS */
+    _Atomic uint64_t revoked; /* draining: counts what the other process has revoked */
     uint64_t drain_spread_ms; /* set before `draining` */
     uint16_t drain_code;      /* 1001 or 1012; set before `draining` */
 };
@@ -98,6 +99,7 @@ struct worker {
     uv_thread_t thread;
     bool draining, stopped;
     uint64_t drain_end_ms, close_all_ms; /* loop time */
+    uint64_t revoked;                    /* shared->revoked, when it was last looked at */
     void (*on_stopped)(
         struct worker *w); /* this worker's thread: drained, the loop is about to end */
     uint8_t random[256];

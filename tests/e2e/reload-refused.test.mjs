@@ -394,6 +394,22 @@ test('without a descriptor left the old configuration holds, and its `auth`', li
     assert.equal(held.closed, null);
 });
 
+test('what a refused file said of a path that is new binds nobody', limits, async (t) => {
+    const config = makeConfig();
+    const d = await start(t, config, { errors: [REFUSED] });
+    const put = async (paths, auth) => {
+        write(d, text({ ...config, gateway: { ...config.gateway, paths: [{ path: '/' }, ...paths], auth } }));
+        return (await reload(d)).status;
+    };
+    const issuers = [{ issuer: 'https://issuer.example', audiences: ['regcast'], jwks_file: '/nonexistent/jwks' }];
+    const short = (path) => ({ path, max_message_bytes: '128KiB' });
+    assert.equal(await put([short('/a')], { issuers }), 400);
+    assert.equal(await put([short('/b'), { path: '/c' }, { path: '/%63' }]), 400);
+    const long = (path) => ({ path, max_message_bytes: '4MiB' });
+    assert.equal(await put([long('/a'), long('/b')]), 200);
+    for (const path of ['/a', '/b']) await (await Client.open(d.url(path))).close();
+});
+
 // ----------------------------------------------------------------------------------- storms
 
 describe('signals', { concurrency: true }, () => {

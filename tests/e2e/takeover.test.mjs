@@ -2,6 +2,7 @@
 // event once; and whatever goes wrong on the way, what was acknowledged is not lost.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { dirname, join } from 'node:path';
@@ -194,6 +195,25 @@ describe('takeover', { concurrency: !SWEEP }, () => {
         assert.equal((await client.end).code, 1012);
     });
 
+    test('sends whom the one behind has shut out away from all that are before it', limits, async (t) => {
+        const tokens = ['alice', 'bob'].map((subject) => ({ subject, sha256: createHash('sha256').update(subject).digest('hex') }));
+        const gateway = { drain_timeout: '1h', paths: [{ path: '/', auth: 'token' }], auth: { tokens } };
+        const config = makeConfig({ gateway });
+        const first = await served(t, config);
+        const open = (daemon, token) => Client.open(daemon.url(), { headers: { Authorization: `Bearer ${token}` } });
+        const [alice, bob] = [await open(first, 'alice'), await open(first, 'bob')];
+        defer(t, () => [alice, bob].forEach((c) => c.terminate()));
+        const second = await replaced(t, first, config);
+        const there = await open(second, 'bob'); // else it would end
+        defer(t, () => there.terminate());
+        const third = await replaced(t, second, config);
+        const body = { subject: 'alice', until: '2100-01-01T00:00:00Z' };
+        assert.equal((await third.manage('POST', '/admin/v1/revocations', { body })).status, 200);
+        assert.equal((await alice.end).code, 4003);
+        await third.accept([newImage('team/app')]);
+        await Promise.all([bob.first(1), there.first(1)]);
+    });
+
     test('binds addresses that are new and leaves those that are not wanted', limits, async (t) => {
         const [kept, dropped, added] = [await freePort(), await freePort(), await freePort()].map((p) => `127.0.0.1:${p}`);
         const config = makeConfig({ gateway: { listen: [kept, dropped], workers: 3, drain_timeout: '300ms' } });
@@ -228,6 +248,27 @@ describe('takeover', { concurrency: !SWEEP }, () => {
         await until('the next answer', () => /HTTP\/1.1 200 OK.*ok\n$/s.test(got));
         await before.stop();
         assert.equal(after.logged({ level: 'error' }).length, 0);
+    });
+
+    test('goes by what was reloaded while it came', limits, async (t) => {
+        const config = makeConfig({ gateway: { drain_timeout: '300ms' } });
+        const file = writeConfig(config);
+        const before = await served(t, config, { file });
+        const waiting = net.connect(before.webhookPort, '127.0.0.1'); // half a request: 5 s to stand still
+        defer(t, () => waiting.destroy());
+        waiting.on('error', () => null);
+        waiting.write('POST /');
+        await until('it is there', async () => (await before.metrics()).get('regcast_connections_accepted_total') > 1);
+        const taking = replaced(t, before, config, { file });
+        await until('it stands still', () => before.logged({ msg: 'another process takes over' }).length === 1);
+        config.gateway.paths = [{ path: '/' }, { path: '/new' }];
+        writeFileSync(file, JSON.stringify(config));
+        before.child.kill('SIGHUP');
+        await until('it reloads', () => before.logged({ msg: 'reloaded' }).length === 1);
+        waiting.destroy();
+        const after = await taking;
+        await until('so does the next', () => after.logged({ msg: 'reloaded', changes: 1 }).length === 1);
+        await (await Client.open(after.url('/new'))).close();
     });
 
     test('moves more connections than can be on their way at once', limits, async (t) => {

@@ -212,6 +212,36 @@ static void test_revocation(void **state)
     client_free(&any);
 }
 
+static void on_tap(void *ctx, enum revocation_kind kind, const char *name, uint64_t until_s)
+{
+    assert_int_equal(kind, REVOCATION_SUBJECT);
+    assert_string_equal(name, "ann");
+    *(uint64_t *) ctx = until_s;
+}
+
+static void test_revoked_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    struct gate *gate = f->shared.gate;
+    struct client ann = opened(f, AUTH("a"));
+    const struct pass *pass = client_conn(f, &ann)->pass;
+    uint64_t told = 0, until_s = clock_wall_ms() / 1000 + 100;
+    char longer[ACCESS_NAME_MAX + 1] = {0};
+    gate_set_tap(gate, on_tap, &told);
+    assert_int_equal(gate_revoke_too(gate, REVOCATION_ID + 1, SLICE_LIT("ann"), until_s), -EBADMSG);
+    assert_int_equal(gate_revoke_too(gate, REVOCATION_SUBJECT, SLICE_LIT(""), until_s), -EBADMSG);
+    assert_int_equal(
+        gate_revoke_too(gate, REVOCATION_SUBJECT, slice_of(longer, sizeof(longer)), until_s),
+        -EBADMSG);
+    assert_false(gate_revoked(gate, pass));
+    assert_int_equal(told, 0);
+    assert_int_equal(gate_revoke_too(gate, REVOCATION_SUBJECT, SLICE_LIT("ann"), until_s), 0);
+    assert_true(gate_revoked(gate, pass));
+    assert_int_equal(told, until_s);
+    gate_set_tap(gate, NULL, NULL);
+    client_free(&ann);
+}
+
 /* With a certificate that is trusted as it is: its names are what counts. */
 static void test_certificates(void **state)
 {
@@ -284,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_origins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_revocation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_revoked_elsewhere, setup, teardown),
         cmocka_unit_test_setup_teardown(test_identity_cap, setup, teardown),
         cmocka_unit_test(test_certificates),
     };
