@@ -25,7 +25,7 @@ static void test_open_door(void **state)
 {
     (void) state;
     static const struct config CFG;
-    struct door doors[LISTENER_N] = {0};
+    struct door doors[LISTENER_N] = {{.rules = NULL}};
     struct in6_addr anybody = address("192.0.2.1");
     doors_init(doors, &CFG);
     for (size_t i = 0; i < LISTENER_N; i++) {
@@ -56,7 +56,7 @@ static void test_settings(void **state)
                      .max_address_connections = 1},
         .management = {.proxy_protocol_from = {all + 2, 1}, .trusted_proxies = {all, 1}},
     };
-    struct door doors[LISTENER_N] = {0};
+    struct door doors[LISTENER_N] = {{.rules = NULL}};
     struct door *gateway = &doors[LISTENER_GATEWAY], *webhooks = &doors[LISTENER_WEBHOOKS];
     struct in6_addr a = address("10.0.0.1"), b = address("127.0.0.1"), c = address("2001:db8::1"),
                     d = address("192.0.2.1");
@@ -99,7 +99,7 @@ static void test_settings(void **state)
 static void test_answers(void **state)
 {
     (void) state;
-    struct door door = {0};
+    struct door door = {.rules = NULL};
     unsigned n = 0;
     while (door_may_answer(&door, SECOND))
         n++;
@@ -112,7 +112,7 @@ static void test_configure(void **state)
 {
     (void) state;
     struct config cfg = {.gateway = {.max_handshake_rate = 1, .max_address_connections = 1}};
-    struct door doors[LISTENER_N] = {0};
+    struct door doors[LISTENER_N] = {{.rules = NULL}};
     struct door *gateway = &doors[LISTENER_GATEWAY], *webhooks = &doors[LISTENER_WEBHOOKS];
     struct in6_addr a = address("10.0.0.1");
     struct address_count *first, *second, *none;
