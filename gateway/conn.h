@@ -106,6 +106,7 @@ struct conn {
     bool v1 : 1;           /* speaks subprotocol regcast.v1: gets the messages of notice.h */
     bool deflate : 1;      /* has negotiated permessage-deflate */
     bool small_window : 1; /* and keeps to a window of DEFLATE_CLIENT_BITS; else 15 bits */
+    bool introduced : 1;   /* a proxy's header has come */
 
     struct hop *hop;               /* whose X-Forwarded-For is believed; NULL: nobody's */
     struct address_count *address; /* counted for its address; NULL: it is not */

@@ -260,6 +260,7 @@ static void end_header(struct conn *c, const struct proxy_header *header, struct
         refuse(c, why);
         return;
     }
+    c->introduced = true;
     conn_set_state(c, first_state(c));
     begin_tls(c);
     if (rest.len > 0 && c->state < CONN_CLOSING)

@@ -111,9 +111,9 @@ static void send_to_peer(struct handover_peer *p)
         end_moving(p->h);
 }
 
-static int put(struct handover_peer *p, enum handover_kind kind)
+static int put(struct handover_peer *p, enum handover_kind kind, uint64_t number)
 {
-    const struct handover_message m = {.kind = kind, .file = MESSAGE_NO_FD};
+    const struct handover_message m = {.kind = kind, .number = number, .file = MESSAGE_NO_FD};
     return handover_put(&p->courier, &m);
 }
 
@@ -228,7 +228,7 @@ static int offer(struct handover *h)
     for (size_t i = 0; i < LISTENER_N; i++)
         for (size_t k = 0; r == 0 && k < at->per_worker[i] * at->n_workers[i]; k++)
             r = put_socket(h, i, k);
-    return r == 0 ? put(h->peer, WIRE_OFFERED) : r;
+    return r == 0 ? put(h->peer, WIRE_OFFERED, 0) : r;
 }
 
 static void on_hello(struct handover *h, const struct handover_message *m)
@@ -376,7 +376,7 @@ static void release(uv_timer_t *timer)
 static void on_closed(struct mail *m)
 {
     struct handover *h = LIST_ENTRY(m, struct handover, closed);
-    int r = put(h->peer, WIRE_RELEASED);
+    int r = put(h->peer, WIRE_RELEASED, 0);
     if (r < 0) {
         lose(h, r);
         return;
@@ -420,7 +420,7 @@ static void on_serving(struct handover *h)
     log_i64(&l, "pid", h->peer->pid);
     log_close(&l);
     supervisor_hand_over(h->supervisor, h->peer->pid);
-    if (put(h->peer, WIRE_MOVED) < 0) {
+    if (put(h->peer, WIRE_MOVED, h->shared->reload_ms) < 0) {
         lose(h, -ENOMEM);
         return;
     }

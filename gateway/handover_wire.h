@@ -29,7 +29,8 @@ enum handover_kind {
     WIRE_GO,
     WIRE_RELEASED,
     WIRE_SERVING,
-    WIRE_MOVED,      /* the service manager has been told who is its process now */
+    WIRE_MOVED,      /* the service manager has been told who is its process now; number: when a
+                        reload last began (clock_mono_ms()), 0: never */
     WIRE_CONNECTION, /* file, between two requests; number: enum metrics_listener */
     WIRE_BATCH, /* text: the path; other: its pathlog_span_bits(); number: the position; bytes: the
                    encoded message */

@@ -203,6 +203,7 @@ static void begin(struct reload *r)
     *report = (struct reload_report){0};
     buf_init(&report->error, ERROR_BYTES);
     r->running = true;
+    r->shared->reload_ms = clock_mono_ms();
     r->now = r->next;
     r->next = (struct askers){0};
     if (r->supervisor != NULL && !is_ending(r))

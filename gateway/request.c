@@ -52,7 +52,7 @@ static bool is_quiet(const struct conn *c)
 /* TLS and what a proxy has said of it stay with this process. */
 static bool is_movable(const struct conn *c)
 {
-    return c->tls == NULL && c->hop == NULL && c->role != LISTENER_GRPC;
+    return c->tls == NULL && c->hop == NULL && !c->introduced && c->role != LISTENER_GRPC;
 }
 
 bool request_can_move(const struct conn *c)

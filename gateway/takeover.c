@@ -21,7 +21,8 @@
 
 #define STEP_MS       5000  /* for an answer */
 #define RELEASE_MS    25000 /* for requests under way, the journal and its last write */
-#define LOCK_MS       5000  /* for what is left of a process that has died */
+#define LOADING_MS    2000 /* that we may have read the configuration before we met the other one */
+#define LOCK_MS       5000 /* for what is left of a process that has died */
 #define LOCK_POLL_MS  10
 #define RELAY_MAX     ((uint64_t) 64 << 20) /* bytes that may wait for the other one */
 #define MESSAGE_NO_FD (-1)
@@ -168,7 +169,7 @@ int takeover_meet(struct takeover *t, const struct config *cfg, struct inherited
                   struct supervisor *supervisor)
 {
     int fd = -1;
-    *t = (struct takeover){.supervisor = supervisor, .courier.fd = -1};
+    *t = (struct takeover){.supervisor = supervisor, .courier.fd = -1, .met_ms = clock_mono_ms()};
     if (strcmp(cfg->engine, "memory") == 0)
         return fail(t, "engine: memory cannot be taken over: what it knows would be lost", NULL);
     int r = connect_to(cfg->data_dir, &fd);
@@ -329,12 +330,12 @@ static void take_connection(struct takeover *t, const struct handover_message *m
 
 /* The one before cannot reload any more. It may have since we read the configuration, or have been
  * asked to when it was too late. */
-static void reload_once(struct takeover *t)
+static void catch_up(struct takeover *t, uint64_t reload_ms)
 {
     struct reload *reload = t->shared->manage->reload;
-    if (!t->reloaded && reload != NULL)
+    if (!t->moved && reload != NULL && reload_ms + LOADING_MS >= t->met_ms)
         reload_start(reload, NULL, NULL);
-    t->reloaded = true;
+    t->moved = true;
 }
 
 static int on_message(struct takeover *t, const struct handover_message *m)
@@ -347,7 +348,7 @@ static int on_message(struct takeover *t, const struct handover_message *m)
         return -EBADMSG;
     supervisor_unmute(t->supervisor);
     supervisor_ready(t->supervisor, "serving");
-    reload_once(t);
+    catch_up(t, m->number);
     return 0;
 }
 
@@ -376,7 +377,7 @@ static void on_talk(uv_poll_t *talk, int status, int events)
             gone ? "the one before has gone" : "the one before is not listened to any more",
             gone ? 0 : r);
     supervisor_unmute(t->supervisor); /* it may have died before it said so */
-    reload_once(t);
+    catch_up(t, clock_mono_ms());
     end_relay(t);
 }
 

@@ -17,7 +17,8 @@ struct takeover {
     struct shared *shared;
     struct supervisor *supervisor;
     uv_poll_t talk;
-    bool has_handle, reloaded;
+    bool has_handle, moved;
+    uint64_t met_ms;
     int64_t pid; /* of the other one */
 };
 

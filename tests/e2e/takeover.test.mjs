@@ -271,6 +271,24 @@ describe('takeover', { concurrency: !SWEEP }, () => {
         await (await Client.open(after.url('/new'))).close();
     });
 
+    test('keeps what a proxy has introduced, whose header cannot come twice', limits, async (t) => {
+        const webhooks = { listen: ['127.0.0.1:0'], proxy_protocol_from: ['127.0.0.1/32'] };
+        const config = makeConfig({ webhooks, gateway: { drain_timeout: '300ms' } });
+        const before = await served(t, config);
+        const proxied = net.connect(before.webhookPort, '127.0.0.1');
+        let got = '';
+        let end = null;
+        proxied.on('data', (data) => (got += data));
+        proxied.on('error', (error) => (end = error.code));
+        proxied.on('end', () => (end = 'closed'));
+        defer(t, () => proxied.destroy());
+        proxied.write('PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');
+        await until('its answer', () => got.endsWith('ok\n'));
+        await replaced(t, before, config);
+        await until('it is closed, as it has nothing under way', () => end !== null);
+        assert.equal(end, 'closed');
+    });
+
     test('moves more connections than can be on their way at once', limits, async (t) => {
         const webhooks = { listen: ['127.0.0.1:0'], max_connections: 4000, max_address_connections: 0 };
         const config = makeConfig({ webhooks });
