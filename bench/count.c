@@ -88,6 +88,7 @@ static void start(char ret_name[LISTENER_NAME_SIZE])
     s->workers = &gateway.worker;
     s->n_workers = 1;
     s->front = &gateway.front;
+    doors_init(s->doors, gateway.cfg);
     struct path_table *paths = NULL;
     if (path_table_new(gateway.cfg, &paths) < 0)
         die("the paths cannot be made");
@@ -176,6 +177,7 @@ static void stop(void)
         (void) uv_run(&all[i]->loop, UV_RUN_DEFAULT);
         worker_fini(all[i]);
     }
+    doors_fini(gateway.shared.doors);
     path_table_free(gateway.shared.paths);
     config_free(gateway.cfg);
 }
