@@ -1,4 +1,4 @@
-// Who may open a path: tokens and JWTs in every place of the handshake, made with Node's own crypto, and
+// Who may open a path (security list WS-08): tokens and JWTs in every place of the handshake, made with Node's own crypto, and
 // issuers whose keys are in a file, behind a URL, or a shared secret.
 import assert from 'node:assert/strict';
 import { createHash, createHmac, createSign, constants, generateKeyPairSync, sign } from 'node:crypto';

@@ -602,8 +602,6 @@ export const garbage = [
 // Rows of the security list that this version has nothing to show for.
 export const SKIPPED = [
     ['HP-16', 'comparison with nginx: done with Node alone where nginx is not installed'],
-    ['WS-08', 'tokens on the handshake: no authorisation of clients yet'],
-    ['WS-12', 'upgrade over HTTP/2: there is no HTTP/2 listener'],
-    ['FR-17', 'permessage-deflate: declined by this version (WS-06)'],
+    ['WS-12', 'upgrade over HTTP/2: the gateway speaks HTTP/1.1 alone'],
     ['FR-18', 'the Autobahn suite is not part of these tests'],
 ];
