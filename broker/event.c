@@ -163,11 +163,12 @@ static struct event *with_json(struct event *e, struct slice json)
 }
 
 static struct event *make(enum event_type type, const char *id, const char *registry_id,
-                          const char *repository, const char *digest, const char *tag)
+                          const char *repository, const char *digest, const char *tag,
+                          const char *actor)
 {
     size_t len[] = {strlen(registry_id) + 1, strlen(repository) + 1, strlen(digest) + 1,
-                    strlen(tag) + 1};
-    struct event *e = try_malloc(sizeof(*e) + len[0] + len[1] + len[2] + len[3]);
+                    strlen(tag) + 1, strlen(actor) + 1};
+    struct event *e = try_malloc(sizeof(*e) + len[0] + len[1] + len[2] + len[3] + len[4]);
     if (e == NULL)
         return NULL;
     char *at = (char *) (e + 1); /* its strings lie behind it: one allocation */
@@ -177,22 +178,23 @@ static struct event *make(enum event_type type, const char *id, const char *regi
     e->registry_id = memcpy(at, registry_id, len[0]);
     e->repository = memcpy(at += len[0], repository, len[1]);
     e->digest = memcpy(at += len[1], digest, len[2]);
-    e->tag = memcpy(at + len[2], tag, len[3]);
+    e->tag = memcpy(at += len[2], tag, len[3]);
+    e->actor = memcpy(at + len[3], actor, len[4]);
     return e;
 }
 
 struct event *event_new(const struct event_parts *parts)
 {
     struct event *e = make(parts->type, parts->id, parts->registry_id, parts->repository,
-                           parts->digest, parts->tag);
+                           parts->digest, parts->tag, parts->actor == NULL ? "" : parts->actor);
     return with_json(e, encode(parts));
 }
 
 struct event *event_restore(enum event_type type, const char *id, const char *registry_id,
                             const char *repository, const char *digest, const char *tag,
-                            struct slice json)
+                            const char *actor, struct slice json)
 {
-    struct event *e = make(type, id, registry_id, repository, digest, tag);
+    struct event *e = make(type, id, registry_id, repository, digest, tag, actor);
     uint8_t *copy = try_malloc(json.len + 1);
     if (copy != NULL)
         memcpy(copy, json.data, json.len);

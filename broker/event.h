@@ -36,6 +36,7 @@ struct event_parts {
     const char *repository;          /* bare: "team/app" */
     const char *digest;              /* "sha256:..."; "" when unknown */
     const char *tag;                 /* "" for none */
+    const char *actor;               /* for filters, not in the message; "" or NULL: nobody known */
     const struct event_trace *trace; /* NULL: none */
 };
 
@@ -44,7 +45,7 @@ struct event {
     enum event_type type;
     char id[ID_SIZE];
     uint64_t seq; /* in the order of acceptance, from 1 on; 0 before it is submitted */
-    char *registry_id, *repository, *digest, *tag;
+    char *registry_id, *repository, *digest, *tag, *actor; /* actor "" when nobody is known */
     struct slice json; /* {"event_metadata":{...},"details":{...}}: compact, valid UTF-8, owned */
 };
 
@@ -55,7 +56,7 @@ struct event *event_new(const struct event_parts *parts);
 /* An event that was encoded before: `json` (copied) is taken as it is. NULL: as above. */
 struct event *event_restore(enum event_type type, const char *id, const char *registry_id,
                             const char *repository, const char *digest, const char *tag,
-                            struct slice json);
+                            const char *actor, struct slice json);
 struct event *event_ref(struct event *e);
 void event_unref(struct event *e); /* NULL is fine */
 

@@ -302,6 +302,7 @@ static void on_event(void *ctx, const struct catalog_event *found)
         .repository = (char *) (uintptr_t) found->repository,
         .digest = (char *) (uintptr_t) found->digest,
         .tag = (char *) (uintptr_t) found->tag,
+        .actor = (char *) (uintptr_t) rd->change->actor,
     };
     if (in->target.wanted != NULL && !in->target.wanted(in->target.ctx, &probe))
         return;
@@ -328,6 +329,7 @@ static void on_event(void *ctx, const struct catalog_event *found)
         .repository = found->repository,
         .digest = found->digest,
         .tag = found->tag,
+        .actor = rd->change->actor,
         .trace = &rd->trace,
     });
     if (e == NULL)
@@ -417,11 +419,16 @@ static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
 /* Runs the adapter; a body that is nobody's envelope counts as one thing set aside. */
 static int read_body(struct reading *rd, const struct ingest_request *req)
 {
-    const struct source_request body = {.content_type = req->content_type, .body = req->body};
+    const struct source_request body = {.content_type = req->content_type,
+                                        .headers = req->headers,
+                                        .body = req->body,
+                                        .registry = rd->registry};
     const struct source_sink sink = {
         .ctx = rd, .change = on_change, .ignored = on_ignored, .set_aside = on_set_aside};
     const char *kind = rd->registry->kind, *why = "unknown_source";
-    const struct source *source = kind != NULL ? source_by_kind(kind) : source_detect(&body);
+    const char *known_by = NULL;
+    const struct source *source =
+        kind != NULL ? source_by_kind(kind) : source_detect(&body, &known_by);
 
     int r = source == NULL ? -EBADMSG : source->adapt(&body, &sink, &why);
     if (r == -EBADMSG) {

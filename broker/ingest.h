@@ -15,6 +15,7 @@ struct ingest_request {
     struct verify_request verify;
     const struct san_list *names; /* of the connection's certificate; NULL: it has none */
     bool own; /* no sender's: an operator posts what one has sent before, and proves nothing */
+    struct headers headers;                                   /* of the whole request */
     struct slice content_type, content_encoding, traceparent; /* header values; empty when absent */
     struct slice body;
     const char *peer; /* for the log; may be NULL */

@@ -85,6 +85,7 @@ int pipeline_test(struct pipeline *p, const char *trigger_id, char ret_event_id[
 
 struct dry {
     struct pipeline *p;
+    const struct change *change; /* that the event comes of */
     const struct config_registry *registry;
     const struct trigger *only; /* NULL: all */
     struct catalog *catalog;
@@ -122,6 +123,7 @@ static void on_derived(void *ctx, const struct catalog_event *found)
         .repository = (char *) (uintptr_t) found->repository,
         .digest = (char *) (uintptr_t) found->digest,
         .tag = (char *) (uintptr_t) found->tag,
+        .actor = (char *) (uintptr_t) d->change->actor,
     };
     if (!d->sink->event(d->sink->ctx, &probe))
         return;
@@ -135,6 +137,7 @@ static void on_derived(void *ctx, const struct catalog_event *found)
 static void on_change(void *ctx, const struct change *change)
 {
     struct dry *d = ctx;
+    d->change = change;
     if (catalog_apply(d->catalog, d->registry->id, change, on_derived, d) == 0)
         d->sink->ignored(d->sink->ctx, "nothing is new");
 }
@@ -174,8 +177,9 @@ int pipeline_dry_run(struct pipeline *p, struct slice registry_id, struct slice 
     }
     if (d.registry == NULL)
         return -ENXIO;
-    const struct source *source =
-        d.registry->kind != NULL ? source_by_kind(d.registry->kind) : source_detect(&req);
+    const char *known_by;
+    const struct source *source = d.registry->kind != NULL ? source_by_kind(d.registry->kind)
+                                                           : source_detect(&req, &known_by);
     *ret_why = "no registry that is known posts such a thing";
     if (source == NULL)
         return -EBADMSG;

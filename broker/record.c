@@ -145,7 +145,7 @@ int record_next_event(struct slice *in, struct event **ret)
         return -EBADMSG;
     id_unpack(EVENT_ID_PREFIX, packed, id);
     struct event *e =
-        event_restore((enum event_type) type, id, registry_id, repository, digest, tag, json);
+        event_restore((enum event_type) type, id, registry_id, repository, digest, tag, "", json);
     if (e == NULL)
         return -ENOMEM;
     *ret = e;

@@ -1,10 +1,27 @@
 /* source.c - the registry adapters there are. */
 #include "source.h"
 
-/* In the order in which an undeclared request is offered to them. */
+/* In the order in which an undeclared request is offered to them: who has a header or content type
+ * of its own first, then the shapes of bodies. Gitea sends GitHub's header as well as its own, and
+ * any CloudEvent that is nobody's is a plain one. `generic` has no look and is never detected;
+ * GitLab's looks as Distribution's. */
 static const struct source *const SOURCES[] = {
-    &SOURCE_DISTRIBUTION,
+    &SOURCE_DISTRIBUTION, &SOURCE_GITLAB,    &SOURCE_GITEA,       &SOURCE_GITHUB,
+    &SOURCE_ARTIFACTORY,  &SOURCE_NEXUS,     &SOURCE_ZOT,         &SOURCE_HARBOR,
+    &SOURCE_ACR,          &SOURCE_ECR,       &SOURCE_CLOUDEVENTS, &SOURCE_GAR,
+    &SOURCE_YANDEX,       &SOURCE_DOCKERHUB, &SOURCE_QUAY,        &SOURCE_GENERIC,
 };
+
+size_t source_n(void)
+{
+    return ARRAY_LEN(SOURCES);
+}
+
+const struct source *source_at(size_t i)
+{
+    ASSERT(i < ARRAY_LEN(SOURCES));
+    return SOURCES[i];
+}
 
 const struct source *source_by_kind(const char *kind)
 {
@@ -15,10 +32,11 @@ const struct source *source_by_kind(const char *kind)
     return NULL;
 }
 
-const struct source *source_detect(const struct source_request *req)
+const struct source *source_detect(const struct source_request *req, const char **ret_known_by)
 {
     for (size_t i = 0; i < ARRAY_LEN(SOURCES); i++) {
-        if (SOURCES[i]->detect(req))
+        *ret_known_by = SOURCES[i]->detect(req);
+        if (*ret_known_by != NULL)
             return SOURCES[i];
     }
     return NULL;

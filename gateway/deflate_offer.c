@@ -147,7 +147,7 @@ struct deflate_terms deflate_offer_choose(const struct http_head *head)
     struct deflate_terms chosen = {0};
     unsigned n_offers = 0;
     for (size_t i = 0; i < head->n_headers; i++) {
-        const struct http_header *h = &head->headers[i];
+        const struct header *h = &head->headers[i];
         if (slice_eq_nocase(h->name, SLICE_LIT("Sec-WebSocket-Extensions")) &&
             !take_line(head_trim(h->value), &n_offers, &chosen))
             return (struct deflate_terms){0};

@@ -7,6 +7,7 @@
 #define GATEWAY_HTTP_H
 
 #include "buf.h"
+#include "header.h"
 #include "refuse.h"
 
 #define HTTP_MAX_REQUEST_LINE 8192
@@ -25,10 +26,6 @@ enum http_method {
     HTTP_M_OTHER
 };
 
-struct http_header {
-    struct slice name, value; /* value without surrounding white space */
-};
-
 /* A checked head. Slices point into the parser: valid until http_next() or http_free(). */
 struct http_head {
     enum http_method method;
@@ -43,7 +40,7 @@ struct http_head {
     bool keep_alive;         /* RFC 9112 section 9.3; never after HTTP_M_OTHER */
     bool expect_continue;
     size_t n_headers;
-    struct http_header headers[HTTP_MAX_HEADERS];
+    struct header headers[HTTP_MAX_HEADERS];
 };
 
 /* The value of the only header of that name; empty when absent. *ret_count (may be NULL): how

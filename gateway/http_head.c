@@ -495,7 +495,7 @@ enum refuse head_parse(struct slice raw, struct http_head *ret)
     h->minor = version.data[version.len - 1] == '1' ? 1 : 0;
     rest = slice_from(rest, 1);
     while (rest.data[0] != '\r') {
-        struct http_header *header = &h->headers[h->n_headers++];
+        struct header *header = &h->headers[h->n_headers++];
         header->name = take_until(&rest, ':');
         header->value = head_trim(take_until(&rest, '\r'));
         rest = slice_from(rest, 1);

@@ -68,8 +68,9 @@ static bool is_understood(const struct config_registry *registry, struct slice b
     const char *why;
     const struct source_request req = {.content_type = SLICE_LIT(CONTENT_TYPE), .body = body};
     const struct source_sink sink = {&rd, on_change, on_ignored, on_set_aside};
+    const char *known_by;
     const struct source *source =
-        registry->kind != NULL ? source_by_kind(registry->kind) : source_detect(&req);
+        registry->kind != NULL ? source_by_kind(registry->kind) : source_detect(&req, &known_by);
     return source != NULL && source->adapt(&req, &sink, &why) == 0 && rd.good > 0;
 }
 

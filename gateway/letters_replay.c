@@ -38,7 +38,7 @@ static struct event *with_id(const struct event *e, const char id[ID_SIZE])
     if (at != NULL) {
         memcpy(at + n - 1 - ID_LEN, id, ID_LEN);
         renewed = event_restore(e->type, id, e->registry_id, e->repository, e->digest, e->tag,
-                                slice_of(json, e->json.len));
+                                e->actor, slice_of(json, e->json.len));
     }
     free(json);
     return renewed;

@@ -142,6 +142,7 @@ static struct ingest_request ingest_request_of(struct conn *c, const char *regis
                    .timestamp = only_header(head, "webhook-timestamp"),
                    .signature = only_header(head, "webhook-signature")},
         .names = transport_peer_names(c),
+        .headers = {head->headers, head->n_headers},
         .content_type = http_header(head, "content-type", NULL),
         .content_encoding = http_header(head, "content-encoding", NULL),
         .traceparent = http_header(head, "traceparent", NULL),

@@ -17,7 +17,23 @@ static const char *const ENGINE_WORDS[] = {"embedded", "memory", NULL};
 static const char *const SWITCH_WORDS[] = {"false", "true", NULL};
 static const char *const RESOURCE_WORDS[] = {"cloud",    "folder",          "gateway",
                                              "registry", "service_account", NULL};
-static const char *const KIND_WORDS[] = {"distribution", NULL};
+static const char *const KIND_WORDS[] = {"acr",
+                                         "artifactory",
+                                         "cloudevents",
+                                         "distribution",
+                                         "dockerhub",
+                                         "ecr",
+                                         "generic",
+                                         "gitea",
+                                         "github",
+                                         "gitlab",
+                                         "google-artifact-registry",
+                                         "harbor",
+                                         "nexus",
+                                         "quay",
+                                         "yandex",
+                                         "zot",
+                                         NULL};
 
 static const struct setting_format
     ID = {"of letters, digits, _ . -", value_is_id, NULL},
@@ -55,7 +71,10 @@ static const struct setting_format
     WEBHOOK_SECRET = {"of whsec_ and 24 to 64 bytes in base64", value_is_webhook_secret, NULL},
     SLOW = {"close or skip", NULL, SLOW_WORDS},
     ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
-    SWITCH = {"true or false", NULL, SWITCH_WORDS}, KIND = {"distribution", NULL, KIND_WORDS};
+    SWITCH = {"true or false", NULL, SWITCH_WORDS},
+    KIND = {"acr, artifactory, cloudevents, distribution, dockerhub, ecr, generic, gitea, github, "
+            "gitlab, google-artifact-registry, harbor, nexus, quay, yandex or zot",
+            NULL, KIND_WORDS};
 
 /* Key and place at once, where they have one name; _ms is what durations are kept in. */
 #define C(member)         #member, offsetof(struct config, member)

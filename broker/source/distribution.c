@@ -37,16 +37,18 @@ static struct slice without_space(struct slice s)
 
 /* --- the envelope --- */
 
-static bool detect(const struct source_request *req)
+static const char *detect(const struct source_request *req)
 {
     struct slice type = field_media_type(req->content_type);
     for (size_t i = 0; i < ARRAY_LEN(CONTENT_TYPES); i++) {
         if (slice_eq_nocase(type, slice_str(CONTENT_TYPES[i])))
-            return true;
+            return "content type";
     }
     struct slice events;
-    return slice_eq_nocase(type, SLICE_LIT("application/json")) &&
-           json_member(without_space(req->body), "events", &events) == 0 && events.data[0] == '[';
+    bool fits = slice_eq_nocase(type, SLICE_LIT("application/json")) &&
+                json_member(without_space(req->body), "events", &events) == 0 &&
+                events.data[0] == '[';
+    return fits ? "member events" : NULL;
 }
 
 /* Checks everything but the events: the envelope with its array emptied. */
@@ -271,7 +273,8 @@ static void found_change(const struct texts *t, enum change_kind kind,
                                              .tag = t->tag,
                                              .sender_id = t->id,
                                              .request_id = t->request_id,
-                                             .created_at = created_at});
+                                             .created_at = created_at,
+                                             .actor = ""});
 }
 
 static void adapt_event(struct slice text, const struct source_sink *sink)
@@ -323,6 +326,8 @@ static int adapt(const struct source_request *req, const struct source_sink *sin
 
 const struct source SOURCE_DISTRIBUTION = {
     .kind = "distribution",
+    .before = "{\"events\":[",
+    .after = "]}",
     .detect = detect,
     .adapt = adapt,
 };

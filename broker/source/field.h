@@ -9,6 +9,7 @@
 #define FIELD_DIGEST_MAX     255
 #define FIELD_TAG_MAX        128
 #define FIELD_ID_MAX         128 /* a sender's ids, in bytes */
+#define FIELD_ACTOR_MAX      256
 
 /* The grammar of the OCI distribution specification, and at most FIELD_REPOSITORY_MAX bytes. */
 bool field_repository(const char *s);

@@ -92,7 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                        .body = slice_of(body, body_len)};
 
     struct seen s = {.catalog = catalog_new(20, 20), .body = req.body};
-    const struct source *source = source_detect(&req);
+    const char *known_by;
+    const struct source *source = source_detect(&req, &known_by);
     if (source != NULL)
         adapt(&s, source, &req);
     catalog_commit(s.catalog, catalog_seal(s.catalog, NULL, NULL));

@@ -25,7 +25,7 @@ static void add_headers(struct http_head *head, struct slice lines)
         const uint8_t *end = memchr(lines.data, '\n', lines.len);
         size_t len = end == NULL ? lines.len : (size_t) (end - lines.data);
         head->headers[head->n_headers++] =
-            (struct http_header){SLICE_LIT("Last-Event-ID"), slice_sub(lines, 0, len)};
+            (struct header){SLICE_LIT("Last-Event-ID"), slice_sub(lines, 0, len)};
         lines = slice_from(lines, end == NULL ? len : len + 1);
     }
 }

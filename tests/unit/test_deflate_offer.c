@@ -113,11 +113,11 @@ static struct deflate_terms choose(const char *lines)
 {
     static struct http_head head;
     head.n_headers = 1;
-    head.headers[0] = (struct http_header){SLICE_LIT("Host"), SLICE_LIT(PD)};
+    head.headers[0] = (struct header){SLICE_LIT("Host"), SLICE_LIT(PD)};
     for (;;) {
         size_t len = strcspn(lines, "\n");
         head.headers[head.n_headers++] =
-            (struct http_header){SLICE_LIT("sec-websocket-EXTENSIONS"), slice_of(lines, len)};
+            (struct header){SLICE_LIT("sec-websocket-EXTENSIONS"), slice_of(lines, len)};
         if (lines[len] == '\0')
             return deflate_offer_choose(&head);
         lines += len + 1;

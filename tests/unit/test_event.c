@@ -169,7 +169,7 @@ static void test_restore(void **state)
     memcpy(json, e->json.data, e->json.len);
     char registry[] = "crt2504s000000000000", repository[] = "ubuntu", tag[] = "latest";
     struct event *back = event_restore(EVENT_DELETE_IMAGE_TAG, ID, registry, repository, DIGEST,
-                                       tag, slice_of(json, e->json.len));
+                                       tag, "jo", slice_of(json, e->json.len));
     memset(json, 'x', e->json.len);
     free(json);
     registry[0] = repository[0] = tag[0] = 'x';
@@ -187,7 +187,7 @@ static void test_restore(void **state)
     event_unref(back);
     event_unref(back);
 
-    back = event_restore(EVENT_CREATE_IMAGE, ID, "", "", "", "", SLICE_LIT(""));
+    back = event_restore(EVENT_CREATE_IMAGE, ID, "", "", "", "", "", SLICE_LIT(""));
     assert_int_equal(back->json.len, 0);
     event_unref(back);
 }
@@ -208,7 +208,7 @@ static void test_no_memory(void **state)
         mem_fail_at(n);
         assert_null(event_new(&p));
         mem_fail_at(n);
-        assert_null(event_restore(EVENT_CREATE_IMAGE, ID, "r", "a", "", "", SLICE_LIT("{}")));
+        assert_null(event_restore(EVENT_CREATE_IMAGE, ID, "r", "a", "", "", "", SLICE_LIT("{}")));
     }
     mem_fail_at(0);
 }

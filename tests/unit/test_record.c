@@ -86,7 +86,7 @@ static void test_event(void **state)
         for (unsigned type = 0; type < EVENT_N_TYPES; type++) {
             struct event *e =
                 event_restore((enum event_type) type, ID, CASES[i].registry_id, CASES[i].repository,
-                              CASES[i].digest, CASES[i].tag, slice_str(CASES[i].json));
+                              CASES[i].digest, CASES[i].tag, "", slice_str(CASES[i].json));
             e->seq = 7;
             assert_int_equal(record_put_event(&out, e), 0);
             event_unref(e);
@@ -119,8 +119,8 @@ static void test_large_event(void **state)
     uint8_t *json = xmalloc(LEN);
     memset(json, 'x', LEN);
     json[5] = 0; /* bytes are bytes */
-    struct event *e =
-                     event_restore(EVENT_DELETE_IMAGE, ID, "a", "b", "c", "d", slice_of(json, LEN)),
+    struct event *e = event_restore(EVENT_DELETE_IMAGE, ID, "a", "b", "c", "d", "",
+                                    slice_of(json, LEN)),
                  *back;
     struct buf out;
     buf_init(&out, LEN + 100);
@@ -141,8 +141,8 @@ static void test_large_event(void **state)
 static void test_bad_event_id(void **state)
 {
     (void) state;
-    struct event *e =
-        event_restore(EVENT_CREATE_IMAGE, "crt0f8a1b2c3d4e5f6gz", "", "", "", "", SLICE_LIT("{}"));
+    struct event *e = event_restore(EVENT_CREATE_IMAGE, "crt0f8a1b2c3d4e5f6gz", "", "", "", "", "",
+                                    SLICE_LIT("{}"));
     struct buf out;
     buf_init(&out, 4096);
     assert_int_equal(record_put_event(&out, e), -EINVAL);

@@ -63,7 +63,7 @@ static void test_parse(void **state)
         const char *const values[] = {CASES[i].header, CASES[i].second};
         for (size_t v = 0; v < ARRAY_LEN(values) && values[v] != NULL; v++)
             head.headers[head.n_headers++] =
-                (struct http_header){SLICE_LIT("last-event-id"), slice_str(values[v])};
+                (struct header){SLICE_LIT("last-event-id"), slice_str(values[v])};
         struct resume_wish wish = {0};
         assert_int_equal(resume_parse(&head, &wish), CASES[i].why);
         if (CASES[i].why != REFUSE_NONE)

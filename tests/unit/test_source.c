@@ -50,10 +50,14 @@ static void test_detect(void **state)
         print_message("  %s\n", CASES[i].name);
         const struct source_request req = {.content_type = slice_str(CASES[i].content_type),
                                            .body = slice_str(CASES[i].body)};
-        assert_ptr_equal(source_detect(&req), CASES[i].want);
+        const char *known_by;
+        assert_ptr_equal(source_detect(&req, &known_by), CASES[i].want);
+        assert_true((known_by != NULL) == (CASES[i].want != NULL));
     }
     const struct source_request nothing = {.body = {0}};
-    assert_null(source_detect(&nothing));
+    const char *known_by;
+    assert_null(source_detect(&nothing, &known_by));
+    assert_null(known_by);
 }
 
 int main(void)

@@ -1,0 +1,25 @@
+/* yandex.c - the original's own trigger message. */
+#include "source.h"
+
+static const char *detect(const struct source_request *req)
+{
+    (void) req;
+    return NULL;
+}
+
+static int adapt(const struct source_request *req, const struct source_sink *sink,
+                 const char **ret_why)
+{
+    (void) req;
+    (void) sink;
+    *ret_why = "unknown_source";
+    return -EBADMSG;
+}
+
+const struct source SOURCE_YANDEX = {
+    .kind = "yandex",
+    .before = "",
+    .after = "",
+    .detect = detect,
+    .adapt = adapt,
+};
