@@ -143,6 +143,7 @@ static inline void broken_check(const struct source *source, const char *name)
     assert_non_null(root);
     broken_tree(&b, root, root);
     cJSON_Delete(root);
+    assert_true(b.tried > 8 * b.whole.len);
 
     struct heard h;
     const char *why;
