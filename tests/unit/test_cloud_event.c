@@ -2,6 +2,7 @@
 #include "source/cloud_event.h"
 
 #include "heard.h"
+#include "mem.h"
 #include "sample.h"
 
 #include <cjson/cJSON.h>
@@ -419,6 +420,23 @@ static void test_sender_id(void **state)
     assert_string_equal(ids[4], "s i j\u20ac x");
 }
 
+/* What was reported before memory ran out is void, so that it may stop anywhere. */
+static void test_no_memory(void **state)
+{
+    (void) state;
+    struct source_request req = {
+        .content_type = SLICE_LIT(BATCH),
+        .body = SLICE_LIT("[" EVENT("") "," EVENT(",\"data_base64\":\"MQ==\"") "]")};
+    struct heard h;
+    const char *why;
+    mem_fail_at(1);
+    assert_int_equal(hear(&h, &req, &why), -ENOMEM);
+    assert_string_equal(h.text, "i /s t\n");
+    mem_fail_at(0);
+    assert_int_equal(hear(&h, &req, &why), 0);
+    assert_string_equal(h.text, "i /s t\ni /s t data=1\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_structured),  cmocka_unit_test(test_modes),
         cmocka_unit_test(test_large_batch), cmocka_unit_test(test_of_type),
         cmocka_unit_test(test_known_by),    cmocka_unit_test(test_sender_id),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "source/envelope.h"
 
 #include "buf.h"
+#include "mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,11 +85,22 @@ static void test_many(void **state)
     }
 }
 
+static void test_no_memory(void **state)
+{
+    (void) state;
+    struct envelope e;
+    const char *why;
+    mem_fail_at(1);
+    assert_int_equal(envelope_open(SLICE_LIT("{\"e\":[1]}"), "e", &e, &why), -ENOMEM);
+    mem_fail_at(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
