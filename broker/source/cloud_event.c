@@ -173,6 +173,7 @@ static void read_tree(const struct cJSON *root, struct slice text, cloud_event_r
         .subject = payload_text(root, "/subject"),
         .time = payload_text(root, "/time"),
         .data = data != NULL && !cJSON_IsNull(data) ? data : decoded,
+        .attributes = root,
         .excerpt = text,
     };
     const char *wrong = wrong_attribute(&e, payload_text(root, "/specversion"));

@@ -14,11 +14,16 @@ struct cJSON;
 
 #define CLOUD_EVENT_ATTRIBUTE_MAX 1024 /* bytes of one attribute's value */
 
+/* Around an event of a batch, as source.before and source.after. */
+#define CLOUD_EVENT_BEFORE "["
+#define CLOUD_EVENT_AFTER  "]"
+
 /* One event; borrowed for the call. Texts are valid UTF-8 without NUL. */
 struct cloud_event {
     const char *id, *source, *type; /* never empty */
     const char *subject, *time;     /* "" when absent or null */
     const struct cJSON *data;       /* NULL: it has none, or it is no JSON */
+    const struct cJSON *attributes; /* for extensions: all of the event; NULL in binary mode */
     struct slice excerpt;           /* its bytes in the body; in binary mode the body */
 };
 

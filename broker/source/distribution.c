@@ -17,7 +17,7 @@ static const char *const CONTENT_TYPES[] = {
 
 /* --- the look --- */
 
-static const char *detect(const struct source_request *req)
+const char *distribution_known_by(const struct source_request *req)
 {
     struct slice type = field_media_type(req->content_type);
     for (size_t i = 0; i < ARRAY_LEN(CONTENT_TYPES); i++) {
@@ -149,6 +149,16 @@ static enum verdict read_delete(const struct slice *values, struct texts *t, enu
     return CHANGE;
 }
 
+static const char *why_ignored(const char *action)
+{
+    static const char *const ACTIONS[] = {"pull", "mount", "rename"}; /* the last is GitLab's */
+    for (size_t i = 0; i < ARRAY_LEN(ACTIONS); i++) {
+        if (strcmp(action, ACTIONS[i]) == 0)
+            return ACTIONS[i];
+    }
+    return "unknown_action";
+}
+
 static enum verdict read_event(const struct slice *values, struct texts *t, enum change_kind *kind,
                                const char **ret_why)
 {
@@ -158,9 +168,7 @@ static enum verdict read_event(const struct slice *values, struct texts *t, enum
     }
     bool is_push = strcmp(t->action, "push") == 0, is_delete = strcmp(t->action, "delete") == 0;
     if (!is_push && !is_delete) { /* their other fields are nobody's business */
-        *ret_why = strcmp(t->action, "pull") == 0    ? "pull"
-                   : strcmp(t->action, "mount") == 0 ? "mount"
-                                                     : "unknown_action";
+        *ret_why = why_ignored(t->action);
         return IGNORED;
     }
     if (!is_object(values[TARGET])) {
@@ -233,6 +241,6 @@ const struct source SOURCE_DISTRIBUTION = {
     .kind = "distribution",
     .before = DISTRIBUTION_BEFORE,
     .after = DISTRIBUTION_AFTER,
-    .detect = detect,
+    .detect = distribution_known_by,
     .adapt = distribution_adapt,
 };

@@ -8,7 +8,8 @@
 #define DISTRIBUTION_BEFORE "{\"events\":["
 #define DISTRIBUTION_AFTER  "]}"
 
-/* As source.adapt. */
+/* As source.detect and source.adapt. */
+const char *distribution_known_by(const struct source_request *req);
 MUST_CHECK int distribution_adapt(const struct source_request *req, const struct source_sink *sink,
                                   const char **ret_why);
 
