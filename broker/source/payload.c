@@ -94,7 +94,7 @@ bool payload_says(const struct cJSON *from, const char *pointer, const char *tex
 bool payload_begins(struct slice body, const char *member, const char *prefix)
 {
     struct slice value, want = slice_str(prefix);
-    if (json_member(body, member, &value) != 0 || value.len < want.len + 2 || value.data[0] != '"')
+    if (json_member(body, member, &value) != 0 || value.len <= want.len || value.data[0] != '"')
         return false;
     return slice_eq(slice_sub(value, 1, 1 + want.len), want);
 }
