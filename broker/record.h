@@ -19,6 +19,7 @@ MUST_CHECK int record_next_note(struct slice *in, struct catalog_note *ret);
 struct record_letter {
     uint64_t wall_ms;
     const char *registry_id, *reason;
+    struct slice headers; /* of its request: letter_headers.h */
     struct slice body;
 };
 MUST_CHECK int record_put_letter(struct buf *out, const struct record_letter *l);
