@@ -206,8 +206,7 @@ int record_put_letter(struct buf *out, const struct record_letter *l)
     struct head head = {.len = 0};
     head_byte(&head, 'L');
     head_u64(&head, l->wall_ms);
-    const struct slice fields[] = {slice_str(l->registry_id), slice_str(l->reason), l->headers,
-                                   l->body};
+    const struct slice fields[] = {slice_str(l->registry_id), slice_str(l->reason), l->body};
     return put(out, &head, fields, ARRAY_LEN(fields));
 }
 
@@ -219,7 +218,6 @@ int record_next_letter(struct slice *in, struct record_letter *ret)
     struct record_letter l = {.wall_ms = take_number(&r, 8)};
     l.registry_id = take_text(&r);
     l.reason = take_text(&r);
-    l.headers = take_bytes(&r);
     l.body = take_bytes(&r);
     if (!r.ok)
         return -EBADMSG;

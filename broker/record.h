@@ -19,8 +19,8 @@ MUST_CHECK int record_next_note(struct slice *in, struct catalog_note *ret);
 struct record_letter {
     uint64_t wall_ms;
     const char *registry_id, *reason;
-    struct slice headers; /* of its request: letter_headers.h */
     struct slice body;
+    struct slice headers; /* those it came with that matter: "name: value\r\n" each; may be empty */
 };
 MUST_CHECK int record_put_letter(struct buf *out, const struct record_letter *l);
 MUST_CHECK int record_next_letter(struct slice *in, struct record_letter *ret); /* as above */

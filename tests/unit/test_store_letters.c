@@ -100,8 +100,7 @@ static void test_from_a_webhook(void **state)
     struct buf letters;
     buf_init(&letters, 200000);
     assert_int_equal(
-        record_put_letter(&letters,
-                          &(struct record_letter){5, "r", "why", {0}, slice_of(body, 70000)}),
+        record_put_letter(&letters, &(struct record_letter){5, "r", "why", slice_of(body, 70000)}),
         0);
     struct store_webhook w = {.letters = buf_slice(&letters)};
     assert_int_equal(store_begin(s), 0);
