@@ -155,6 +155,8 @@ static void undo(struct catalog *c, const struct catalog_change *change)
     case NOTE_TAG_GONE:
         tag_link(&c->index, change->tag, end);
         break;
+    default:
+        break;
     }
 }
 

@@ -37,14 +37,29 @@ size_t catalog_apply(struct catalog *c, const char *registry_id, const struct ch
                      catalog_emit emit, void *ctx);
 
 /* What a change did to the entries, for whoever keeps the catalog on disk. An entry has a number
- * that is never used twice; a tag that moves is gone and comes again under a new one. */
-enum catalog_note_kind { NOTE_IMAGE, NOTE_TAG, NOTE_IMAGE_GONE, NOTE_TAG_GONE };
+ * that is never used twice; a tag that moves is gone and comes again under a new one, and so does a
+ * tombstone whose time changes. NOTE_IMAGE_TIME and NOTE_TAG_TIME are entries that are there
+ * already, with another time. */
+enum catalog_note_kind {
+    NOTE_IMAGE,
+    NOTE_TAG,
+    NOTE_IMAGE_GONE,
+    NOTE_TAG_GONE,
+    NOTE_IMAGE_TIME,
+    NOTE_TAG_TIME,
+    NOTE_TOMBSTONE,
+    NOTE_TOMBSTONE_GONE
+};
 struct catalog_note {
     enum catalog_note_kind kind;
-    uint64_t id;                                   /* of the image or tag */
-    uint64_t image_id;                             /* NOTE_TAG: the image it points to */
-    const char *registry_id, *repository, *digest; /* NOTE_IMAGE */
-    const char *name;                              /* NOTE_TAG */
+    uint64_t id;                                   /* of the entry */
+    uint64_t image_id;                             /* of a tag: the image it points to */
+    const char *registry_id, *repository, *digest; /* of an image or tombstone */
+    const char *name;                              /* of a tag or tombstone */
+    uint64_t at_ns;   /* of an image: when it was pushed last; of a tag: when it was set; of a
+                         tombstone: see there. Nanoseconds since 1970, 0: nobody knows */
+    uint64_t made_ms; /* of a tombstone: when it was made, by the clock of catalog_now.ms */
+    bool pushed;      /* of a tombstone */
 };
 typedef void (*catalog_note_fn)(void *ctx, const struct catalog_note *n);
 

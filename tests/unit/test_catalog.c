@@ -450,6 +450,19 @@ static void write_note(void *ctx, const struct catalog_note *n)
     case NOTE_TAG_GONE:
         r = buf_printf(out, "%stag %d gone", comma, (int) n->id);
         break;
+    case NOTE_IMAGE_TIME:
+        r = buf_printf(out, "%simage %d at %d", comma, (int) n->id, (int) n->at_ns);
+        break;
+    case NOTE_TAG_TIME:
+        r = buf_printf(out, "%stag %d at %d", comma, (int) n->id, (int) n->at_ns);
+        break;
+    case NOTE_TOMBSTONE:
+        r = buf_printf(out, "%sstone %d %s:%s@%s at %d%s", comma, (int) n->id, n->repository,
+                       n->name, n->digest, (int) n->at_ns, n->pushed ? " pushed" : "");
+        break;
+    case NOTE_TOMBSTONE_GONE:
+        r = buf_printf(out, "%sstone %d gone", comma, (int) n->id);
+        break;
     }
     assert_int_equal(r, 0);
 }
