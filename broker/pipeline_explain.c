@@ -89,6 +89,7 @@ struct dry {
     const struct config_registry *registry;
     const struct trigger *only; /* NULL: all */
     struct catalog *catalog;
+    struct catalog_now now;
     const struct pipeline_dry_sink *sink;
 };
 
@@ -140,9 +141,9 @@ static void on_change(void *ctx, const struct change *change)
     d->change = change;
     if (d->sink->change != NULL)
         d->sink->change(d->sink->ctx, change);
-    if (catalog_apply(d->catalog, d->registry->id, change, on_derived, d) == 0)
-        d->sink->nothing(d->sink->ctx, change->kind == CHANGE_PUSH ? "nothing is new"
-                                                                   : "it is not in the catalog");
+    if (catalog_apply(d->catalog, d->registry->id, change, &d->now, on_derived, d) == 0)
+        d->sink->nothing(d->sink->ctx,
+                         change->kind == CHANGE_PUSH ? "nothing is new" : "nothing is deleted");
 }
 
 static void on_ignored(void *ctx, const char *why)
@@ -205,6 +206,7 @@ int pipeline_dry_run(struct pipeline *p, struct slice registry_id, const struct 
     *ret = (struct pipeline_dry_result){0};
     ingest_borrow(p->ingest, &parts);
     d.catalog = parts.catalog;
+    d.now = parts.now;
     int r = read_request(&d, &of_registry, ret);
     catalog_rollback_to(parts.catalog, parts.mark);
     return r;
