@@ -6,9 +6,13 @@
 
 #include <stdlib.h>
 
+#define KINDS_TOLD 4 /* of one registry; one that looks like more has been told of often enough */
+
 struct one {
     char *id;
-    const char *kind; /* NULL: not known yet */
+    const char *seen[KINDS_TOLD]; /* in the order they came */
+    size_t n;
+    const char *last;
 };
 
 struct kinds {
@@ -42,8 +46,10 @@ void kinds_configure(struct kinds *k, const struct config *cfg)
         if (cfg->registries[i].kind != NULL)
             continue;
         const struct one *before = find(k, cfg->registries[i].id);
-        fresh.at[fresh.n++] = (struct one){.id = xstrdup(cfg->registries[i].id),
-                                           .kind = before == NULL ? NULL : before->kind};
+        struct one *one = &fresh.at[fresh.n++];
+        if (before != NULL)
+            *one = *before;
+        one->id = xstrdup(cfg->registries[i].id);
     }
     qsort(fresh.at, fresh.n, sizeof(fresh.at[0]), compare);
     free_all(k->at, k->n);
@@ -63,6 +69,19 @@ void kinds_free(struct kinds *k)
         return;
     free_all(k->at, k->n);
     free(k);
+}
+
+/* Whether the registry looks so for the first time. Two kinds that take turns, as those do of which
+ * one is a special case of the other, are told once. */
+static bool is_new(struct one *one, const char *kind)
+{
+    for (size_t i = 0; i < one->n; i++)
+        if (strcmp(one->seen[i], kind) == 0)
+            return false;
+    if (one->n == KINDS_TOLD)
+        return false;
+    one->seen[one->n++] = kind;
+    return true;
 }
 
 static void log_change(const struct source_request *req, const char *peer, const char *before,
@@ -85,8 +104,8 @@ const struct source *kinds_choose(struct kinds *k, const struct source_request *
     struct one *one = source == NULL ? NULL : find(k, req->registry->id);
     if (one == NULL) /* it is nobody's, or of a configured kind */
         return source;
-    if (one->kind != NULL && strcmp(one->kind, source->kind) != 0)
-        log_change(req, peer, one->kind, source, *ret_known_by);
-    one->kind = source->kind;
+    if (is_new(one, source->kind) && one->last != NULL)
+        log_change(req, peer, one->last, source, *ret_known_by);
+    one->last = source->kind;
     return source;
 }

@@ -1,6 +1,6 @@
 /* kinds.h - whose adapter reads a registry's webhook. Where its kind is not configured each request
- * is a guess: what the registry was last known as is kept, and a change is logged. Broker thread.
- */
+ * is a guess: what the registry was known as is kept, and a kind that it was not known as before is
+ * logged. Broker thread. */
 #ifndef BROKER_KINDS_H
 #define BROKER_KINDS_H
 

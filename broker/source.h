@@ -76,8 +76,8 @@ const struct source *source_detect(const struct source_request *req, const char 
 /* Who reads the request: the kind that req->registry is configured as, known by "configured", or
  * else whoever detects it. NULL as above. */
 const struct source *source_of(const struct source_request *req, const char **ret_known_by);
-/* What a request looks like that `asked` (or nobody: NULL) could not read: NULL when it is nothing,
- * or nothing else. */
+/* What a request looks like that `asked`, whom source_of() named, could not read: NULL when it is
+ * nothing, or nothing else, or `asked` was a guess already. */
 const struct source *source_other(const struct source *asked, const struct source_request *req,
                                   const char **ret_known_by);
 size_t source_n(void);

@@ -2,7 +2,7 @@
 // shown field by field by `regcast registries test`; the log says what each was taken for. And the handshake of
 // CloudEvents, before the first webhook.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fine, regcast, wrong } from './cli.mjs';
@@ -94,6 +94,79 @@ describe('what a webhook is taken for', () => {
         delete config.registries[0].kind; // the mistake is found
         const ran = await offline('--replay-dead-letters', 'all');
         assert.equal(ran.err.at(-1), 'regcastd: 1 replayed, 0 left');
+    });
+});
+
+describe('every registry', () => {
+    // What is no event of a registry's: an answer, another method, a signature's vector.
+    const NONE = /webhook-validation|signature-test-vector/;
+    const samples = readdirSync(join(ROOT, 'tests/samples'))
+        .flatMap((kind) => readdirSync(file(kind)).filter((name) => name.endsWith('.http') && !NONE.test(name)).map((name) => [kind, join(kind, name)]))
+        .filter(([kind], i) => kind !== 'distribution' || i % 10 === 0); // a hundred captures of two forms
+
+    test('is known by what it sends, and says so', limits, async (t) => {
+        const { daemon, post } = await start(t, { triggers: [] });
+        const kinds = new Set(samples.map(([kind]) => kind));
+        assert.ok(kinds.size >= 12, [...kinds].join());
+        for (const [kind, name] of samples) {
+            const { headers, body } = sample(name);
+            const { Authorization: _a, Connection: _c, Host: _h, ...rest } = headers; // of the call
+            const got = await daemon.manage('POST', `${REGISTRIES}/${ANY}:dryRun`, {
+                body: body.toString('latin1'),
+                headers: { ...rest, 'Content-Length': body.length },
+            });
+            assert.equal(got.status, 200, `${name}: ${got.text}`);
+            assert.deepEqual([got.json.kind, got.json.notUnderstood, got.json.setAside], [kind, undefined, 0], name);
+            assert.ok(got.json.knownBy.length > 0);
+        }
+        for (const kind of kinds) {
+            const name = samples.find(([of]) => of === kind)[1];
+            assert.equal((await post(name, ANY)).status, 202, name);
+            const lines = () => daemon.logged({ msg: 'answered', registry: ANY, kind });
+            await until(`the line of ${name}`, () => lines().length === 1);
+            assert.equal(lines()[0].set_aside, 0);
+        }
+        const told = daemon.logged({ msg: 'another kind than before', level: 'warn', registry: ANY });
+        assert.equal(told.length, 3, 'and no more, however many there are');
+        assert.equal(told[0].before, [...kinds][0]);
+        assert.equal(told[0].kind, [...kinds][1]);
+    });
+
+    test('what comes in header fields is shown, too', limits, async (t) => {
+        const { check } = await start(t, { triggers: [] });
+        const github = await check(ANY, file('github/package-published-tag.http'));
+        fine(github);
+        const line = (text, name) => new RegExp(`^    ${name} +(.*)$`, 'm').exec(text)?.[1];
+        assert.match(github.stdout, /^kind +github\nknown by +header X-GitHub-Event\n/);
+        assert.equal(line(github.stdout, 'repository'), 'octo-org/app');
+        assert.equal(line(github.stdout, 'tag'), 'v1');
+        assert.equal(line(github.stdout, 'sender id'), '72d3162e-cc78-11e3-81ab-4c9367dc0958');
+        const zot = await check(ANY, file('zot/image-deleted-tag.http'));
+        fine(zot);
+        assert.match(zot.stdout, /^kind +zot\n/);
+        assert.equal(line(zot.stdout, 'change'), 'deleteTag');
+    });
+
+    test('Event Grid is answered when it asks, and nothing is kept of that', limits, async (t) => {
+        const { daemon } = await start(t, { registries: [{ id: ANY }, { id: OTHER, kind: 'acr', token: SECRET }], triggers: [] });
+        const code = '512d38b6-c7b8-40c8-89fe-f46f9e9622b6';
+        const body = JSON.stringify([
+            {
+                id: '2d1781af-3a4c-4d7c-bd0c-e34b19da4e66', topic: '/subscriptions/x', subject: '', data: { validationCode: code },
+                eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent', eventTime: '2018-01-25T22:12:19.4556811Z',
+                metadataVersion: '1', dataVersion: '1',
+            },
+        ]);
+        const headers = { 'Content-Type': 'application/json', 'aeg-event-type': 'SubscriptionValidation' };
+        for (const registry of [ANY, OTHER, OTHER]) {
+            const got = await daemon.post(body, { registry, headers: { ...headers, Authorization: `Bearer ${SECRET}` } });
+            assert.deepEqual([got.status, got.json], [200, { validationResponse: code }]);
+        }
+        assert.equal((await daemon.post(body, { registry: OTHER, headers })).status, 401);
+        const seen = await daemon.manage('POST', `${REGISTRIES}/${OTHER}:dryRun`, { body, headers });
+        assert.deepEqual([seen.json.kind, seen.json.handshake, seen.json.entries], ['acr', true, []]);
+        await until('the lines', () => daemon.logged({ msg: 'answered', status: 200, kind: 'acr' }).length === 3);
+        assert.deepEqual(daemon.logged({ msg: 'set aside' }), []);
     });
 });
 

@@ -73,9 +73,32 @@ static void test_configure(void **state)
     kinds_free(k);
 }
 
+/* A look that was told is not told again. */
+static void test_taking_turns(void **state)
+{
+    static const struct {
+        const char *type;
+        unsigned want;
+    } CASES[] = {
+        {"application/vnd.docker.distribution.events.v1+json", 0},
+        {"application/cloudevents+json", 1},
+        {"application/vnd.docker.distribution.events.v1+json", 0},
+        {"application/cloudevents+json", 0},
+        {"application/json", 0}, /* by its shape the first again */
+    };
+    struct config_registry registries[] = {{.id = A}};
+    struct config cfg = {.registries = registries, .n_registries = 1};
+    struct kinds *k = kinds_new(&cfg);
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        assert_int_equal(chosen(k, &registries[0], CASES[i].type), CASES[i].want);
+    kinds_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_choose),
-                                       cmocka_unit_test(test_configure)};
+                                       cmocka_unit_test(test_configure),
+                                       cmocka_unit_test(test_taking_turns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,9 @@ static void test_of(void **state)
     assert_null(source_other(&SOURCE_GITHUB, &req, &known_by));
     req.registry = NULL;
     assert_null(source_of(&req, &known_by));
+    req.content_type = SLICE_LIT(V1);
+    assert_null(source_other(NULL, &req, &known_by));
+    assert_null(known_by);
 }
 
 int main(void)
