@@ -7,9 +7,8 @@ static const struct {
     const char *allow;
     enum route_handler handler;
 } WEBHOOK_ROUTES[] = {
-    {"/registries/", "/events", "POST", ROUTE_EVENTS},
-    {"/healthz", NULL, "GET, HEAD", ROUTE_HEALTH},
-    {"/readyz", NULL, "GET, HEAD", ROUTE_READY},
+    {"/registries/", "/events", "POST", ROUTE_EVENTS}, {"/hook/", "", "POST", ROUTE_HOOK},
+    {"/healthz", NULL, "GET, HEAD", ROUTE_HEALTH},     {"/readyz", NULL, "GET, HEAD", ROUTE_READY},
     {"/metrics", NULL, "GET, HEAD", ROUTE_METRICS},
 };
 

@@ -9,6 +9,7 @@ enum route_handler {
     ROUTE_NONE,
     ROUTE_WEBSOCKET,
     ROUTE_EVENTS,
+    ROUTE_HOOK,
     ROUTE_HEALTH,
     ROUTE_READY,
     ROUTE_METRICS
@@ -18,7 +19,8 @@ struct route {
     enum route_handler handler; /* ROUTE_NONE: refused */
     enum refuse why;            /* REFUSE_NOT_FOUND, REFUSE_METHOD or REFUSE_PATH */
     const char *allow;          /* for REFUSE_METHOD */
-    struct slice param;         /* the registry id of ROUTE_EVENTS, not decoded */
+    struct slice param;         /* the registry id of ROUTE_EVENTS, the token of ROUTE_HOOK; not
+                                   decoded */
 };
 
 /* The gateway listener serves WebSocket paths only; which ones is path.h's business. */

@@ -198,6 +198,13 @@ static struct ingest_request request(const char *registry, const char *body)
     };
 }
 
+/* A request with this Authorization; "": none. The field's place is the caller's. */
+static void authorize(struct ingest_request *req, struct header *field, const char *value)
+{
+    *field = (struct header){SLICE_LIT("authorization"), slice_str(value)};
+    req->headers = (struct headers){field, value[0] == '\0' ? 0 : 1};
+}
+
 static void post(struct world *w, const struct ingest_request *req)
 {
     size_t before = w->answers;
@@ -278,7 +285,8 @@ static void test_check(void **state)
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         print_message("  %s\n", CASES[i].name);
         struct ingest_request req = request(CASES[i].registry, BODY(PULL));
-        req.verify.authorization = slice_str(CASES[i].authorization);
+        struct header field;
+        authorize(&req, &field, CASES[i].authorization);
         req.content_encoding = slice_str(CASES[i].encoding);
         struct ingest_answer answer = {.status = 0};
         assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
@@ -303,7 +311,8 @@ static void test_check(void **state)
     static char large[70000] = "Bearer ";
     memset(large + 7, 'a', sizeof(large) - 8);
     struct ingest_request req = request("crtlocked", BODY(PULL));
-    req.verify.authorization = slice_str(large);
+    struct header field;
+    authorize(&req, &field, large);
     struct ingest_answer answer;
     assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_AUTH);
     memcpy(large, "Basic  ", 7);
@@ -314,6 +323,7 @@ static void test_check(void **state)
 
 struct signing {
     char timestamp[24], signature[64];
+    struct header fields[3];
 };
 
 /* A request signed as of `ago_s` seconds ago. */
@@ -333,9 +343,10 @@ static struct ingest_request signed_request(struct signing *s, const char *id, c
     assert_int_equal(mbedtls_base64_encode(encoded, sizeof(encoded), &len, mac, sizeof(mac)), 0);
     (void) snprintf(s->signature, sizeof(s->signature), "v1,%s", (const char *) encoded);
     struct ingest_request req = request("crtsigned", body);
-    req.verify.id = slice_str(id);
-    req.verify.timestamp = slice_str(s->timestamp);
-    req.verify.signature = slice_str(s->signature);
+    s->fields[0] = (struct header){SLICE_LIT("webhook-id"), slice_str(id)};
+    s->fields[1] = (struct header){SLICE_LIT("webhook-timestamp"), slice_str(s->timestamp)};
+    s->fields[2] = (struct header){SLICE_LIT("webhook-signature"), slice_str(s->signature)};
+    req.headers = (struct headers){s->fields, ARRAY_LEN(s->fields)};
     return req;
 }
 
@@ -366,7 +377,8 @@ static void test_certificates(void **state)
         if (CASES[i].name != NULL)
             san_list_add(names, SAN_DNS, slice_str(CASES[i].name));
         req.names = CASES[i].name == NULL ? NULL : names;
-        req.verify.authorization = slice_str(CASES[i].authorization);
+        struct header field;
+        authorize(&req, &field, CASES[i].authorization);
         assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
         post(w, &req);
         assert_int_equal(w->answer.why, CASES[i].want);
@@ -479,7 +491,8 @@ static void test_counts(void **state)
         print_message("  %s\n", CASES[i].name);
         struct ingest_request req = request(CASES[i].registry, CASES[i].body);
         req.content_type = slice_str(CASES[i].content_type);
-        req.verify.authorization = SLICE_LIT("Bearer s3cret:x");
+        struct header field;
+        authorize(&req, &field, "Bearer s3cret:x");
         uint64_t accepted = counted(w, M_WEBHOOK_ACCEPTED), ignored = counted(w, M_WEBHOOK_IGNORED);
         uint64_t set_aside = counted(w, M_WEBHOOK_SET_ASIDE);
         post(w, &req);
@@ -711,7 +724,8 @@ static void test_duplicates(void **state)
     assert_int_equal(counted(w, M_WEBHOOK_DUPLICATE), 3);
 
     struct ingest_request other = request("crtlocked", BODY(PUSH_ID("a", DIGEST, "v1")));
-    other.verify.authorization = SLICE_LIT("Bearer s3cret:x");
+    struct header field;
+    authorize(&other, &field, "Bearer s3cret:x");
     post(w, &other); /* the same id of another registry is another event */
     assert_string_equal(w->answer.body, "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}");
 

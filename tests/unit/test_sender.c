@@ -42,7 +42,8 @@ static void test_verifier(void **state)
     struct config_registry all[] = {registry("crt2", "two"), registry("crt1", "one"),
                                     registry("crt3", NULL)};
     const struct config cfg = {.registries = all, .n_registries = ARRAY_LEN(all)};
-    const struct verify_request req = {.authorization = SLICE_LIT("Bearer one")};
+    const struct header field = {SLICE_LIT("Authorization"), SLICE_LIT("Bearer one")};
+    const struct verify_request req = {.headers = {&field, 1}};
     static const enum refuse WANT[] = {REFUSE_AUTH, REFUSE_NONE, REFUSE_NONE};
     struct sender_set *set = sender_set_new(&cfg);
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
