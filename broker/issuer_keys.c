@@ -126,12 +126,13 @@ struct jwk_set *issuer_keys_get(struct issuer_keys *k, size_t i)
 /* Those of `before`, for a source that is the same; NULL: there are none. */
 static struct jwk_set *keys_before(struct issuer_keys *before, const struct issuer_source *source)
 {
-    for (size_t i = 0; source->url != NULL && i < before->n; i++) {
+    struct jwk_set *keys = NULL;
+    for (size_t i = 0; keys == NULL && source->url != NULL && i < before->n; i++) {
         const struct issuer_source *old = &before->at[i].source;
         if (strcmp(old->issuer, source->issuer) == 0 && same_text(old->url, source->url))
-            return issuer_keys_get(before, i);
+            keys = issuer_keys_get(before, i);
     }
-    return NULL;
+    return keys;
 }
 
 void issuer_keys_inherit(struct issuer_keys *k, struct issuer_keys *before)

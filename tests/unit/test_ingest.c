@@ -4,6 +4,7 @@
 #include "ingest.h"
 #include "log.h"
 #include "mem.h"
+#include "network.h"
 #include "record.h"
 
 #include <mbedtls/base64.h>
@@ -390,6 +391,92 @@ static void test_certificates(void **state)
     }
     for (size_t i = 0; i < ARRAY_LEN(REGISTRIES); i++)
         REGISTRIES[i].client_certificates = (struct config_strings){NULL, 0};
+}
+
+#define PATH_A "aaaaaaaaaaaaaaaaaaaaaaaa"
+#define PATH_B "bbbbbbbbbbbbbbbbbbbbbbbb"
+
+/* A token in the path stands for the id, and for nothing else that is asked for. */
+static void test_path_token(void **state)
+{
+    static char *tokens[] = {PATH_A, PATH_B};
+    struct world *w = *state;
+    static const struct {
+        const char *registry, *path_token, *authorization;
+        enum refuse want;
+        const char *named; /* the registry in the log */
+    } CASES[] = {
+        {"", PATH_A, "", REFUSE_NONE, "crtopen"},
+        {"", PATH_B, "", REFUSE_AUTH, "crtlocked"},
+        {"", PATH_B, "Bearer s3cret:x", REFUSE_NONE, "crtlocked"},
+        {"", "cccccccccccccccccccccccc", "Bearer s3cret:x", REFUSE_NOT_FOUND, ""},
+        {"", "aaaaaaaaaaaaaaaaaaaaaaa", "", REFUSE_NOT_FOUND, ""},
+        {"", "crtopen", "", REFUSE_NOT_FOUND, ""},
+        {"crtopen", "", "", REFUSE_AUTH, "crtopen"}, /* the id is no secret */
+        {"crtlocked", "", "Bearer s3cret:x", REFUSE_NONE, "crtlocked"},
+        {PATH_A, "", "", REFUSE_REGISTRY, PATH_A},
+    };
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].path_tokens = (struct config_strings){&tokens[i], 1};
+    ingest_configure(w->in, &CONFIG);
+    (void) logged(w);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct ingest_request req = request(CASES[i].registry, BODY(PULL));
+        struct ingest_answer answer;
+        struct header field;
+        char named[80];
+        req.path_token = slice_str(CASES[i].path_token);
+        authorize(&req, &field, CASES[i].authorization);
+        assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
+        post(w, &req);
+        assert_int_equal(w->answer.why, CASES[i].want);
+        const char *log = logged(w);
+        (void) snprintf(named, sizeof(named), "\"registry\":\"%s\"", CASES[i].named);
+        assert_non_null(strstr(log, named));
+        if (CASES[i].path_token[0] != '\0' && strcmp(CASES[i].path_token, "crtopen") != 0)
+            assert_null(strstr(log, CASES[i].path_token));
+    }
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].path_tokens = (struct config_strings){NULL, 0};
+}
+
+static void test_networks(void **state)
+{
+    static char *networks[] = {"192.0.2.0/24", "2001:db8::/32"};
+    struct world *w = *state;
+    static const struct {
+        const char *registry, *address, *authorization;
+        enum refuse want;
+    } CASES[] = {
+        {"crtopen", "192.0.2.255", "", REFUSE_NONE},
+        {"crtopen", "2001:db8::1", "", REFUSE_NONE},
+        {"crtopen", "192.0.3.0", "", REFUSE_SOURCE},
+        {"crtopen", "2001:db9::1", "", REFUSE_SOURCE},
+        {"crtopen", NULL, "", REFUSE_SOURCE},
+        {"crtlocked", "192.0.2.1", "", REFUSE_AUTH}, /* one does not stand for the other */
+        {"crtlocked", "192.0.3.1", "Bearer s3cret:x", REFUSE_SOURCE},
+        {"crtlocked", "192.0.2.1", "Bearer s3cret:x", REFUSE_NONE},
+    };
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].allowed_from = (struct config_strings){networks, ARRAY_LEN(networks)};
+    ingest_configure(w->in, &CONFIG);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct ingest_request req = request(CASES[i].registry, BODY(PULL));
+        struct ingest_answer answer;
+        struct in6_addr address;
+        struct header field;
+        if (CASES[i].address != NULL)
+            assert_true(network_parse_address(slice_str(CASES[i].address), &address));
+        req.address = CASES[i].address == NULL ? NULL : &address;
+        authorize(&req, &field, CASES[i].authorization);
+        assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
+        if (CASES[i].want == REFUSE_SOURCE)
+            assert_int_equal(answer.status, 403);
+        post(w, &req);
+        assert_int_equal(w->answer.why, CASES[i].want);
+    }
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].allowed_from = (struct config_strings){NULL, 0};
 }
 
 static void test_signed(void **state)
@@ -913,6 +1000,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_check, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_certificates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_path_token, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_networks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repeated_delivery, setup, teardown),
         cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_event_contents, setup, teardown),

@@ -17,6 +17,16 @@ static const struct {
     {"/registries/%2F/events", ROUTE_EVENTS, "POST", "%2F"}, /* decoded and looked up later */
     {"/registries/../events", ROUTE_EVENTS, "POST", ".."},   /* a name like any other: unknown */
     {"/registries/events/events", ROUTE_EVENTS, "POST", "events"},
+    {"/hook/abcdefghijklmnopqrstuvwx", ROUTE_HOOK, "POST", "abcdefghijklmnopqrstuvwx"},
+    {"/hook/a%2Fb", ROUTE_HOOK, "POST", "a%2Fb"},
+    {"/hook/..", ROUTE_HOOK, "POST", ".."},
+    {"/hook/", ROUTE_NONE, NULL, NULL},
+    {"/hook", ROUTE_NONE, NULL, NULL},
+    {"/hook/a/", ROUTE_NONE, NULL, NULL},
+    {"/hook//a", ROUTE_NONE, NULL, NULL},
+    {"/hook/a/b", ROUTE_NONE, NULL, NULL},
+    {"//hook/a", ROUTE_NONE, NULL, NULL},
+    {"/Hook/a", ROUTE_NONE, NULL, NULL},
     {"/healthz", ROUTE_HEALTH, "GET, HEAD", ""},
     {"/readyz", ROUTE_READY, "GET, HEAD", ""},
     {"/metrics", ROUTE_METRICS, "GET, HEAD", ""},
