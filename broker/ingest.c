@@ -183,8 +183,8 @@ enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
     return why;
 }
 
-const struct config_registry *ingest_registry(const struct ingest *in,
-                                              const struct ingest_request *req)
+const struct config_registry *ingest_claimed(const struct ingest *in,
+                                             const struct ingest_request *req)
 {
     const struct sender *sender = find_sender(in, req);
     return sender == NULL ? NULL : sender->cfg;

@@ -82,8 +82,8 @@ void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer);
 /* Whose request it is, or says it is; NULL: nobody's. Borrowed from the configuration. */
-const struct config_registry *ingest_registry(const struct ingest *in,
-                                              const struct ingest_request *req);
+const struct config_registry *ingest_claimed(const struct ingest *in,
+                                             const struct ingest_request *req);
 
 /* Takes the request (copied or used up before it returns), ingest_check() and the signature
  * included. An envelope or

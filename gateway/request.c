@@ -191,7 +191,7 @@ static bool check_sender(struct conn *c, const struct exchange *ex)
     struct ingest_request req = ingest_request_of(c, ex->registry, NULL, (struct slice){0}, &query);
     enum refuse why = ingest_check(s->ingest, &req, &refused);
     if (why == REFUSE_UNKNOWN_KEY)
-        gate_want_keys(s->gate, &ingest_registry(s->ingest, &req)->oidc);
+        gate_want_keys(s->gate, &ingest_claimed(s->ingest, &req)->oidc);
     if (why == REFUSE_NOT_FOUND) /* as for any other path that there is not */
         request_refuse(c, why, NULL);
     else if (why != REFUSE_NONE)
