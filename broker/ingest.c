@@ -75,35 +75,13 @@ struct reading {
 
 /* --- who may post --- */
 
-static struct verify_request shown_by(const struct ingest_request *req)
+static struct sender_proof proof_of(const struct ingest_request *req)
 {
-    return (struct verify_request){
-        .headers = req->headers, .access_token = req->access_token, .keys = req->keys};
-}
-
-/* With a token for the path configured and nothing else, the id would open to anybody what only the
- * token should: it is in every event. */
-static bool is_path_all(const struct sender *sender)
-{
-    const struct config_registry *cfg = sender->cfg;
-    return cfg->path_tokens.n > 0 && cfg->client_certificates.n == 0 &&
-           verifier_is_open(&sender->verifier);
-}
-
-/* All that is configured has to be right. */
-static enum refuse verify(const struct sender *sender, const struct ingest_request *req)
-{
-    const struct config_strings *rules = &sender->cfg->client_certificates;
-    const struct verify_request shown = shown_by(req);
-    uint64_t now_s = clock_wall_ms() / 1000;
-    if (sender->allowed.n > 0 &&
-        (req->address == NULL || !networks_have(&sender->allowed, req->address)))
-        return REFUSE_SOURCE;
-    if (req->path_token.len == 0 && is_path_all(sender))
-        return REFUSE_AUTH;
-    if (rules->n > 0 && san_match(req->names, rules, now_s) == NULL)
-        return REFUSE_AUTH;
-    return verify_head(&sender->verifier, &shown, now_s);
+    return (struct sender_proof){
+        .shown = {.headers = req->headers, .access_token = req->access_token, .keys = req->keys},
+        .address = req->address,
+        .names = req->names,
+        .by_path = req->path_token.len > 0};
 }
 
 static const struct sender *find_sender(const struct ingest *in, const struct ingest_request *req)
@@ -116,7 +94,8 @@ static enum refuse check_head(const struct ingest_request *req, const struct sen
 {
     if (sender == NULL)
         return req->path_token.len > 0 ? REFUSE_NOT_FOUND : REFUSE_REGISTRY;
-    enum refuse why = req->own ? REFUSE_NONE : verify(sender, req);
+    const struct sender_proof proof = proof_of(req);
+    enum refuse why = req->own ? REFUSE_NONE : sender_check(sender, &proof, clock_wall_ms() / 1000);
     if (why != REFUSE_NONE)
         return why;
     if (req->content_encoding.len > 0 &&
@@ -127,11 +106,11 @@ static enum refuse check_head(const struct ingest_request *req, const struct sen
 
 static enum refuse check_whole(const struct ingest_request *req, const struct sender *sender)
 {
-    const struct verify_request shown = shown_by(req);
+    const struct sender_proof proof = proof_of(req);
     enum refuse why = check_head(req, sender);
     if (why != REFUSE_NONE || req->own)
         return why;
-    return verify_body(&sender->verifier, &shown, req->body);
+    return verify_body(&sender->verifier, &proof.shown, req->body);
 }
 
 /* RFC 9110 section 15.5.2: every 401 has one. */
@@ -489,8 +468,8 @@ static int read_body(struct reading *rd, const struct ingest_request *req)
 static bool is_repeated(struct reading *rd, const struct ingest_request *req)
 {
     char text[sizeof(DELIVERY_ID) + VERIFY_ID_MAX];
-    const struct verify_request shown = shown_by(req);
-    struct slice id = verify_delivery_id(&rd->sender->verifier, &shown);
+    const struct sender_proof proof = proof_of(req);
+    struct slice id = verify_delivery_id(&rd->sender->verifier, &proof.shown);
     if (id.len == 0)
         return false;
     memcpy(text, DELIVERY_ID, sizeof(DELIVERY_ID) - 1);

@@ -134,7 +134,7 @@ int key_fetch_files(struct issuer_keys *keys, struct key_fetch_problem *ret)
 {
     for (size_t i = 0; i < issuer_keys_n(keys); i++) {
         const struct issuer_source *source = issuer_keys_source(keys, i);
-        struct jwk_set *set;
+        struct jwk_set *set = NULL;
         if (source->file == NULL)
             continue;
         int r = key_fetch_file(source->file, &set);

@@ -102,3 +102,23 @@ const struct sender *sender_find(const struct sender_set *set, struct slice id)
     }
     return NULL;
 }
+
+/* With a token for the path configured and nothing else, the id would open to anybody what only the
+ * token should: it is in every event. */
+static bool is_path_all(const struct sender *s)
+{
+    return s->cfg->path_tokens.n > 0 && s->cfg->client_certificates.n == 0 &&
+           verifier_is_open(&s->verifier);
+}
+
+enum refuse sender_check(const struct sender *s, const struct sender_proof *proof, uint64_t now_s)
+{
+    const struct config_strings *rules = &s->cfg->client_certificates;
+    if (s->allowed.n > 0 && (proof->address == NULL || !networks_have(&s->allowed, proof->address)))
+        return REFUSE_SOURCE;
+    if (!proof->by_path && is_path_all(s))
+        return REFUSE_AUTH;
+    if (rules->n > 0 && san_match(proof->names, rules, now_s) == NULL)
+        return REFUSE_AUTH;
+    return verify_head(&s->verifier, &proof->shown, now_s);
+}

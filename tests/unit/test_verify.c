@@ -335,8 +335,8 @@ static void test_places(void **state)
 
 /* --- the other signatures --- */
 
-/* Made with: printf '%s' BODY | openssl dgst -HASH -hmac SECRET. GitHub's are those of its page
- * "Validating webhook deliveries"; the SHA-1 of "key" is in RFC 2202's manner. */
+/* GitHub's are those of its page "Validating webhook deliveries", the others were made with
+ *   printf '%s' BODY | openssl dgst -HASH -hmac key */
 #define HELLO        "Hello, World!"
 #define GITHUB_KEY   "It's a Secret to Everybody"
 #define HELLO_SHA256 "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
