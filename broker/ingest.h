@@ -25,8 +25,8 @@ struct ingest_request {
 };
 
 struct ingest_answer {
-    unsigned status;          /* 202, or the status of `why` */
-    enum refuse why;          /* REFUSE_NONE for 202 */
+    unsigned status;          /* 202, 200 for a handshake, or the status of `why` */
+    enum refuse why;          /* REFUSE_NONE for 202 and 200 */
     unsigned retry_after_s;   /* 0: no such header */
     const char *extra_header; /* "WWW-Authenticate: ...\r\n" with 401, else NULL */
     /* JSON: {"error":"<name of the reason>"}, or with 202 what became of the envelope's events:
@@ -34,6 +34,9 @@ struct ingest_answer {
      * at least one event; duplicates have a sender's id that was seen before, a delivery as a whole
      * that was seen before is one; a body that nobody understands counts as one thing set aside. */
     char body[160];
+    /* With 200, instead: what the registry's adapter answers to a question whether we are there.
+     * Borrowed until the callback returns. */
+    struct slice handshake;
 };
 
 struct ingest_call {
@@ -67,11 +70,15 @@ void ingest_free(struct ingest *in);
 const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
 const struct seen *ingest_seen(const struct ingest *in);       /* the same */
 
+/* NULL: there is none of that id. Borrowed until the next ingest_configure(). */
+const struct config_registry *ingest_registry(const struct ingest *in, struct slice id);
+
 /* For pipeline_explain.c: what may be changed is to be undone with catalog_rollback_to(mark). */
 struct ingest_parts {
     struct catalog *catalog;
     uint64_t mark;
     struct id_gen *ids;
+    struct catalog_now now;
 };
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
 

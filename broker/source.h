@@ -57,8 +57,8 @@ struct source {
      * as "header X-GitHub-Event". NULL: it does not. */
     const char *(*detect)(const struct source_request *req);
     /* 0: every event of the envelope went to the sink. -EBADMSG: the body as a whole is not this
-     * registry's envelope, nothing was reported, *ret_why is a literal. -ENOMEM: nothing was
-     * reported. */
+     * registry's envelope, nothing was reported, *ret_why is a literal. -ENOMEM: what was
+     * reported does not count. */
     int (*adapt)(const struct source_request *req, const struct source_sink *sink,
                  const char **ret_why);
     /* NULL for most. A request that is no event but asks whether we are there: 1, and `out` has the
@@ -73,6 +73,13 @@ extern const struct source SOURCE_ACR, SOURCE_ARTIFACTORY, SOURCE_CLOUDEVENTS, S
 const struct source *source_by_kind(const char *kind); /* NULL: no such kind */
 /* NULL: nobody knows it, *ret_known_by is then NULL, too. */
 const struct source *source_detect(const struct source_request *req, const char **ret_known_by);
+/* Who reads the request: the kind that req->registry is configured as, known by "configured", or
+ * else whoever detects it. NULL as above. */
+const struct source *source_of(const struct source_request *req, const char **ret_known_by);
+/* What a request looks like that `asked` (or nobody: NULL) could not read: NULL when it is nothing,
+ * or nothing else. */
+const struct source *source_other(const struct source *asked, const struct source_request *req,
+                                  const char **ret_known_by);
 size_t source_n(void);
 const struct source *source_at(size_t i); /* in the order in which a request is offered to them */
 

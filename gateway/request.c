@@ -4,9 +4,11 @@
 #include "request.h"
 
 #include "clock.h"
+#include "consent.h"
 #include "crash.h"
 #include "credential.h"
 #include "gate.h"
+#include "log.h"
 #include "mem.h"
 #include "notice.h"
 #include "path.h"
@@ -158,7 +160,8 @@ static void answer_ingest(struct conn *c, const struct ingest_answer *a)
     }
     if (a->why != REFUSE_NONE)
         conn_log_refusal(c, a->why);
-    request_answer(c, a->status, extra, slice_str(a->body), a->why != REFUSE_NONE);
+    struct slice body = a->handshake.len > 0 ? a->handshake : slice_str(a->body);
+    request_answer(c, a->status, extra, body, a->why != REFUSE_NONE);
 }
 
 static void exchange_free(struct exchange *ex)
@@ -301,6 +304,42 @@ static void on_events_done(struct conn *c)
     ingest_post(c->worker->shared->ingest, &req, &ex->call);
 }
 
+/* --- before the first webhook --- */
+
+static void answer_consent(struct conn *c, const struct config_registry *registry)
+{
+    char extra[CONSENT_SIZE];
+    if (!consent_to(http_get_head(c->http), registry, extra)) {
+        request_refuse(c, REFUSE_METHOD, "POST");
+        return;
+    }
+    char peer[INET6_ADDRSTRLEN + 8];
+    struct log_line l;
+    conn_peer_name(c, peer);
+    log_open(&l, LOG_INFO, "webhook", "asked whether it may deliver");
+    log_str(&l, "registry", registry->id);
+    log_str(&l, "peer", peer);
+    log_close(&l);
+    conn_set_state(c, CONN_HANDLING);
+    request_answer(c, 200, extra, (struct slice){0}, false);
+}
+
+static void on_consent(struct conn *c, struct route route)
+{
+    char id[sizeof(((struct exchange *) NULL)->registry)];
+    bool by_path = route.handler == ROUTE_HOOK_CONSENT;
+    int len = by_path ? 0 : http_percent_decode(route.param, id, sizeof(id) - 1);
+    const struct ingest_request req = {
+        .registry_id = slice_of(id, len < 0 ? 0 : (size_t) len),
+        .path_token = by_path ? route.param : (struct slice){0},
+    };
+    const struct config_registry *registry = ingest_claimed(c->worker->shared->ingest, &req);
+    if (registry == NULL)
+        request_refuse(c, by_path ? REFUSE_NOT_FOUND : REFUSE_REGISTRY, NULL);
+    else
+        answer_consent(c, registry);
+}
+
 /* --- health and metrics --- */
 
 static void on_operations(struct conn *c, enum route_handler handler)
@@ -380,6 +419,14 @@ static void on_upgrade(struct conn *c, size_t early)
 
 /* --- the parser's events --- */
 
+static void on_route(struct conn *c, struct route route)
+{
+    if (route.handler == ROUTE_CONSENT || route.handler == ROUTE_HOOK_CONSENT)
+        on_consent(c, route);
+    else
+        on_operations(c, route.handler);
+}
+
 static void on_done(struct conn *c)
 {
     const struct http_head *head = http_get_head(c->http);
@@ -388,7 +435,7 @@ static void on_done(struct conn *c)
     else if (c->exchange != NULL)
         on_events_done(c);
     else
-        on_operations(c, route_find(LISTENER_WEBHOOKS, head).handler);
+        on_route(c, route_find(LISTENER_WEBHOOKS, head));
 }
 
 /* Whose request it is that a trusted proxy passes on; REFUSE_NONE: it may go on. */

@@ -78,6 +78,15 @@ struct config_oidc {
     char *jwks_url, *jwks_file;      /* one of them */
 };
 
+/* Where a body of kind `generic` has what: JSON pointers (RFC 6901), NULL where it has not. */
+struct config_generic {
+    char *events; /* to an array or an object in the body; NULL or "": all of it */
+    /* In an event. Either `reference`, or `repository` with `tag` or `digest` or both. */
+    char *repository, *tag, *digest, *reference;
+    char *action, *id, *time, *actor;
+    struct config_strings push, remove; /* what `action` may say; empty: the usual words */
+};
+
 struct config_registry {
     char *id, *kind;              /* kind NULL: detected from the request */
     char *token;                  /* or NULL; with `tokens` empty as well, none is asked for */
@@ -92,6 +101,7 @@ struct config_registry {
     struct config_strings client_certificates; /* rules of san.h; empty: none is asked for */
     struct config_strings allowed_from;        /* networks; empty: any */
     unsigned line;                             /* in the file, for messages */
+    struct config_generic generic;             /* with the kind `generic` only */
 };
 
 struct config_user {

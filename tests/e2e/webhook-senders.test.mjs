@@ -142,6 +142,7 @@ describe('senders', { concurrency: 3 }, () => {
                 { id: REGISTRY, kind: 'distribution', path_token_file },
                 { id: 'crtboth', kind: 'distribution', path_token_file: fileOf([`both-${next}`]), token_file: fileOf(['secret']) },
                 { id: 'crtopen', kind: 'distribution' },
+                { id: 'crtcloud', kind: 'cloudevents', path_token_file: fileOf([`cloud-${next}`]) },
             ],
         });
         const d = await start(t, config);
@@ -172,6 +173,12 @@ describe('senders', { concurrency: 3 }, () => {
         for (const path of paths) assert.deepEqual(await raw(path), nowhere, path);
         assert.equal((await raw(hook(token).path, 'GET')).status, 405);
         assert.deepEqual(await raw(hook(token).path, 'GET'), await raw(hook(next).path, 'GET'));
+
+        // Who asks whether it may deliver is told no more than others.
+        const asked = (path) => d.request('OPTIONS', path, { headers: { 'WebHook-Request-Origin': 'events.example' } });
+        assert.equal((await asked(hook(next).path)).status, 404);
+        assert.equal((await asked(hook(token).path)).status, 405, 'Distribution does not ask');
+        assert.equal((await asked(`/hook/cloud-${next}`)).headers['webhook-allowed-origin'], 'events.example');
 
         fileOf([token, next], path_token_file);
         await reload(d);

@@ -78,6 +78,12 @@ static void test_webhooks(void **state)
                 enum refuse why = connect ? REFUSE_METHOD : REFUSE_NOT_FOUND;
                 if (r.handler != ROUTE_NONE || r.why != why)
                     fail_msg("method %d '%s': %d %d", m, WEBHOOKS[i].path, r.handler, r.why);
+            } else if (m == HTTP_M_OPTIONS &&
+                       (WEBHOOKS[i].handler == ROUTE_EVENTS || WEBHOOKS[i].handler == ROUTE_HOOK)) {
+                assert_int_equal(r.handler, WEBHOOKS[i].handler == ROUTE_EVENTS
+                                                ? ROUTE_CONSENT
+                                                : ROUTE_HOOK_CONSENT);
+                assert_true(slice_eq_str(r.param, WEBHOOKS[i].param));
             } else if (!may(WEBHOOKS[i].allow, head.method)) {
                 if (r.handler != ROUTE_NONE || r.why != REFUSE_METHOD)
                     fail_msg("method %d '%s': %d %d", m, WEBHOOKS[i].path, r.handler, r.why);
