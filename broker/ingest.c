@@ -26,6 +26,7 @@
 #define SET_ASIDE_LOG_BYTES 256
 #define RETRY_OVERLOAD_S    1
 #define RETRY_FAILED_S      5   /* the engine could not make the events safe */
+#define RETRY_KEYS_S        5   /* an issuer's keys are on their way */
 #define LETTERS_MAX         100 /* dead letters of one webhook; the rest is only counted */
 #define LETTER_BYTES        ((size_t) 64 << 10)
 #define DELIVERY_ID         "delivery:" /* in front of the id of one, among the ids of events */
@@ -82,39 +83,42 @@ struct reading {
 
 /* --- who may post --- */
 
-/* All that is configured has to be right. */
-static enum refuse verify(const struct sender *sender, const struct ingest_request *req)
+static struct sender_proof proof_of(const struct ingest_request *req)
 {
-    const struct config_strings *rules = &sender->cfg->client_certificates;
-    uint64_t now_s = clock_wall_ms() / 1000;
-    if (rules->n > 0 && san_match(req->names, rules, now_s) == NULL)
-        return REFUSE_AUTH;
-    return verify_head(&sender->verifier, &req->verify, now_s);
+    return (struct sender_proof){
+        .shown = {.headers = req->headers, .access_token = req->access_token, .keys = req->keys},
+        .address = req->address,
+        .names = req->names,
+        .by_path = req->path_token.len > 0};
 }
 
-static enum refuse check_head(const struct ingest *in, const struct ingest_request *req,
-                              const struct sender **ret)
+static const struct sender *find_sender(const struct ingest *in, const struct ingest_request *req)
 {
-    const struct sender *sender = sender_find(in->senders, req->registry_id);
+    return req->path_token.len > 0 ? sender_find_path(in->senders, req->path_token)
+                                   : sender_find(in->senders, req->registry_id);
+}
+
+static enum refuse check_head(const struct ingest_request *req, const struct sender *sender)
+{
     if (sender == NULL)
-        return REFUSE_REGISTRY;
-    enum refuse why = req->own ? REFUSE_NONE : verify(sender, req);
+        return req->path_token.len > 0 ? REFUSE_NOT_FOUND : REFUSE_REGISTRY;
+    const struct sender_proof proof = proof_of(req);
+    enum refuse why = req->own ? REFUSE_NONE : sender_check(sender, &proof, clock_wall_ms() / 1000);
     if (why != REFUSE_NONE)
         return why;
     if (req->content_encoding.len > 0 &&
         !slice_eq_nocase(req->content_encoding, SLICE_LIT("identity")))
         return REFUSE_ENCODING;
-    *ret = sender;
     return REFUSE_NONE;
 }
 
-static enum refuse check_whole(const struct ingest *in, const struct ingest_request *req,
-                               const struct sender **ret)
+static enum refuse check_whole(const struct ingest_request *req, const struct sender *sender)
 {
-    enum refuse why = check_head(in, req, ret);
+    const struct sender_proof proof = proof_of(req);
+    enum refuse why = check_head(req, sender);
     if (why != REFUSE_NONE || req->own)
         return why;
-    return verify_body(&(*ret)->verifier, &req->verify, req->body);
+    return verify_body(&sender->verifier, &proof.shown, req->body);
 }
 
 /* RFC 9110 section 15.5.2: every 401 has one. */
@@ -143,14 +147,34 @@ static void fill_refused(struct ingest_answer *answer, enum refuse why, unsigned
     (void) snprintf(answer->body, sizeof(answer->body), "{\"error\":\"%s\"}", info->name);
 }
 
+/* Of what may be good a moment later. */
+static unsigned retry_after_of(enum refuse why)
+{
+    switch (why) {
+    case REFUSE_OVERLOAD:
+        return RETRY_OVERLOAD_S;
+    case REFUSE_NO_KEYS:
+    case REFUSE_UNKNOWN_KEY:
+        return RETRY_KEYS_S;
+    default:
+        return 0;
+    }
+}
+
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer)
 {
-    const struct sender *sender;
-    enum refuse why = check_head(in, req, &sender);
+    enum refuse why = check_head(req, find_sender(in, req));
     if (why != REFUSE_NONE)
-        fill_refused(answer, why, 0);
+        fill_refused(answer, why, retry_after_of(why));
     return why;
+}
+
+const struct config_registry *ingest_claimed(const struct ingest *in,
+                                             const struct ingest_request *req)
+{
+    const struct sender *sender = find_sender(in, req);
+    return sender == NULL ? NULL : sender->cfg;
 }
 
 /* --- the answer --- */
@@ -165,14 +189,15 @@ static void copy_text(char *to, size_t cap, struct slice s)
 }
 
 static struct delivery *delivery_new(struct ingest *in, const struct ingest_request *req,
-                                     struct ingest_call *call)
+                                     const struct sender *sender, struct ingest_call *call)
 {
     struct delivery *d = try_calloc(1, sizeof(*d));
     if (d == NULL)
         return NULL;
     d->in = in;
     d->call = call;
-    copy_text(d->registry_id, sizeof(d->registry_id), req->registry_id); /* longer: not ours */
+    copy_text(d->registry_id, sizeof(d->registry_id), /* longer: not ours */
+              sender == NULL ? req->registry_id : slice_str(sender->cfg->id));
     copy_text(d->peer, sizeof(d->peer), slice_str(req->peer));
     d->bytes = req->body.len;
     d->epoch = in->epoch;
@@ -482,7 +507,8 @@ static int read_body(struct reading *rd)
 static bool is_repeated(struct reading *rd, const struct ingest_request *req)
 {
     char text[sizeof(DELIVERY_ID) + VERIFY_ID_MAX];
-    struct slice id = verify_delivery_id(&rd->sender->verifier, &req->verify);
+    const struct sender_proof proof = proof_of(req);
+    struct slice id = verify_delivery_id(&rd->sender->verifier, &proof.shown);
     if (id.len == 0)
         return false;
     memcpy(text, DELIVERY_ID, sizeof(DELIVERY_ID) - 1);
@@ -567,20 +593,22 @@ static struct catalog_now now_of(const struct ingest *in)
 
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call)
 {
-    struct delivery *d = delivery_new(in, req, call);
+    const struct sender *sender = find_sender(in, req);
+    struct delivery *d = delivery_new(in, req, sender, call);
     if (d == NULL) {
         struct ingest_answer answer;
         fill_refused(&answer, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
         call->done(call, &answer);
         return;
     }
-    struct reading rd = {.d = d, .trace = event_trace_parse(req->traceparent), .now = now_of(in)};
-    enum refuse why = check_whole(in, req, &rd.sender);
+    struct reading rd = {
+        .d = d, .sender = sender, .trace = event_trace_parse(req->traceparent), .now = now_of(in)};
+    enum refuse why = check_whole(req, sender);
     if (why != REFUSE_NONE) {
-        refuse(d, why, why == REFUSE_OVERLOAD ? RETRY_OVERLOAD_S : 0);
+        refuse(d, why, retry_after_of(why));
         return;
     }
-    rd.registry = rd.sender->cfg;
+    rd.registry = sender->cfg;
     const struct source_request request = {.content_type = req->content_type,
                                            .headers = req->headers,
                                            .body = req->body,

@@ -11,9 +11,12 @@
 #include "verify.h"
 
 struct ingest_request {
-    struct slice registry_id; /* from the path, already percent-decoded */
-    struct verify_request verify;
-    const struct san_list *names; /* of the connection's certificate; NULL: it has none */
+    struct slice registry_id;       /* from the path, already percent-decoded */
+    struct slice path_token;        /* from the path instead of the id; empty: it has none */
+    struct slice access_token;      /* as verify_request has it, */
+    struct issuer_keys *keys;       /* and so is this */
+    const struct in6_addr *address; /* of the sender; NULL: not known */
+    const struct san_list *names;   /* of the connection's certificate; NULL: it has none */
     bool own; /* no sender's: an operator posts what one has sent before, and proves nothing */
     struct headers headers;                                   /* of the whole request */
     struct slice content_type, content_encoding, traceparent; /* header values; empty when absent */
@@ -80,10 +83,14 @@ struct ingest_parts {
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
 
 /* Checks that need no body, for an early answer: REFUSE_NONE, REFUSE_REGISTRY (ids are no secret:
- * they are in every event), those of verify_head(), REFUSE_AUTH for a certificate as well, or
- * REFUSE_ENCODING. `answer` is filled when refused. */
+ * they are in every event), REFUSE_NOT_FOUND (nobody has that token in the path), REFUSE_SOURCE,
+ * those of verify_head(), REFUSE_AUTH for a certificate as well, or for an id where the token in
+ * the path is all that there is; or REFUSE_ENCODING. `answer` is filled when refused. */
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer);
+/* Whose request it is, or says it is; NULL: nobody's. Borrowed from the configuration. */
+const struct config_registry *ingest_claimed(const struct ingest *in,
+                                             const struct ingest_request *req);
 
 /* Takes the request (copied or used up before it returns), ingest_check() and the signature
  * included. An envelope or

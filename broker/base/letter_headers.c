@@ -24,7 +24,9 @@ static bool has(struct slice text, struct slice word)
 
 bool letter_headers_secret(struct slice name, const struct config_registry *registry)
 {
-    (void) registry;
+    if (registry != NULL && registry->token_header != NULL &&
+        slice_eq_nocase(name, slice_str(registry->token_header)))
+        return true;
     for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
         if (has(name, WORDS[i]))
             return true;

@@ -4,6 +4,7 @@
 #include "ingest.h"
 #include "log.h"
 #include "mem.h"
+#include "network.h"
 #include "record.h"
 
 #include <mbedtls/base64.h>
@@ -202,6 +203,13 @@ static struct ingest_request request(const char *registry, const char *body)
     };
 }
 
+/* A request with this Authorization; "": none. The field's place is the caller's. */
+static void authorize(struct ingest_request *req, struct header *field, const char *value)
+{
+    *field = (struct header){SLICE_LIT("authorization"), slice_str(value)};
+    req->headers = (struct headers){field, value[0] == '\0' ? 0 : 1};
+}
+
 static void post(struct world *w, const struct ingest_request *req)
 {
     size_t before = w->answers;
@@ -282,7 +290,8 @@ static void test_check(void **state)
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         print_message("  %s\n", CASES[i].name);
         struct ingest_request req = request(CASES[i].registry, BODY(PULL));
-        req.verify.authorization = slice_str(CASES[i].authorization);
+        struct header field;
+        authorize(&req, &field, CASES[i].authorization);
         req.content_encoding = slice_str(CASES[i].encoding);
         struct ingest_answer answer = {.status = 0};
         assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
@@ -307,7 +316,8 @@ static void test_check(void **state)
     static char large[70000] = "Bearer ";
     memset(large + 7, 'a', sizeof(large) - 8);
     struct ingest_request req = request("crtlocked", BODY(PULL));
-    req.verify.authorization = slice_str(large);
+    struct header field;
+    authorize(&req, &field, large);
     struct ingest_answer answer;
     assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_AUTH);
     memcpy(large, "Basic  ", 7);
@@ -318,6 +328,7 @@ static void test_check(void **state)
 
 struct signing {
     char timestamp[24], signature[64];
+    struct header fields[3];
 };
 
 /* A request signed as of `ago_s` seconds ago. */
@@ -337,9 +348,10 @@ static struct ingest_request signed_request(struct signing *s, const char *id, c
     assert_int_equal(mbedtls_base64_encode(encoded, sizeof(encoded), &len, mac, sizeof(mac)), 0);
     (void) snprintf(s->signature, sizeof(s->signature), "v1,%s", (const char *) encoded);
     struct ingest_request req = request("crtsigned", body);
-    req.verify.id = slice_str(id);
-    req.verify.timestamp = slice_str(s->timestamp);
-    req.verify.signature = slice_str(s->signature);
+    s->fields[0] = (struct header){SLICE_LIT("webhook-id"), slice_str(id)};
+    s->fields[1] = (struct header){SLICE_LIT("webhook-timestamp"), slice_str(s->timestamp)};
+    s->fields[2] = (struct header){SLICE_LIT("webhook-signature"), slice_str(s->signature)};
+    req.headers = (struct headers){s->fields, ARRAY_LEN(s->fields)};
     return req;
 }
 
@@ -434,7 +446,8 @@ static void test_kind_is_logged(void **state)
         struct ingest_request req = request(CASES[i].registry, CASES[i].body);
         print_message("  %s\n", CASES[i].name);
         req.content_type = slice_str(CASES[i].content_type);
-        req.verify.authorization = SLICE_LIT("Bearer s3cret:x");
+        struct header field;
+        authorize(&req, &field, "Bearer s3cret:x");
         post(w, &req);
         const char *log = strstr(logged(w), "\"msg\":\"answered\"");
         assert_non_null(log);
@@ -453,7 +466,8 @@ static void test_looks_like_another(void **state)
     assert_non_null(strstr(logged(w), "\"reason\":\"unknown_source\",\"looks_like\":"
                                       "\"distribution\",\"looks_by\":\"content type\""));
     req = request("crtlocked", "{}"); /* looks like what it is configured as, which it is not */
-    req.verify.authorization = SLICE_LIT("Bearer s3cret:x");
+    struct header field;
+    authorize(&req, &field, "Bearer s3cret:x");
     post(w, &req);
     const char *log = logged(w);
     assert_non_null(strstr(log, "\"reason\":\"no_events\""));
@@ -468,7 +482,8 @@ static void test_kind_changes(void **state)
                                   "\"known_by\":\"double\",\"before\":\"distribution\"";
     struct ingest_request req = request("crtopen", BODY(PULL));
     struct ingest_request configured = request("crtlocked", BODY(PULL));
-    configured.verify.authorization = SLICE_LIT("Bearer s3cret:x");
+    struct header field;
+    authorize(&configured, &field, "Bearer s3cret:x");
     post(w, &req);
     post(w, &req);
     post(w, &configured);
@@ -514,7 +529,8 @@ static void test_certificates(void **state)
         if (CASES[i].name != NULL)
             san_list_add(names, SAN_DNS, slice_str(CASES[i].name));
         req.names = CASES[i].name == NULL ? NULL : names;
-        req.verify.authorization = slice_str(CASES[i].authorization);
+        struct header field;
+        authorize(&req, &field, CASES[i].authorization);
         assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
         post(w, &req);
         assert_int_equal(w->answer.why, CASES[i].want);
@@ -526,6 +542,92 @@ static void test_certificates(void **state)
     }
     for (size_t i = 0; i < ARRAY_LEN(REGISTRIES); i++)
         REGISTRIES[i].client_certificates = (struct config_strings){NULL, 0};
+}
+
+#define PATH_A "aaaaaaaaaaaaaaaaaaaaaaaa"
+#define PATH_B "bbbbbbbbbbbbbbbbbbbbbbbb"
+
+/* A token in the path stands for the id, and for nothing else that is asked for. */
+static void test_path_token(void **state)
+{
+    static char *tokens[] = {PATH_A, PATH_B};
+    struct world *w = *state;
+    static const struct {
+        const char *registry, *path_token, *authorization;
+        enum refuse want;
+        const char *named; /* the registry in the log */
+    } CASES[] = {
+        {"", PATH_A, "", REFUSE_NONE, "crtopen"},
+        {"", PATH_B, "", REFUSE_AUTH, "crtlocked"},
+        {"", PATH_B, "Bearer s3cret:x", REFUSE_NONE, "crtlocked"},
+        {"", "cccccccccccccccccccccccc", "Bearer s3cret:x", REFUSE_NOT_FOUND, ""},
+        {"", "aaaaaaaaaaaaaaaaaaaaaaa", "", REFUSE_NOT_FOUND, ""},
+        {"", "crtopen", "", REFUSE_NOT_FOUND, ""},
+        {"crtopen", "", "", REFUSE_AUTH, "crtopen"}, /* the id is no secret */
+        {"crtlocked", "", "Bearer s3cret:x", REFUSE_NONE, "crtlocked"},
+        {PATH_A, "", "", REFUSE_REGISTRY, PATH_A},
+    };
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].path_tokens = (struct config_strings){&tokens[i], 1};
+    ingest_configure(w->in, &CONFIG);
+    (void) logged(w);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct ingest_request req = request(CASES[i].registry, BODY(PULL));
+        struct ingest_answer answer;
+        struct header field;
+        char named[80];
+        req.path_token = slice_str(CASES[i].path_token);
+        authorize(&req, &field, CASES[i].authorization);
+        assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
+        post(w, &req);
+        assert_int_equal(w->answer.why, CASES[i].want);
+        const char *log = logged(w);
+        (void) snprintf(named, sizeof(named), "\"registry\":\"%s\"", CASES[i].named);
+        assert_non_null(strstr(log, named));
+        if (CASES[i].path_token[0] != '\0' && strcmp(CASES[i].path_token, "crtopen") != 0)
+            assert_null(strstr(log, CASES[i].path_token));
+    }
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].path_tokens = (struct config_strings){NULL, 0};
+}
+
+static void test_networks(void **state)
+{
+    static char *networks[] = {"192.0.2.0/24", "2001:db8::/32"};
+    struct world *w = *state;
+    static const struct {
+        const char *registry, *address, *authorization;
+        enum refuse want;
+    } CASES[] = {
+        {"crtopen", "192.0.2.255", "", REFUSE_NONE},
+        {"crtopen", "2001:db8::1", "", REFUSE_NONE},
+        {"crtopen", "192.0.3.0", "", REFUSE_SOURCE},
+        {"crtopen", "2001:db9::1", "", REFUSE_SOURCE},
+        {"crtopen", NULL, "", REFUSE_SOURCE},
+        {"crtlocked", "192.0.2.1", "", REFUSE_AUTH}, /* one does not stand for the other */
+        {"crtlocked", "192.0.3.1", "Bearer s3cret:x", REFUSE_SOURCE},
+        {"crtlocked", "192.0.2.1", "Bearer s3cret:x", REFUSE_NONE},
+    };
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].allowed_from = (struct config_strings){networks, ARRAY_LEN(networks)};
+    ingest_configure(w->in, &CONFIG);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct ingest_request req = request(CASES[i].registry, BODY(PULL));
+        struct ingest_answer answer;
+        struct in6_addr address;
+        struct header field;
+        if (CASES[i].address != NULL)
+            assert_true(network_parse_address(slice_str(CASES[i].address), &address));
+        req.address = CASES[i].address == NULL ? NULL : &address;
+        authorize(&req, &field, CASES[i].authorization);
+        assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
+        if (CASES[i].want == REFUSE_SOURCE)
+            assert_int_equal(answer.status, 403);
+        post(w, &req);
+        assert_int_equal(w->answer.why, CASES[i].want);
+    }
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].allowed_from = (struct config_strings){NULL, 0};
 }
 
 static void test_signed(void **state)
@@ -627,7 +729,8 @@ static void test_counts(void **state)
         print_message("  %s\n", CASES[i].name);
         struct ingest_request req = request(CASES[i].registry, CASES[i].body);
         req.content_type = slice_str(CASES[i].content_type);
-        req.verify.authorization = SLICE_LIT("Bearer s3cret:x");
+        struct header field;
+        authorize(&req, &field, "Bearer s3cret:x");
         uint64_t accepted = counted(w, M_WEBHOOK_ACCEPTED), ignored = counted(w, M_WEBHOOK_IGNORED);
         uint64_t set_aside = counted(w, M_WEBHOOK_SET_ASIDE);
         post(w, &req);
@@ -859,7 +962,8 @@ static void test_duplicates(void **state)
     assert_int_equal(counted(w, M_WEBHOOK_DUPLICATE), 3);
 
     struct ingest_request other = request("crtlocked", BODY(PUSH_ID("a", DIGEST, "v1")));
-    other.verify.authorization = SLICE_LIT("Bearer s3cret:x");
+    struct header field;
+    authorize(&other, &field, "Bearer s3cret:x");
     post(w, &other); /* the same id of another registry is another event */
     assert_string_equal(w->answer.body, "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}");
 
@@ -1055,6 +1159,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_kind_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_certificates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_path_token, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_networks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repeated_delivery, setup, teardown),
         cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_event_contents, setup, teardown),

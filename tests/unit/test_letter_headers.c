@@ -68,6 +68,19 @@ static void test_what_is_kept(void **state)
     assert_kept(NULL, 0, "");
 }
 
+/* The header that has the registry's token, whatever it is called. */
+static void test_token_header(void **state)
+{
+    static const struct header FIELDS[] = {FIELD("ce-who", "s3cret"), FIELD("ce-id", "A-1")};
+    const struct config_registry registry = {.token_header = "CE-Who"};
+    struct buf out;
+    (void) state;
+    buf_init(&out, LETTER_HEADERS_MAX);
+    assert_int_equal(letter_headers_put((struct headers){FIELDS, 2}, &registry, &out), 0);
+    assert_true(slice_eq_str(buf_slice(&out), "ce-id: A-1\r\n"));
+    buf_fini(&out);
+}
+
 /* One that does not fit is left out, and makes no room for what is less. */
 static void test_bounded(void **state)
 {
@@ -137,8 +150,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_kept), cmocka_unit_test(test_bounded),
-        cmocka_unit_test(test_read),         cmocka_unit_test(test_both_ways),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_token_header), cmocka_unit_test(test_read),
+        cmocka_unit_test(test_both_ways),    cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
