@@ -70,8 +70,7 @@ static const struct setting_format
     SIGNATURE = {"none or standard-webhooks", NULL, SIGNATURE_WORDS},
     WEBHOOK_SECRET = {"of whsec_ and 24 to 64 bytes in base64", value_is_webhook_secret, NULL},
     POINTER = {"of a JSON pointer such as /target/tag", value_is_pointer, NULL},
-    ACTION = {"a word", value_is_any, NULL},
-    SLOW = {"close or skip", NULL, SLOW_WORDS},
+    ACTION = {"a word", value_is_any, NULL}, SLOW = {"close or skip", NULL, SLOW_WORDS},
     ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
     SWITCH = {"true or false", NULL, SWITCH_WORDS},
     KIND = {"acr, artifactory, cloudevents, distribution, dockerhub, ecr, generic, gitea, github, "
