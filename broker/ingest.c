@@ -50,7 +50,7 @@ struct delivery {
     char registry_id[64], peer[64]; /* copies: the answer may come after the request is gone */
     size_t bytes;
     uint64_t start_us;
-    uint64_t accepted, ignored, duplicates, set_aside, letters;
+    uint64_t accepted, ignored, duplicates, set_aside, letters, stale;
     uint64_t epoch, before, mark; /* `before`, `mark`: of the catalog */
     bool unsure;                  /* something led to nothing, maybe for what is under way */
     struct buf keys; /* of the ids that are new with it: struct seen_key, one after the other */
@@ -67,7 +67,7 @@ struct reading {
     char received_at[CLOCK_RFC3339_SIZE];
     struct event **events;
     size_t n, cap;
-    uint64_t now_ms; /* of the de-duplication window */
+    struct catalog_now now; /* .ms: of the de-duplication window */
     struct buf notes, letters;
     bool no_memory;
 };
@@ -205,6 +205,7 @@ static void finish(struct delivery *d, const struct ingest_answer *answer)
         metrics_add(m, M_WEBHOOK_DUPLICATE, d->duplicates);
         metrics_add(m, M_DEAD_LETTERS, d->letters);
         metrics_add(m, M_WEBHOOK_SET_ASIDE, d->set_aside);
+        metrics_add(m, M_WEBHOOK_STALE, d->stale);
     }
     metrics_observe(m, H_WEBHOOK, duration_us);
     log_answered(d, answer, duration_us);
@@ -345,7 +346,7 @@ static bool is_duplicate(struct reading *rd, const char *sender_id)
     if (sender_id[0] == '\0')
         return false;
     struct seen_key key = seen_key(rd->registry->id, sender_id);
-    if (!seen_add(d->in->seen, &key, rd->now_ms))
+    if (!seen_add(d->in->seen, &key, rd->now.ms))
         return true;
     if (buf_append(&d->keys, slice_of(key.bytes, sizeof(key.bytes))) < 0) {
         seen_remove(d->in->seen, &key);
@@ -367,7 +368,11 @@ static void on_change(void *ctx, const struct change *change)
         d->duplicates++;
         return;
     }
-    if (catalog_apply(d->in->catalog, rd->registry->id, change, on_event, rd) > 0) {
+    struct catalog *catalog = d->in->catalog;
+    uint64_t stale = catalog_stale(catalog);
+    size_t n = catalog_apply(catalog, rd->registry->id, change, &rd->now, on_event, rd);
+    d->stale += catalog_stale(catalog) - stale;
+    if (n > 0) {
         d->accepted++;
         return;
     }
@@ -517,6 +522,12 @@ static void work_on(struct reading *rd, const struct ingest_request *req)
     trial_webhook(in->target.trial, 0);
 }
 
+static struct catalog_now now_of(const struct ingest *in)
+{
+    return (struct catalog_now){.wall_ns = clock_wall_ms() * 1000000,
+                                .ms = in->target.now_ms(in->target.ctx)};
+}
+
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call)
 {
     struct delivery *d = delivery_new(in, req, call);
@@ -526,9 +537,7 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
         call->done(call, &answer);
         return;
     }
-    struct reading rd = {.d = d,
-                         .trace = event_trace_parse(req->traceparent),
-                         .now_ms = in->target.now_ms(in->target.ctx)};
+    struct reading rd = {.d = d, .trace = event_trace_parse(req->traceparent), .now = now_of(in)};
     enum refuse why = check_whole(in, req, &rd.sender);
     if (why != REFUSE_NONE) {
         refuse(d, why, why == REFUSE_OVERLOAD ? RETRY_OVERLOAD_S : 0);
@@ -562,7 +571,7 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->target = *target;
     in->epoch = 1;
     list_init(&in->under_way);
-    in->catalog = catalog_new(cfg->catalog.max_images, cfg->catalog.max_tags);
+    in->catalog = catalog_new(cfg->catalog.max_images, cfg->catalog.max_tags, cfg->dedup.window_ms);
     in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
     in->senders = sender_set_new(cfg);
     return in;
@@ -582,7 +591,7 @@ int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *
 
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret)
 {
-    *ret = (struct ingest_parts){in->catalog, in->mark, &in->ids};
+    *ret = (struct ingest_parts){in->catalog, in->mark, &in->ids, now_of(in)};
 }
 
 const struct seen *ingest_seen(const struct ingest *in)

@@ -55,7 +55,8 @@ static inline void bed_on_change(void *ctx, const struct change *c)
     ASSERT(c->created_at[0] == '\0' ||
            (field_time(c->created_at, time) && strcmp(time, c->created_at) == 0));
     ASSERT(!c->certain || c->kind != CHANGE_PUSH);
-    (void) catalog_apply(b->catalog, "crt1", c, bed_on_event, b);
+    static const struct catalog_now NOW = {.wall_ns = UINT64_C(1700000000) * 1000000000, .ms = 1};
+    (void) catalog_apply(b->catalog, "crt1", c, &NOW, bed_on_event, b);
     b->changes++;
 }
 
@@ -131,7 +132,7 @@ static inline void bed_handshake(const struct source *source, const struct sourc
 /* All that is asked of `source`; as when the registry is declared, and is `req`'s. */
 static inline void bed_source(const struct source *source, const struct source_request *req)
 {
-    struct bed b = {.catalog = catalog_new(20, 20)};
+    struct bed b = {.catalog = catalog_new(20, 20, 1000)};
     const char *known_by = source->detect(req);
     ASSERT(source->detect(req) == known_by);
     bed_adapt(&b, source, req);
