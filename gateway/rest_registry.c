@@ -9,16 +9,31 @@
 
 #define URL_SIZE (DISCOVERY_ADDRESS_SIZE + 3 * API_ID_MAX + 64)
 
+static const char *const SIGNATURES[] = {
+    [SIGNATURE_STANDARD] = "standard-webhooks",
+    [SIGNATURE_GITHUB] = "github",
+    [SIGNATURE_X] = "x-signature",
+    [SIGNATURE_NEXUS] = "nexus",
+    [SIGNATURE_ARTIFACTORY] = "artifactory",
+    [SIGNATURE_GITEA] = "gitea",
+};
+
 /* The names of what a sender has to prove, never with what. */
 static void put_proofs(struct rest_json *j, const struct config_registry *r)
 {
     rest_json_open(j, "proofs", '[');
     if (r->token != NULL || r->tokens.n > 0)
         rest_json_item(j, "token");
-    if (r->signature == SIGNATURE_STANDARD)
-        rest_json_item(j, "standard-webhooks");
+    if (r->path_tokens.n > 0)
+        rest_json_item(j, "path_token");
+    if (r->signature != SIGNATURE_NONE)
+        rest_json_item(j, SIGNATURES[r->signature]);
+    if (r->oidc.audience != NULL)
+        rest_json_item(j, "oidc");
     if (r->client_certificates.n > 0)
         rest_json_item(j, "client_certificate");
+    if (r->allowed_from.n > 0)
+        rest_json_item(j, "allowed_from");
     rest_json_close(j, ']');
 }
 
@@ -34,17 +49,21 @@ static void escape(const char *id, char *ret, size_t cap)
     ret[len] = '\0';
 }
 
-static void put_urls(struct rest_json *j, const struct rest_call *call, const char *id)
+/* Tokens of paths are no more shown than others. */
+static void put_urls(struct rest_json *j, const struct rest_call *call,
+                     const struct config_registry *r)
 {
     const struct manage *m = call->manage;
     bool tls = call->shared->cfg->webhooks.tls.n_certificates > 0;
     char address[DISCOVERY_ADDRESS_SIZE], escaped[3 * API_ID_MAX + 1] = "", url[URL_SIZE];
-    escape(id, escaped, sizeof(escaped));
+    escape(r->id, escaped, sizeof(escaped));
+    bool hook = r->path_tokens.n > 0;
     rest_json_open(j, "eventsUrls", '[');
     for (size_t i = 0; i < m->n_webhooks; i++) {
         discovery_address(call->host, m->webhooks[i], address);
-        (void) snprintf(url, sizeof(url), "%s://%s/registries/%s/events", tls ? "https" : "http",
-                        address, escaped);
+        (void) snprintf(url, sizeof(url), "%s://%s/%s%s%s", tls ? "https" : "http", address,
+                        hook ? "hook/" : "registries/", hook ? "TOKEN" : escaped,
+                        hook ? "" : "/events");
         rest_json_item(j, url);
     }
     rest_json_close(j, ']');
@@ -70,7 +89,7 @@ void rest_registry_list(struct rest_call *call)
         rest_json_text(&j, "id", r->id);
         rest_json_text(&j, "kind", r->kind == NULL ? "" : r->kind);
         put_proofs(&j, r);
-        put_urls(&j, call, r->id);
+        put_urls(&j, call, r);
         rest_json_close(&j, '}');
     }
     rest_json_close(&j, ']');

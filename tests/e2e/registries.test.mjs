@@ -2,12 +2,12 @@
 // shown field by field by `regcast registries test`; the log says what each was taken for. And the handshake of
 // CloudEvents, before the first webhook.
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fine, regcast, wrong } from './cli.mjs';
 import { command } from './command.mjs';
-import { Daemon, REGISTRY, ROOT, defer, makeConfig, trigger, until, writeConfig } from './harness.mjs';
+import { Daemon, REGISTRY, ROOT, defer, makeConfig, tempDir, trigger, until, writeConfig } from './harness.mjs';
 
 const limits = { timeout: 60000 };
 const ANY = 'crtany00000000000000';
@@ -262,5 +262,21 @@ describe('OPTIONS, before the first webhook', () => {
             assert.equal(got.headers['webhook-allowed-origin'], undefined);
         }
         assert.equal((await options(daemon, 'nobody')).status, 404);
+    });
+
+    test('where the path is the token, too, which is told to nobody', limits, async (t) => {
+        const token = 'a-token-of-a-path-nobody-else-knows';
+        const secrets = join(tempDir(), 'tokens');
+        writeFileSync(secrets, `${token}\n`, { mode: 0o600 });
+        const { daemon, endpoint } = await start(t, { registries: [{ id: OTHER, kind: 'acr', path_token_file: secrets }], triggers: [] });
+        const got = await daemon.request('OPTIONS', `/hook/${token}`, { headers: asks });
+        assert.deepEqual([got.status, got.headers['webhook-allowed-origin']], [200, 'eventemitter.example.com']);
+        const none = await daemon.request('OPTIONS', `/hook/${token}x`, { headers: asks });
+        assert.deepEqual([none.status, none.json.error], [404, 'not_found']);
+        const list = await regcast(['registries', 'list', '--format', 'json'], { endpoint });
+        fine(list);
+        const [{ proofs, eventsUrls }] = JSON.parse(list.stdout);
+        assert.deepEqual([proofs, eventsUrls], [['path_token'], [`http://127.0.0.1:${daemon.webhookPort}/hook/TOKEN`]]);
+        assert.ok(!JSON.stringify(daemon.logs).includes(token));
     });
 });
