@@ -53,12 +53,12 @@ struct catalog_now {
  * latest push of it or delete of it as such made of it, and does not point to an image that was
  * deleted later than that, nor to one from which it was deleted later. An image is there when its
  * latest push, by whatever tag, is later than its latest delete. So of a change that comes late:
- *   push, the tag was pushed or deleted later:   CreateImage(tag "") when new, and nothing of the
- * tag push, the image was deleted later:           [DeleteImageTag(old)], unless the above is true,
- * too push, the tag was deleted from that image:   CreateImage(tag "") when new,
- * [DeleteImageTag(old)] delete of an image that was pushed later:    DeleteImageTag for each tag
- * not set since delete of what was deleted or set later:     nothing Never is a thing made or ended
- * by an event that the catalog's state contradicts.
+ *   push, the tag was changed later:     CreateImage(tag "") when new, and nothing of the tag
+ *   push, the image was deleted later:   [DeleteImageTag(old)] when the tag was not changed later
+ *   push, the tag was deleted from it:   CreateImage(tag "") when new, [DeleteImageTag(old)]
+ *   delete of an image pushed later:     DeleteImageTag for each tag not set since
+ *   delete of what was changed later:    nothing
+ * No event contradicts what the catalog knows by then.
  *
  * Returns the number of events emitted; 0 means that the change is to be counted as ignored.
  * Every change is provisional until catalog_commit(). */
@@ -85,8 +85,8 @@ struct catalog_note {
     uint64_t image_id;                             /* of a tag: the image it points to */
     const char *registry_id, *repository, *digest; /* of an image or tombstone */
     const char *name;                              /* of a tag or tombstone */
-    uint64_t at_ns;   /* of an image: when it was pushed last; of a tag: when it was set; of a
-  tombstone (catalog_index.h): since when.   Nanoseconds since 1970, 0: nobody knows */
+    uint64_t at_ns;   /* when an image was pushed last, a tag was set, and since when what a
+                         tombstone says is so; nanoseconds since 1970, 0: nobody knows */
     uint64_t made_ms; /* of a tombstone: when it was made, by the clock of catalog_now.ms */
     bool pushed;      /* of a tombstone */
 };

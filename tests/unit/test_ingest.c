@@ -1149,6 +1149,29 @@ static void test_notes(void **state)
     assert_int_equal(kinds, 1u << NOTE_IMAGE | 1u << NOTE_TAG | 1u << NOTE_TAG_GONE);
 }
 
+/* What happened before what is known already is told as far as it is news, and counted. */
+static void test_late_changes(void **state)
+{
+    struct world *w = *state;
+    static const char EARLIER[] =
+        "{\"events\":[{\"timestamp\":\"2020-09-13T12:00:00Z\",\"action\":\"push\",\"target\":"
+        "{\"mediaType\":\"" OCI "\",\"digest\":\"" OTHER "\",\"repository\":\"app\","
+        "\"tag\":\"v1\"}}]}";
+    struct ingest_request push = request("crtopen", BODY(PUSH(DIGEST, "v1")));
+    struct ingest_request late = request("crtopen", EARLIER);
+    post(w, &push); /* its time is in the future: it counts as now */
+    assert_int_equal(counted(w, M_WEBHOOK_STALE), 0);
+    post(w, &late);
+    assert_int_equal(w->answer.status, 202);
+    assert_int_equal(counted(w, M_WEBHOOK_STALE), 1);
+    assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED), 2); /* the image is new */
+    assert_int_equal(catalog_images(ingest_catalog(w->in)), 2);
+    assert_int_equal(catalog_tags(ingest_catalog(w->in)), 1);
+    post(w, &late);
+    assert_int_equal(counted(w, M_WEBHOOK_STALE), 2);
+    assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1178,6 +1201,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_letters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_suspect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_notes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_changes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
