@@ -52,16 +52,16 @@ static const struct form FORMS[] = {
     {"ECR Pull Through Cache Action", "/detail/sync-status", "PUSH"},
 };
 
-/* NULL: it is of an image, or nothing says otherwise. */
-static const char *no_image(const struct cJSON *root)
+/* Or nothing says otherwise. */
+static bool is_image(const struct cJSON *root)
 {
     const char *manifest = payload_text(root, "/detail/manifest-media-type");
     const char *artifact = payload_text(root, "/detail/artifact-media-type");
-    if (manifest != NULL && manifest[0] != '\0' && !media_type_is_manifest(manifest))
-        return "no_image";
-    if (artifact != NULL && artifact[0] != '\0' && !media_type_is_image_config(artifact))
-        return "no_image";
-    return NULL;
+    bool told = manifest != NULL && manifest[0] != '\0';
+    if (told && !media_type_is_manifest(manifest))
+        return false;
+    told = artifact != NULL && artifact[0] != '\0';
+    return !told || media_type_is_image_config(artifact);
 }
 
 static void report_detail(const struct finding *f, bool is_push)
@@ -99,8 +99,8 @@ static void read_detail(const struct finding *f, const struct form *form)
         ignore(f, "no_success");
     else if (!is_push && strcmp(action, "DELETE") != 0)
         ignore(f, "unknown_action");
-    else if (no_image(f->root) != NULL)
-        ignore(f, no_image(f->root));
+    else if (!is_image(f->root))
+        ignore(f, "no_image");
     else
         report_detail(f, is_push);
 }
