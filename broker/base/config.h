@@ -70,6 +70,10 @@ struct config_registry {
     enum config_signature signature;
     struct config_strings signature_secrets;   /* likewise; value_webhook_secret() takes them */
     struct config_strings client_certificates; /* rules of san.h; empty: none is asked for */
+    char *registry_url;                      /* asked what a webhook leaves out; NULL: nobody is */
+    char *registry_user, *registry_password; /* NULL: none; from `registry_password_file` */
+    char *registry_ca_file;                  /* NULL: the system's */
+    uint64_t registry_timeout_ms;
 };
 
 struct config_user {

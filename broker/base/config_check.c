@@ -98,6 +98,20 @@ static void check_auth(struct loader *l, const struct config_path *path, const s
         note(l, scope, "client_certificates", "expected auth: mtls beside it, got another");
 }
 
+/* What would ask nobody. */
+static void check_asking(struct loader *l, const struct scope *scope)
+{
+    static const char *const KEYS[] = {"registry_user", "registry_password_file",
+                                       "registry_ca_file", "registry_timeout"};
+    bool user = line_of(l, scope, "registry_user") != 0;
+    for (size_t i = 0; i < ARRAY_LEN(KEYS) && line_of(l, scope, "registry_url") == 0; i++)
+        if (line_of(l, scope, KEYS[i]) != 0)
+            note(l, scope, KEYS[i], "expected registry_url beside it, got none");
+    if (user != (line_of(l, scope, "registry_password_file") != 0))
+        note(l, scope, user ? "registry_user" : "registry_password_file",
+             "expected %s beside it, got none", user ? "registry_password_file" : "registry_user");
+}
+
 static void check_registry(struct loader *l, const struct config_registry *registry,
                            const struct scope *scope)
 {
@@ -111,6 +125,7 @@ static void check_registry(struct loader *l, const struct config_registry *regis
         note(l, scope, "signature_secret_file", "expected signature beside it, got none");
     else if (registry->signature != SIGNATURE_NONE && !secrets)
         note(l, scope, "signature", "expected signature_secret_file beside it, got nothing");
+    check_asking(l, scope);
 }
 
 static void check_key(struct loader *l, const struct scope *scope)
