@@ -219,6 +219,8 @@ struct config {
  * per problem (at most 20), each ended by a newline. */
 MUST_CHECK int config_load(const char *file, struct config **ret, struct buf *error);
 void config_free(struct config *cfg); /* NULL is fine */
+/* What is allowed and yet may not be meant, for --check: lines as above, "expected" left out. */
+MUST_CHECK int config_warnings(const char *file, const struct config *cfg, struct buf *out);
 
 /* conf/reference.md, from the table (config_reference.c). */
 MUST_CHECK int config_print_reference(struct buf *out);

@@ -417,3 +417,19 @@ void config_check_item(struct loader *l, const struct list_place *list, void *it
     else if (items == cfg->tokens || items == cfg->api_keys)
         check_secret(l, list, i, scope);
 }
+
+/* --- warnings --- */
+
+int config_warnings(const char *file, const struct config *cfg, struct buf *out)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < cfg->n_registries; i++) {
+        const struct config_registry *one = &cfg->registries[i];
+        if (one->registry_url != NULL && !value_is_key_url(one->registry_url))
+            r = buf_printf(out,
+                           "%s: registries[%s].registry_url: http to another machine, where "
+                           "everybody on the way can read the %s and change the answers\n",
+                           file, one->id, one->registry_user != NULL ? "password" : "questions");
+    }
+    return r;
+}
