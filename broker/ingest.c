@@ -29,6 +29,7 @@
 #define LETTER_BYTES        ((size_t) 64 << 10)
 #define DELIVERY_ID         "delivery:" /* in front of the id of one, among the ids of events */
 #define PACKED_MAX          ((size_t) 1 << 30)
+#define MS_NS               UINT64_C(1000000)
 
 struct ingest {
     const struct config *cfg;
@@ -52,7 +53,7 @@ struct delivery {
     char registry_id[64], peer[64]; /* copies: the answer may come after the request is gone */
     size_t bytes;
     uint64_t start_us;
-    uint64_t accepted, ignored, duplicates, set_aside, letters;
+    uint64_t accepted, ignored, duplicates, set_aside, letters, stale;
     uint64_t epoch, before, mark; /* `before`, `mark`: of the catalog */
     bool unsure;                  /* something led to nothing, maybe for what is under way */
     struct buf keys;     /* of the ids that are new with it: struct seen_key, one after the other */
@@ -71,10 +72,9 @@ struct reading {
     char received_at[CLOCK_RFC3339_SIZE];
     struct event **events;
     size_t n, cap;
-    uint64_t now_ms; /* of the de-duplication window */
+    struct catalog_now now; /* .ms: of the de-duplication window */
     struct buf notes, letters;
     const struct ingest_completed *done; /* NULL: it is a webhook */
-    uint64_t received_ms;                /* by the wall clock */
     struct buf packed;                   /* of the records */
     struct engine_record *records;
     size_t n_records;
@@ -212,6 +212,7 @@ static void count_answered(const struct delivery *d, const struct ingest_answer 
         metrics_add(m, M_WEBHOOK_IGNORED, d->ignored);
         metrics_add(m, M_WEBHOOK_DUPLICATE, d->duplicates);
         metrics_add(m, M_WEBHOOK_SET_ASIDE, d->set_aside);
+        metrics_add(m, M_WEBHOOK_STALE, d->stale);
     }
     metrics_observe(m, H_WEBHOOK, duration_us);
     log_answered(d, answer, duration_us);
@@ -373,7 +374,7 @@ static bool is_duplicate(struct reading *rd, const char *sender_id)
     if (sender_id[0] == '\0')
         return false;
     struct seen_key key = seen_key(rd->registry->id, sender_id);
-    if (!seen_add(d->in->seen, &key, rd->now_ms))
+    if (!seen_add(d->in->seen, &key, rd->now.ms))
         return true;
     if (buf_append(&d->keys, slice_of(key.bytes, sizeof(key.bytes))) < 0) {
         seen_remove(d->in->seen, &key);
@@ -388,14 +389,15 @@ static bool put_off(struct reading *rd, const struct change *change)
     struct completion *completion = rd->d->in->completion;
     if (completion == NULL || change->kind != CHANGE_PUSH || change->digest[0] != '\0')
         return false;
-    struct pending *one = completion_take(completion, rd->registry,
-                                          &(struct pending_parts){.registry_id = rd->registry->id,
-                                                                  .repository = change->repository,
-                                                                  .tag = change->tag,
-                                                                  .created_at = change->created_at,
-                                                                  .actor = change->actor,
-                                                                  .trace = rd->trace,
-                                                                  .received_ms = rd->received_ms});
+    struct pending *one =
+        completion_take(completion, rd->registry,
+                        &(struct pending_parts){.registry_id = rd->registry->id,
+                                                .repository = change->repository,
+                                                .tag = change->tag,
+                                                .created_at = change->created_at,
+                                                .actor = change->actor,
+                                                .trace = rd->trace,
+                                                .received_ms = rd->now.wall_ns / MS_NS});
     if (one == NULL)
         return false;
     list_push(&rd->d->pending, &one->in_list);
@@ -415,8 +417,15 @@ static void on_change(void *ctx, const struct change *change)
         d->duplicates++;
         return;
     }
-    if (put_off(rd, change) ||
-        catalog_apply(d->in->catalog, rd->registry->id, change, on_event, rd) > 0) {
+    if (put_off(rd, change)) {
+        d->accepted++;
+        return;
+    }
+    struct catalog *catalog = d->in->catalog;
+    uint64_t stale = catalog_stale(catalog);
+    size_t n = catalog_apply(catalog, rd->registry->id, change, &rd->now, on_event, rd);
+    d->stale += catalog_stale(catalog) - stale;
+    if (n > 0) {
         d->accepted++;
         return;
     }
@@ -591,12 +600,17 @@ static void conclude(struct reading *rd, int r)
     trial_webhook(in->target.trial, 0);
 }
 
+static struct catalog_now now_of(const struct ingest *in)
+{
+    return (struct catalog_now){.wall_ns = clock_wall_ms() * MS_NS,
+                                .ms = in->target.now_ms(in->target.ctx)};
+}
+
 static void reading_init(struct reading *rd, struct delivery *d)
 {
     struct ingest *in = d->in;
-    *rd = (struct reading){
-        .d = d, .now_ms = in->target.now_ms(in->target.ctx), .received_ms = clock_wall_ms()};
-    clock_rfc3339(rd->received_ms, rd->received_at);
+    *rd = (struct reading){.d = d, .now = now_of(in)};
+    clock_rfc3339(rd->now.wall_ns / MS_NS, rd->received_at);
     buf_init(&rd->notes, PACKED_MAX);
     buf_init(&rd->letters, PACKED_MAX);
     buf_init(&rd->packed, PACKED_MAX);
@@ -671,9 +685,10 @@ static void apply_pending(struct reading *rd, const struct pending *one)
     };
     rd->change = &change;
     rd->trace = one->trace;
+    rd->now.wall_ns = one->received_ms * MS_NS; /* not that of the answer: others came since */
     clock_rfc3339(one->received_ms, rd->received_at);
     CRASH_POISON(change.repository);
-    (void) catalog_apply(rd->d->in->catalog, rd->registry->id, &change, on_event, rd);
+    (void) catalog_apply(rd->d->in->catalog, rd->registry->id, &change, &rd->now, on_event, rd);
     rd->change = NULL;
 }
 
@@ -739,7 +754,7 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->target = *target;
     in->epoch = 1;
     list_init(&in->under_way);
-    in->catalog = catalog_new(cfg->catalog.max_images, cfg->catalog.max_tags);
+    in->catalog = catalog_new(cfg->catalog.max_images, cfg->catalog.max_tags, cfg->dedup.window_ms);
     in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
     in->senders = sender_set_new(cfg);
     return in;
@@ -759,7 +774,7 @@ int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *
 
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret)
 {
-    *ret = (struct ingest_parts){in->catalog, in->mark, &in->ids};
+    *ret = (struct ingest_parts){in->catalog, in->mark, &in->ids, now_of(in)};
 }
 
 const struct seen *ingest_seen(const struct ingest *in)

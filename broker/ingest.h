@@ -71,6 +71,7 @@ struct ingest_parts {
     struct catalog *catalog;
     uint64_t mark;
     struct id_gen *ids;
+    struct catalog_now now;
 };
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
 

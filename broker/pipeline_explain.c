@@ -89,6 +89,7 @@ struct dry {
     const struct config_registry *registry;
     const struct trigger *only; /* NULL: all */
     struct catalog *catalog;
+    struct catalog_now now;
     const struct pipeline_dry_sink *sink;
 };
 
@@ -138,7 +139,7 @@ static void on_change(void *ctx, const struct change *change)
 {
     struct dry *d = ctx;
     d->change = change;
-    if (catalog_apply(d->catalog, d->registry->id, change, on_derived, d) == 0)
+    if (catalog_apply(d->catalog, d->registry->id, change, &d->now, on_derived, d) == 0)
         d->sink->ignored(d->sink->ctx, "nothing is new");
 }
 
@@ -186,6 +187,7 @@ int pipeline_dry_run(struct pipeline *p, struct slice registry_id, struct slice 
     struct ingest_parts parts;
     ingest_borrow(p->ingest, &parts);
     d.catalog = parts.catalog;
+    d.now = parts.now;
     int r = source->adapt(&req, &to, ret_why);
     catalog_rollback_to(parts.catalog, parts.mark);
     return r;

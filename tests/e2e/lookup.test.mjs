@@ -101,7 +101,7 @@ const pushed = (repo, one, tag) => [
 ];
 
 describe('a registry that is asked', { timeout: 120000 }, () => {
-    let registry, closed, daemon, door, passwordFile;
+    let registry, closed, daemon, door, passwordFile, hopeful;
     const doors = [];
 
     before(async () => {
@@ -115,6 +115,7 @@ describe('a registry that is asked', { timeout: 120000 }, () => {
         daemon = await Daemon.start(
             configOf([
                 registryOf('plain', 'quay', { registry_url: `${door.plain.url}/` }),
+                registryOf('gone', 'quay', { registry_url: door.plain.url }),
                 registryOf('hub', 'dockerhub', { registry_url: door.plain.url }),
                 registryOf('late', 'quay', { registry_url: door.late.url }),
                 registryOf('hopeless', 'quay', { registry_url: 'http://127.0.0.1:9', registry_timeout: '1s' }),
@@ -126,11 +127,13 @@ describe('a registry that is asked', { timeout: 120000 }, () => {
                 }),
             ]),
         );
-        await tell(daemon, 'hopeless', quay('team/gone', 'v1')); // the last test looks what becomes of these
-        await tell(daemon, 'plain', quay('team/gone', 'v1'));
+        const ids = ['gone', 'hopeless']; // the last test looks what becomes of them
+        hopeful = await Promise.all(ids.map((id) => Client.open(daemon.url(`/${id}`))));
+        for (const id of ids) await tell(daemon, id, quay('team/gone', 'v1'));
     });
 
     after(async () => {
+        for (const client of hopeful ?? []) await client.close();
         await daemon?.stop();
         for (const one of doors) await one.stop();
         await Promise.all([registry?.stop(), closed?.stop()]);
@@ -239,11 +242,17 @@ describe('a registry that is asked', { timeout: 120000 }, () => {
 
     test('is given up when it does not know the tag, or its time is over', async () => {
         await until('the end of both', async () => (await ended(daemon, 'missing')) + (await ended(daemon, 'late')) === 2);
+        for (const client of hopeful) {
+            const [text] = await client.first(1);
+            const [{ event_metadata: about, details }] = JSON.parse(text).messages;
+            assert.match(about.event_type, /\.CreateImageTag$/);
+            assert.deepEqual([details.image_digest, details.image_id, details.tag], ['', '', 'v1']);
+        }
         assert.equal(await pending(daemon), 0);
         const why = daemon.logged({ level: 'warn', component: 'lookup' }).map(({ registry: id, reason }) => [id, reason]);
         assert.deepEqual(why.sort(), [
+            ['gone', 'the registry does not know the tag'],
             ['hopeless', 'registry_timeout is over'],
-            ['plain', 'the registry does not know the tag'],
         ]);
         const asked = door.plain.asked.filter((what) => what.includes('team/gone'));
         assert.equal(asked.length, 3);

@@ -10,6 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const struct catalog_now NOW = {.wall_ns = UINT64_C(1700000000) * 1000000000, .ms = 1};
+
 struct seen {
     struct catalog *catalog;
     struct slice body;
@@ -49,7 +51,7 @@ static void on_change(void *ctx, const struct change *c)
     ASSERT(strlen(c->request_id) <= FIELD_ID_MAX && utf8_valid(slice_str(c->request_id)));
     ASSERT(c->created_at[0] == '\0' ||
            (field_time(c->created_at, time) && strcmp(time, c->created_at) == 0));
-    (void) catalog_apply(s->catalog, "crt1", c, on_event, s);
+    (void) catalog_apply(s->catalog, "crt1", c, &NOW, on_event, s);
     s->changes++;
 }
 
@@ -91,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct source_request req = {.content_type = slice_of(type, type_len),
                                        .body = slice_of(body, body_len)};
 
-    struct seen s = {.catalog = catalog_new(20, 20), .body = req.body};
+    struct seen s = {.catalog = catalog_new(20, 20, 1000), .body = req.body};
     const char *known_by;
     const struct source *source = source_detect(&req, &known_by);
     if (source != NULL)
