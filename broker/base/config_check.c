@@ -104,10 +104,12 @@ static void check_asking(struct loader *l, const struct scope *scope)
     static const char *const KEYS[] = {"registry_user", "registry_password_file",
                                        "registry_ca_file", "registry_timeout"};
     bool user = line_of(l, scope, "registry_user") != 0;
-    for (size_t i = 0; i < ARRAY_LEN(KEYS) && line_of(l, scope, "registry_url") == 0; i++)
+    bool password = line_of(l, scope, "registry_password_file") != 0;
+    bool asked = line_of(l, scope, "registry_url") != 0;
+    for (size_t i = 0; i < ARRAY_LEN(KEYS) && !asked; i++)
         if (line_of(l, scope, KEYS[i]) != 0)
             note(l, scope, KEYS[i], "expected registry_url beside it, got none");
-    if (user != (line_of(l, scope, "registry_password_file") != 0))
+    if (asked && user != password)
         note(l, scope, user ? "registry_user" : "registry_password_file",
              "expected %s beside it, got none", user ? "registry_password_file" : "registry_user");
 }

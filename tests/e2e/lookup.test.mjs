@@ -2,9 +2,11 @@
 // that can be shut, hang, refuse, and counts who is inside.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import { join } from 'node:path';
+import { makeCertificate } from './certificates.mjs';
 import { Client, Daemon, defer, makeConfig, readMessage, run, summary, tempDir, trigger, until, writeConfig } from './harness.mjs';
 import { makeImage, makeIndex } from './images.mjs';
 import { Registry } from './registry.mjs';
@@ -317,6 +319,51 @@ test('a registry that is gone from the configuration takes what waits for it alo
     assert.equal(await ended(daemon, 'unasked'), 1);
     assert.equal(await ended(daemon, 'discarded'), 1);
     assert.equal(daemon.logged({ level: 'warn', msg: 'a push is discarded', registry: 'goes' }).length, 1);
+});
+
+test('credentials go to the registry, and nowhere else that it names', { timeout: 60000 }, async (t) => {
+    const strayed = []; // requests at an address that only the registry has named
+    const stranger = http.createServer((req, res) => res.end(strayed.push(req.url) && '{"token":"t"}'));
+    const { certificate_file, private_key_file } = makeCertificate();
+    const one = makeImage('tls');
+    const elsewhere = () => `http://127.0.0.1:${stranger.address().port}`;
+    const pages = {
+        token: (res) => res.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${elsewhere()}/token"` }),
+        redirect: (res) => res.writeHead(307, { Location: `${elsewhere()}/v2/` }),
+        good: (res, req) =>
+            req.headers.authorization === `Basic ${Buffer.from('u:pw').toString('base64')}`
+                ? res.writeHead(200, { 'Docker-Content-Digest': one.digest })
+                : res.writeHead(401, { 'WWW-Authenticate': 'Basic realm="r"' }),
+    };
+    const tls = { cert: readFileSync(certificate_file), key: readFileSync(private_key_file) };
+    const server = https.createServer(tls, (req, res) => pages[req.url.split('/')[2]](res, req).end());
+    for (const each of [stranger, server]) {
+        await new Promise((done) => each.listen(0, '127.0.0.1', done));
+        defer(t, () => each.closeAllConnections() ?? new Promise((done) => each.close(done)));
+    }
+    const password = join(tempDir(), 'password');
+    writeFileSync(password, 'pw\n', { mode: 0o600 });
+    const asked = {
+        registry_url: `https://127.0.0.1:${server.address().port}`,
+        registry_user: 'u',
+        registry_password_file: password,
+    };
+    const daemon = await Daemon.start(
+        configOf([registryOf('known', 'quay', { ...asked, registry_ca_file: certificate_file }), registryOf('unknown', 'quay', asked)]),
+    );
+    defer(t, () => daemon.stop());
+    const client = await Client.open(daemon.url('/known'));
+    defer(t, () => client.close());
+    for (const repository of ['good', 'token', 'redirect']) await tell(daemon, 'known', quay(repository, 'v1'));
+    await tell(daemon, 'unknown', quay('good', 'v1'));
+    assert.deepEqual(await seen(client, 2, 'known'), pushed('good', one, 'v1'));
+    for (const [like, reason] of [
+        [{ registry: 'known', repository: 'token' }, /token server that is not used: http:/],
+        [{ registry: 'known', repository: 'redirect' }, /redirects to another origin/],
+        [{ registry: 'unknown' }, /certificate/],
+    ])
+        await until(`the log to say ${reason}`, () => daemon.logged({ component: 'lookup', ...like, reason })[0]);
+    assert.deepEqual(strayed, []);
 });
 
 test('settings that fit together, and a warning of a password in the clear', () => {
