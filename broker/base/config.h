@@ -63,6 +63,15 @@ struct config_tls {
 #define CONFIG_SECRET_MIN 24 /* bytes of a webhook's secret, which the text has in base64 */
 #define CONFIG_SECRET_MAX 64
 
+/* Where a body of kind `generic` has what: JSON pointers (RFC 6901), NULL where it has not. */
+struct config_generic {
+    char *events; /* to an array or an object in the body; NULL or "": all of it */
+    /* In an event. Either `reference`, or `repository` with `tag` or `digest` or both. */
+    char *repository, *tag, *digest, *reference;
+    char *action, *id, *time, *actor;
+    struct config_strings push, remove; /* what `action` may say; empty: the usual words */
+};
+
 struct config_registry {
     char *id, *kind;              /* kind NULL: detected from the request */
     char *token;                  /* or NULL; with `tokens` empty as well, none is asked for */
@@ -74,6 +83,7 @@ struct config_registry {
     char *registry_user, *registry_password; /* NULL: none; from `registry_password_file` */
     char *registry_ca_file;                  /* NULL: the system's */
     uint64_t registry_timeout_ms;
+    struct config_generic generic; /* with the kind `generic` only */
 };
 
 struct config_user {

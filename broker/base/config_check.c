@@ -114,6 +114,55 @@ static void check_asking(struct loader *l, const struct scope *scope)
              "expected %s beside it, got none", user ? "registry_password_file" : "registry_user");
 }
 
+static bool has_word(const struct config_strings *words, const char *word)
+{
+    for (size_t i = 0; i < words->n; i++)
+        if (strcasecmp(words->at[i], word) == 0)
+            return true;
+    return false;
+}
+
+static void check_generic(struct loader *l, const struct config_generic *g,
+                          const struct scope *scope)
+{
+    char quoted[DOC_QUOTE_SIZE];
+    bool parts = line_of(l, scope, "generic.repository") != 0,
+         whole = line_of(l, scope, "generic.reference") != 0,
+         tag = line_of(l, scope, "generic.tag") != 0,
+         digest = line_of(l, scope, "generic.digest") != 0;
+    if (whole && (parts || tag || digest))
+        note(l, scope, "generic.reference",
+             "expected either it, or repository, tag and digest, got both");
+    else if (!whole && !parts)
+        note(l, scope, "kind",
+             "expected generic.repository or generic.reference beside it, got "
+             "neither");
+    else if (!whole && !tag && !digest)
+        note(l, scope, "generic.repository", "expected tag or digest beside it, got neither");
+    bool words = line_of(l, scope, "generic.push") != 0 || line_of(l, scope, "generic.delete") != 0;
+    if (words && line_of(l, scope, "generic.action") == 0)
+        note(l, scope, line_of(l, scope, "generic.push") != 0 ? "generic.push" : "generic.delete",
+             "expected action beside it, got nothing");
+    for (size_t i = 0; i < g->remove.n; i++)
+        if (has_word(&g->push, g->remove.at[i]))
+            note(l, scope, "generic.delete", "expected other words than push has, got %s",
+                 doc_quote(g->remove.at[i], quoted));
+}
+
+/* The keys of another kind. */
+static void check_no_generic(struct loader *l, const struct scope *scope)
+{
+    static const char *const KEYS[] = {"generic.events", "generic.repository", "generic.tag",
+                                       "generic.digest", "generic.action",     "generic.reference",
+                                       "generic.push",   "generic.delete",     "generic.id",
+                                       "generic.time",   "generic.actor"};
+    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++)
+        if (line_of(l, scope, KEYS[i]) != 0) {
+            note(l, scope, KEYS[i], "expected kind: generic beside it, got another");
+            return;
+        }
+}
+
 static void check_registry(struct loader *l, const struct config_registry *registry,
                            const struct scope *scope)
 {
@@ -128,6 +177,10 @@ static void check_registry(struct loader *l, const struct config_registry *regis
     else if (registry->signature != SIGNATURE_NONE && !secrets)
         note(l, scope, "signature", "expected signature_secret_file beside it, got nothing");
     check_asking(l, scope);
+    if (registry->kind != NULL && strcmp(registry->kind, "generic") == 0)
+        check_generic(l, &registry->generic, scope);
+    else
+        check_no_generic(l, scope);
 }
 
 static void check_key(struct loader *l, const struct scope *scope)

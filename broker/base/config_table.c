@@ -73,6 +73,8 @@ static const struct setting_format
     USER_NAME = {"of visible ASCII without a colon", value_is_user_name, NULL},
     SIGNATURE = {"none or standard-webhooks", NULL, SIGNATURE_WORDS},
     WEBHOOK_SECRET = {"of whsec_ and 24 to 64 bytes in base64", value_is_webhook_secret, NULL},
+    POINTER = {"of a JSON pointer such as /target/tag", value_is_pointer, NULL},
+    ACTION = {"a word", value_is_any, NULL},
     SLOW = {"close or skip", NULL, SLOW_WORDS},
     ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
     SWITCH = {"true or false", NULL, SWITCH_WORDS},
@@ -87,6 +89,7 @@ static const struct setting_format
 #define P_MS(key, member) "gateway.paths[]." key, offsetof(struct config_path, member)
 #define ISSUER(member)    "gateway.auth.issuers[]." #member, offsetof(struct config_issuer, member)
 #define R(member)         "registries[]." #member, offsetof(struct config_registry, member)
+#define G(member)         "registries[].generic." #member, offsetof(struct config_registry, generic.member)
 #define U(member)         "users[]." #member, offsetof(struct config_user, member)
 #define A(member)         "service_accounts[]." #member, offsetof(struct config_account, member)
 #define K(member)         "service_accounts[].keys[]." #member, offsetof(struct config_key, member)
@@ -461,6 +464,33 @@ const struct setting SETTINGS[] = {
     {"registries[].registry_timeout", offsetof(struct config_registry, registry_timeout_ms),
                                          DURATION, 1000, 86400000, "10m",    NULL, 0,
      "So long after a webhook the digest is asked for, over and over; then its event goes without."},
+
+    {G(events),                       TEXT,     0, 255,        NULL,       &POINTER, 0,
+     "With `kind: generic`: where the body has its events, an array of at most 10,000 or one object; "
+     "left out, the body is that. Like the others a JSON pointer (RFC 6901)."},
+    {G(repository),                   TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where an event has the repository, without the registry's host."},
+    {G(tag),                          TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it has the tag; a digest found there counts as the digest."},
+    {G(digest),                       TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it has the digest."},
+    {G(reference),                    TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "In place of `repository`, `tag` and `digest`: where it has all of them as one, such as "
+     "`registry.example.com/team/app:1.0`. The host is left out."},
+    {G(action),                       TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it says what happened. Left out, every event is a push."},
+    {G(push),                         TEXTS,    1, 32,         NULL,       &ACTION, 0,
+     "What `action` says of a push, in capitals or not; by default push, pushed, create and "
+     "created. What is in neither list is passed over."},
+    {"registries[].generic.delete", offsetof(struct config_registry, generic.remove),
+                                         TEXTS,    1, 32,         NULL,       &ACTION, 0,
+     "The same of a delete; by default delete, deleted, remove and removed."},
+    {G(id),                           TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it has an id, a text or a whole number, that is the same when it is sent again."},
+    {G(time),                         TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it says when: RFC 3339, or a number of seconds or milliseconds since 1970."},
+    {G(actor),                        TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it says who did it."},
 
     {U(id),                           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
      "Unique, service accounts included."},

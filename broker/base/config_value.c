@@ -313,6 +313,20 @@ bool value_is_user_name(const char *s)
     return value_is_visible(s) && strchr(s, ':') == NULL;
 }
 
+/* RFC 6901 section 3. No key that means something has a backslash, and JSON has two ways to write
+ * each. */
+bool value_is_pointer(const char *s)
+{
+    if (*s != '\0' && *s != '/')
+        return false;
+    for (; *s != '\0'; s++) {
+        bool escape = s[0] == '~' && s[1] != '0' && s[1] != '1';
+        if (escape || *s == '\\' || (unsigned char) *s < ' ')
+            return false;
+    }
+    return true;
+}
+
 bool value_is_visible(const char *s)
 {
     for (; *s != '\0'; s++)

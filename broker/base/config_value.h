@@ -48,6 +48,7 @@ bool value_is_user_name(const char *s);    /* of RFC 7617: visible ASCII without
 /* "whsec_" and the base64 of CONFIG_SECRET_MIN to CONFIG_SECRET_MAX bytes: 0, or -EINVAL. */
 int value_webhook_secret(const char *s, uint8_t ret[CONFIG_SECRET_MAX], size_t *ret_len);
 bool value_is_webhook_secret(const char *s);
+bool value_is_pointer(const char *s); /* "" or a JSON pointer (RFC 6901); no backslash */
 bool value_is_any(const char *s);
 
 #endif

@@ -3,7 +3,7 @@
  *
  * An image is pulled as HOST/REPO_KEY/IMAGE:TAG, so that is what a repository is called here.
  * There is neither a time nor an id: a push of what was deleted has the very bytes of the push
- * before, so nothing is taken for a repetition. One that comes twice finds the tag where it is. */
+ * before, so nothing is taken for a repetition. One finds the tag where it is, or gone. */
 #include "json.h"
 #include "source.h"
 #include "source/hook.h"

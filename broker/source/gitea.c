@@ -10,33 +10,39 @@
 
 #include <cjson/cJSON.h>
 
-/* Forgejo sends both. */
-#define EVENT            "X-Gitea-Event"
-#define DELIVERY         "X-Gitea-Delivery"
-#define FORGEJO_EVENT    "X-Forgejo-Event"
-#define FORGEJO_DELIVERY "X-Forgejo-Delivery"
+/* The first that says something: Forgejo sends its own and Gitea's, and many releases of both leave
+ * the event of a package empty, but not its type. */
+static const struct {
+    const char *name, *known_by;
+} EVENTS[] = {
+    {"X-Gitea-Event", "header X-Gitea-Event"},
+    {"X-Forgejo-Event", "header X-Forgejo-Event"},
+    {"X-Gitea-Event-Type", "header X-Gitea-Event-Type"},
+    {"X-Forgejo-Event-Type", "header X-Forgejo-Event-Type"},
+};
 
 static const char *detect(const struct source_request *req)
 {
-    if (headers_only(req->headers, EVENT).len > 0)
-        return "header " EVENT;
-    return headers_only(req->headers, FORGEJO_EVENT).len > 0 ? "header " FORGEJO_EVENT : NULL;
+    for (size_t i = 0; i < ARRAY_LEN(EVENTS); i++)
+        if (headers_only(req->headers, EVENTS[i].name).len > 0)
+            return EVENTS[i].known_by;
+    return NULL;
 }
 
-/* The first of the two fields that is there, as hook_header(). */
-static const char *header_of(const struct source_request *req, const char *name,
-                             const char *forgejo_name, char ret[HOOK_HEADER_SIZE])
-{
-    const char *value = hook_header(req, name, ret);
-    return value != NULL && value[0] == '\0' ? hook_header(req, forgejo_name, ret) : value;
-}
-
-/* Without the header the body says what it is. */
+/* Without such a header the body says what it is. */
 static bool is_other_event(const struct source_request *req)
 {
     char text[HOOK_HEADER_SIZE];
-    const char *event = header_of(req, EVENT, FORGEJO_EVENT, text);
+    const char *event = "";
+    for (size_t i = 0; i < ARRAY_LEN(EVENTS) && event != NULL && event[0] == '\0'; i++)
+        event = hook_header(req, EVENTS[i].name, text);
     return event == NULL || (event[0] != '\0' && strcmp(event, "package") != 0);
+}
+
+static const char *delivery_of(const struct source_request *req, char ret[HOOK_HEADER_SIZE])
+{
+    const char *id = hook_header(req, "X-Gitea-Delivery", ret);
+    return id != NULL && id[0] == '\0' ? hook_header(req, "X-Forgejo-Delivery", ret) : id;
 }
 
 /* --- one event --- */
@@ -48,7 +54,7 @@ static void read_version(const struct source_request *req, const struct cJSON *r
     struct report r = {.kind = CHANGE_PUSH,
                        .repository = hook_join(payload_text(root, "/package/owner/login"),
                                                payload_text(root, "/package/name"), name),
-                       .id = header_of(req, DELIVERY, FORGEJO_DELIVERY, delivery),
+                       .id = delivery_of(req, delivery),
                        .request_id = "",
                        .actor = payload_text(root, "/sender/login"),
                        .time = "",

@@ -7,6 +7,7 @@
 #include "source.h"
 #include "source/hook.h"
 #include "source/payload.h"
+#include "source/reference.h"
 
 #include <cjson/cJSON.h>
 #include <strings.h>
@@ -35,36 +36,24 @@ static const char *other_event(const struct source_request *req)
 
 /* --- what the package is called --- */
 
-/* "ghcr.io/OWNER/NAME:TAG", in which the tag, but not its colon, may be missing: OWNER/NAME. The
- * owner is as people write it, but images are pulled in small letters. False: it is no such url. */
-static bool name_in_url(const char *url, char ret[HOOK_NAME_SIZE])
+/* As in package_url, "ghcr.io/OWNER/NAME:TAG", where the tag, but not its colon, may be missing; or
+ * put together, where there is no such url. The owner is as people write it, but images are pulled
+ * in small letters. */
+static const char *name_of(const struct cJSON *package, struct reference *url,
+                           char parts[HOOK_NAME_SIZE])
 {
-    const char *host_end = url == NULL ? NULL : strchr(url, '/');
-    if (host_end == NULL)
-        return false;
-    size_t len = strcspn(host_end + 1, ":@");
-    if (len >= HOOK_NAME_SIZE)
-        return false;
-    memcpy(ret, host_end + 1, len);
-    ret[len] = '\0';
-    hook_lower(ret);
-    return field_repository(ret);
-}
-
-static const char *name_in_parts(const struct cJSON *package, char ret[HOOK_NAME_SIZE])
-{
+    const char *text = payload_text(package, "/package_version/package_url");
+    if (text != NULL && reference_split(text, url)) {
+        hook_lower(url->text);
+        bool has_host = url->repository != url->text;
+        if (has_host && field_repository(url->repository))
+            return url->repository;
+    }
     const char *owner = payload_text(package, "/namespace");
-    const char *name = hook_join(owner, payload_text(package, "/name"), ret);
-    if (name == ret)
-        hook_lower(ret);
+    const char *name = hook_join(owner, payload_text(package, "/name"), parts);
+    if (name == parts)
+        hook_lower(parts);
     return name;
-}
-
-static const char *name_of(const struct cJSON *package, char ret[HOOK_NAME_SIZE])
-{
-    if (name_in_url(payload_text(package, "/package_version/package_url"), ret))
-        return ret;
-    return name_in_parts(package, ret);
 }
 
 /* --- one event --- */
@@ -92,7 +81,8 @@ static const char *digest_of(const struct cJSON *package)
 static void read_package(const struct source_request *req, const struct cJSON *root,
                          const struct cJSON *package, const struct source_sink *sink)
 {
-    char name[HOOK_NAME_SIZE], delivery[HOOK_HEADER_SIZE];
+    struct reference url;
+    char parts[HOOK_NAME_SIZE], delivery[HOOK_HEADER_SIZE];
     const char *action = payload_text(root, "/action");
     if (!hook_given(action)) {
         sink->set_aside(sink->ctx, "action", req->body);
@@ -108,7 +98,7 @@ static void read_package(const struct source_request *req, const struct cJSON *r
     }
     const struct report r = {
         .kind = CHANGE_PUSH,
-        .repository = name_of(package, name),
+        .repository = name_of(package, &url, parts),
         .digest = digest_of(package),
         .tag = payload_text(package, "/package_version/container_metadata/tag/name"),
         .id = hook_header(req, DELIVERY, delivery),

@@ -142,7 +142,9 @@ static void answer(struct world *w, enum lookup_outcome outcome, const char *dig
 {
     assert_true(w->n_asked > 0);
     struct lookup_question *q = w->asked[0];
-    memmove(&w->asked[0], &w->asked[1], --w->n_asked * sizeof(w->asked[0]));
+    w->n_asked--;
+    for (size_t i = 0; i < w->n_asked; i++)
+        w->asked[i] = w->asked[i + 1];
     q->outcome = outcome;
     (void) snprintf(q->digest, sizeof(q->digest), "%s", digest);
     q->answered(q);

@@ -327,7 +327,7 @@ static const struct {
      "expected 1 to 50 characters of lower-case letters"},
     {"registries: [{id: r1, kind: svn}]\n", 1, "registries[0].kind", "expected acr, artifactory"},
     {"registries: [{id: r1, registry_url: 'https://u:p@a'}]\n", 1, "registries[0].registry_url",
-     "expected text of https://host"},
+     "expected 1 to 500 characters of https://host"},
     {"registries: [{id: r1, registry_user: u}]\n", 1, "registries[0].registry_user",
      "expected registry_url beside it"},
     {"registries: [{id: r1, registry_timeout: 1m}]\n", 1, "registries[0].registry_timeout",
