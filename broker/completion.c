@@ -543,8 +543,9 @@ void completion_free(struct completion *c)
     if (c == NULL)
         return;
     for (size_t i = 0; i < c->questions.n_slots; i++) {
-        while (c->questions.slots[i].first != NULL) {
-            struct question *q = question_of_node(c->questions.slots[i].first);
+        for (struct table_node *n = c->questions.slots[i].first, *next; n != NULL; n = next) {
+            struct question *q = question_of_node(n);
+            next = n->next;
             free_changes(c, &q->taken);
             free_changes(c, &q->changes);
             question_free(q);
