@@ -353,6 +353,25 @@ bool value_is_webhook_secret(const char *s)
     return value_webhook_secret(s, secret, &len) == 0;
 }
 
+bool value_is_plain_secret(const char *s)
+{
+    size_t len = strlen(s);
+    for (size_t i = 0; i < len; i++)
+        if (s[i] < ' ' || s[i] > '~')
+            return false;
+    return len > 0 && s[0] != ' ' && s[len - 1] != ' ';
+}
+
+bool value_is_path_token(const char *s)
+{
+    return only(s, LOWER CAPITAL DIGIT "-_");
+}
+
+bool value_is_file(const char *s)
+{
+    return value_is_any(s);
+}
+
 bool value_is_any(const char *s)
 {
     (void) s;

@@ -54,7 +54,7 @@ static const char *read_id(const struct cJSON *event, const char *pointer,
                            char ret[FIELD_ID_MAX + 1])
 {
     const struct cJSON *value = pointer == NULL ? NULL : payload_at(event, pointer);
-    if (!cJSON_IsNumber(value))
+    if (value == NULL || !cJSON_IsNumber(value))
         return text_at(event, pointer);
     double number = value->valuedouble;
     if (!(number >= 0 && number < WHOLE_MAX) || number != (double) (int64_t) number)
@@ -69,7 +69,7 @@ static const char *read_time(const struct cJSON *event, const char *pointer,
 {
     const double many = 1e11;
     const struct cJSON *value = pointer == NULL ? NULL : payload_at(event, pointer);
-    if (!cJSON_IsNumber(value))
+    if (value == NULL || !cJSON_IsNumber(value))
         return text_at(event, pointer);
     double number = value->valuedouble;
     return field_unix_time(number < many ? number : number / 1000, ret) ? ret : "";

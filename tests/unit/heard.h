@@ -7,6 +7,7 @@
 #define UNIT_HEARD_H
 
 #include "source.h"
+#include "source/field.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,6 +46,11 @@ static inline void heard_change(void *ctx, const struct change *c)
                                         [CHANGE_DELETE_TAG] = "delete-tag"};
     struct heard *h = ctx;
     h->changes++;
+    assert_true(field_repository(c->repository));
+    assert_true(c->digest[0] == '\0' || field_digest(c->digest));
+    assert_true(c->tag[0] == '\0' || field_tag(c->tag));
+    assert_true(c->digest[0] != '\0' || c->tag[0] != '\0');
+    assert_true(strlen(c->sender_id) <= FIELD_ID_MAX && strlen(c->actor) <= FIELD_ACTOR_MAX);
     heard_add(h, "%s %s", KINDS[c->kind], c->repository);
     heard_field(h, "digest", c->digest);
     heard_field(h, "tag", c->tag);

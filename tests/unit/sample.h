@@ -57,7 +57,7 @@ static inline void sample_headers(struct sample *s)
 static inline void sample_open(struct sample *s, const char *name)
 {
     static char bytes[SAMPLE_MAX_BYTES];
-    char path[512];
+    char path[1024];
     const char *dir = getenv("REGCAST_SOURCE_DIR");
     assert_non_null(dir);
     (void) snprintf(path, sizeof(path), "%s/tests/samples/%s", dir, name);
