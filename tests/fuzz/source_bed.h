@@ -42,7 +42,6 @@ static inline void bed_on_event(void *ctx, const struct catalog_event *e)
 
 static inline void bed_on_change(void *ctx, const struct change *c)
 {
-    static const struct catalog_now now = {.wall_ns = UINT64_C(1700000000) * 1000000000, .ms = 1};
     struct bed *b = ctx;
     char time[FIELD_TIME_SIZE];
     bool digest = c->digest[0] != '\0', tag = c->tag[0] != '\0';
