@@ -53,12 +53,27 @@ struct engine_options {
     const char *vfs; /* tests: store_options.vfs */
 };
 
+/* What the engine keeps besides events: small records by kind and id, whose meaning is their
+ * owner's. */
+enum engine_record_kind {
+    ENGINE_TRIGGER = 1,
+    ENGINE_OPERATION = 2,
+    ENGINE_REVOCATION = 3,
+    ENGINE_LOOKUP = 4 /* a push that waits for its digest (pending.h) */
+};
+struct engine_record {
+    enum engine_record_kind kind;
+    const char *id;
+    struct slice value; /* empty: it is deleted */
+};
 /* One webhook's outcome. */
 struct engine_submission {
     struct event *const *events; /* may be none; referenced as long as they are needed */
     size_t n;
     bool batched; /* they need no keeping: provisional broadcasts of all their batches follow */
     struct slice sender_ids, notes, letters; /* as store_webhook has them; copied */
+    const struct engine_record *records;     /* that change with it; copied */
+    size_t n_records;
     uint64_t epoch; /* once one is refused, all of its epoch that were submitted later are, too */
     void (*done)(void *arg, int err); /* 0: safe. -ENOSPC, -EBUSY, -EIO, ...: nothing was taken */
     void *arg;
@@ -74,14 +89,6 @@ struct engine_broadcast {
     uint64_t note;    /* whatever the broadcaster likes to find in the engine_batch */
 };
 
-/* What the engine keeps besides events: small records by kind and id, whose meaning is their
- * owner's. */
-enum engine_record_kind { ENGINE_TRIGGER = 1, ENGINE_OPERATION = 2, ENGINE_REVOCATION = 3 };
-struct engine_record {
-    enum engine_record_kind kind;
-    const char *id;
-    struct slice value; /* empty: it is deleted */
-};
 /* Records that change together, or not at all; a trigger's record takes what else is kept of it
  * along when it goes. Everything is copied. */
 struct engine_change {

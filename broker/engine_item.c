@@ -13,7 +13,8 @@
 
 _Static_assert((int) ENGINE_TRIGGER == (int) STORE_TRIGGER &&
                    (int) ENGINE_OPERATION == (int) STORE_OPERATION &&
-                   (int) ENGINE_REVOCATION == (int) STORE_REVOCATION,
+                   (int) ENGINE_REVOCATION == (int) STORE_REVOCATION &&
+                   (int) ENGINE_LOOKUP == (int) STORE_LOOKUP,
                "kinds are handed through");
 
 struct item *item_new(struct item_pool *pool, enum journal_kind kind)
@@ -59,13 +60,46 @@ void item_pool_fini(struct item_pool *pool)
     }
 }
 
+/* --- records --- */
+
+static struct slice with_nul(const char *text)
+{
+    return slice_of((const uint8_t *) text, strlen(text) + 1);
+}
+
+static size_t records_size(const struct engine_record *records, size_t n)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < n; i++)
+        size += strlen(records[i].id) + 1 + records[i].value.len;
+    return size;
+}
+
+/* Into the room at `at`, of records_size(). */
+static void put_records(struct item *it, const struct engine_record *records, size_t n, uint8_t *at)
+{
+    it->records = xcalloc(n + 1, sizeof(*it->records));
+    for (size_t i = 0; i < n; i++) {
+        const struct engine_record *rec = &records[i];
+        const struct slice name = with_nul(rec->id);
+        memcpy(at, name.data, name.len);
+        if (rec->value.len > 0)
+            memcpy(at + name.len, rec->value.data, rec->value.len);
+        it->records[i] = (struct store_record){.kind = (enum store_record_kind) rec->kind,
+                                               .id = (const char *) at,
+                                               .value = slice_of(at + name.len, rec->value.len)};
+        at += name.len + rec->value.len;
+    }
+}
+
 /* --- webhooks --- */
 
 /* Room for all of it at once: an item is one buffer that does not grow. */
 static int reserve(struct item *it, const struct engine_submission *s)
 {
     enum { NAMES = 512 }; /* of one event, besides its JSON; only a guess */
-    size_t size = s->sender_ids.len + s->notes.len + s->letters.len;
+    size_t size =
+        s->sender_ids.len + s->notes.len + s->letters.len + records_size(s->records, s->n_records);
     uint8_t *room;
     for (size_t i = 0; !s->batched && i < s->n; i++)
         size += s->events[i]->json.len + NAMES;
@@ -85,6 +119,18 @@ static int put_events(struct item *it, const struct engine_submission *s, uint64
     return 0;
 }
 
+static int put_webhook_records(struct item *it, const struct engine_submission *s)
+{
+    size_t size = records_size(s->records, s->n_records);
+    uint8_t *at;
+    int r = buf_reserve(&it->bytes, size, &at);
+    if (r < 0)
+        return r;
+    put_records(it, s->records, s->n_records, at);
+    buf_grew(&it->bytes, size);
+    return 0;
+}
+
 int item_put_webhook(struct item *it, const struct engine_submission *s, uint64_t *next_seq)
 {
     it->done = s->done;
@@ -99,9 +145,12 @@ int item_put_webhook(struct item *it, const struct engine_submission *s, uint64_
         r = buf_append(&it->bytes, s->notes);
     if (r == 0)
         r = buf_append(&it->bytes, s->letters);
+    size_t texts = it->bytes.len;
+    if (r == 0 && s->n_records > 0)
+        r = put_webhook_records(it, s);
     if (r < 0)
         return r;
-    struct slice all = buf_slice(&it->bytes);
+    struct slice all = slice_sub(buf_slice(&it->bytes), 0, texts);
     size_t ids = events + s->sender_ids.len, notes = ids + s->notes.len;
     it->journal.epoch = s->epoch;
     it->journal.webhook = (struct store_webhook){
@@ -112,16 +161,13 @@ int item_put_webhook(struct item *it, const struct engine_submission *s, uint64_
         .sender_ids = slice_sub(all, events, ids),
         .notes = slice_sub(all, ids, notes),
         .letters = slice_sub(all, notes, all.len),
+        .records = it->records,
+        .n_records = s->n_records,
     };
     return 0;
 }
 
 /* --- batches and letters --- */
-
-static struct slice with_nul(const char *text)
-{
-    return slice_of((const uint8_t *) text, strlen(text) + 1);
-}
 
 int item_put_batch(struct item *it, const struct engine_broadcast *b)
 {
@@ -182,28 +228,14 @@ int item_put_letter(struct item *it, struct event *event, const char *why)
 int item_put_change(struct item *it, const struct engine_change *c)
 {
     const struct slice id = with_nul(c->trigger_id == NULL ? "" : c->trigger_id);
-    size_t size = id.len;
+    size_t size = id.len + records_size(c->records, c->n);
     uint8_t *at; /* one buffer that does not grow, as above */
-    for (size_t i = 0; i < c->n; i++)
-        size += strlen(c->records[i].id) + 1 + c->records[i].value.len;
     int r = buf_reserve(&it->bytes, size, &at);
     if (r < 0)
         return r;
-    it->records = xcalloc(c->n + 1, sizeof(*it->records));
     memcpy(at, id.data, id.len);
     it->journal.change.trigger_id = c->trigger_id == NULL ? NULL : (const char *) at;
-    at += id.len;
-    for (size_t i = 0; i < c->n; i++) {
-        const struct engine_record *rec = &c->records[i];
-        const struct slice name = with_nul(rec->id);
-        memcpy(at, name.data, name.len);
-        if (rec->value.len > 0)
-            memcpy(at + name.len, rec->value.data, rec->value.len);
-        it->records[i] = (struct store_record){.kind = (enum store_record_kind) rec->kind,
-                                               .id = (const char *) at,
-                                               .value = slice_of(at + name.len, rec->value.len)};
-        at += name.len + rec->value.len;
-    }
+    put_records(it, c->records, c->n, at + id.len);
     buf_grew(&it->bytes, size);
     it->done = c->done;
     it->arg = c->arg;

@@ -17,7 +17,7 @@ struct item {
     void (*settled)(void *arg);       /* BARRIER */
     void *arg;
     struct engine_batch batch;    /* BATCH */
-    struct store_record *records; /* CHANGE */
+    struct store_record *records; /* CHANGE, WEBHOOK */
     struct path *path;            /* PATH */
     struct item *next_spare;
 };

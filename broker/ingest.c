@@ -8,6 +8,7 @@
 #include "ingest.h"
 
 #include "clock.h"
+#include "completion.h"
 #include "crash.h"
 #include "digits.h"
 #include "kinds.h"
@@ -31,6 +32,7 @@
 #define LETTER_BYTES        ((size_t) 64 << 10)
 #define DELIVERY_ID         "delivery:" /* in front of the id of one, among the ids of events */
 #define PACKED_MAX          ((size_t) 1 << 30)
+#define MS_NS               UINT64_C(1000000)
 #define HANDSHAKE_MAX       4096
 
 struct ingest {
@@ -38,6 +40,7 @@ struct ingest {
     struct metrics *metrics;
     struct ingest_target target;
     struct sender_set *senders;
+    struct completion *completion; /* NULL: none */
     struct kinds *kinds;
     struct catalog *catalog;
     struct seen *seen;
@@ -48,7 +51,7 @@ struct ingest {
     const struct delivery *submitting; /* the one it is just being given */
 };
 
-/* One webhook from the request to its answer. */
+/* One webhook from the request to its answer; or pushes of former ones that are complete now. */
 struct delivery {
     struct ingest *in;
     struct ingest_call *call;
@@ -59,7 +62,9 @@ struct delivery {
     uint64_t epoch, before, mark; /* `before`, `mark`: of the catalog */
     const char *kind, *known_by;  /* of its source; NULL: it was not read, or is nobody's */
     bool unsure;                  /* something led to nothing, maybe for what is under way */
-    struct buf keys; /* of the ids that are new with it: struct seen_key, one after the other */
+    struct buf keys;     /* of the ids that are new with it: struct seen_key, one after the other */
+    struct list pending; /* pushes that wait for their digests, when it is safe */
+    bool completes;      /* no webhook */
     struct list in_flight;
 };
 
@@ -76,6 +81,10 @@ struct reading {
     size_t n, cap;
     struct catalog_now now; /* .ms: of the de-duplication window */
     struct buf notes, letters;
+    const struct ingest_completed *done; /* NULL: it is a webhook */
+    struct buf packed;                   /* of the records */
+    struct engine_record *records;
+    size_t n_records;
     struct buf headers;   /* what letters keep of the request's, once there is one */
     struct buf handshake; /* not empty: it is no event, and this is the answer */
     bool no_memory;
@@ -202,6 +211,7 @@ static struct delivery *delivery_new(struct ingest *in, const struct ingest_requ
     d->bytes = req->body.len;
     d->epoch = in->epoch;
     list_init(&d->in_flight);
+    list_init(&d->pending);
     buf_init(&d->keys, PACKED_MAX);
     d->start_us = clock_mono_us();
     return d;
@@ -228,22 +238,40 @@ static void log_answered(const struct delivery *d, const struct ingest_answer *a
     log_close(&l);
 }
 
-static void finish(struct delivery *d, const struct ingest_answer *answer)
+static void count_answered(const struct delivery *d, const struct ingest_answer *answer)
 {
     struct metrics *m = d->in->metrics;
-    struct ingest_call *call = d->call;
     uint64_t duration_us = clock_mono_us() - d->start_us;
-
     if (answer->status == 202) { /* what was refused comes again and is counted then */
         metrics_add(m, M_WEBHOOK_ACCEPTED, d->accepted);
         metrics_add(m, M_WEBHOOK_IGNORED, d->ignored);
         metrics_add(m, M_WEBHOOK_DUPLICATE, d->duplicates);
-        metrics_add(m, M_DEAD_LETTERS, d->letters);
         metrics_add(m, M_WEBHOOK_SET_ASIDE, d->set_aside);
         metrics_add(m, M_WEBHOOK_STALE, d->stale);
     }
     metrics_observe(m, H_WEBHOOK, duration_us);
     log_answered(d, answer, duration_us);
+}
+
+static void finish_pending(struct delivery *d, bool safe)
+{
+    LIST_FOREACH_SAFE (it, &d->pending) {
+        struct pending *one = LIST_ENTRY(it, struct pending, in_list);
+        if (safe)
+            completion_keep(d->in->completion, one);
+        else
+            completion_drop(d->in->completion, one);
+    }
+}
+
+static void finish(struct delivery *d, const struct ingest_answer *answer)
+{
+    struct ingest_call *call = d->call;
+    if (!d->completes)
+        count_answered(d, answer);
+    if (answer->status == 202)
+        metrics_add(d->in->metrics, M_DEAD_LETTERS, d->letters);
+    finish_pending(d, answer->status == 202);
     list_remove(&d->in_flight);
     buf_fini(&d->keys);
     free(d);
@@ -396,6 +424,27 @@ static bool is_duplicate(struct reading *rd, const char *sender_id)
     return false;
 }
 
+/* Whether a push waits for its digest. */
+static bool put_off(struct reading *rd, const struct change *change)
+{
+    struct completion *completion = rd->d->in->completion;
+    if (completion == NULL || change->kind != CHANGE_PUSH || change->digest[0] != '\0')
+        return false;
+    struct pending *one =
+        completion_take(completion, rd->registry,
+                        &(struct pending_parts){.registry_id = rd->registry->id,
+                                                .repository = change->repository,
+                                                .tag = change->tag,
+                                                .created_at = change->created_at,
+                                                .actor = change->actor,
+                                                .trace = rd->trace,
+                                                .received_ms = rd->now.wall_ns / MS_NS});
+    if (one == NULL)
+        return false;
+    list_push(&rd->d->pending, &one->in_list);
+    return true;
+}
+
 static void on_change(void *ctx, const struct change *change)
 {
     struct reading *rd = ctx;
@@ -407,6 +456,10 @@ static void on_change(void *ctx, const struct change *change)
     CRASH_POISON(change->repository);
     if (is_duplicate(rd, change->sender_id)) {
         d->duplicates++;
+        return;
+    }
+    if (put_off(rd, change)) {
+        d->accepted++;
         return;
     }
     struct catalog *catalog = d->in->catalog;
@@ -542,6 +595,30 @@ static void on_note(void *ctx, const struct catalog_note *note)
         rd->no_memory = true;
 }
 
+/* What is put off gets a record, and what is complete has had one. */
+static void make_records(struct reading *rd)
+{
+    bool gone = rd->done != NULL;
+    const struct list *changes = gone ? rd->done->changes : &rd->d->pending;
+    size_t n = 0, at = 0;
+    LIST_FOREACH (it, changes)
+        n++;
+    rd->records = xcalloc(n + 1, sizeof(*rd->records));
+    LIST_FOREACH (it, changes) {
+        const struct pending *one = LIST_ENTRY(it, const struct pending, in_list);
+        size_t before = rd->packed.len;
+        if (!gone && pending_pack(one, &rd->packed) < 0)
+            rd->no_memory = true;
+        rd->records[rd->n_records++] =
+            (struct engine_record){ENGINE_LOOKUP, one->id, {NULL, rd->packed.len - before}};
+    }
+    for (size_t i = 0; i < rd->n_records; i++) { /* it does not move any more */
+        struct slice *value = &rd->records[i].value;
+        *value = slice_sub(buf_slice(&rd->packed), at, at + value->len);
+        at += value->len;
+    }
+}
+
 /* Hands everything over; the delivery belongs to on_safe() from here on. */
 static void submit(struct reading *rd)
 {
@@ -556,6 +633,8 @@ static void submit(struct reading *rd)
                                           .sender_ids = buf_slice(&d->keys),
                                           .notes = buf_slice(&rd->notes),
                                           .letters = buf_slice(&rd->letters),
+                                          .records = rd->records,
+                                          .n_records = rd->n_records,
                                           .epoch = d->epoch,
                                           .done = on_safe,
                                           .arg = d,
@@ -563,21 +642,20 @@ static void submit(struct reading *rd)
     in->submitting = NULL;
 }
 
-static void work_on(struct reading *rd, const struct ingest_request *req)
+static void conclude(struct reading *rd, int r)
 {
     struct delivery *d = rd->d;
     struct ingest *in = d->in;
-    d->before = in->mark;
-    int r = read_events(rd, req);
     in->mark = d->mark = catalog_seal(in->catalog, on_note, rd);
+    make_records(rd);
     if (r < 0 || rd->no_memory) {
         roll_back_last(d);
         refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
     } else if (rd->handshake.len > 0) {
         roll_back_last(d); /* nothing of it is kept: it may be asked again */
         answer_handshake(d, buf_slice(&rd->handshake));
-    } else if (rd->n == 0 && d->keys.len == 0 && rd->notes.len == 0 && d->letters == 0 &&
-               d->duplicates == 0 && !d->unsure) {
+    } else if (rd->n + rd->n_records == 0 && d->keys.len == 0 && rd->notes.len == 0 &&
+               d->letters == 0 && d->duplicates == 0 && !d->unsure) {
         accept_all(d); /* nothing to keep, and nothing that another one has still to make safe */
     } else {
         submit(rd);
@@ -587,8 +665,51 @@ static void work_on(struct reading *rd, const struct ingest_request *req)
 
 static struct catalog_now now_of(const struct ingest *in)
 {
-    return (struct catalog_now){.wall_ns = clock_wall_ms() * 1000000,
+    return (struct catalog_now){.wall_ns = clock_wall_ms() * MS_NS,
                                 .ms = in->target.now_ms(in->target.ctx)};
+}
+
+static void reading_init(struct reading *rd, struct delivery *d)
+{
+    struct ingest *in = d->in;
+    *rd = (struct reading){.d = d, .now = now_of(in)};
+    clock_rfc3339(rd->now.wall_ns / MS_NS, rd->received_at);
+    buf_init(&rd->notes, PACKED_MAX);
+    buf_init(&rd->letters, PACKED_MAX);
+    buf_init(&rd->headers, LETTER_HEADERS_MAX);
+    buf_init(&rd->handshake, HANDSHAKE_MAX);
+    buf_init(&rd->packed, PACKED_MAX);
+    d->before = in->mark;
+}
+
+static void reading_fini(struct reading *rd)
+{
+    for (size_t i = 0; i < rd->n; i++)
+        event_unref(rd->events[i]);
+    free(rd->events);
+    free(rd->records);
+    buf_fini(&rd->notes);
+    buf_fini(&rd->letters);
+    buf_fini(&rd->headers);
+    buf_fini(&rd->handshake);
+    buf_fini(&rd->packed);
+}
+
+static void refuse_call(struct ingest_call *call)
+{
+    struct ingest_answer answer;
+    fill_refused(&answer, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
+    call->done(call, &answer);
+}
+
+/* Refused: the engine would take nothing now. */
+static bool is_refused(struct delivery *d)
+{
+    const struct ingest_target *target = &d->in->target;
+    int r = target->can_submit(target->ctx);
+    if (r < 0)
+        refuse(d, r == -EAGAIN ? REFUSE_OVERLOAD : REFUSE_JOURNAL, RETRY_OVERLOAD_S);
+    return r < 0;
 }
 
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call)
@@ -596,42 +717,104 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
     const struct sender *sender = find_sender(in, req);
     struct delivery *d = delivery_new(in, req, sender, call);
     if (d == NULL) {
-        struct ingest_answer answer;
-        fill_refused(&answer, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
-        call->done(call, &answer);
+        refuse_call(call);
         return;
     }
-    struct reading rd = {
-        .d = d, .sender = sender, .trace = event_trace_parse(req->traceparent), .now = now_of(in)};
     enum refuse why = check_whole(req, sender);
     if (why != REFUSE_NONE) {
         refuse(d, why, retry_after_of(why));
         return;
     }
+    if (is_refused(d))
+        return;
+    struct reading rd;
+    reading_init(&rd, d);
+    rd.trace = event_trace_parse(req->traceparent);
+    rd.sender = sender;
     rd.registry = sender->cfg;
     const struct source_request request = {.content_type = req->content_type,
                                            .headers = req->headers,
                                            .body = req->body,
                                            .registry = rd.registry};
     rd.request = &request;
-    int r = in->target.can_submit(in->target.ctx);
-    if (r < 0) {
-        refuse(d, r == -EAGAIN ? REFUSE_OVERLOAD : REFUSE_JOURNAL, RETRY_OVERLOAD_S);
+    conclude(&rd, read_events(&rd, req));
+    reading_fini(&rd);
+}
+
+/* --- what was left out --- */
+
+static void apply_pending(struct reading *rd, const struct pending *one)
+{
+    const struct change change = {
+        .kind = CHANGE_PUSH,
+        .repository = one->repository,
+        .digest = rd->done->digest,
+        .tag = one->tag,
+        .sender_id = "",
+        .request_id = "",
+        .created_at = one->created_at,
+        .actor = one->actor,
+    };
+    rd->change = &change;
+    rd->trace = one->trace;
+    rd->now.wall_ns = one->received_ms * MS_NS; /* not that of the answer: others came since */
+    clock_rfc3339(one->received_ms, rd->received_at);
+    CRASH_POISON(change.repository);
+    (void) catalog_apply(rd->d->in->catalog, rd->registry->id, &change, &rd->now, on_event, rd);
+    rd->change = NULL;
+}
+
+/* A push that ended the process several times, which is known by its tag and time, is not applied
+ * again. */
+static void apply_completed(struct reading *rd)
+{
+    const struct ingest_target *target = &rd->d->in->target;
+    const struct list *changes = rd->done->changes;
+    const struct pending *first = LIST_ENTRY(changes->next, const struct pending, in_list);
+    char text[FIELD_REPOSITORY_MAX + FIELD_TAG_MAX + CLOCK_RFC3339_SIZE + 8];
+    char at[CLOCK_RFC3339_SIZE];
+    if (rd->registry == NULL)
+        return;
+    clock_rfc3339(first->received_ms, at);
+    (void) snprintf(text, sizeof(text), "%s:%s, %s", first->repository, first->tag, at);
+    uint64_t hash = trial_hash(first->registry_id, slice_str(text));
+    if (target->suspect(target->ctx, hash)) {
+        on_set_aside(rd, "ended the process too often", slice_str(text));
         return;
     }
-    clock_rfc3339(clock_wall_ms(), rd.received_at);
-    buf_init(&rd.notes, PACKED_MAX);
-    buf_init(&rd.letters, PACKED_MAX);
-    buf_init(&rd.headers, LETTER_HEADERS_MAX);
-    buf_init(&rd.handshake, HANDSHAKE_MAX);
-    work_on(&rd, req);
-    for (size_t i = 0; i < rd.n; i++)
-        event_unref(rd.events[i]);
-    free(rd.events);
-    buf_fini(&rd.notes);
-    buf_fini(&rd.letters);
-    buf_fini(&rd.headers);
-    buf_fini(&rd.handshake);
+    trial_webhook(target->trial, hash);
+    CRASH_POINT("ingest.complete");
+    LIST_FOREACH (it, changes)
+        apply_pending(rd, LIST_ENTRY(it, const struct pending, in_list));
+}
+
+void ingest_set_completion(struct ingest *in, struct completion *completion)
+{
+    in->completion = completion;
+}
+
+void ingest_complete(struct ingest *in, const struct ingest_completed *done,
+                     struct ingest_call *call)
+{
+    const struct pending *first = LIST_ENTRY(done->changes->next, const struct pending, in_list);
+    const struct ingest_request nobodys = {.registry_id = slice_str(first->registry_id)};
+    struct delivery *d = delivery_new(in, &nobodys, NULL, call);
+    if (d == NULL) {
+        refuse_call(call);
+        return;
+    }
+    d->completes = true;
+    if (is_refused(d))
+        return;
+    static const struct source_request NONE = {0};
+    struct reading rd;
+    reading_init(&rd, d);
+    rd.request = &NONE;
+    rd.done = done;
+    rd.registry = done->registry;
+    apply_completed(&rd);
+    conclude(&rd, 0);
+    reading_fini(&rd);
 }
 
 /* --- life --- */

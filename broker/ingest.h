@@ -5,6 +5,7 @@
 #define BROKER_INGEST_H
 
 #include "engine.h"
+#include "list.h"
 #include "metrics.h"
 #include "san.h"
 #include "source.h"
@@ -31,8 +32,9 @@ struct ingest_answer {
     const char *extra_header; /* "WWW-Authenticate: ...\r\n" with 401, else NULL */
     /* JSON: {"error":"<name of the reason>"}, or with 202 what became of the envelope's events:
      * {"accepted":N,"ignored":M,"duplicates":K} and, unless 0, "set_aside":S. Accepted ones led to
-     * at least one event; duplicates have a sender's id that was seen before, a delivery as a whole
-     * that was seen before is one; a body that nobody understands counts as one thing set aside. */
+     * at least one event, or will when their registry has said the digest; duplicates have a
+     * sender's id that was seen before, a delivery as a whole that was seen before is one; a body
+     * that nobody understands counts as one thing set aside. */
     char body[160];
     /* With 200, instead: what the registry's adapter answers to a question whether we are there.
      * Borrowed until the callback returns. */
@@ -81,6 +83,26 @@ struct ingest_parts {
     struct catalog_now now;
 };
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
+
+/* --- what its sender has left out (completion.h) --- */
+
+struct completion;
+
+/* Who keeps the pushes without a digest; borrowed. None at first: they go on as they are. */
+void ingest_set_completion(struct ingest *in, struct completion *completion);
+
+/* Pushes of one registry, of webhooks answered before, that wait no longer. */
+struct ingest_completed {
+    const struct config_registry
+        *registry;              /* NULL: there is none any more; nothing comes of them */
+    const struct list *changes; /* of struct pending, by in_list; at least one, the oldest first */
+    const char *digest;         /* "": nobody knows it */
+};
+/* Takes them as if a webhook had said it, their records going with what it leads to: `call` is
+ * answered 202 when that is safe, or refused with everything as it was; maybe before this returns.
+ * `done` is borrowed for the time of this call. */
+void ingest_complete(struct ingest *in, const struct ingest_completed *done,
+                     struct ingest_call *call);
 
 /* Checks that need no body, for an early answer: REFUSE_NONE, REFUSE_REGISTRY (ids are no secret:
  * they are in every event), REFUSE_NOT_FOUND (nobody has that token in the path), REFUSE_SOURCE,

@@ -308,10 +308,12 @@ static bool wrote(const struct chain *group)
 {
     for (struct work *w = group->first; w != NULL; w = w->next) {
         const struct journal_item *item = item_of(w);
-        if (item->err == 0 && ((item->kind == JOURNAL_WEBHOOK &&
-                                item->webhook.n_events + item->webhook.sender_ids.len > 0) ||
-                               item->kind == JOURNAL_BATCH || item->kind == JOURNAL_LETTER ||
-                               item->kind == JOURNAL_CHANGE))
+        if (item->err == 0 &&
+            ((item->kind == JOURNAL_WEBHOOK &&
+              item->webhook.n_events + item->webhook.sender_ids.len + item->webhook.n_records >
+                  0) ||
+             item->kind == JOURNAL_BATCH || item->kind == JOURNAL_LETTER ||
+             item->kind == JOURNAL_CHANGE))
             return true;
     }
     return false;

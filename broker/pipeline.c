@@ -278,6 +278,7 @@ static void on_expire(uv_timer_t *timer)
     struct pipeline *p = timer->data;
     delivery_expire(&p->delivery, now_of(p));
     watch_clock(p);
+    completion_tick(p->completion);
     if (!p->draining && !p->broken)
         p->ops->batched(p->engine, batched_seq(p));
 }
@@ -392,6 +393,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     p->paths = paths;
     p->n_paths = path_table_n_known(paths);
     p->metrics = metrics;
+    p->mailbox = mailbox;
     p->ops = ops_of(cfg);
     p->wall_ahead_ms = clock_wall_ms() - clock_mono_ms();
     const struct engine_options options = {
@@ -429,6 +431,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
         pipeline_free(p);
         return r;
     }
+    pipeline_new_lookups(p);
     *ret = p;
     return 0;
 }
@@ -450,6 +453,9 @@ int pipeline_start(struct pipeline *p, uv_loop_t *loop, void (*failed)(void *ctx
         r = uv_prepare_start(&p->turn, on_turn);
     if (r == 0)
         r = pipeline_start_triggers(p);
+    p->started = r == 0;
+    if (p->started)
+        completion_tick(p->completion);
     return r;
 }
 
@@ -502,6 +508,7 @@ int pipeline_relay(struct pipeline *p, struct path *path, uint64_t position, str
 void pipeline_stop(struct pipeline *p)
 {
     p->draining = p->broken = true;
+    lookup_end(p->lookup);
     p->ops->stop(p->engine);
 }
 
@@ -516,6 +523,7 @@ void pipeline_free(struct pipeline *p)
 {
     if (p == NULL)
         return;
+    pipeline_free_lookups(p);
     ingest_free(p->ingest);
     p->ops->close(p->engine);
     pipeline_free_triggers(p);

@@ -78,6 +78,7 @@ void pipeline_change_configured(struct pipeline *p, const struct config *cfg,
 void pipeline_configure(struct pipeline *p, const struct config *cfg, struct path_table *paths);
 
 struct history *pipeline_history(struct pipeline *p); /* NULL: there is none */
+size_t pipeline_n_lookups(const struct pipeline *p);  /* pushes that wait for their digests */
 void pipeline_stats(struct pipeline *p, struct engine_stats *ret);
 /* Flushes the open batches to the path logs; later webhooks are answered 503. `done` comes when
  * they are there, maybe before this returns. */

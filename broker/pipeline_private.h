@@ -2,14 +2,17 @@
  *   pipeline.c           the way of an event, timers, making and ending
  *   pipeline_triggers.c  the triggers: loaded at a start, changed while events flow
  *   pipeline_records.c   what else is kept by name, for its owners
+ *   pipeline_lookups.c   pushes that wait for their digests
  *   pipeline_reload.c    a changed configuration */
 #ifndef BROKER_PIPELINE_PRIVATE_H
 #define BROKER_PIPELINE_PRIVATE_H
 
 #include "action.h"
+#include "completion.h"
 #include "deliveries.h"
 #include "delivery.h"
 #include "log.h"
+#include "lookup.h"
 #include "pipeline.h"
 
 #define ROLE_BROADCAST "api-gateway.websocketBroadcaster"
@@ -25,12 +28,15 @@ struct pipeline {
     const struct config *cfg;
     struct path_table *paths;
     struct metrics *metrics;
+    struct mailbox *mailbox;
     struct trigger_set *triggers; /* each with its action */
     pipeline_allowed *allowed;
     void *allowed_ctx;
     const struct engine_ops *ops;
     struct engine *engine;
     struct ingest *ingest;
+    struct completion *completion;
+    struct lookup *lookup;
     struct deliveries *deliveries;
     uv_timer_t cutoff, expire;
     uv_prepare_t turn; /* runs before the loop waits */
@@ -41,7 +47,8 @@ struct pipeline {
     uint64_t newest_seq;    /* events up to it were matched against all triggers, or are gone */
     uint64_t wall_ahead_ms; /* of the wall clock before the monotonic one, when last looked */
     bool provisional;       /* what is batched now is of events not yet safe */
-    bool draining, broken;  /* broken: nothing can be made safe any more */
+    bool started;
+    bool draining, broken; /* broken: nothing can be made safe any more */
     void (*failed)(void *ctx, int err);
     void *failed_ctx;
     size_t n_paths;    /* that the engine knows: those with an index below it */
@@ -76,7 +83,19 @@ void pipeline_follow_paths(struct pipeline *p);
 /* Events have come back: when it was the last under way, batches may be formed early again. */
 void pipeline_watch_quiet(struct pipeline *p);
 
+/* --- pipeline_lookups.c --- */
+
+/* Makes the parts, and gives them what earlier runs have left; nothing is asked before the start.
+ */
+void pipeline_new_lookups(struct pipeline *p);
+void pipeline_configure_lookups(struct pipeline *p); /* p->cfg is another */
+void pipeline_free_lookups(struct pipeline *p);      /* also half-made; the engine is still there */
+
 /* --- pipeline_records.c --- */
+
+/* Those of a kind that earlier runs have left; once. */
+void pipeline_load_kept(struct pipeline *p, enum engine_record_kind kind,
+                        void (*one)(void *, const char *id, struct slice), void *ctx);
 
 /* Of another kind than triggers. -ENOMEM: it is not there. */
 MUST_CHECK int pipeline_add_kept(struct pipeline *p, const struct engine_record *rec);

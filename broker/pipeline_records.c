@@ -30,8 +30,8 @@ void pipeline_free_kept(struct pipeline *p)
     p->n_kept = 0;
 }
 
-static void load(struct pipeline *p, enum engine_record_kind kind,
-                 void (*one)(void *, const char *id, struct slice), void *ctx)
+void pipeline_load_kept(struct pipeline *p, enum engine_record_kind kind,
+                        void (*one)(void *, const char *id, struct slice), void *ctx)
 {
     size_t left = 0;
     for (size_t i = 0; i < p->n_kept; i++) {
@@ -49,13 +49,13 @@ static void load(struct pipeline *p, enum engine_record_kind kind,
 void pipeline_load_operations(struct pipeline *p, void (*one)(void *, const char *id, struct slice),
                               void *ctx)
 {
-    load(p, ENGINE_OPERATION, one, ctx);
+    pipeline_load_kept(p, ENGINE_OPERATION, one, ctx);
 }
 
 void pipeline_load_revocations(struct pipeline *p,
                                void (*one)(void *, const char *id, struct slice), void *ctx)
 {
-    load(p, ENGINE_REVOCATION, one, ctx);
+    pipeline_load_kept(p, ENGINE_REVOCATION, one, ctx);
 }
 
 /* --- made safe --- */

@@ -213,6 +213,7 @@ void pipeline_configure(struct pipeline *p, const struct config *cfg, struct pat
     delivery_know(&p->delivery, paths);
     delivery_configure(&p->delivery, cfg);
     ingest_configure(p->ingest, cfg);
+    pipeline_configure_lookups(p);
     enforce(p, paths);
     pipeline_follow_paths(p);
     p->ops->flush(p->engine);

@@ -27,6 +27,9 @@ struct registry_client {
     char *token; /* NULL: none yet */
     bool basic;  /* the registry wants user and password with every request */
     char *ca_file;
+    const char *where;
+    bool (*ended)(void *ctx);
+    void *ctx;
     uint64_t limit_ms, deadline_ms; /* of the question that is being asked */
     char why[REGISTRY_WHY_SIZE];
 };
@@ -114,6 +117,11 @@ int registry_client_new(const struct registry_client_options *options, struct re
     }
     c->limit_ms = options->limit_ms == 0 ? REGISTRY_LIMIT_MS : options->limit_ms;
     c->ca_file = xstrdup(options->ca_file);
+    c->where = options->where != NULL
+                   ? options->where
+                   : "REGCAST_REGISTRY_USER and REGCAST_REGISTRY_PASSWORD, or in the URL";
+    c->ended = options->ended;
+    c->ctx = options->ctx;
     c->curl = curl_easy_init();
     int r = c->curl == NULL ? fail(c, -ENOMEM, "libcurl cannot be set up") : read_url(c, options);
     if (r < 0) {
@@ -145,6 +153,14 @@ void registry_client_free(struct registry_client *c)
     free_secret(c->password);
     free_secret(c->token);
     free(c);
+}
+
+bool registry_client_forget(struct registry_client *c)
+{
+    bool had = c->token != NULL;
+    free_secret(c->token);
+    c->token = NULL;
+    return had;
 }
 
 void registry_answer_init(struct registry_answer *a)
@@ -184,6 +200,13 @@ static size_t on_header(char *data, size_t size, size_t n, void *ctx)
     return 0; /* ends the transfer */
 }
 
+static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t x, curl_off_t y)
+{
+    const struct registry_client *c = ctx;
+    (void) a, (void) b, (void) x, (void) y;
+    return c->ended(c->ctx);
+}
+
 #define SET(option, value) (bad |= curl_easy_setopt(c->curl, option, value) != CURLE_OK)
 
 static int set_options(struct registry_client *c, CURLU *url, enum registry_method method,
@@ -204,6 +227,11 @@ static int set_options(struct registry_client *c, CURLU *url, enum registry_meth
     SET(CURLOPT_WRITEDATA, rx);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, rx);
+    if (c->ended != NULL) {
+        SET(CURLOPT_NOPROGRESS, 0L);
+        SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+        SET(CURLOPT_XFERINFODATA, c);
+    }
     if (c->ca_file != NULL)
         SET(CURLOPT_CAINFO, c->ca_file);
     if (method == REGISTRY_HEAD)
@@ -356,8 +384,8 @@ static int refused(struct registry_client *c, const char *url, const struct regi
                     url, ch->schemes);
     return fail(c, -EACCES,
                 "%s: answers 401, it wants the authentication %s%s%s; give a user and a password "
-                "in REGCAST_REGISTRY_USER and REGCAST_REGISTRY_PASSWORD, or in the URL",
-                url, ch->schemes, realm[0] == '\0' ? "" : " for ", realm);
+                "in %s",
+                url, ch->schemes, realm[0] == '\0' ? "" : " for ", realm, c->where);
 }
 
 /* The token server's URL with what is asked for. NULL: it will not be asked, the message is there.

@@ -21,6 +21,12 @@ struct registry_client_options {
     const char *user, *password; /* for a URL without them; NULL: none */
     const char *ca_file;         /* PEM certificates that are trusted; NULL: the system's */
     uint64_t limit_ms;           /* 0: REGISTRY_LIMIT_MS */
+    const char *where;           /* to give user and password, for messages; NULL: as the command
+                                    --rebuild-catalog takes them; borrowed */
+    /* Whether nobody waits for an answer any more: asked now and then while one is waited for.
+     * NULL: somebody always does. */
+    bool (*ended)(void *ctx);
+    void *ctx;
 };
 
 /* -EINVAL: what is wrong with the URL stands in `why`. 0: *ret for registry_client_free(). */
@@ -52,5 +58,8 @@ MUST_CHECK int registry_client_ask(struct registry_client *c, enum registry_meth
                                    const char *what, const char *accept,
                                    struct registry_answer *ret);
 const char *registry_client_why(const struct registry_client *c);
+/* Lets go of the token for what was asked before: another repository may need one of its own where
+ * a registry says 403 to that. False: there is none. */
+bool registry_client_forget(struct registry_client *c);
 
 #endif

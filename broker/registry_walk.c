@@ -8,24 +8,18 @@
 
 #include "json.h"
 #include "mem.h"
+#include "registry_manifest.h"
 #include "source/field.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
-#include <mbedtls/md.h>
 #include <search.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OCI_MANIFEST    "application/vnd.oci.image.manifest.v1+json"
-#define OCI_INDEX       "application/vnd.oci.image.index.v1+json"
-#define DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
-#define DOCKER_LIST     "application/vnd.docker.distribution.manifest.list.v2+json"
-#define ACCEPT          OCI_MANIFEST ", " OCI_INDEX ", " DOCKER_MANIFEST ", " DOCKER_LIST
-#define PAGE            "n=1000" /* the most that the reference registry gives at once */
-#define TEXT_SIZE       640      /* of a path or a note: a name, a digest and some words */
-#define DIGEST_SIZE     (FIELD_DIGEST_MAX + 1)
+#define PAGE      "n=1000" /* the most that the reference registry gives at once */
+#define TEXT_SIZE 640      /* of a path or a note: a name, a digest and some words */
 
 struct image {
     char *digest;
@@ -87,7 +81,7 @@ static void note(const struct registry_walk *w, const char *what, const char *na
 
 static int ask(struct registry_walk *w, enum registry_method method, const char *what)
 {
-    int r = registry_client_ask(w->client, method, what, ACCEPT, &w->answer);
+    int r = registry_client_ask(w->client, method, what, REGISTRY_ACCEPT, &w->answer);
     return r < 0 ? fail(w, r, "%s", registry_client_why(w->client)) : 0;
 }
 
@@ -268,42 +262,20 @@ static void add_tag(struct registry_walk *w, struct image *image, const char *ta
     w->counts.tags++;
 }
 
-static void digest_of(struct slice body, char ret[DIGEST_SIZE])
-{
-    static const uint8_t NOTHING[1];
-    uint8_t hash[32];
-    int r = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256),
-                       body.len == 0 ? NOTHING : body.data, body.len, hash);
-    ASSERT(r == 0);
-    size_t n = (size_t) snprintf(ret, DIGEST_SIZE, "sha256:");
-    for (size_t i = 0; i < sizeof(hash); i++)
-        n += (size_t) snprintf(ret + n, DIGEST_SIZE - n, "%02x", hash[i]);
-}
-
-static bool is_index_type(const char *media_type)
-{
-    return strcmp(media_type, OCI_INDEX) == 0 || strcmp(media_type, DOCKER_LIST) == 0;
-}
-
-static bool is_known_type(const char *media_type)
-{
-    return is_index_type(media_type) || strcmp(media_type, OCI_MANIFEST) == 0 ||
-           strcmp(media_type, DOCKER_MANIFEST) == 0;
-}
-
 /* What the manifest in the answer is: its own "mediaType" where the header says nothing useful. */
 static bool body_is_index(const struct registry_answer *a)
 {
     struct slice member;
-    if (is_known_type(a->media_type))
-        return is_index_type(a->media_type);
+    if (registry_manifest_is_known(a->media_type))
+        return registry_manifest_is_index(a->media_type);
     return json_member(buf_slice(&a->body), "manifests", &member) == 0;
 }
 
 /* GETs a manifest. -ENOENT: gone. The digest is the header's, or else reckoned. */
-static int get_manifest(struct registry_walk *w, const char *what, char ret_digest[DIGEST_SIZE])
+static int get_manifest(struct registry_walk *w, const char *what,
+                        char ret_digest[REGISTRY_DIGEST_SIZE])
 {
-    char own[DIGEST_SIZE];
+    char own[REGISTRY_DIGEST_SIZE];
     struct registry_answer *a = &w->answer;
     int r = ask(w, REGISTRY_GET, what);
     if (r < 0)
@@ -312,20 +284,20 @@ static int get_manifest(struct registry_walk *w, const char *what, char ret_dige
         return -ENOENT;
     if (a->status != 200)
         return unexpected(w, ", where a manifest was expected");
-    digest_of(buf_slice(&a->body), own);
+    registry_manifest_digest(buf_slice(&a->body), own);
     bool said = field_digest(a->digest);
     /* Of an old signed manifest the digest is not that of its bytes: only what we know is compared.
      */
-    if (said && is_known_type(a->media_type) && strncmp(a->digest, "sha256:", 7) == 0 &&
-        strcmp(a->digest, own) != 0)
+    if (said && registry_manifest_is_known(a->media_type) &&
+        strncmp(a->digest, "sha256:", 7) == 0 && strcmp(a->digest, own) != 0)
         return fail(w, -ENODATA, "%s: the manifest is another one than its digest says", a->url);
-    (void) snprintf(ret_digest, DIGEST_SIZE, "%s", said ? a->digest : own);
+    (void) snprintf(ret_digest, REGISTRY_DIGEST_SIZE, "%s", said ? a->digest : own);
     return 0;
 }
 
 /* Finds out what a tag points to. -ENOENT: gone. */
 static int resolve(struct registry_walk *w, const char *repository, const char *tag,
-                   char ret_digest[DIGEST_SIZE], bool *ret_index)
+                   char ret_digest[REGISTRY_DIGEST_SIZE], bool *ret_index)
 {
     char what[TEXT_SIZE];
     struct registry_answer *a = &w->answer;
@@ -337,8 +309,8 @@ static int resolve(struct registry_walk *w, const char *repository, const char *
         return -ENOENT;
     if (a->status == 200 && field_digest(a->digest) &&
         strncmp(a->media_type, "application/vnd.", 16) == 0) {
-        (void) snprintf(ret_digest, DIGEST_SIZE, "%s", a->digest);
-        *ret_index = is_index_type(a->media_type);
+        (void) snprintf(ret_digest, REGISTRY_DIGEST_SIZE, "%s", a->digest);
+        *ret_index = registry_manifest_is_index(a->media_type);
         return 0;
     }
     if (a->status != 200 && a->status != 405 && a->status != 501)
@@ -351,7 +323,7 @@ static int resolve(struct registry_walk *w, const char *repository, const char *
 
 static int read_tag(struct registry_walk *w, struct repository *repo, const char *tag)
 {
-    char digest[DIGEST_SIZE];
+    char digest[REGISTRY_DIGEST_SIZE];
     bool index = false;
     struct image *image;
     int r = resolve(w, repo->name, tag, digest, &index);
@@ -381,14 +353,14 @@ static int add_child(struct registry_walk *w, struct repository *repo, const cha
     if (digest == NULL || !field_digest(digest))
         note(w, "the index has an entry without a digest; left out", repo->name, parent);
     else
-        r = add_image(w, repo, digest, type != NULL && is_index_type(type), &image);
+        r = add_image(w, repo, digest, type != NULL && registry_manifest_is_index(type), &image);
     cJSON_Delete(entry);
     return r;
 }
 
 static int read_index(struct registry_walk *w, struct repository *repo, const char *index)
 {
-    char what[TEXT_SIZE], digest[DIGEST_SIZE];
+    char what[TEXT_SIZE], digest[REGISTRY_DIGEST_SIZE];
     struct slice entries, entry;
     (void) snprintf(what, sizeof(what), "/v2/%s/manifests/%s", repo->name, index);
     int r = get_manifest(w, what, digest);

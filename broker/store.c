@@ -144,6 +144,8 @@ int store_put_webhook(struct store *s, const struct store_webhook *w)
         r = store_put_notes(s, w->notes);
     if (r == 0 && w->letters.len > 0)
         r = store_put_letters(s, w->letters);
+    if (r == 0)
+        r = store_put_records(s, w->records, w->n_records);
     return store_spoil(s, r);
 }
 

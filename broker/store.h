@@ -119,7 +119,12 @@ MUST_CHECK int store_load_sender_ids(struct store *s,
                                      void (*ids)(void *, uint64_t at_ms, struct slice ids),
                                      void *ctx);
 /* What is kept by name, small: its meaning is its owner's. Ids of operations sort by their age. */
-enum store_record_kind { STORE_TRIGGER = 1, STORE_OPERATION = 2, STORE_REVOCATION = 3 };
+enum store_record_kind {
+    STORE_TRIGGER = 1,
+    STORE_OPERATION = 2,
+    STORE_REVOCATION = 3,
+    STORE_LOOKUP = 4
+};
 struct store_record {
     enum store_record_kind kind;
     const char *id;
@@ -157,13 +162,15 @@ void store_rollback(struct store *s);
 void store_touch(struct store *s);
 
 struct store_webhook {
-    uint64_t first_seq;        /* of its events, which are numbered one after the other */
-    uint32_t n_events;         /* may be 0 */
-    const char *last_event_id; /* of the last of them; NULL when there is none */
-    struct slice events;       /* as record.h packs them */
-    struct slice sender_ids;   /* STORE_SENDER_ID_SIZE bytes each */
-    struct slice notes;        /* catalog changes as record.h packs them */
-    struct slice letters;      /* dead letters as record.h packs them */
+    uint64_t first_seq;                 /* of its events, which are numbered one after the other */
+    uint32_t n_events;                  /* may be 0 */
+    const char *last_event_id;          /* of the last of them; NULL when there is none */
+    struct slice events;                /* as record.h packs them */
+    struct slice sender_ids;            /* STORE_SENDER_ID_SIZE bytes each */
+    struct slice notes;                 /* catalog changes as record.h packs them */
+    struct slice letters;               /* dead letters as record.h packs them */
+    const struct store_record *records; /* with an empty value: it goes */
+    size_t n_records;
 };
 MUST_CHECK int store_put_webhook(struct store *s, const struct store_webhook *w);
 

@@ -235,6 +235,7 @@ void store_checkpoint_start(struct store *s);
 /* --- store_catalog.c, store_letters.c, store_records.c --- */
 
 MUST_CHECK int store_put_notes(struct store *s, struct slice notes);
+MUST_CHECK int store_put_records(struct store *s, const struct store_record *records, size_t n);
 MUST_CHECK int store_put_letters(struct store *s, struct slice letters);
 /* Operations over their number or age go, at most `*budget` of them. */
 MUST_CHECK int store_retire_operations(struct store *s, uint64_t *budget);

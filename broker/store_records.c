@@ -1,5 +1,5 @@
 /* store_records.c - what is kept by name: triggers as their owners described them, operations, of
- * which the newest are kept, and revocations. */
+ * which the newest are kept, revocations, and pushes that wait for their digests. */
 #include "crash.h"
 #include "store_private.h"
 
@@ -72,12 +72,18 @@ static void set_mark(struct store *s, const char *trigger_id, uint64_t batched_s
         store_trigger_add(s, trigger_id, batched_seq);
 }
 
+int store_put_records(struct store *s, const struct store_record *records, size_t n)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = records[i].value.len > 0 ? put(s, &records[i]) : take_away(s, &records[i]);
+    return r;
+}
+
 static int put_change(struct store *s, const struct store_change *c)
 {
     uint64_t budget = UINT64_MAX;
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < c->n; i++)
-        r = c->records[i].value.len > 0 ? put(s, &c->records[i]) : take_away(s, &c->records[i]);
+    int r = store_put_records(s, c->records, c->n);
     if (r < 0)
         return r;
     if (c->trigger_id != NULL)
@@ -152,7 +158,7 @@ static int give(sqlite3_stmt *st, void (*one)(void *, const struct store_record 
         .id = store_column_text(st, 1),
         .value = store_column_blob(st, 3),
     };
-    bool known = rec.kind >= STORE_TRIGGER && rec.kind <= STORE_REVOCATION;
+    bool known = rec.kind >= STORE_TRIGGER && rec.kind <= STORE_LOOKUP;
     if (!known || strlen(rec.id) >= ID_SIZE ||
         store_column(st, 4) != sum_of(&rec, store_column(st, 2)))
         return -EBADMSG;

@@ -106,6 +106,15 @@ static int check_templates(const char *file, const struct config *cfg)
     return r;
 }
 
+static void warn(const char *file, const struct config *cfg)
+{
+    struct buf lines;
+    buf_init(&lines, 1 << 20);
+    if (config_warnings(file, cfg, &lines) == 0 && lines.len > 0)
+        (void) fwrite(lines.data, 1, lines.len, stderr);
+    buf_fini(&lines);
+}
+
 /* --- signals and the end --- */
 
 /* From here on the loop waits for threads, which may wait for a disk that hangs. */
@@ -536,6 +545,7 @@ int main(int argc, char **argv)
         return EXIT_CONFIG;
     }
     if (options.check) {
+        warn(options.config, cfg);
         (void) printf("%s: fine\n", options.config);
         config_free(cfg);
         return 0;

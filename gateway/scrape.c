@@ -181,6 +181,10 @@ static int print_journal(struct shared *s, struct buf *out)
         r = number(out, "regcast_dead_letters", "gauge", "Events set aside and kept.",
                    stats.dead_letters);
     if (r == 0)
+        r = number(out, "regcast_lookups_pending", "gauge",
+                   "Pushes without a digest that wait for a registry's answer.",
+                   pipeline_n_lookups(s->pipeline));
+    if (r == 0)
         r = path_gauge(s, out, "regcast_history_messages", "Messages kept in the journal.",
                        messages);
     if (r == 0)

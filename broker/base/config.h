@@ -99,9 +99,13 @@ struct config_registry {
                                                 value_webhook_secret()'s, of the others any text */
     struct config_oidc oidc;
     struct config_strings client_certificates; /* rules of san.h; empty: none is asked for */
-    struct config_strings allowed_from;        /* networks; empty: any */
-    unsigned line;                             /* in the file, for messages */
-    struct config_generic generic;             /* with the kind `generic` only */
+    char *registry_url;                      /* asked what a webhook leaves out; NULL: nobody is */
+    char *registry_user, *registry_password; /* NULL: none; from `registry_password_file` */
+    char *registry_ca_file;                  /* NULL: the system's */
+    uint64_t registry_timeout_ms;
+    struct config_strings allowed_from; /* networks; empty: any */
+    unsigned line;                      /* in the file, for messages */
+    struct config_generic generic;      /* with the kind `generic` only */
 };
 
 struct config_user {
@@ -247,6 +251,8 @@ struct config {
  * per problem (at most 20), each ended by a newline. */
 MUST_CHECK int config_load(const char *file, struct config **ret, struct buf *error);
 void config_free(struct config *cfg); /* NULL is fine */
+/* What is allowed and yet may not be meant, for --check: lines as above, "expected" left out. */
+MUST_CHECK int config_warnings(const char *file, const struct config *cfg, struct buf *out);
 
 /* conf/reference.md, from the table (config_reference.c). */
 MUST_CHECK int config_print_reference(struct buf *out);

@@ -100,6 +100,22 @@ static void check_auth(struct loader *l, const struct config_path *path, const s
         note(l, scope, "client_certificates", "expected auth: mtls beside it, got another");
 }
 
+/* What would ask nobody. */
+static void check_asking(struct loader *l, const struct scope *scope)
+{
+    static const char *const KEYS[] = {"registry_user", "registry_password_file",
+                                       "registry_ca_file", "registry_timeout"};
+    bool user = line_of(l, scope, "registry_user") != 0;
+    bool password = line_of(l, scope, "registry_password_file") != 0;
+    bool asked = line_of(l, scope, "registry_url") != 0;
+    for (size_t i = 0; i < ARRAY_LEN(KEYS) && !asked; i++)
+        if (line_of(l, scope, KEYS[i]) != 0)
+            note(l, scope, KEYS[i], "expected registry_url beside it, got none");
+    if (asked && user != password)
+        note(l, scope, user ? "registry_user" : "registry_password_file",
+             "expected %s beside it, got none", user ? "registry_password_file" : "registry_user");
+}
+
 /* What holds for the text of a secret depends on the kind of signature. */
 static void check_secrets(struct loader *l, const struct config_registry *registry,
                           const struct scope *scope)
@@ -227,6 +243,7 @@ static void check_registry(struct loader *l, struct config_registry *registry,
         note(l, scope, "signature_secret_file", "expected signature beside it, got none");
     else if (registry->signature != SIGNATURE_NONE && !secrets)
         note(l, scope, "signature", "expected signature_secret_file beside it, got nothing");
+    check_asking(l, scope);
     if (line_of(l, scope, "token_header") != 0 && line_of(l, scope, "token") == 0 &&
         line_of(l, scope, "token_file") == 0)
         note(l, scope, "token_header", "expected token or token_file beside it, got neither");
@@ -527,4 +544,20 @@ void config_check_item(struct loader *l, const struct list_place *list, void *it
         check_binding(l, i, scope);
     else if (items == cfg->tokens || items == cfg->api_keys)
         check_secret(l, list, i, scope);
+}
+
+/* --- warnings --- */
+
+int config_warnings(const char *file, const struct config *cfg, struct buf *out)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < cfg->n_registries; i++) {
+        const struct config_registry *one = &cfg->registries[i];
+        if (one->registry_url != NULL && !value_is_key_url(one->registry_url))
+            r = buf_printf(out,
+                           "%s: registries[%s].registry_url: http to another machine, where "
+                           "everybody on the way can read the %s and change the answers\n",
+                           file, one->id, one->registry_user != NULL ? "password" : "questions");
+    }
+    return r;
 }

@@ -68,6 +68,10 @@ static const struct setting_format
                  "not in the cryptographic library)",
                  value_is_algorithm, NULL},
     URL = {"of https://..., or http://... of a loopback address", value_is_key_url, NULL},
+    REGISTRY_URL = {"of https://host, maybe with :port and a path, or http:// likewise; without a "
+                    "user",
+                    value_is_registry_url, NULL},
+    USER_NAME = {"of visible ASCII without a colon", value_is_user_name, NULL},
     SIGNATURE = {"none, standard-webhooks, github, x-signature, nexus, artifactory or gitea", NULL,
                  SIGNATURE_WORDS},
     PLAIN_SECRET = {"of ASCII, without a space at either end", value_is_plain_secret, NULL},
@@ -480,6 +484,20 @@ const struct setting SETTINGS[] = {
     {R(client_certificates),          TEXTS,    1, 256,        NULL,       &SAN, 0,
      "Who may post: as `gateway.paths[].client_certificates`, with a certificate of "
      "`webhooks.tls.client_ca_file`. With tokens or a signature as well, all of it is asked for."},
+    {R(registry_url),                 TEXT,     1, 500,        NULL,       &REGISTRY_URL, 0,
+     "Where the registry itself is, such as `https://registry.example.com`: when a webhook says "
+     "that a tag was pushed and not to what, it is asked for the digest (HEAD /v2/.../manifests/TAG) "
+     "after the webhook was answered. Left out: such an event has no digest."},
+    {R(registry_user),                TEXT,     1, 255,        NULL,       &USER_NAME, 0,
+     "Who asks, with Basic or for a token; left out, nobody in particular."},
+    {"registries[].registry_password_file", offsetof(struct config_registry, registry_password),
+                                         SETTING_TOKEN_FILE, 1, 4096, NULL,   &VISIBLE, 0,
+     "A file whose first line is the password of `registry_user`."},
+    {R(registry_ca_file),             TEXT,     1, 4000,       NULL,       &FILE_NAME, 0,
+     "Certificates that the registry's leads to, PEM. Left out: the system's."},
+    {"registries[].registry_timeout", offsetof(struct config_registry, registry_timeout_ms),
+                                         DURATION, 1000, 86400000, "10m",    NULL, 0,
+     "So long after a webhook the digest is asked for, over and over; then its event goes without."},
     {R(allowed_from),                 TEXTS,    0, 256,        NULL,       &NETWORK, 0,
      "Networks that it posts from, as `webhooks.allowed_from`, which counts as well; others get 403. "
      "Empty: any."},

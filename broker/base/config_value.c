@@ -297,6 +297,22 @@ bool value_is_key_url(const char *s)
     return value_is_listen(with_port) && value_is_loopback(with_port);
 }
 
+bool value_is_registry_url(const char *s)
+{
+    static const char HTTPS[] = "https://", HTTP[] = "http://";
+    bool tls = strncmp(s, HTTPS, sizeof(HTTPS) - 1) == 0;
+    if ((!tls && strncmp(s, HTTP, sizeof(HTTP) - 1) != 0) || !value_is_visible(s))
+        return false;
+    const char *host = s + (tls ? sizeof(HTTPS) : sizeof(HTTP)) - 1;
+    size_t len = strcspn(host, "/");
+    return len > 0 && len < 256 && host[0] != ':' && strpbrk(s, "@?#\\") == NULL;
+}
+
+bool value_is_user_name(const char *s)
+{
+    return value_is_visible(s) && strchr(s, ':') == NULL;
+}
+
 /* RFC 6901 section 3. No key that means something has a backslash, and JSON has two ways to write
  * each. */
 bool value_is_pointer(const char *s)

@@ -42,6 +42,9 @@ bool value_is_rule(const char *s); /* begins with '/'; at most one "${claims.NAM
 bool value_is_algorithm(const char *s); /* a JWT's, of broker/jwt.h */
 bool value_is_key_url(const char *s); /* https://, or http:// with a loopback address or localhost;
                                          no user */
+bool value_is_registry_url(const char *s); /* https:// or http://, a host, maybe a port and a path;
+                                              no user, query or fragment */
+bool value_is_user_name(const char *s);    /* of RFC 7617: visible ASCII without ':' */
 /* "whsec_" and the base64 of CONFIG_SECRET_MIN to CONFIG_SECRET_MAX bytes: 0, or -EINVAL. */
 int value_webhook_secret(const char *s, uint8_t ret[CONFIG_SECRET_MAX], size_t *ret_len);
 bool value_is_webhook_secret(const char *s);

@@ -122,6 +122,16 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_JOURNAL_BUSY,   "regcast_journal_failures_total", "reason=\"busy\"",   "")                \
     X(M_JOURNAL_FAILED, "regcast_journal_failures_total", "reason=\"failed\"", "")                \
     X(M_DEAD_LETTERS, "regcast_dead_letters_total", "", "Events set aside.")                      \
+    X(M_LOOKUP_FOUND, "regcast_lookups_total", "outcome=\"found\"",                                \
+      "Pushes without a digest that waited for a registry's answer, by what became of them.")     \
+    X(M_LOOKUP_MISSING,   "regcast_lookups_total", "outcome=\"missing\"",   "")                   \
+    X(M_LOOKUP_LATE,      "regcast_lookups_total", "outcome=\"late\"",      "")                   \
+    X(M_LOOKUP_UNASKED,   "regcast_lookups_total", "outcome=\"unasked\"",   "")                   \
+    X(M_LOOKUP_DISCARDED, "regcast_lookups_total", "outcome=\"discarded\"", "")                   \
+    X(M_LOOKUP_OVERFLOW,  "regcast_lookups_total", "outcome=\"overflow\"",  "")                   \
+    X(M_LOOKUP_ANSWERED, "regcast_lookup_questions_total", "outcome=\"answered\"",               \
+      "Questions for them: one may be about many, and some are asked again.")                     \
+    X(M_LOOKUP_FAILED, "regcast_lookup_questions_total", "outcome=\"failed\"", "")                \
     X(M_CONFIG_RELOADED, "regcast_config_reloads_total", "outcome=\"ok\"",                         \
       "Times that the configuration was read anew, by what came of it.")                          \
     X(M_CONFIG_RELOAD_FAILED, "regcast_config_reloads_total", "outcome=\"failed\"", "")            \

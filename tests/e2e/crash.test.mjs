@@ -26,6 +26,7 @@ import {
     storedMessages,
 } from './ledger.mjs';
 import * as changes from './changes.mjs';
+import { whileLookingUp } from './lookups.mjs';
 import * as scenarios from './scenarios.mjs';
 
 const WIDTH = 2; // daemons at a time
@@ -73,6 +74,7 @@ const SCENARIOS = [
     [/^store\.replace_catalog$/, scenarios.withACatalogReadAnew],
     [/^(reload\.|pipeline\.reload$|engine\.path$|journal\.path$)/, scenarios.whileReloading],
     [/^pipeline\.keep$/, scenarios.whileTokensAreRevoked],
+    [/^(completion\.|ingest\.complete$)/, whileLookingUp],
     [OF_MANAGEMENT, changes.whileTriggersChange],
     [/^/, scenarios.tour],
 ];
@@ -126,6 +128,15 @@ describe('killed while tokens are revoked', { concurrency: WIDTH }, () => {
         test(`at ${point}`, { ...limits, skip: !SWEEP && point !== 'store.commit.after' && 'scripts/test --crash' }, async () => {
             const { struck } = await strikeAt(point, SWEEP ? 3 : 2, scenarios.whileTokensAreRevoked);
             assert.ok(struck, 'too few revocations');
+        });
+});
+
+describe('killed while digests are looked up', { concurrency: WIDTH }, () => {
+    const sure = ['store.record.delete', 'store.commit.after'];
+    for (const point of [...sure, 'store.record', 'store.commit.before', 'engine.submit', 'engine.answer', 'ingest.answer'])
+        test(`at ${point}`, { ...limits, skip: !SWEEP && !sure.includes(point) && 'scripts/test --crash' }, async () => {
+            const { struck } = await strikeAt(point, SWEEP ? 3 : 2, whileLookingUp);
+            assert.ok(struck, 'too few lookups');
         });
 });
 

@@ -350,6 +350,32 @@ static void test_auth(void **state)
     }
 }
 
+static void test_warnings(void **state)
+{
+    static char id[] = "r1", user[] = "u", https[] = "https://a", local[] = "http://127.0.0.1:5000",
+                plain[] = "http://a";
+    struct config_registry registries[] = {
+        {.id = id},
+        {.id = id, .registry_url = https},
+        {.id = id, .registry_url = local},
+        {.id = id, .registry_url = plain},
+        {.id = id, .registry_url = plain, .registry_user = user}};
+    struct config cfg = {.registries = registries, .n_registries = 3};
+    struct buf lines;
+    (void) state;
+    buf_init(&lines, 1 << 16);
+    assert_int_equal(config_warnings("f", &cfg, &lines), 0);
+    assert_int_equal(lines.len, 0);
+    cfg.n_registries = 5;
+    assert_int_equal(config_warnings("f", &cfg, &lines), 0);
+    assert_int_equal(buf_append(&lines, slice_of("", 1)), 0);
+    const char *text = (const char *) lines.data;
+    assert_memory_equal(text, "f: registries[r1].registry_url: http", 36);
+    assert_non_null(strstr(text, "questions"));
+    assert_non_null(strstr(text, "password"));
+    buf_fini(&lines);
+}
+
 /* --- who may post --- */
 
 #define HOOK_A "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -488,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_loopback_while_open),
         cmocka_unit_test(test_path_defaults),
         cmocka_unit_test(test_auth),
+        cmocka_unit_test(test_warnings),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -448,6 +448,60 @@ static void silence(void **state)
     registry_client_free(c);
 }
 
+static bool after_a_while(void *ctx)
+{
+    return ++*(unsigned *) ctx > 2;
+}
+
+/* Whoever waits for an answer may give up. */
+static void given_up(void **state)
+{
+    static const struct stub_row ROWS[] = {{"GET /v2/", NULL, 200, "", "", 0, true}};
+    (void) state;
+    char why[REGISTRY_WHY_SIZE];
+    unsigned n = 0;
+    struct stub *s = stub_start(ROWS, ARRAY_LEN(ROWS));
+    struct registry_client *c = NULL;
+    const struct registry_client_options options = {
+        .url = s->url, .limit_ms = 60000, .ended = after_a_while, .ctx = &n};
+    struct registry_answer a;
+    assert_int_equal(registry_client_new(&options, &c, why), 0);
+    registry_answer_init(&a);
+    uint64_t start = clock_mono_ms();
+    assert_int_equal(registry_client_ask(c, REGISTRY_GET, "/v2/", NULL, &a), -EIO);
+    assert_true(clock_mono_ms() - start < 30000);
+    registry_answer_fini(&a);
+    registry_client_free(c);
+    stub_stop(s);
+}
+
+/* A token is kept until it is given up. */
+static void forgotten_token(void **state)
+{
+    static const struct stub_row ROWS[] = {
+        {"GET /token", NULL, 200, "", "{\"token\":\"t\"}", 0, false},
+        {"GET /v2/q", "Bearer t", 200, "", "", 0, false},
+        {"GET /v2/q", NULL, 401, "WWW-Authenticate: Bearer realm=\"http://@/token\"\r\n", "", 0,
+         false},
+    };
+    (void) state;
+    struct stub *s = stub_start(ROWS, ARRAY_LEN(ROWS));
+    struct registry_client *c = client_of(s, false, 0);
+    struct registry_answer a;
+    registry_answer_init(&a);
+    assert_false(registry_client_forget(c));
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(registry_client_ask(c, REGISTRY_GET, "/v2/q", NULL, &a), 0);
+    assert_int_equal(stub_asked(s, "GET /token"), 1);
+    assert_true(registry_client_forget(c));
+    assert_int_equal(registry_client_ask(c, REGISTRY_GET, "/v2/q", NULL, &a), 0);
+    assert_int_equal(a.status, 200);
+    assert_int_equal(stub_asked(s, "GET /token"), 2);
+    registry_answer_fini(&a);
+    registry_client_free(c);
+    stub_stop(s);
+}
+
 /* The redirects of one question share its time. */
 static void time_is_for_all_hops(void **state)
 {
@@ -499,6 +553,8 @@ int main(void)
         cmocka_unit_test(body_limit),
         cmocka_unit_test(header_limits),
         cmocka_unit_test(silence),
+        cmocka_unit_test(given_up),
+        cmocka_unit_test(forgotten_token),
         cmocka_unit_test(time_is_for_all_hops),
         cmocka_unit_test(no_memory_for_a_body),
     };

@@ -211,12 +211,59 @@ static void test_settle_in_between(void **state)
     fixture_remove(dir);
 }
 
+static void see_record(void *ctx, const struct store_record *r)
+{
+    assert_int_equal(buf_printf(ctx, "%d %s=%.*s ", (int) r->kind, r->id, (int) r->value.len,
+                                (const char *) r->value.data),
+                     0);
+}
+
+static void expect_records(struct store *s, const char *text)
+{
+    struct buf seen;
+    buf_init(&seen, 1000);
+    assert_int_equal(store_load_records(s, see_record, &seen), 0);
+    assert_true(slice_eq_str(buf_slice(&seen), text));
+    buf_fini(&seen);
+}
+
+static void put_records(struct store *s, const struct store_record *records, size_t n)
+{
+    const struct store_webhook w = {.records = records, .n_records = n};
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_put_webhook(s, &w), 0);
+}
+
+/* Records that a webhook brings or takes away are there with it, or not at all. */
+static void test_records_go_with_it(void **state)
+{
+    char dir[64];
+    (void) state;
+    fixture_dir(dir);
+    const struct store_record first[] = {{STORE_LOOKUP, "a", SLICE_LIT("1")},
+                                         {STORE_LOOKUP, "b", SLICE_LIT("2")}};
+    const struct store_record second[] = {{STORE_LOOKUP, "a", {NULL, 0}},
+                                          {STORE_LOOKUP, "c", SLICE_LIT("3")}};
+    struct store *s = fixture_open(dir);
+    put_records(s, first, ARRAY_LEN(first));
+    assert_int_equal(store_commit(s), 0);
+    put_records(s, second, ARRAY_LEN(second));
+    store_rollback(s);
+    expect_records(s, "4 a=1 4 b=2 ");
+    put_records(s, second, ARRAY_LEN(second));
+    assert_int_equal(store_commit(s), 0);
+    s = restart(s, dir);
+    expect_records(s, "4 b=2 4 c=3 ");
+    store_close(s);
+    fixture_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_commit_one_row), cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_a_row_has_a_limit),  cmocka_unit_test(test_rollback_forgets),
-        cmocka_unit_test(test_settle_in_between),
+        cmocka_unit_test(test_settle_in_between),  cmocka_unit_test(test_records_go_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
