@@ -125,12 +125,28 @@ static bool names_image(const char *name, const struct event *e)
            strcmp(name + n + 1, e->repository) == 0;
 }
 
-bool trigger_matches(const struct trigger_spec *t, const struct event *e)
+static bool matches(const struct trigger_spec *t, const struct event *e, struct filter_subject *s)
 {
     return strcmp(t->registry_id, e->registry_id) == 0 &&
            (t->event_types.mask & (1u << e->type)) != 0 &&
            (t->image_name[0] == '\0' || names_image(t->image_name, e)) &&
-           (t->tag[0] == '\0' || strcmp(t->tag, e->tag) == 0);
+           (t->tag[0] == '\0' || strcmp(t->tag, e->tag) == 0) &&
+           (t->filter == NULL || filter_refusal(t->filter, s) == FILTER_LISTS);
+}
+
+struct filter_subject trigger_subject(const struct event *e)
+{
+    return (struct filter_subject){.registry_id = e->registry_id,
+                                   .repository = e->repository,
+                                   .tag = e->tag,
+                                   .digest = e->digest,
+                                   .actor = e->actor};
+}
+
+bool trigger_matches(const struct trigger_spec *t, const struct event *e)
+{
+    struct filter_subject s = trigger_subject(e);
+    return matches(t, e, &s);
 }
 
 /* Those of one registry and image_name, in order. */
@@ -179,6 +195,8 @@ void trigger_set_match(struct trigger_set *set, struct event *e,
                        void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx)
 {
     char listed[LISTED_SIZE];
+    struct filter_subject subject =
+        trigger_subject(e); /* one for all: what it reads, it reads once */
     if (set->stale)
         make_index(set);
     listed_name(e, listed);
@@ -187,7 +205,7 @@ void trigger_set_match(struct trigger_set *set, struct event *e,
                          run_of(set, e->registry_id, listed)};
     for (struct run *run; (run = first_of(runs, ARRAY_LEN(runs))) != NULL;) {
         struct trigger *t = *run->at++;
-        if (trigger_matches(&t->spec, e))
+        if (matches(&t->spec, e, &subject))
             hit(ctx, t, e);
     }
 }
