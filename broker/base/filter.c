@@ -159,7 +159,7 @@ struct filter *filter_new(void)
     return xcalloc(1, sizeof(struct filter));
 }
 
-void filter_clear(struct filter *f, enum filter_list list)
+static void clear(struct filter *f, enum filter_list list)
 {
     for (size_t i = 0; i < f->lists[list].n; i++) {
         semver_range_free(f->lists[list].at[i].range);
@@ -175,7 +175,7 @@ void filter_free(struct filter *f)
     if (f == NULL)
         return;
     for (unsigned list = 0; list < FILTER_LISTS; list++)
-        filter_clear(f, list);
+        clear(f, list);
     free(f);
 }
 

@@ -34,7 +34,6 @@ void filter_free(struct filter *f);
 struct filter *filter_copy(const struct filter *f); /* NULL for NULL */
 /* Copies the pattern. As filter_check(), also of one too many. */
 const char *filter_add(struct filter *f, enum filter_list list, struct slice pattern);
-void filter_clear(struct filter *f, enum filter_list list);
 size_t filter_size(const struct filter *f, enum filter_list list);
 const char *filter_at(const struct filter *f, enum filter_list list,
                       size_t i); /* as it was given */
