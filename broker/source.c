@@ -3,13 +3,13 @@
 
 /* In the order in which an undeclared request is offered to them: who has a header or content type
  * of its own first, then the shapes of bodies. Gitea sends GitHub's header as well as its own, and
- * any CloudEvent that is nobody's is a plain one. `generic` has no look and is never detected;
- * GitLab's looks as Distribution's. */
+ * any CloudEvent that is nobody's is a plain one; GitLab's looks as Distribution's, but for one
+ * member. `generic` has no look and is never detected. */
 static const struct source *const SOURCES[] = {
-    &SOURCE_DISTRIBUTION, &SOURCE_GITLAB,    &SOURCE_GITEA,       &SOURCE_GITHUB,
-    &SOURCE_ARTIFACTORY,  &SOURCE_NEXUS,     &SOURCE_ZOT,         &SOURCE_HARBOR,
-    &SOURCE_ACR,          &SOURCE_ECR,       &SOURCE_CLOUDEVENTS, &SOURCE_GAR,
-    &SOURCE_YANDEX,       &SOURCE_DOCKERHUB, &SOURCE_QUAY,        &SOURCE_GENERIC,
+    &SOURCE_GITLAB,      &SOURCE_DISTRIBUTION, &SOURCE_GITEA,       &SOURCE_GITHUB,
+    &SOURCE_ARTIFACTORY, &SOURCE_NEXUS,        &SOURCE_ZOT,         &SOURCE_HARBOR,
+    &SOURCE_ACR,         &SOURCE_ECR,          &SOURCE_CLOUDEVENTS, &SOURCE_GAR,
+    &SOURCE_YANDEX,      &SOURCE_DOCKERHUB,    &SOURCE_QUAY,        &SOURCE_GENERIC,
 };
 
 size_t source_n(void)

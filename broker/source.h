@@ -57,8 +57,8 @@ struct source {
      * as "header X-GitHub-Event". NULL: it does not. */
     const char *(*detect)(const struct source_request *req);
     /* 0: every event of the envelope went to the sink. -EBADMSG: the body as a whole is not this
-     * registry's envelope, nothing was reported, *ret_why is a literal. -ENOMEM: nothing was
-     * reported. */
+     * registry's envelope, nothing was reported, *ret_why is a literal. -ENOMEM: what was
+     * reported does not count. */
     int (*adapt)(const struct source_request *req, const struct source_sink *sink,
                  const char **ret_why);
     /* NULL for most. A request that is no event but asks whether we are there: 1, and `out` has the

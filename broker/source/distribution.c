@@ -1,14 +1,13 @@
 /* distribution.c - CNCF Distribution (docker-registry) 2.x and 3.x: {"events":[...]}.
  *
- * The envelope is split by our own scanner and each event checked and read alone, so that memory is
- * bounded by one event and a bad event harms no other. What lies around the events is checked
- * too. An envelope that cannot be split (the bytes break inside an event) is refused as a whole:
- * where the next event begins is then anybody's guess. */
-#include "json.h"
-#include "source.h"
-#include "source/field.h"
+ * 3.x sends the same with another content type, a "mediaType":"" and "size":0 on every delete and a
+ * "digest":"" on those of tags. What `includereferences` adds to a push (target.references) says
+ * nothing about the image that its digest does not. */
+#include "source/distribution.h"
 
-#define FOUND_MAX 256
+#include "json.h"
+#include "source/envelope.h"
+#include "source/field.h"
 
 static const char *const CONTENT_TYPES[] = {
     "application/vnd.docker.distribution.events.v1+json", /* 2.x */
@@ -26,18 +25,9 @@ static const char *const MANIFEST_TYPES[] = {
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
 };
 
-static struct slice without_space(struct slice s)
-{
-    while (s.len > 0 && memchr(" \t\r\n", s.data[0], 4) != NULL)
-        s = slice_from(s, 1);
-    while (s.len > 0 && memchr(" \t\r\n", s.data[s.len - 1], 4) != NULL)
-        s.len--;
-    return s;
-}
+/* --- the look --- */
 
-/* --- the envelope --- */
-
-static const char *detect(const struct source_request *req)
+const char *distribution_known_by(const struct source_request *req)
 {
     struct slice type = field_media_type(req->content_type);
     for (size_t i = 0; i < ARRAY_LEN(CONTENT_TYPES); i++) {
@@ -46,78 +36,9 @@ static const char *detect(const struct source_request *req)
     }
     struct slice events;
     bool fits = slice_eq_nocase(type, SLICE_LIT("application/json")) &&
-                json_member(without_space(req->body), "events", &events) == 0 &&
+                json_member(envelope_trim(req->body), "events", &events) == 0 &&
                 events.data[0] == '[';
     return fits ? "member events" : NULL;
-}
-
-/* Checks everything but the events: the envelope with its array emptied. */
-static int check_around(struct slice body, struct slice events, const char **ret_why)
-{
-    size_t start = (size_t) (events.data - body.data);
-    struct buf rest;
-    buf_init(&rest, body.len + 2);
-    int r = buf_append(&rest, slice_sub(body, 0, start));
-    if (r == 0)
-        r = buf_append_str(&rest, "[]");
-    if (r == 0)
-        r = buf_append(&rest, slice_from(body, start + events.len));
-    if (r == 0)
-        r = json_check(buf_slice(&rest), ret_why);
-    buf_fini(&rest);
-    return r;
-}
-
-/* The events of an envelope. Where they are is found before the first is read, and not looked for
- * again: for the first FOUND_MAX of them, which is more than registries send at once. */
-struct envelope {
-    struct slice events, found[FOUND_MAX];
-    size_t n_found, after; /* where json_next() goes on behind those found */
-};
-
-/* Makes sure that the array can be split to its end. */
-static int find_events(struct envelope *e)
-{
-    struct slice event;
-    size_t at = 0;
-    int r;
-    e->n_found = 0;
-    while ((r = json_next(e->events, &at, &event)) == 0) {
-        if (e->n_found == FOUND_MAX)
-            continue;
-        e->found[e->n_found++] = event;
-        e->after = at;
-    }
-    return r < 0 ? r : 0;
-}
-
-static int open_envelope(struct slice body, struct envelope *e, const char **ret_why)
-{
-    struct slice events;
-    int r = json_member(body, "events", &events);
-    if (r == -ENOENT) {
-        *ret_why = "no_events";
-        return -EBADMSG;
-    }
-    if (r < 0) {
-        /* A member that is there twice, or bytes that are no JSON; the full check knows which. Its
-         * limit on tokens is for one event and says nothing here. */
-        if (json_check(body, ret_why) == 0 || strcmp(*ret_why, "tokens") == 0)
-            *ret_why = "syntax";
-        return -EBADMSG;
-    }
-    r = check_around(body, events, ret_why);
-    if (r < 0)
-        return r;
-    if (events.data[0] != '[') {
-        *ret_why = "events_type";
-        return -EBADMSG;
-    }
-    e->events = events;
-    r = find_events(e);
-    if (r < 0)
-        *ret_why = "syntax";
-    return r;
 }
 
 /* --- one event --- */
@@ -134,6 +55,8 @@ enum place {
     TAG,
     REQUEST,
     REQUEST_ID,
+    ACTOR,
+    ACTOR_NAME,
     N_PLACES
 };
 static const struct json_place PLACES[N_PLACES] = {
@@ -147,6 +70,8 @@ static const struct json_place PLACES[N_PLACES] = {
     [TAG] = {SLICE_INIT("tag"), TARGET},
     [REQUEST] = {SLICE_INIT("request"), -1},
     [REQUEST_ID] = {SLICE_INIT("id"), REQUEST},
+    [ACTOR] = {SLICE_INIT("actor"), -1},
+    [ACTOR_NAME] = {SLICE_INIT("name"), ACTOR},
 };
 
 /* One that is too long is cut: to more than it may have, so that it is found wrong all the same. */
@@ -154,7 +79,7 @@ struct texts {
     char action[16], media_type[96], timestamp[64]; /* all that mean something are shorter */
     char id[FIELD_ID_MAX + 2], request_id[FIELD_ID_MAX + 2];
     char repository[FIELD_REPOSITORY_MAX + 2], digest[FIELD_DIGEST_MAX + 2];
-    char tag[FIELD_TAG_MAX + 2];
+    char tag[FIELD_TAG_MAX + 2], actor[FIELD_ACTOR_MAX + 2];
 };
 
 /* An optional string member: "" when it is absent or null. False when it is of another type. */
@@ -206,6 +131,8 @@ static const char *read_common(const struct slice *values, struct texts *t)
         return "digest";
     if (!GET_STRING(values, TAG, t->tag) || (t->tag[0] != '\0' && !field_tag(t->tag)))
         return "tag";
+    if (!GET_STRING(values, ACTOR_NAME, t->actor) || strlen(t->actor) > FIELD_ACTOR_MAX)
+        t->actor[0] = '\0'; /* nobody: who did it changes nothing of what was done */
     return NULL;
 }
 
@@ -241,6 +168,16 @@ static enum verdict read_delete(const struct slice *values, struct texts *t, enu
     return CHANGE;
 }
 
+static const char *why_ignored(const char *action)
+{
+    static const char *const ACTIONS[] = {"pull", "mount", "rename"}; /* the last is GitLab's */
+    for (size_t i = 0; i < ARRAY_LEN(ACTIONS); i++) {
+        if (strcmp(action, ACTIONS[i]) == 0)
+            return ACTIONS[i];
+    }
+    return "unknown_action";
+}
+
 static enum verdict read_event(const struct slice *values, struct texts *t, enum change_kind *kind,
                                const char **ret_why)
 {
@@ -250,9 +187,7 @@ static enum verdict read_event(const struct slice *values, struct texts *t, enum
     }
     bool is_push = strcmp(t->action, "push") == 0, is_delete = strcmp(t->action, "delete") == 0;
     if (!is_push && !is_delete) { /* their other fields are nobody's business */
-        *ret_why = strcmp(t->action, "pull") == 0    ? "pull"
-                   : strcmp(t->action, "mount") == 0 ? "mount"
-                                                     : "unknown_action";
+        *ret_why = why_ignored(t->action);
         return IGNORED;
     }
     if (!is_object(values[TARGET])) {
@@ -274,7 +209,7 @@ static void found_change(const struct texts *t, enum change_kind kind,
                                              .sender_id = t->id,
                                              .request_id = t->request_id,
                                              .created_at = created_at,
-                                             .actor = ""});
+                                             .actor = t->actor});
 }
 
 static void adapt_event(struct slice text, const struct source_sink *sink)
@@ -304,8 +239,8 @@ static void adapt_event(struct slice text, const struct source_sink *sink)
     }
 }
 
-static int adapt(const struct source_request *req, const struct source_sink *sink,
-                 const char **ret_why)
+int distribution_adapt(const struct source_request *req, const struct source_sink *sink,
+                       const char **ret_why)
 {
     struct envelope e;
     struct slice event;
@@ -313,21 +248,18 @@ static int adapt(const struct source_request *req, const struct source_sink *sin
         *ret_why = "charset";
         return -EBADMSG;
     }
-    int r = open_envelope(without_space(req->body), &e, ret_why);
+    int r = envelope_open(req->body, "events", &e, ret_why);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < e.n_found; i++)
-        adapt_event(e.found[i], sink);
-    if (e.n_found == FOUND_MAX)
-        for (size_t at = e.after; json_next(e.events, &at, &event) == 0;)
-            adapt_event(event, sink);
+    while (envelope_next(&e, &event))
+        adapt_event(event, sink);
     return 0;
 }
 
 const struct source SOURCE_DISTRIBUTION = {
     .kind = "distribution",
-    .before = "{\"events\":[",
-    .after = "]}",
-    .detect = detect,
-    .adapt = adapt,
+    .before = DISTRIBUTION_BEFORE,
+    .after = DISTRIBUTION_AFTER,
+    .detect = distribution_known_by,
+    .adapt = distribution_adapt,
 };
