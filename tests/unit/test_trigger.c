@@ -236,6 +236,55 @@ static void test_lookup(void **state)
     trigger_set_free(set);
 }
 
+/* A filter is asked once for an event, until triggers change: nobody but this test changes what an
+ * event is of. */
+static void test_asked_once(void **state)
+{
+    (void) state;
+    enum { N = 70 }; /* more than an event keeps verdicts of */
+    struct trigger_set *set = trigger_set_new(), *other = trigger_set_new();
+    struct trigger *first = NULL;
+    for (size_t i = 0; i < N; i++) {
+        struct trigger_spec rule;
+        spec_of(&rule, "t", ALL, "crt1");
+        add_pattern(&rule, i % 2 == 0 ? "a" : "b");
+        struct trigger *t = trigger_set_add(set, &rule);
+        first = i == 0 ? t : first;
+        if (i < 2)
+            (void) trigger_set_add(other, &rule);
+        trigger_spec_fini(&rule);
+    }
+    struct event *e = event_of(EVENT_CREATE_IMAGE, "crt1", "a", "");
+    struct found found = {.n = 0};
+    trigger_set_match(set, e, on_found, &found);
+    assert_int_equal(found.n, N / 2);
+    e->repository[0] = 'b';
+    found.n = 0;
+    trigger_set_match(set, e, on_found, &found);
+    assert_int_equal(found.n, N / 2);
+    for (size_t i = 0; i < N / 2; i++) /* the last six are asked again */
+        assert_ptr_equal(found.at[i], trigger_set_at(set, 2 * i + (i < 32 ? 0 : 1)));
+    found.n = 0;
+    trigger_set_match(other, e, on_found, &found);
+    assert_int_equal(found.n, 1);
+    assert_ptr_equal(found.at[0], trigger_set_at(other, 1));
+    trigger_set_remove(set, first);
+    found.n = 0;
+    trigger_set_match(set, e, on_found, &found);
+    assert_ptr_equal(found.at[0], trigger_set_at(set, 0)); /* "b", now the first one */
+    e->repository[0] = 'a';
+    struct trigger_spec rule;
+    trigger_spec_copy(&trigger_set_at(set, 0)->spec, &rule);
+    trigger_set_replace(set, trigger_set_at(set, 1), &rule);
+    trigger_spec_fini(&rule);
+    found.n = 0;
+    trigger_set_match(set, e, on_found, &found);
+    assert_ptr_equal(found.at[0], trigger_set_at(set, 3));
+    event_unref(e);
+    trigger_set_free(set);
+    trigger_set_free(other);
+}
+
 static void test_empty_set(void **state)
 {
     (void) state;
@@ -252,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_asked_once),
         cmocka_unit_test(test_empty_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
