@@ -166,7 +166,7 @@ static const char *check_character(struct slice pattern, size_t *at)
         return "ends with '\\'";
     if (c == '\\' && (pattern.data[*at] == '/' || pattern.data[*at] >= 0x80))
         return "has '\\' before a character that has no meaning";
-    return pattern.data[*at] < ' ' || pattern.data[*at] == 0x7f ? "has a control character" : NULL;
+    return NULL;
 }
 
 static const char *check_parts(struct slice pattern)
@@ -188,6 +188,9 @@ const char *glob_check(struct slice pattern, enum glob_kind kind)
 {
     if (pattern.len == 0)
         return "is empty";
+    for (size_t i = 0; i < pattern.len; i++) /* a NUL above all: patterns are kept as strings */
+        if (pattern.data[i] < ' ' || pattern.data[i] == 0x7f)
+            return "has a control character";
     for (size_t i = 0; i < pattern.len; i++) {
         const char *why = check_character(pattern, &i);
         if (why != NULL)

@@ -104,8 +104,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             memcpy(fields[i], line.data, len);
         check_glob(first, slice_of(fields[i], len));
     }
-    const struct filter_subject s = {fields[0], fields[1], fields[2],
-                                     fields[3], fields[4], .version = {{0}}};
+    const struct filter_subject s = {.registry_id = fields[0],
+                                     .repository = fields[1],
+                                     .tag = fields[2],
+                                     .digest = fields[3],
+                                     .actor = fields[4]};
     check_filter(f, &s);
     filter_free(f);
     return 0;

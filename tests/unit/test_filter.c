@@ -86,7 +86,11 @@ static void test_lists(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         struct filter *f = filter_of(CASES[i].list, CASES[i].patterns);
-        struct filter_subject s = {"crt1", "any", "any", "sha256:any", "any", .version = {{0}}};
+        struct filter_subject s = {.registry_id = "crt1",
+                                   .repository = "any",
+                                   .tag = "any",
+                                   .digest = "sha256:any",
+                                   .actor = "any"};
         const char **const places[] = {&s.repository, &s.tag, &s.digest, &s.actor};
         *places[CASES[i].list] = CASES[i].text;
         print_message("  %s : %s\n", CASES[i].patterns, CASES[i].text);
@@ -99,7 +103,11 @@ static void test_all_lists(void **state)
 {
     (void) state;
     struct filter *f = filter_of(FILTER_TAGS, "v*");
-    struct filter_subject s = {"crt1", "app", "v1", "sha256:0", "anna", .version = {{0}}};
+    struct filter_subject s = {.registry_id = "crt1",
+                               .repository = "app",
+                               .tag = "v1",
+                               .digest = "sha256:0",
+                               .actor = "anna"};
     assert_null(filter_add(f, FILTER_ACTORS, SLICE_LIT("!anna")));
     assert_int_equal(filter_refusal(f, &s), FILTER_ACTORS);
     s.actor = "bert";
@@ -116,7 +124,8 @@ static void test_version_read_once(void **state)
     (void) state;
     struct filter *globs = filter_of(FILTER_TAGS, "*"), *one = filter_of(FILTER_TAGS, "semver:1.x"),
                   *two = filter_of(FILTER_TAGS, "semver:2.x");
-    struct filter_subject s = {"crt1", "app", "1.0.0", "", "", .version = {{0}}};
+    struct filter_subject s = {
+        .registry_id = "crt1", .repository = "app", .tag = "1.0.0", .digest = "", .actor = ""};
     assert_int_equal(filter_refusal(globs, &s), FILTER_LISTS);
     assert_int_equal(s.reading, FILTER_NOT_READ);
     assert_int_equal(filter_refusal(two, &s), FILTER_TAGS);

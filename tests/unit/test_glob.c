@@ -120,6 +120,7 @@ static void test_refused(void **state)
         {GLOB_TEXT, "{a,b}", "has a brace: give a pattern for each word, or '\\' before the brace"},
         {GLOB_TEXT, "a\nb", "has a control character"},
         {GLOB_TEXT, "a\\\x7f", "has a control character"},
+        {GLOB_TEXT, "[a\x01]", "has a control character"},
         {GLOB_PATH, "/a", "begins or ends with '/', or has two of them"},
         {GLOB_PATH, "a/", "begins or ends with '/', or has two of them"},
         {GLOB_PATH, "a//b", "begins or ends with '/', or has two of them"},
@@ -134,6 +135,7 @@ static void test_refused(void **state)
         assert_non_null(why);
         assert_string_equal(why, CASES[i].why);
     }
+    assert_string_equal(glob_check(SLICE_LIT("[a\\\0]"), GLOB_TEXT), "has a control character");
     assert_null(glob_check(SLICE_LIT("a**"), GLOB_TEXT));
     assert_null(glob_check(SLICE_LIT("/a//"), GLOB_TEXT));
     assert_null(glob_check(SLICE_LIT("a\\**"), GLOB_PATH));

@@ -330,6 +330,7 @@ static void test_damage(void **state)
         {"pattern that is none", SLICE_LIT("T\1\24\2\0\0\0\1[")},
         {"range of a later version", SLICE_LIT("T\1\24\11\0\0\0\1semver:?")},
         {"pattern with a NUL", SLICE_LIT("T\1\24\3\0\0\0\1a\0")},
+        {"pattern with a NUL in a class", SLICE_LIT("T\1\24\5\0\0\0\3[\\\0]")},
         {"no patterns behind one", SLICE_LIT("T\1\24\2\0\0\0\1a\24\0\0\0\0")},
         {"an operation", SLICE_LIT("O\1")},
     };
