@@ -151,14 +151,12 @@ static void add_equal(struct reading *rd, const struct partial *p)
 static void add_compared(struct reading *rd, enum comparison op, const struct partial *p)
 {
     bool any = p->n == 0, whole = p->n == 3;
-    if (any && (op == LESS || op == GREATER))
-        add(rd, LESS, first_of(&p->version)); /* below 0.0.0-0 there is none */
+    if ((any && op == GREATER) || (!whole && op == LESS))
+        add(rd, LESS, first_of(&p->version)); /* of any: there is none below 0.0.0-0 */
     else if (any)
         add(rd, GREATER_EQUAL, p->version);
     else if (whole || op == GREATER_EQUAL)
         add(rd, op, p->version);
-    else if (op == LESS)
-        add(rd, LESS, first_of(&p->version));
     else if (op == LESS_EQUAL)
         add(rd, LESS, next_of(&p->version, p->n - 1));
     else {
