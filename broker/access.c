@@ -6,24 +6,18 @@
 
 #include <mbedtls/constant_time.h>
 #include <stdlib.h>
-#include <uv.h>
 
 struct token {
     uint8_t hash[SECRET_HASH_BYTES];
     const struct config_secret *cfg;
 };
 
-struct issuer {
-    const struct config_issuer *cfg;
-    struct jwk_set *keys; /* NULL: none yet; behind the lock */
-};
-
 struct access {
     const struct config *cfg;
     struct token *tokens;
-    struct issuer *issuers;
     size_t n_tokens, n_issuers;
-    uv_mutex_t lock;
+    const struct config_issuer *issuers; /* the configuration's; first in `keys`, too */
+    struct issuer_keys *keys;
 };
 
 void access_pass_fini(struct access_pass *p)
@@ -40,15 +34,12 @@ struct access *access_new(const struct config *cfg)
     a->n_tokens = cfg->gateway.auth.n_tokens;
     a->n_issuers = cfg->gateway.auth.n_issuers;
     a->tokens = xcalloc(a->n_tokens, sizeof(a->tokens[0]));
-    a->issuers = xcalloc(a->n_issuers, sizeof(a->issuers[0]));
+    a->issuers = cfg->gateway.auth.issuers;
+    a->keys = issuer_keys_new(cfg);
     for (size_t i = 0; i < a->n_tokens; i++) {
         a->tokens[i].cfg = &cfg->gateway.auth.tokens[i];
         secret_hash_read(a->tokens[i].cfg->sha256, a->tokens[i].hash);
     }
-    for (size_t i = 0; i < a->n_issuers; i++)
-        a->issuers[i].cfg = &cfg->gateway.auth.issuers[i];
-    int r = uv_mutex_init(&a->lock);
-    ASSERT(r == 0);
     return a;
 }
 
@@ -56,75 +47,14 @@ void access_free(struct access *a)
 {
     if (a == NULL)
         return;
-    for (size_t i = 0; i < a->n_issuers; i++)
-        jwk_set_unref(a->issuers[i].keys);
-    uv_mutex_destroy(&a->lock);
+    issuer_keys_free(a->keys);
     free(a->tokens);
-    free(a->issuers);
     free(a);
 }
 
-/* --- keys --- */
-
-void access_set_keys(struct access *a, size_t i, struct jwk_set *keys)
+struct issuer_keys *access_keys(const struct access *a)
 {
-    ASSERT(i < a->n_issuers);
-    uv_mutex_lock(&a->lock);
-    struct jwk_set *old = a->issuers[i].keys;
-    a->issuers[i].keys = keys;
-    uv_mutex_unlock(&a->lock);
-    jwk_set_unref(old);
-}
-
-static struct jwk_set *keys_of(struct access *a, size_t i)
-{
-    uv_mutex_lock(&a->lock);
-    struct jwk_set *keys = a->issuers[i].keys;
-    if (keys != NULL)
-        (void) jwk_set_ref(keys);
-    uv_mutex_unlock(&a->lock);
-    return keys;
-}
-
-bool access_has_keys(struct access *a, size_t i)
-{
-    struct jwk_set *keys = keys_of(a, i);
-    jwk_set_unref(keys);
-    return keys != NULL;
-}
-
-static struct issuer *same_issuer(struct access *a, const struct config_issuer *cfg)
-{
-    for (size_t i = 0; i < a->n_issuers; i++) {
-        const char *url = a->issuers[i].cfg->jwks_url;
-        if (strcmp(a->issuers[i].cfg->issuer, cfg->issuer) == 0 && url != NULL &&
-            strcmp(url, cfg->jwks_url) == 0)
-            return &a->issuers[i];
-    }
-    return NULL;
-}
-
-void access_inherit_keys(struct access *a, struct access *before)
-{
-    for (size_t i = 0; i < a->n_issuers; i++) {
-        struct issuer *old =
-            a->issuers[i].cfg->jwks_url == NULL ? NULL : same_issuer(before, a->issuers[i].cfg);
-        struct jwk_set *keys =
-            old == NULL ? NULL : keys_of(before, (size_t) (old - before->issuers));
-        uv_mutex_lock(&a->lock);
-        if (a->issuers[i].keys == NULL) {
-            a->issuers[i].keys = keys;
-            keys = NULL;
-        }
-        uv_mutex_unlock(&a->lock);
-        jwk_set_unref(keys);
-    }
-}
-
-const char *access_issuer(const struct access *a, size_t i)
-{
-    ASSERT(i < a->n_issuers);
-    return a->issuers[i].cfg->issuer;
+    return a->keys;
 }
 
 /* --- who is in already --- */
@@ -140,7 +70,7 @@ bool access_admits(const struct access *a, enum config_auth auth, const struct a
         found = found || memcmp(pass->hash, a->tokens[i].hash, sizeof(pass->hash)) == 0;
     for (size_t i = 0; auth == AUTH_JWT && i < a->n_issuers; i++) {
         uint8_t hash[SECRET_HASH_BYTES];
-        secret_hash(slice_str(a->issuers[i].cfg->issuer), hash);
+        secret_hash(slice_str(a->issuers[i].issuer), hash);
         found = found || memcmp(pass->hash, hash, sizeof(hash)) == 0;
     }
     return found;
@@ -181,7 +111,7 @@ static bool find_issuer(const struct access *a, const struct jwt *j, size_t *ret
 {
     const char *name = jwt_text(j, "iss");
     for (size_t i = 0; name != NULL && i < a->n_issuers; i++)
-        if (strcmp(a->issuers[i].cfg->issuer, name) == 0) {
+        if (strcmp(a->issuers[i].issuer, name) == 0) {
             *ret = i;
             return true;
         }
@@ -198,7 +128,7 @@ static bool allows_algorithm(const struct config_issuer *issuer, enum jwa algori
 
 static int verify(struct access *a, size_t issuer, const struct jwt *j, const char **ret_why)
 {
-    const struct config_issuer *cfg = a->issuers[issuer].cfg;
+    const struct config_issuer *cfg = &a->issuers[issuer];
     if (!allows_algorithm(cfg, j->algorithm))
         return refuse(ret_why, "algorithm not allowed");
     if (cfg->secret != NULL)
@@ -206,7 +136,7 @@ static int verify(struct access *a, size_t issuer, const struct jwt *j, const ch
                                                                 : 0;
     if (JWA[j->algorithm].key == JWA_SECRET)
         return refuse(ret_why, "algorithm not allowed");
-    struct jwk_set *keys = keys_of(a, issuer);
+    struct jwk_set *keys = issuer_keys_get(a->keys, issuer);
     int r = keys == NULL ? -EAGAIN : jwk_set_verify(keys, j);
     jwk_set_unref(keys);
     *ret_why = r == -EAGAIN ? "no keys of the issuer yet" : r < 0 ? "unknown key" : NULL;
@@ -272,7 +202,7 @@ static int check_parsed(struct access *a, const struct jwt *j, struct slice path
     uint64_t expires_s = 0;
     if (!find_issuer(a, j, ret_issuer))
         return refuse(ret_why, "unknown issuer");
-    const struct config_issuer *issuer = a->issuers[*ret_issuer].cfg;
+    const struct config_issuer *issuer = &a->issuers[*ret_issuer];
     int r = verify(a, *ret_issuer, j, ret_why);
     if (r < 0)
         return r;

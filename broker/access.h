@@ -1,6 +1,6 @@
 /* access.h - who may open a path: clients' tokens of the configuration, and JWTs of its issuers.
  * Any thread: what was configured never changes (a changed configuration is another one), and keys
- * are replaced as a whole. No I/O.
+ * are replaced as a whole (issuer_keys.h). No I/O.
  *
  * The checks come cheapest first, and the signature before anything that a token says is believed;
  * which issuer's keys count is decided by "iss", so no issuer can speak for another. */
@@ -8,7 +8,7 @@
 #define BROKER_ACCESS_H
 
 #include "config.h"
-#include "jwk_set.h"
+#include "issuer_keys.h"
 #include "secret.h"
 
 #define ACCESS_NAME_MAX 255 /* bytes of "sub" and "jti" */
@@ -28,13 +28,8 @@ void access_pass_fini(struct access_pass *p);
 struct access *access_new(const struct config *cfg); /* borrows it; never NULL, without keys yet */
 void access_free(struct access *a);                  /* NULL is fine */
 
-/* The keys of issuer number `i` of the configuration from now on; takes over the reference. */
-void access_set_keys(struct access *a, size_t i, struct jwk_set *keys);
-bool access_has_keys(struct access *a, size_t i);
-/* The keys that `before` has of the issuers that are the same, and have the same URL, where there
- * are none yet. */
-void access_inherit_keys(struct access *a, struct access *before);
-const char *access_issuer(const struct access *a, size_t i); /* its name */
+/* The keys of all issuers of the configuration, registries' included: they live as long as `a`. */
+struct issuer_keys *access_keys(const struct access *a);
 /* What was let in by `pass` (NULL: nobody had to show anything) on a path that has this `auth` now
  * (not AUTH_MTLS: certificates are the gate's) would still be: the token, or the issuer, is
  * configured. What else has changed of an issuer counts for those who come. */

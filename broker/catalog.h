@@ -1,6 +1,9 @@
 /* catalog.h - registry > repository > {known images, tag > digest}, from which the four events are
  * derived: plain registries do not say what is new or what a tag pointed to before. Broker thread.
- */
+ *
+ * Changes arrive late, twice and in any order. What counts is when each happened by its sender's
+ * clock: the same changes lead to the same catalog in whatever order they come, as long as their
+ * times differ and what they say is not older than what the catalog keeps of deleted things. */
 #ifndef BROKER_CATALOG_H
 #define BROKER_CATALOG_H
 
@@ -13,7 +16,9 @@ struct catalog;
  * one go, and must stay a matter of milliseconds. Registries' users have tens. */
 #define TAGS_PER_IMAGE 10000
 
-struct catalog *catalog_new(uint64_t max_images, uint64_t max_tags); /* never NULL */
+/* Never NULL. For `keep_ms` (catalog_now.ms), but in a limited number, it is known when what was
+ * deleted was. */
+struct catalog *catalog_new(uint64_t max_images, uint64_t max_tags, uint64_t keep_ms);
 void catalog_free(struct catalog *c);
 
 /* One derived event; strings borrowed for the call. */
@@ -23,35 +28,75 @@ struct catalog_event {
 };
 typedef void (*catalog_emit)(void *ctx, const struct catalog_event *e);
 
+struct catalog_now {
+    uint64_t wall_ns; /* since 1970: when a change happened of which nobody says when */
+    uint64_t ms;      /* of a clock that only goes on, also over restarts: how old things are */
+};
+
 /* Applies one change and emits what follows from it, in order:
  *   push with a tag, new image:     CreateImage(tag) [DeleteImageTag(old)] CreateImageTag
  *   push with a tag, known image:   [DeleteImageTag(old)] CreateImageTag; nothing when the tag is
  *                                   there already
  *   push by digest:                 CreateImage(tag "") when new
+ *   push of a tag without a digest: CreateImageTag(digest ""); what the tag pointed to is not known
+ *                                   from then on, nor that it pointed to anything
  *   delete by digest, known image:  DeleteImage(tag ""), then DeleteImageTag for each tag it had,
- *                                   ordered by name; an unknown digest may be a blob: nothing
- *   delete of a tag, known:         DeleteImageTag(digest it had); unknown: nothing
+ *                                   ordered by name
+ *   delete of a tag, known:         DeleteImageTag(digest it had); if the sender says a digest,
+ *                                   only when the tag points to it: else it has moved
+ *   delete of what is not known:    it may be a blob: nothing. If change.certain: DeleteImage or
+ *                                   DeleteImageTag with what the sender says, unless it is known to
+ *                                   have been deleted and not pushed since
+ *
+ * That is for changes in the order in which they happened. A change happened at its created_at (or
+ * now, see catalog_time()), and of two at the same time the one that comes later. A tag is what the
+ * latest push of it or delete of it as such made of it, and does not point to an image that was
+ * deleted later than that, nor to one from which it was deleted later. An image is there when its
+ * latest push, by whatever tag, is later than its latest delete. So of a change that comes late:
+ *   push, the tag was changed later:     CreateImage(tag "") when new, and nothing of the tag
+ *   push, the image was deleted later:   [DeleteImageTag(old)] when the tag was not changed later
+ *   push, the tag was deleted from it:   CreateImage(tag "") when new, [DeleteImageTag(old)]
+ *   delete of an image pushed later:     DeleteImageTag for each tag not set since
+ *   delete of what was changed later:    nothing
+ * No event contradicts what the catalog knows by then.
+ *
  * Returns the number of events emitted; 0 means that the change is to be counted as ignored.
  * Every change is provisional until catalog_commit(). */
 size_t catalog_apply(struct catalog *c, const char *registry_id, const struct change *change,
-                     catalog_emit emit, void *ctx);
+                     const struct catalog_now *now, catalog_emit emit, void *ctx);
 
 /* What a change did to the entries, for whoever keeps the catalog on disk. An entry has a number
- * that is never used twice; a tag that moves is gone and comes again under a new one. */
-enum catalog_note_kind { NOTE_IMAGE, NOTE_TAG, NOTE_IMAGE_GONE, NOTE_TAG_GONE };
+ * that is never used twice; a tag that moves is gone and comes again under a new one, and so does a
+ * tombstone whose time changes. NOTE_IMAGE_TIME and NOTE_TAG_TIME are entries that are there
+ * already, with another time. */
+enum catalog_note_kind {
+    NOTE_IMAGE,
+    NOTE_TAG,
+    NOTE_IMAGE_GONE,
+    NOTE_TAG_GONE,
+    NOTE_IMAGE_TIME,
+    NOTE_TAG_TIME,
+    NOTE_TOMBSTONE,
+    NOTE_TOMBSTONE_GONE
+};
 struct catalog_note {
     enum catalog_note_kind kind;
-    uint64_t id;                                   /* of the image or tag */
-    uint64_t image_id;                             /* NOTE_TAG: the image it points to */
-    const char *registry_id, *repository, *digest; /* NOTE_IMAGE */
-    const char *name;                              /* NOTE_TAG */
+    uint64_t id;                                   /* of the entry */
+    uint64_t image_id;                             /* of a tag: the image it points to */
+    const char *registry_id, *repository, *digest; /* of an image or tombstone */
+    const char *name;                              /* of a tag or tombstone */
+    uint64_t at_ns;   /* when an image was pushed last, a tag was set, and since when what a
+                         tombstone says is so; nanoseconds since 1970, 0: nobody knows */
+    uint64_t made_ms; /* of a tombstone: when it was made, by the clock of catalog_now.ms */
+    bool pushed;      /* of a tombstone */
 };
 typedef void (*catalog_note_fn)(void *ctx, const struct catalog_note *n);
 
 /* Ends the changes of one webhook: a catalog that is over its limits forgets the images longest not
  * pushed, with their tags and without events (where only the tags are too many, images without tags
- * stay); then every note since the last seal is given to `note` (may be NULL), in an order in which
- * they can be carried out. Returns the mark to commit up to. Several webhooks may be under way. */
+ * stay), and the oldest tombstones, which are what it knows of deleted things; then every note
+ * since the last seal is given to `note` (may be NULL), in an order in which they can be carried
+ * out. Returns the mark to commit up to. Several webhooks may be under way. */
 uint64_t catalog_seal(struct catalog *c, catalog_note_fn note, void *ctx);
 /* The events of all changes sealed up to `mark` are safe. Marks are committed in order; one of a
  * webhook that was rolled back must not be. */
@@ -66,14 +111,19 @@ void catalog_rollback_to(struct catalog *c, uint64_t mark);
 /* Fills a new catalog from disk, before any change: images in the order of their ids, then tags in
  * the order of theirs. -EBADMSG: an id or name twice or none, ids out of order, or a tag of no
  * image; nothing was added. Their order stands for when they were pushed. What is over the limits
- * is forgotten by the next seal. */
+ * is forgotten by the next seal. With a time of 0, whatever comes is later. */
 MUST_CHECK int catalog_load_image(struct catalog *c, uint64_t id, const char *registry_id,
-                                  const char *repository, const char *digest);
-MUST_CHECK int catalog_load_tag(struct catalog *c, uint64_t id, uint64_t image_id,
-                                const char *name);
+                                  const char *repository, const char *digest, uint64_t at_ns);
+MUST_CHECK int catalog_load_tag(struct catalog *c, uint64_t id, uint64_t image_id, const char *name,
+                                uint64_t at_ns);
+/* From what a NOTE_TOMBSTONE said, in the order of their ids. -EBADMSG as above. */
+MUST_CHECK int catalog_load_tombstone(struct catalog *c, const struct catalog_note *n);
 
 uint64_t catalog_images(const struct catalog *c);
 uint64_t catalog_tags(const struct catalog *c);
+uint64_t catalog_tombstones(const struct catalog *c);
+/* Changes that came too late for some or all of what they would have done, since it was made. */
+uint64_t catalog_stale(const struct catalog *c);
 /* Images and crowded tags, since it was made; not those that a rollback brought back. */
 uint64_t catalog_forgotten(const struct catalog *c);
 

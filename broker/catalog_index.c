@@ -1,4 +1,5 @@
-/* catalog_index.c - the entries of a catalog: repositories, images and tags, by name and by age. */
+/* catalog_index.c - the entries of a catalog: repositories, images, tags and tombstones, by name
+ * and by age. */
 #include "catalog_index.h"
 
 #include "catalog.h"
@@ -12,6 +13,7 @@ void catalog_index_init(struct catalog_index *x)
     list_init(&x->lru);
     list_init(&x->tagged);
     list_init(&x->crowded);
+    list_init(&x->oldest);
 }
 
 void catalog_index_fini(struct catalog_index *x)
@@ -26,9 +28,15 @@ void catalog_index_fini(struct catalog_index *x)
         image_unlink(x, i);
         image_free(x, i);
     }
+    LIST_FOREACH_SAFE (it, &x->oldest) {
+        struct tombstone *s = LIST_ENTRY(it, struct tombstone, in_age);
+        tombstone_unlink(x, s);
+        tombstone_free(x, s);
+    }
     table_fini(&x->repos);
     table_fini(&x->images);
     table_fini(&x->tags);
+    table_fini(&x->tombstones);
 }
 
 static uint64_t hash_of(const struct catalog_index *x, uint64_t scope, const char *name)
@@ -67,7 +75,7 @@ struct repo *repo_get(struct catalog_index *x, const char *registry_id, const ch
 
 static void repo_release(struct catalog_index *x, struct repo *r)
 {
-    if (--r->n_images > 0)
+    if (--r->n_entries > 0)
         return;
     table_remove(&x->repos, &r->node);
     free(r->registry_id);
@@ -113,7 +121,7 @@ struct image *image_add(struct catalog_index *x, struct repo *repo, uint64_t id,
     memcpy(i->digest, digest, size);
     i->node.hash = hash_of(x, repo->node.hash, digest);
     i->repo = repo;
-    repo->n_images++;
+    repo->n_entries++;
     list_init(&i->tags);
     list_init(&i->in_lru);
     list_init(&i->in_tagged);
@@ -174,4 +182,59 @@ struct tag *tag_add(struct catalog_index *x, struct image *i, uint64_t id, const
 void tag_free(struct tag *t)
 {
     free(t);
+}
+
+static uint64_t tombstone_hash(const struct catalog_index *x, const struct repo *repo,
+                               const char *tag, const char *digest)
+{
+    return hash_of(x, hash_of(x, repo->node.hash, tag), digest);
+}
+
+struct tombstone *tombstone_find(const struct catalog_index *x, const struct repo *repo,
+                                 const char *tag, const char *digest)
+{
+    if (repo->n_tombstones == 0)
+        return NULL;
+    uint64_t hash = tombstone_hash(x, repo, tag, digest);
+    for (struct table_node *n = table_first(&x->tombstones, hash); n != NULL; n = table_next(n)) {
+        struct tombstone *s = (struct tombstone *) n;
+        if (s->repo == repo && strcmp(s->tag, tag) == 0 && strcmp(s->digest, digest) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+void tombstone_link(struct catalog_index *x, struct tombstone *s, enum catalog_end end)
+{
+    table_add(&x->tombstones, &s->node);
+    enter(&x->oldest, &s->in_age, end);
+    s->repo->n_tombstones++;
+}
+
+void tombstone_unlink(struct catalog_index *x, struct tombstone *s)
+{
+    table_remove(&x->tombstones, &s->node);
+    list_remove(&s->in_age);
+    s->repo->n_tombstones--;
+}
+
+struct tombstone *tombstone_add(struct catalog_index *x, struct repo *repo, uint64_t id,
+                                const char *tag, const char *digest)
+{
+    size_t tag_size = strlen(tag) + 1, digest_size = strlen(digest) + 1;
+    struct tombstone *s = xmalloc(sizeof(*s) + tag_size + digest_size);
+    *s = (struct tombstone){.id = id, .repo = repo};
+    memcpy(s->tag, tag, tag_size);
+    s->digest = memcpy(s->tag + tag_size, digest, digest_size);
+    s->node.hash = tombstone_hash(x, repo, tag, digest);
+    repo->n_entries++;
+    list_init(&s->in_age);
+    tombstone_link(x, s, CATALOG_NEWEST);
+    return s;
+}
+
+void tombstone_free(struct catalog_index *x, struct tombstone *s)
+{
+    repo_release(x, s->repo);
+    free(s);
 }

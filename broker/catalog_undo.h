@@ -8,16 +8,20 @@
 
 struct image;
 struct tag;
+struct tombstone;
 
 /* The entry lives until the change is committed or undone, whichever frees it. */
 struct catalog_change {
     enum catalog_note_kind kind;
     bool forgotten; /* gone without an event */
     bool counted;   /* in catalog_forgotten() */
+    bool unnoted;   /* NOTE_IMAGE_TIME: image.at_ns alone changed; else image.noted_ns did */
     union {
-        struct image *image; /* NOTE_IMAGE, NOTE_IMAGE_GONE */
-        struct tag *tag;     /* NOTE_TAG, NOTE_TAG_GONE */
+        struct image *image;         /* NOTE_IMAGE, _GONE, _TIME */
+        struct tag *tag;             /* NOTE_TAG, _GONE, _TIME */
+        struct tombstone *tombstone; /* NOTE_TOMBSTONE, _GONE */
     };
+    uint64_t was_ns; /* _TIME: before */
 };
 
 /* All zero is an empty queue. */

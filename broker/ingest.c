@@ -10,6 +10,8 @@
 #include "clock.h"
 #include "crash.h"
 #include "digits.h"
+#include "kinds.h"
+#include "letter_headers.h"
 #include "list.h"
 #include "log.h"
 #include "mem.h"
@@ -24,16 +26,19 @@
 #define SET_ASIDE_LOG_BYTES 256
 #define RETRY_OVERLOAD_S    1
 #define RETRY_FAILED_S      5   /* the engine could not make the events safe */
+#define RETRY_KEYS_S        5   /* an issuer's keys are on their way */
 #define LETTERS_MAX         100 /* dead letters of one webhook; the rest is only counted */
 #define LETTER_BYTES        ((size_t) 64 << 10)
 #define DELIVERY_ID         "delivery:" /* in front of the id of one, among the ids of events */
 #define PACKED_MAX          ((size_t) 1 << 30)
+#define HANDSHAKE_MAX       4096
 
 struct ingest {
     const struct config *cfg;
     struct metrics *metrics;
     struct ingest_target target;
     struct sender_set *senders;
+    struct kinds *kinds;
     struct catalog *catalog;
     struct seen *seen;
     struct id_gen ids;
@@ -50,8 +55,9 @@ struct delivery {
     char registry_id[64], peer[64]; /* copies: the answer may come after the request is gone */
     size_t bytes;
     uint64_t start_us;
-    uint64_t accepted, ignored, duplicates, set_aside, letters;
+    uint64_t accepted, ignored, duplicates, set_aside, letters, stale;
     uint64_t epoch, before, mark; /* `before`, `mark`: of the catalog */
+    const char *kind, *known_by;  /* of its source; NULL: it was not read, or is nobody's */
     bool unsure;                  /* something led to nothing, maybe for what is under way */
     struct buf keys; /* of the ids that are new with it: struct seen_key, one after the other */
     struct list in_flight;
@@ -62,51 +68,57 @@ struct reading {
     struct delivery *d;
     const struct sender *sender;
     const struct config_registry *registry; /* the sender's */
+    const struct source_request *request;
     const struct change *change;
     struct event_trace trace;
     char received_at[CLOCK_RFC3339_SIZE];
     struct event **events;
     size_t n, cap;
-    uint64_t now_ms; /* of the de-duplication window */
+    struct catalog_now now; /* .ms: of the de-duplication window */
     struct buf notes, letters;
+    struct buf headers;   /* what letters keep of the request's, once there is one */
+    struct buf handshake; /* not empty: it is no event, and this is the answer */
     bool no_memory;
 };
 
 /* --- who may post --- */
 
-/* All that is configured has to be right. */
-static enum refuse verify(const struct sender *sender, const struct ingest_request *req)
+static struct sender_proof proof_of(const struct ingest_request *req)
 {
-    const struct config_strings *rules = &sender->cfg->client_certificates;
-    uint64_t now_s = clock_wall_ms() / 1000;
-    if (rules->n > 0 && san_match(req->names, rules, now_s) == NULL)
-        return REFUSE_AUTH;
-    return verify_head(&sender->verifier, &req->verify, now_s);
+    return (struct sender_proof){
+        .shown = {.headers = req->headers, .access_token = req->access_token, .keys = req->keys},
+        .address = req->address,
+        .names = req->names,
+        .by_path = req->path_token.len > 0};
 }
 
-static enum refuse check_head(const struct ingest *in, const struct ingest_request *req,
-                              const struct sender **ret)
+static const struct sender *find_sender(const struct ingest *in, const struct ingest_request *req)
 {
-    const struct sender *sender = sender_find(in->senders, req->registry_id);
+    return req->path_token.len > 0 ? sender_find_path(in->senders, req->path_token)
+                                   : sender_find(in->senders, req->registry_id);
+}
+
+static enum refuse check_head(const struct ingest_request *req, const struct sender *sender)
+{
     if (sender == NULL)
-        return REFUSE_REGISTRY;
-    enum refuse why = req->own ? REFUSE_NONE : verify(sender, req);
+        return req->path_token.len > 0 ? REFUSE_NOT_FOUND : REFUSE_REGISTRY;
+    const struct sender_proof proof = proof_of(req);
+    enum refuse why = req->own ? REFUSE_NONE : sender_check(sender, &proof, clock_wall_ms() / 1000);
     if (why != REFUSE_NONE)
         return why;
     if (req->content_encoding.len > 0 &&
         !slice_eq_nocase(req->content_encoding, SLICE_LIT("identity")))
         return REFUSE_ENCODING;
-    *ret = sender;
     return REFUSE_NONE;
 }
 
-static enum refuse check_whole(const struct ingest *in, const struct ingest_request *req,
-                               const struct sender **ret)
+static enum refuse check_whole(const struct ingest_request *req, const struct sender *sender)
 {
-    enum refuse why = check_head(in, req, ret);
+    const struct sender_proof proof = proof_of(req);
+    enum refuse why = check_head(req, sender);
     if (why != REFUSE_NONE || req->own)
         return why;
-    return verify_body(&(*ret)->verifier, &req->verify, req->body);
+    return verify_body(&sender->verifier, &proof.shown, req->body);
 }
 
 /* RFC 9110 section 15.5.2: every 401 has one. */
@@ -135,14 +147,34 @@ static void fill_refused(struct ingest_answer *answer, enum refuse why, unsigned
     (void) snprintf(answer->body, sizeof(answer->body), "{\"error\":\"%s\"}", info->name);
 }
 
+/* Of what may be good a moment later. */
+static unsigned retry_after_of(enum refuse why)
+{
+    switch (why) {
+    case REFUSE_OVERLOAD:
+        return RETRY_OVERLOAD_S;
+    case REFUSE_NO_KEYS:
+    case REFUSE_UNKNOWN_KEY:
+        return RETRY_KEYS_S;
+    default:
+        return 0;
+    }
+}
+
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer)
 {
-    const struct sender *sender;
-    enum refuse why = check_head(in, req, &sender);
+    enum refuse why = check_head(req, find_sender(in, req));
     if (why != REFUSE_NONE)
-        fill_refused(answer, why, 0);
+        fill_refused(answer, why, retry_after_of(why));
     return why;
+}
+
+const struct config_registry *ingest_claimed(const struct ingest *in,
+                                             const struct ingest_request *req)
+{
+    const struct sender *sender = find_sender(in, req);
+    return sender == NULL ? NULL : sender->cfg;
 }
 
 /* --- the answer --- */
@@ -157,14 +189,15 @@ static void copy_text(char *to, size_t cap, struct slice s)
 }
 
 static struct delivery *delivery_new(struct ingest *in, const struct ingest_request *req,
-                                     struct ingest_call *call)
+                                     const struct sender *sender, struct ingest_call *call)
 {
     struct delivery *d = try_calloc(1, sizeof(*d));
     if (d == NULL)
         return NULL;
     d->in = in;
     d->call = call;
-    copy_text(d->registry_id, sizeof(d->registry_id), req->registry_id); /* longer: not ours */
+    copy_text(d->registry_id, sizeof(d->registry_id), /* longer: not ours */
+              sender == NULL ? req->registry_id : slice_str(sender->cfg->id));
     copy_text(d->peer, sizeof(d->peer), slice_str(req->peer));
     d->bytes = req->body.len;
     d->epoch = in->epoch;
@@ -190,6 +223,8 @@ static void log_answered(const struct delivery *d, const struct ingest_answer *a
     log_u64(&l, "duplicates", d->duplicates);
     log_u64(&l, "set_aside", d->set_aside);
     log_u64(&l, "duration_us", duration_us);
+    log_str(&l, "kind", d->kind);
+    log_str(&l, "known_by", d->known_by);
     log_close(&l);
 }
 
@@ -205,6 +240,7 @@ static void finish(struct delivery *d, const struct ingest_answer *answer)
         metrics_add(m, M_WEBHOOK_DUPLICATE, d->duplicates);
         metrics_add(m, M_DEAD_LETTERS, d->letters);
         metrics_add(m, M_WEBHOOK_SET_ASIDE, d->set_aside);
+        metrics_add(m, M_WEBHOOK_STALE, d->stale);
     }
     metrics_observe(m, H_WEBHOOK, duration_us);
     log_answered(d, answer, duration_us);
@@ -239,6 +275,12 @@ static void accept_all(struct delivery *d)
     if (d->set_aside > 0)
         at = put_count(at, ",\"set_aside\":", d->set_aside);
     memcpy(at, "}", 2);
+    finish(d, &answer);
+}
+
+static void answer_handshake(struct delivery *d, struct slice json)
+{
+    const struct ingest_answer answer = {.status = 200, .why = REFUSE_NONE, .handshake = json};
     finish(d, &answer);
 }
 
@@ -347,7 +389,7 @@ static bool is_duplicate(struct reading *rd, const char *sender_id)
     if (sender_id[0] == '\0')
         return false;
     struct seen_key key = seen_key(rd->registry->id, sender_id);
-    if (!seen_add(d->in->seen, &key, rd->now_ms))
+    if (!seen_add(d->in->seen, &key, rd->now.ms))
         return true;
     if (buf_append(&d->keys, slice_of(key.bytes, sizeof(key.bytes))) < 0) {
         seen_remove(d->in->seen, &key);
@@ -369,7 +411,11 @@ static void on_change(void *ctx, const struct change *change)
         d->duplicates++;
         return;
     }
-    if (catalog_apply(d->in->catalog, rd->registry->id, change, on_event, rd) > 0) {
+    struct catalog *catalog = d->in->catalog;
+    uint64_t stale = catalog_stale(catalog);
+    size_t n = catalog_apply(catalog, rd->registry->id, change, &rd->now, on_event, rd);
+    d->stale += catalog_stale(catalog) - stale;
+    if (n > 0) {
         d->accepted++;
         return;
     }
@@ -386,22 +432,27 @@ static void on_ignored(void *ctx, const char *why)
 
 static void keep_letter(struct reading *rd, const char *why, struct slice body)
 {
+    if (rd->d->letters >= LETTERS_MAX)
+        return;
+    if (rd->d->letters == 0 &&
+        letter_headers_put(rd->request->headers, rd->registry, &rd->headers) < 0)
+        rd->no_memory = true;
     const struct record_letter letter = {
         .wall_ms = clock_wall_ms(),
         .registry_id = rd->registry->id,
         .reason = why,
+        .headers = buf_slice(&rd->headers),
         .body = slice_sub(body, 0, body.len < LETTER_BYTES ? body.len : LETTER_BYTES),
     };
-    if (rd->d->letters >= LETTERS_MAX)
-        return;
     rd->d->letters++;
     if (record_put_letter(&rd->letters, &letter) < 0)
         rd->no_memory = true;
 }
 
-static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
+/* `other`: whose it looks like instead, or NULL. */
+static void set_aside(struct reading *rd, const char *why, struct slice excerpt,
+                      const struct source *other, const char *other_by)
 {
-    struct reading *rd = ctx;
     struct delivery *d = rd->d;
     keep_letter(rd, why, excerpt);
     if (++d->set_aside > SET_ASIDE_LOG_LINES)
@@ -410,7 +461,12 @@ static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
     log_open(&l, LOG_WARN, "webhook", "set aside");
     log_str(&l, "registry", d->registry_id);
     log_str(&l, "peer", d->peer);
+    log_str(&l, "kind", d->kind);
     log_str(&l, "reason", why);
+    if (other != NULL) {
+        log_str(&l, "looks_like", other->kind);
+        log_str(&l, "looks_by", other_by);
+    }
     log_u64(&l, "bytes", excerpt.len);
     if (excerpt.len > SET_ASIDE_LOG_BYTES)
         excerpt.len = SET_ASIDE_LOG_BYTES;
@@ -418,23 +474,31 @@ static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
     log_close(&l);
 }
 
-/* Runs the adapter; a body that is nobody's envelope counts as one thing set aside. */
-static int read_body(struct reading *rd, const struct ingest_request *req)
+static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
 {
-    const struct source_request body = {.content_type = req->content_type,
-                                        .headers = req->headers,
-                                        .body = req->body,
-                                        .registry = rd->registry};
+    set_aside(ctx, why, excerpt, NULL, NULL);
+}
+
+/* Runs the adapter; a body that is nobody's envelope counts as one thing set aside. */
+static int read_body(struct reading *rd)
+{
+    const struct source_request *req = rd->request;
     const struct source_sink sink = {
         .ctx = rd, .change = on_change, .ignored = on_ignored, .set_aside = on_set_aside};
-    const char *kind = rd->registry->kind, *why = "unknown_source";
-    const char *known_by = NULL;
-    const struct source *source =
-        kind != NULL ? source_by_kind(kind) : source_detect(&body, &known_by);
+    struct delivery *d = rd->d;
+    const char *why = "unknown_source", *other_by = NULL;
+    const struct source *source = kinds_choose(d->in->kinds, req, d->peer, &d->known_by);
+    int r = 0;
 
-    int r = source == NULL ? -EBADMSG : source->adapt(&body, &sink, &why);
+    d->kind = source == NULL ? NULL : source->kind;
+    if (source != NULL && source->handshake != NULL)
+        r = source->handshake(req, &rd->handshake);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = source == NULL ? -EBADMSG : source->adapt(req, &sink, &why);
     if (r == -EBADMSG) {
-        on_set_aside(rd, why, req->body);
+        const struct source *other = source_other(source, req, &other_by);
+        set_aside(rd, why, req->body, other, other_by);
         r = 0;
     }
     return rd->no_memory ? -ENOMEM : r;
@@ -445,7 +509,8 @@ static int read_body(struct reading *rd, const struct ingest_request *req)
 static bool is_repeated(struct reading *rd, const struct ingest_request *req)
 {
     char text[sizeof(DELIVERY_ID) + VERIFY_ID_MAX];
-    struct slice id = verify_delivery_id(&rd->sender->verifier, &req->verify);
+    const struct sender_proof proof = proof_of(req);
+    struct slice id = verify_delivery_id(&rd->sender->verifier, &proof.shown);
     if (id.len == 0)
         return false;
     memcpy(text, DELIVERY_ID, sizeof(DELIVERY_ID) - 1);
@@ -469,7 +534,7 @@ static int read_events(struct reading *rd, const struct ingest_request *req)
     }
     trial_webhook(target->trial, hash);
     CRASH_POINT("ingest.read");
-    return read_body(rd, req);
+    return read_body(rd);
 }
 
 static void on_note(void *ctx, const struct catalog_note *note)
@@ -510,6 +575,9 @@ static void work_on(struct reading *rd, const struct ingest_request *req)
     if (r < 0 || rd->no_memory) {
         roll_back_last(d);
         refuse(d, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
+    } else if (rd->handshake.len > 0) {
+        roll_back_last(d); /* nothing of it is kept: it may be asked again */
+        answer_handshake(d, buf_slice(&rd->handshake));
     } else if (rd->n == 0 && d->keys.len == 0 && rd->notes.len == 0 && d->letters == 0 &&
                d->duplicates == 0 && !d->unsure) {
         accept_all(d); /* nothing to keep, and nothing that another one has still to make safe */
@@ -519,24 +587,35 @@ static void work_on(struct reading *rd, const struct ingest_request *req)
     trial_webhook(in->target.trial, 0);
 }
 
+static struct catalog_now now_of(const struct ingest *in)
+{
+    return (struct catalog_now){.wall_ns = clock_wall_ms() * 1000000,
+                                .ms = in->target.now_ms(in->target.ctx)};
+}
+
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call)
 {
-    struct delivery *d = delivery_new(in, req, call);
+    const struct sender *sender = find_sender(in, req);
+    struct delivery *d = delivery_new(in, req, sender, call);
     if (d == NULL) {
         struct ingest_answer answer;
         fill_refused(&answer, REFUSE_OVERLOAD, RETRY_OVERLOAD_S);
         call->done(call, &answer);
         return;
     }
-    struct reading rd = {.d = d,
-                         .trace = event_trace_parse(req->traceparent),
-                         .now_ms = in->target.now_ms(in->target.ctx)};
-    enum refuse why = check_whole(in, req, &rd.sender);
+    struct reading rd = {
+        .d = d, .sender = sender, .trace = event_trace_parse(req->traceparent), .now = now_of(in)};
+    enum refuse why = check_whole(req, sender);
     if (why != REFUSE_NONE) {
-        refuse(d, why, why == REFUSE_OVERLOAD ? RETRY_OVERLOAD_S : 0);
+        refuse(d, why, retry_after_of(why));
         return;
     }
-    rd.registry = rd.sender->cfg;
+    rd.registry = sender->cfg;
+    const struct source_request request = {.content_type = req->content_type,
+                                           .headers = req->headers,
+                                           .body = req->body,
+                                           .registry = rd.registry};
+    rd.request = &request;
     int r = in->target.can_submit(in->target.ctx);
     if (r < 0) {
         refuse(d, r == -EAGAIN ? REFUSE_OVERLOAD : REFUSE_JOURNAL, RETRY_OVERLOAD_S);
@@ -545,12 +624,16 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
     clock_rfc3339(clock_wall_ms(), rd.received_at);
     buf_init(&rd.notes, PACKED_MAX);
     buf_init(&rd.letters, PACKED_MAX);
+    buf_init(&rd.headers, LETTER_HEADERS_MAX);
+    buf_init(&rd.handshake, HANDSHAKE_MAX);
     work_on(&rd, req);
     for (size_t i = 0; i < rd.n; i++)
         event_unref(rd.events[i]);
     free(rd.events);
     buf_fini(&rd.notes);
     buf_fini(&rd.letters);
+    buf_fini(&rd.headers);
+    buf_fini(&rd.handshake);
 }
 
 /* --- life --- */
@@ -564,9 +647,10 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->target = *target;
     in->epoch = 1;
     list_init(&in->under_way);
-    in->catalog = catalog_new(cfg->catalog.max_images, cfg->catalog.max_tags);
+    in->catalog = catalog_new(cfg->catalog.max_images, cfg->catalog.max_tags, cfg->dedup.window_ms);
     in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
     in->senders = sender_set_new(cfg);
+    in->kinds = kinds_new(cfg);
     return in;
 }
 
@@ -575,6 +659,7 @@ void ingest_configure(struct ingest *in, const struct config *cfg)
     sender_set_free(in->senders);
     in->cfg = cfg;
     in->senders = sender_set_new(cfg);
+    kinds_configure(in->kinds, cfg);
 }
 
 int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine)
@@ -584,7 +669,13 @@ int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *
 
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret)
 {
-    *ret = (struct ingest_parts){in->catalog, in->mark, &in->ids};
+    *ret = (struct ingest_parts){in->catalog, in->mark, &in->ids, now_of(in)};
+}
+
+const struct config_registry *ingest_registry(const struct ingest *in, struct slice id)
+{
+    const struct sender *sender = sender_find(in->senders, id);
+    return sender == NULL ? NULL : sender->cfg;
 }
 
 const struct seen *ingest_seen(const struct ingest *in)
@@ -604,5 +695,6 @@ void ingest_free(struct ingest *in)
     catalog_free(in->catalog);
     seen_free(in->seen);
     sender_set_free(in->senders);
+    kinds_free(in->kinds);
     free(in);
 }

@@ -11,9 +11,12 @@
 #include "verify.h"
 
 struct ingest_request {
-    struct slice registry_id; /* from the path, already percent-decoded */
-    struct verify_request verify;
-    const struct san_list *names; /* of the connection's certificate; NULL: it has none */
+    struct slice registry_id;       /* from the path, already percent-decoded */
+    struct slice path_token;        /* from the path instead of the id; empty: it has none */
+    struct slice access_token;      /* as verify_request has it, */
+    struct issuer_keys *keys;       /* and so is this */
+    const struct in6_addr *address; /* of the sender; NULL: not known */
+    const struct san_list *names;   /* of the connection's certificate; NULL: it has none */
     bool own; /* no sender's: an operator posts what one has sent before, and proves nothing */
     struct headers headers;                                   /* of the whole request */
     struct slice content_type, content_encoding, traceparent; /* header values; empty when absent */
@@ -22,8 +25,8 @@ struct ingest_request {
 };
 
 struct ingest_answer {
-    unsigned status;          /* 202, or the status of `why` */
-    enum refuse why;          /* REFUSE_NONE for 202 */
+    unsigned status;          /* 202, 200 for a handshake, or the status of `why` */
+    enum refuse why;          /* REFUSE_NONE for 202 and 200 */
     unsigned retry_after_s;   /* 0: no such header */
     const char *extra_header; /* "WWW-Authenticate: ...\r\n" with 401, else NULL */
     /* JSON: {"error":"<name of the reason>"}, or with 202 what became of the envelope's events:
@@ -31,6 +34,9 @@ struct ingest_answer {
      * at least one event; duplicates have a sender's id that was seen before, a delivery as a whole
      * that was seen before is one; a body that nobody understands counts as one thing set aside. */
     char body[160];
+    /* With 200, instead: what the registry's adapter answers to a question whether we are there.
+     * Borrowed until the callback returns. */
+    struct slice handshake;
 };
 
 struct ingest_call {
@@ -64,19 +70,27 @@ void ingest_free(struct ingest *in);
 const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
 const struct seen *ingest_seen(const struct ingest *in);       /* the same */
 
+/* NULL: there is none of that id. Borrowed until the next ingest_configure(). */
+const struct config_registry *ingest_registry(const struct ingest *in, struct slice id);
+
 /* For pipeline_explain.c: what may be changed is to be undone with catalog_rollback_to(mark). */
 struct ingest_parts {
     struct catalog *catalog;
     uint64_t mark;
     struct id_gen *ids;
+    struct catalog_now now;
 };
 void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
 
 /* Checks that need no body, for an early answer: REFUSE_NONE, REFUSE_REGISTRY (ids are no secret:
- * they are in every event), those of verify_head(), REFUSE_AUTH for a certificate as well, or
- * REFUSE_ENCODING. `answer` is filled when refused. */
+ * they are in every event), REFUSE_NOT_FOUND (nobody has that token in the path), REFUSE_SOURCE,
+ * those of verify_head(), REFUSE_AUTH for a certificate as well, or for an id where the token in
+ * the path is all that there is; or REFUSE_ENCODING. `answer` is filled when refused. */
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer);
+/* Whose request it is, or says it is; NULL: nobody's. Borrowed from the configuration. */
+const struct config_registry *ingest_claimed(const struct ingest *in,
+                                             const struct ingest_request *req);
 
 /* Takes the request (copied or used up before it returns), ingest_check() and the signature
  * included. An envelope or

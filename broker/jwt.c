@@ -153,6 +153,11 @@ bool jwt_has(const struct jwt *j, const char *claim)
     return value != NULL && !cJSON_IsNull(value);
 }
 
+bool jwt_is_true(const struct jwt *j, const char *claim)
+{
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(j->claims, claim)) != 0;
+}
+
 /* The texts of a claim that is a text or a list, one after the other; *at begins as NULL. */
 static const char *next_text(const struct cJSON *claim, const struct cJSON **at)
 {

@@ -46,7 +46,8 @@ const char *jwt_text(const struct jwt *j, const char *claim);
 /* Unix time in whole seconds, rounded down (NumericDate may have fractions). -ENOENT: not there;
  * -EBADMSG: no number from 0 to 2^53. */
 MUST_CHECK int jwt_time(const struct jwt *j, const char *claim, uint64_t *ret_s);
-bool jwt_has(const struct jwt *j, const char *claim); /* whatever it is, but not null */
+bool jwt_has(const struct jwt *j, const char *claim);     /* whatever it is, but not null */
+bool jwt_is_true(const struct jwt *j, const char *claim); /* the word, not a text with it */
 /* Whether the claim is this text, or a list with it. */
 bool jwt_claim_says(const struct jwt *j, struct slice claim, struct slice text);
 /* Whether one of those it is for fits ("aud": one text or a list of texts). */

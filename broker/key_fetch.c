@@ -24,7 +24,7 @@ struct source { /* its texts are its own */
 struct key_fetch {
     CURL *curl;
     uv_mutex_t lock; /* of what follows */
-    struct access *access;
+    struct issuer_keys *keys;
     struct source *sources; /* one per issuer */
     size_t n;
     uv_cond_t changed;
@@ -123,10 +123,28 @@ int key_fetch_file(const char *file, struct jwk_set **ret)
     return r;
 }
 
-static const char *read_again(const char *file, struct jwk_set **ret)
+static const char *why_no_keys(int err)
 {
-    int r = key_fetch_file(file, ret);
-    return r == 0 ? NULL : r == -EBADMSG ? "no JWK set that can be used" : err_str(r);
+    return err == 0          ? NULL
+           : err == -EBADMSG ? "no JWK set, or no key in it can be used"
+                             : err_str(err);
+}
+
+int key_fetch_files(struct issuer_keys *keys, struct key_fetch_problem *ret)
+{
+    for (size_t i = 0; i < issuer_keys_n(keys); i++) {
+        const struct issuer_source *source = issuer_keys_source(keys, i);
+        struct jwk_set *set = NULL;
+        if (source->file == NULL)
+            continue;
+        int r = key_fetch_file(source->file, &set);
+        if (r < 0) {
+            *ret = (struct key_fetch_problem){source, why_no_keys(r)};
+            return r;
+        }
+        issuer_keys_set(keys, i, set);
+    }
+    return 0;
 }
 
 static void log_outcome(const struct source *s, bool was_failing, const char *why, size_t n)
@@ -186,28 +204,29 @@ static bool same_text(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-static const struct source *same_source(const struct key_fetch *f, const struct source *s)
+/* NULL: there is none like it. */
+static struct source *same_source(const struct key_fetch *f, const char *issuer, const char *url,
+                                  const char *file)
 {
     for (size_t i = 0; i < f->n; i++)
-        if (strcmp(f->sources[i].issuer, s->issuer) == 0 && same_text(f->sources[i].url, s->url) &&
-            same_text(f->sources[i].file, s->file))
+        if (strcmp(f->sources[i].issuer, issuer) == 0 && same_text(f->sources[i].url, url) &&
+            same_text(f->sources[i].file, file))
             return &f->sources[i];
     return NULL;
 }
 
-static struct source source_of(const struct key_fetch *f, const struct config_issuer *issuer)
+static struct source source_of(const struct key_fetch *f, const struct issuer_source *from)
 {
-    struct source s = {
-        .issuer = xstrdup(issuer->issuer),
-        .url = dup_or_null(issuer->jwks_url),
-        .file = dup_or_null(issuer->jwks_file),
-        .refresh_ms = issuer->jwks_refresh_ms,
-        .pause_ms = issuer->jwks_refresh_ms < KEY_FETCH_PAUSE_MS ? issuer->jwks_refresh_ms
-                                                                 : KEY_FETCH_PAUSE_MS,
-        .next_ms = issuer->jwks_url != NULL    ? 0
-                   : issuer->jwks_file != NULL ? clock_mono_ms() + issuer->jwks_refresh_ms
-                                               : UINT64_MAX};
-    const struct source *before = same_source(f, &s);
+    struct source s = {.issuer = xstrdup(from->issuer),
+                       .url = dup_or_null(from->url),
+                       .file = dup_or_null(from->file),
+                       .refresh_ms = from->refresh_ms,
+                       .pause_ms = from->refresh_ms < KEY_FETCH_PAUSE_MS ? from->refresh_ms
+                                                                         : KEY_FETCH_PAUSE_MS,
+                       .next_ms = from->url != NULL    ? 0
+                                  : from->file != NULL ? clock_mono_ms() + from->refresh_ms
+                                                       : UINT64_MAX};
+    const struct source *before = same_source(f, s.issuer, s.url, s.file);
     if (before == NULL)
         return s;
     s.last_ms = before->last_ms;
@@ -218,20 +237,20 @@ static struct source source_of(const struct key_fetch *f, const struct config_is
     return s;
 }
 
-void key_fetch_follow(struct key_fetch *f, const struct config *cfg, struct access *access)
+void key_fetch_follow(struct key_fetch *f, struct issuer_keys *keys)
 {
     if (f == NULL)
         return;
-    size_t n = cfg->gateway.auth.n_issuers;
+    size_t n = issuer_keys_n(keys);
     struct source *sources = xcalloc(n, sizeof(sources[0]));
     uv_mutex_lock(&f->lock);
     for (size_t i = 0; i < n; i++)
-        sources[i] = source_of(f, &cfg->gateway.auth.issuers[i]);
+        sources[i] = source_of(f, issuer_keys_source(keys, i));
     struct source *old = f->sources;
     size_t n_old = f->n;
     f->sources = sources;
     f->n = n;
-    f->access = access;
+    f->keys = keys;
     atomic_fetch_add(&f->generation, 1);
     uv_cond_signal(&f->changed);
     uv_mutex_unlock(&f->lock);
@@ -257,8 +276,8 @@ static void update(struct key_fetch *f, struct source *s)
     struct jwk_set *keys = NULL;
     unsigned generation = atomic_load(&f->generation);
     uv_mutex_unlock(&f->lock);
-    const char *why =
-        copy.url != NULL ? fetch(f, generation, copy.url, &keys) : read_again(copy.file, &keys);
+    const char *why = copy.url != NULL ? fetch(f, generation, copy.url, &keys)
+                                       : why_no_keys(key_fetch_file(copy.file, &keys));
     uv_mutex_lock(&f->lock);
     if (atomic_load(&f->ending) || generation != atomic_load(&f->generation)) {
         jwk_set_unref(keys); /* nobody waits for them, or it is looked at anew what is due */
@@ -268,7 +287,7 @@ static void update(struct key_fetch *f, struct source *s)
         s->last_ms = clock_mono_ms();
         s->next_ms = s->last_ms + (s->failing ? s->pause_ms : s->refresh_ms);
         if (why == NULL)
-            access_set_keys(f->access, (size_t) (s - f->sources), keys);
+            issuer_keys_set(f->keys, (size_t) (s - f->sources), keys);
     }
     source_fini(&copy);
 }
@@ -291,20 +310,12 @@ static void run(void *arg)
     uv_mutex_unlock(&f->lock);
 }
 
-static struct source *source_named(const struct key_fetch *f, const char *issuer)
-{
-    for (size_t i = 0; i < f->n; i++)
-        if (strcmp(f->sources[i].issuer, issuer) == 0)
-            return &f->sources[i];
-    return NULL;
-}
-
-bool key_fetch_want(struct key_fetch *f, const char *issuer)
+bool key_fetch_want(struct key_fetch *f, const struct issuer_source *source)
 {
     if (f == NULL)
         return false;
     uv_mutex_lock(&f->lock);
-    struct source *s = source_named(f, issuer);
+    struct source *s = same_source(f, source->issuer, source->url, source->file);
     bool can = s != NULL && s->url != NULL;
     if (can && s->last_ms + s->pause_ms < s->next_ms) {
         s->next_ms = s->last_ms + s->pause_ms;
@@ -325,11 +336,13 @@ static void free_all(struct key_fetch *f)
     free(f);
 }
 
-bool key_fetch_is_needed(const struct config *cfg)
+bool key_fetch_is_needed(const struct issuer_keys *keys)
 {
-    for (size_t i = 0; i < cfg->gateway.auth.n_issuers; i++)
-        if (cfg->gateway.auth.issuers[i].secret == NULL)
+    for (size_t i = 0; i < issuer_keys_n(keys); i++) {
+        const struct issuer_source *source = issuer_keys_source(keys, i);
+        if (source->url != NULL || source->file != NULL)
             return true;
+    }
     return false;
 }
 

@@ -4,7 +4,7 @@
 #include "clock.h"
 #include "pipeline_private.h"
 
-#define CONTENT_TYPE "application/vnd.docker.distribution.events.v2+json"
+#define HANDSHAKE_MAX 4096
 
 const struct deliveries *pipeline_deliveries(const struct pipeline *p)
 {
@@ -89,6 +89,7 @@ struct dry {
     const struct config_registry *registry;
     const struct trigger *only; /* NULL: all */
     struct catalog *catalog;
+    struct catalog_now now;
     const struct pipeline_dry_sink *sink;
 };
 
@@ -154,8 +155,11 @@ static void on_change(void *ctx, const struct change *change)
 {
     struct dry *d = ctx;
     d->change = change;
-    if (catalog_apply(d->catalog, d->registry->id, change, on_derived, d) == 0)
-        d->sink->ignored(d->sink->ctx, "nothing is new");
+    if (d->sink->change != NULL)
+        d->sink->change(d->sink->ctx, change);
+    if (catalog_apply(d->catalog, d->registry->id, change, &d->now, on_derived, d) == 0)
+        d->sink->nothing(d->sink->ctx,
+                         change->kind == CHANGE_PUSH ? "nothing is new" : "nothing is deleted");
 }
 
 static void on_ignored(void *ctx, const char *why)
@@ -167,25 +171,46 @@ static void on_ignored(void *ctx, const char *why)
 static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
 {
     const struct dry *d = ctx;
-    (void) excerpt;
-    d->sink->set_aside(d->sink->ctx, why);
+    d->sink->set_aside(d->sink->ctx, why, excerpt);
 }
 
-static const struct config_registry *registry_of(const struct config *cfg, struct slice id)
+static int ask_handshake(const struct source *source, const struct source_request *req)
 {
-    for (size_t i = 0; i < cfg->n_registries; i++)
-        if (slice_eq_str(id, cfg->registries[i].id))
-            return &cfg->registries[i];
-    return NULL;
+    struct buf json;
+    buf_init(&json, HANDSHAKE_MAX);
+    int r = source->handshake == NULL ? 0 : source->handshake(req, &json);
+    buf_fini(&json);
+    return r;
 }
 
-int pipeline_dry_run(struct pipeline *p, struct slice registry_id, struct slice body,
+static int read_request(struct dry *d, const struct source_request *req,
+                        struct pipeline_dry_result *ret)
+{
+    const struct source_sink sink = {d, on_change, on_ignored, on_set_aside};
+    const struct source *source = source_of(req, &ret->known_by);
+    ret->why = "no registry that is known posts such a thing";
+    if (source == NULL)
+        return -EBADMSG;
+    ret->kind = source->kind;
+    int r = ask_handshake(source, req);
+    if (r == 0)
+        r = source->adapt(req, &sink, &ret->why);
+    else if (r > 0)
+        ret->handshake = true;
+    if (r != -EBADMSG)
+        return r < 0 ? r : 0;
+    const struct source *other = source_other(source, req, &ret->looks_by);
+    ret->looks_like = other == NULL ? NULL : other->kind;
+    return r;
+}
+
+int pipeline_dry_run(struct pipeline *p, struct slice registry_id, const struct source_request *req,
                      const char *trigger_id, const struct pipeline_dry_sink *sink,
-                     const char **ret_why)
+                     struct pipeline_dry_result *ret)
 {
-    struct dry d = {.p = p, .sink = sink, .registry = registry_of(p->cfg, registry_id)};
-    const struct source_request req = {.content_type = SLICE_LIT(CONTENT_TYPE), .body = body};
-    const struct source_sink to = {&d, on_change, on_ignored, on_set_aside};
+    struct dry d = {.p = p, .sink = sink, .registry = ingest_registry(p->ingest, registry_id)};
+    struct source_request of_registry = *req;
+    struct ingest_parts parts;
     if (trigger_id != NULL) {
         d.only = trigger_set_find(p->triggers, trigger_id);
         if (d.only == NULL)
@@ -193,16 +218,12 @@ int pipeline_dry_run(struct pipeline *p, struct slice registry_id, struct slice 
     }
     if (d.registry == NULL)
         return -ENXIO;
-    const char *known_by;
-    const struct source *source = d.registry->kind != NULL ? source_by_kind(d.registry->kind)
-                                                           : source_detect(&req, &known_by);
-    *ret_why = "no registry that is known posts such a thing";
-    if (source == NULL)
-        return -EBADMSG;
-    struct ingest_parts parts;
+    of_registry.registry = d.registry;
+    *ret = (struct pipeline_dry_result){0};
     ingest_borrow(p->ingest, &parts);
     d.catalog = parts.catalog;
-    int r = source->adapt(&req, &to, ret_why);
+    d.now = parts.now;
+    int r = read_request(&d, &of_registry, ret);
     catalog_rollback_to(parts.catalog, parts.mark);
     return r;
 }

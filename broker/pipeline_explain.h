@@ -23,19 +23,31 @@ MUST_CHECK int pipeline_test(struct pipeline *p, const char *trigger_id,
 /* What a dry run finds, in the order of the envelope. */
 struct pipeline_dry_sink {
     void *ctx;
-    /* It would be derived; no id, no JSON. False: nobody wants to know which triggers take it. */
+    void (*change)(void *ctx, const struct change *c); /* NULL: nobody wants to know */
+    /* Of the change before: it would be derived; no id, no JSON. False: nobody wants to know which
+     * triggers take it. */
     bool (*event)(void *ctx, const struct event *probe);
     /* Of the event before: `why` it would not be taken (a literal), NULL: it would. */
     void (*trigger)(void *ctx, const struct trigger_spec *t, const char *why);
+    void (*nothing)(void *ctx, const char *why); /* the change before leads to no event */
     void (*ignored)(void *ctx, const char *why);
-    void (*set_aside)(void *ctx, const char *why);
+    void (*set_aside)(void *ctx, const char *why, struct slice excerpt);
 };
-/* Reads the webhook body as if the registry had posted it, but for the de-duplication, and changes
- * nothing. `trigger_id` NULL: of all triggers. -ENOENT: no such trigger; -ENXIO: no such registry;
- * -EBADMSG: nobody understands the body, *ret_why says why; -ENOMEM. */
-MUST_CHECK int pipeline_dry_run(struct pipeline *p, struct slice registry_id, struct slice body,
-                                const char *trigger_id, const struct pipeline_dry_sink *sink,
-                                const char **ret_why);
+/* Whose the request was taken for. All are literals, NULL where there is nothing to say. */
+struct pipeline_dry_result {
+    const char *kind, *known_by;
+    const char *why;                   /* with -EBADMSG */
+    const char *looks_like, *looks_by; /* with -EBADMSG: another kind */
+    bool handshake; /* it is no event; the adapter answers it and nothing else happens */
+};
+/* Reads the webhook (req->registry is filled in) as if the registry had posted it, but for proofs
+ * of who it is and the de-duplication, and changes nothing. `trigger_id` NULL: of all triggers.
+ * -ENOENT: no such trigger; -ENXIO: no such registry; -EBADMSG: nobody understands the body;
+ * -ENOMEM. */
+MUST_CHECK int pipeline_dry_run(struct pipeline *p, struct slice registry_id,
+                                const struct source_request *req, const char *trigger_id,
+                                const struct pipeline_dry_sink *sink,
+                                struct pipeline_dry_result *ret);
 
 const struct deliveries *pipeline_deliveries(const struct pipeline *p);
 

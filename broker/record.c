@@ -7,7 +7,7 @@
 
 #include <zlib.h>
 
-enum { HEAD_MAX = 24, FIELDS_MAX = 5, LENGTH_SIZE = 4 };
+enum { HEAD_MAX = 32, FIELDS_MAX = 6, LENGTH_SIZE = 4 };
 
 /* --- writing --- */
 
@@ -116,17 +116,24 @@ static const char *take_text(struct reader *r)
 
 /* --- events --- */
 
+/* An event with an actor has a letter and a field of its own; without, it is as it was before
+ * events had one, so stores of then are read as ever. */
 int record_put_event(struct buf *out, const struct event *e)
 {
     struct head head = {.len = 0};
-    head_byte(&head, 'E');
+    bool has_actor = e->actor[0] != '\0';
+    head_byte(&head, has_actor ? 'A' : 'E');
     head_byte(&head, (uint8_t) e->type);
     if (!id_pack(EVENT_ID_PREFIX, slice_str(e->id), head.bytes + head.len))
         return -EINVAL;
     head.len += ID_PACKED_SIZE;
-    const struct slice fields[FIELDS_MAX] = {slice_str(e->registry_id), slice_str(e->repository),
-                                             slice_str(e->digest), slice_str(e->tag), e->json};
-    return put(out, &head, fields, FIELDS_MAX);
+    const struct slice fields[FIELDS_MAX] = {slice_str(e->registry_id),
+                                             slice_str(e->repository),
+                                             slice_str(e->digest),
+                                             slice_str(e->tag),
+                                             e->json,
+                                             slice_str(e->actor)};
+    return put(out, &head, fields, has_actor ? FIELDS_MAX : FIELDS_MAX - 1);
 }
 
 int record_next_event(struct slice *in, struct event **ret)
@@ -135,17 +142,21 @@ int record_next_event(struct slice *in, struct event **ret)
     struct reader r = {.in = *in, .ok = true};
     char id[ID_SIZE];
 
-    take_letter(&r, 'E');
+    bool has_actor = r.in.len > 0 && r.in.data[0] == 'A';
+    take_letter(&r, has_actor ? 'A' : 'E');
     uint64_t type = take_number(&r, 1);
     const uint8_t *packed = take(&r, ID_PACKED_SIZE);
     const char *registry_id = take_text(&r), *repository = take_text(&r);
     const char *digest = take_text(&r), *tag = take_text(&r);
     struct slice json = take_bytes(&r);
+    const char *actor = has_actor ? take_text(&r) : "";
+    if (r.ok && has_actor && actor[0] == '\0')
+        return -EBADMSG;
     if (!r.ok || type >= EVENT_N_TYPES || (packed[0] & SPARE) != 0)
         return -EBADMSG;
     id_unpack(EVENT_ID_PREFIX, packed, id);
-    struct event *e =
-        event_restore((enum event_type) type, id, registry_id, repository, digest, tag, "", json);
+    struct event *e = event_restore((enum event_type) type, id, registry_id, repository, digest,
+                                    tag, actor, json);
     if (e == NULL)
         return -ENOMEM;
     *ret = e;
@@ -155,23 +166,50 @@ int record_next_event(struct slice *in, struct event **ret)
 
 /* --- catalog notes --- */
 
+/* What a note has besides its id. */
+struct note_parts {
+    bool gone;      /* nothing */
+    bool image;     /* registry, repository, digest; a tombstone, too */
+    bool tag;       /* image id, name */
+    bool tombstone; /* made, pushed, name */
+};
+
+static struct note_parts note_parts(enum catalog_note_kind kind)
+{
+    bool tombstone = kind == NOTE_TOMBSTONE;
+    return (struct note_parts){
+        .gone = kind == NOTE_IMAGE_GONE || kind == NOTE_TAG_GONE || kind == NOTE_TOMBSTONE_GONE,
+        .image = kind == NOTE_IMAGE || kind == NOTE_IMAGE_TIME || tombstone,
+        .tag = kind == NOTE_TAG || kind == NOTE_TAG_TIME,
+        .tombstone = tombstone,
+    };
+}
+
 int record_put_note(struct buf *out, const struct catalog_note *n)
 {
     struct head head = {.len = 0};
-    struct slice fields[3];
+    const struct note_parts parts = note_parts(n->kind);
+    struct slice fields[4];
     size_t n_fields = 0;
 
     head_byte(&head, 'N');
     head_byte(&head, (uint8_t) n->kind);
     head_u64(&head, n->id);
-    if (n->kind == NOTE_IMAGE) {
+    if (!parts.gone)
+        head_u64(&head, n->at_ns);
+    if (parts.tag)
+        head_u64(&head, n->image_id);
+    if (parts.tombstone) {
+        head_u64(&head, n->made_ms);
+        head_byte(&head, n->pushed);
+    }
+    if (parts.image) {
         fields[n_fields++] = slice_str(n->registry_id);
         fields[n_fields++] = slice_str(n->repository);
         fields[n_fields++] = slice_str(n->digest);
-    } else if (n->kind == NOTE_TAG) {
-        head_u64(&head, n->image_id);
-        fields[n_fields++] = slice_str(n->name);
     }
+    if (parts.tag || parts.tombstone)
+        fields[n_fields++] = slice_str(n->name);
     return put(out, &head, fields, n_fields);
 }
 
@@ -181,18 +219,28 @@ int record_next_note(struct slice *in, struct catalog_note *ret)
 
     take_letter(&r, 'N');
     uint64_t kind = take_number(&r, 1);
-    if (kind > NOTE_TAG_GONE)
+    if (kind > NOTE_TOMBSTONE_GONE)
         return -EBADMSG;
     struct catalog_note n = {.kind = (enum catalog_note_kind) kind, .id = take_number(&r, 8)};
-    if (n.kind == NOTE_IMAGE) {
+    const struct note_parts parts = note_parts(n.kind);
+    uint64_t pushed = 0;
+    if (!parts.gone)
+        n.at_ns = take_number(&r, 8);
+    if (parts.tag)
+        n.image_id = take_number(&r, 8);
+    if (parts.tombstone) {
+        n.made_ms = take_number(&r, 8);
+        pushed = take_number(&r, 1);
+        n.pushed = pushed == 1;
+    }
+    if (parts.image) {
         n.registry_id = take_text(&r);
         n.repository = take_text(&r);
         n.digest = take_text(&r);
-    } else if (n.kind == NOTE_TAG) {
-        n.image_id = take_number(&r, 8);
-        n.name = take_text(&r);
     }
-    if (!r.ok)
+    if (parts.tag || parts.tombstone)
+        n.name = take_text(&r);
+    if (!r.ok || pushed > 1)
         return -EBADMSG;
     *ret = n;
     *in = r.in;
@@ -206,7 +254,9 @@ int record_put_letter(struct buf *out, const struct record_letter *l)
     struct head head = {.len = 0};
     head_byte(&head, 'L');
     head_u64(&head, l->wall_ms);
-    const struct slice fields[] = {slice_str(l->registry_id), slice_str(l->reason), l->body};
+    const struct slice fields[] = {slice_str(l->registry_id), slice_str(l->reason), l->body,
+                                   l->headers};
+    ASSERT(l->headers.len <= RECORD_HEADERS_MAX);
     return put(out, &head, fields, ARRAY_LEN(fields));
 }
 
@@ -219,7 +269,8 @@ int record_next_letter(struct slice *in, struct record_letter *ret)
     l.registry_id = take_text(&r);
     l.reason = take_text(&r);
     l.body = take_bytes(&r);
-    if (!r.ok)
+    l.headers = take_bytes(&r);
+    if (!r.ok || l.headers.len > RECORD_HEADERS_MAX)
         return -EBADMSG;
     *ret = l;
     *in = r.in;

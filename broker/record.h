@@ -15,11 +15,13 @@ MUST_CHECK int record_put_note(struct buf *out, const struct catalog_note *n);
 /* Strings point into `in`, NUL-terminated there. */
 MUST_CHECK int record_next_note(struct slice *in, struct catalog_note *ret);
 
+#define RECORD_HEADERS_MAX 4096 /* bytes of a letter's headers */
 /* Something a registry sent that is set aside. */
 struct record_letter {
     uint64_t wall_ms;
     const char *registry_id, *reason;
     struct slice body;
+    struct slice headers; /* those it came with that matter: "name: value\r\n" each; may be empty */
 };
 MUST_CHECK int record_put_letter(struct buf *out, const struct record_letter *l);
 MUST_CHECK int record_next_letter(struct slice *in, struct record_letter *ret); /* as above */

@@ -200,14 +200,32 @@ static void load_image(void *ctx, const struct store_image *i)
 {
     struct loading *l = ctx;
     if (l->err == 0)
-        l->err = catalog_load_image(l->catalog, i->id, i->registry_id, i->repository, i->digest);
+        l->err = catalog_load_image(l->catalog, i->id, i->registry_id, i->repository, i->digest,
+                                    i->at_ns);
 }
 
 static void load_tag(void *ctx, const struct store_tag *t)
 {
     struct loading *l = ctx;
     if (l->err == 0)
-        l->err = catalog_load_tag(l->catalog, t->id, t->image_id, t->name);
+        l->err = catalog_load_tag(l->catalog, t->id, t->image_id, t->name, t->at_ns);
+}
+
+static void load_tombstone(void *ctx, const struct store_tombstone *t)
+{
+    struct loading *l = ctx;
+    if (l->err == 0)
+        l->err = catalog_load_tombstone(l->catalog, &(struct catalog_note){
+                                                        .kind = NOTE_TOMBSTONE,
+                                                        .id = t->id,
+                                                        .registry_id = t->registry_id,
+                                                        .repository = t->repository,
+                                                        .digest = t->digest,
+                                                        .name = t->tag,
+                                                        .at_ns = t->at_ns,
+                                                        .made_ms = t->made_ms,
+                                                        .pushed = t->pushed,
+                                                    });
 }
 
 static void load_ids(void *ctx, uint64_t at_ms, struct slice ids)
@@ -226,6 +244,8 @@ int recovery_load(struct recovery *r, struct catalog *catalog, struct seen *seen
     struct loading l = {.catalog = catalog, .seen = seen};
     char last_id[ID_SIZE];
     int err = store_load_catalog(r->store, load_image, load_tag, &l);
+    if (err == 0)
+        err = store_load_tombstones(r->store, load_tombstone, &l);
     if (err == 0)
         err = l.err;
     if (err == 0)

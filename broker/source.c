@@ -41,3 +41,23 @@ const struct source *source_detect(const struct source_request *req, const char 
     }
     return NULL;
 }
+
+const struct source *source_of(const struct source_request *req, const char **ret_known_by)
+{
+    if (req->registry == NULL || req->registry->kind == NULL)
+        return source_detect(req, ret_known_by);
+    const struct source *source = source_by_kind(req->registry->kind);
+    *ret_known_by = source == NULL ? NULL : "configured";
+    return source;
+}
+
+const struct source *source_other(const struct source *asked, const struct source_request *req,
+                                  const char **ret_known_by)
+{
+    bool is_guess = req->registry == NULL || req->registry->kind == NULL;
+    const struct source *source = is_guess ? asked : source_detect(req, ret_known_by);
+    if (source != asked)
+        return source;
+    *ret_known_by = NULL;
+    return NULL;
+}

@@ -73,6 +73,13 @@ extern const struct source SOURCE_ACR, SOURCE_ARTIFACTORY, SOURCE_CLOUDEVENTS, S
 const struct source *source_by_kind(const char *kind); /* NULL: no such kind */
 /* NULL: nobody knows it, *ret_known_by is then NULL, too. */
 const struct source *source_detect(const struct source_request *req, const char **ret_known_by);
+/* Who reads the request: the kind that req->registry is configured as, known by "configured", or
+ * else whoever detects it. NULL as above. */
+const struct source *source_of(const struct source_request *req, const char **ret_known_by);
+/* What a request looks like that `asked`, whom source_of() named, could not read: NULL when it is
+ * nothing, or nothing else, or `asked` was a guess already. */
+const struct source *source_other(const struct source *asked, const struct source_request *req,
+                                  const char **ret_known_by);
 size_t source_n(void);
 const struct source *source_at(size_t i); /* in the order in which a request is offered to them */
 

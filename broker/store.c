@@ -33,17 +33,22 @@ static const char *const SQL[SQL_N] = {
     [SQL_SENDER_PUT] = "INSERT INTO sender_ids(k, at, ids, sum) VALUES(?1, ?2, ?3, ?4)",
     [SQL_SENDER_WALK] = "SELECT k, at FROM sender_ids ORDER BY k",
     [SQL_SENDER_DELETE] = "DELETE FROM sender_ids WHERE k <= ?1",
-    [SQL_IMAGE_PUT] = "INSERT INTO images(id, registry, repository, digest, sum)"
-                      " VALUES(?1, ?2, ?3, ?4, ?5)",
+    [SQL_IMAGE_PUT] = "INSERT INTO images(id, registry, repository, digest, sum, at)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [SQL_IMAGE_TIME] = "UPDATE images SET sum = ?2, at = ?3 WHERE id = ?1",
     [SQL_IMAGE_DELETE] = "DELETE FROM images WHERE id = ?1",
-    [SQL_TAG_PUT] = "INSERT INTO tags(id, image, name, sum) VALUES(?1, ?2, ?3, ?4)",
+    [SQL_TAG_PUT] = "INSERT INTO tags(id, image, name, sum, at) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [SQL_TAG_TIME] = "UPDATE tags SET sum = ?2, at = ?3 WHERE id = ?1",
     [SQL_TAG_DELETE] = "DELETE FROM tags WHERE id = ?1",
+    [SQL_TOMBSTONE_PUT] = "INSERT INTO tombstones(id, registry, repository, tag, digest, pushed,"
+                          " at, made, sum) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [SQL_TOMBSTONE_DELETE] = "DELETE FROM tombstones WHERE id = ?1",
     [SQL_TRIGGER_PUT] = "INSERT INTO triggers(id, last_seq, sum) VALUES(?1, ?2, ?3)"
                         " ON CONFLICT(id) DO UPDATE SET last_seq = ?2, sum = ?3",
     [SQL_TRIGGER_DELETE] = "DELETE FROM triggers WHERE id = ?1",
     [SQL_ATTEMPT_FORGET] = "DELETE FROM attempts WHERE kind = ?1 AND key <= ?2",
     [SQL_LETTER_PUT] = "INSERT INTO dead_letters(" STORE_LETTER_COLUMNS ")"
-                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [SQL_LETTER_DELETE] = "DELETE FROM dead_letters WHERE id = ?1",
     [SQL_LETTERS_TRIM] = "DELETE FROM dead_letters WHERE id IN"
                          " (SELECT id FROM dead_letters ORDER BY id LIMIT ?1)",

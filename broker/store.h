@@ -92,15 +92,28 @@ void store_last_event_id(const struct store *s, char ret[ID_SIZE]);
 struct store_image {
     uint64_t id;
     const char *registry_id, *repository, *digest;
+    uint64_t at_ns; /* catalog_note.at_ns; 0: nobody knows */
 };
 struct store_tag {
     uint64_t id, image_id;
     const char *name;
+    uint64_t at_ns; /* the same */
+};
+/* What is not in the catalog any more, for changes that come late; catalog.h. */
+struct store_tombstone {
+    uint64_t id;
+    const char *registry_id, *repository, *tag, *digest;
+    bool pushed;
+    uint64_t at_ns, made_ms;
 };
 /* Images in the order of their ids, then tags in the order of theirs. */
 MUST_CHECK int store_load_catalog(struct store *s,
                                   void (*image)(void *, const struct store_image *),
                                   void (*tag)(void *, const struct store_tag *), void *ctx);
+/* In the order of their ids. */
+MUST_CHECK int store_load_tombstones(struct store *s,
+                                     void (*one)(void *, const struct store_tombstone *),
+                                     void *ctx);
 /* Sender ids of webhooks, oldest first: `ids` is STORE_SENDER_ID_SIZE bytes each. */
 MUST_CHECK int store_load_sender_ids(struct store *s,
                                      void (*ids)(void *, uint64_t at_ms, struct slice ids),
@@ -195,7 +208,8 @@ void store_drop_ballast(struct store *s);
  * one has failed: that a commit went well does not tell. */
 bool store_has_room(const struct store *s);
 
-/* Replaces the catalog of one registry, in one transaction of its own. */
+/* Replaces the catalog of one registry, in one transaction of its own: of no entry is known when it
+ * changed, and nothing of what has been deleted. */
 struct store_catalog_source {
     void *ctx;
     /* The next image and its tags: 1, 0 at the end, or a negative error, which is returned. */
@@ -213,6 +227,7 @@ struct store_letter {
     const char *registry_id, *reason;
     uint64_t event_seq; /* 0: what a registry sent and nobody understood; else an accepted event */
     struct slice body;  /* what was sent, or the event as record.h packs it */
+    struct slice headers; /* record_letter.headers */
 };
 MUST_CHECK int store_put_letter(struct store *s,
                                 const struct store_letter *l); /* in a transaction */

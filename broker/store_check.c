@@ -46,9 +46,9 @@ static int check_file(struct check *c, bool small)
     if (c->whole || small)
         return quick_check(c, "PRAGMA quick_check(1)");
     /* The walk through one table cannot be interrupted, so the big one is left out. */
-    static const char *const TABLES[] = {"meta",     "paths",        "gone",   "triggers",
-                                         "attempts", "dead_letters", "images", "tags",
-                                         "webhooks", "sender_ids",   "records"};
+    static const char *const TABLES[] = {"meta",     "paths",        "gone",    "triggers",
+                                         "attempts", "dead_letters", "images",  "tags",
+                                         "webhooks", "sender_ids",   "records", "tombstones"};
     for (size_t i = 0; i < ARRAY_LEN(TABLES) && !out_of_time(c); i++) {
         char sql[64];
         (void) snprintf(sql, sizeof(sql), "PRAGMA quick_check(%s)", TABLES[i]);
@@ -184,6 +184,12 @@ static void no_tag(void *ctx, const struct store_tag *tag)
     (void) tag;
 }
 
+static void no_tombstone(void *ctx, const struct store_tombstone *t)
+{
+    (void) ctx;
+    (void) t;
+}
+
 static void no_ids(void *ctx, uint64_t at_ms, struct slice ids)
 {
     (void) ctx;
@@ -216,6 +222,8 @@ static void no_record(void *ctx, const struct store_record *r)
 static int check_rows(struct store *s)
 {
     int r = store_load_catalog(s, no_image, no_tag, NULL);
+    if (r == 0)
+        r = store_load_tombstones(s, no_tombstone, NULL);
     if (r == 0)
         r = store_load_sender_ids(s, no_ids, NULL);
     if (r == 0)

@@ -34,6 +34,7 @@ static int put(struct store *s, const struct store_letter *l)
     kept.id = s->now.next_letter;
     if (kept.body.len > BODY_MAX)
         kept.body = slice_sub(kept.body, 0, BODY_MAX);
+    ASSERT(kept.headers.len <= RECORD_HEADERS_MAX);
     CRASH_POINT("store.letter");
     int r = 0;
     sqlite3_stmt *st = store_sql(s, SQL_LETTER_PUT, &r);
@@ -46,6 +47,7 @@ static int put(struct store *s, const struct store_letter *l)
     store_bind(st, 5, kept.event_seq);
     store_bind_blob(st, 6, kept.body);
     store_bind(st, 7, store_sum_letter(&kept));
+    store_bind_blob(st, 8, kept.headers);
     r = store_run(st);
     if (r < 0)
         return r;
@@ -69,7 +71,8 @@ int store_put_letters(struct store *s, struct slice letters)
             r = put(s, &(struct store_letter){.wall_ms = l.wall_ms,
                                               .registry_id = l.registry_id,
                                               .reason = l.reason,
-                                              .body = l.body});
+                                              .body = l.body,
+                                              .headers = l.headers});
         if (r < 0)
             return r;
     }
@@ -103,10 +106,14 @@ uint64_t store_n_letters(const struct store *s)
 
 /* --- reading --- */
 
-static int walk(sqlite3 *db, int (*one)(void *, const struct store_letter *), void *ctx)
+static int walk(sqlite3 *db, unsigned version, int (*one)(void *, const struct store_letter *),
+                void *ctx)
 {
     sqlite3_stmt *st;
-    int r = store_prepare(db, "SELECT " STORE_LETTER_COLUMNS " FROM dead_letters ORDER BY id", &st);
+    const char *sql = version < 4 ? "SELECT " STORE_LETTER_COLUMNS_3
+                                    " FROM dead_letters ORDER BY id"
+                                  : "SELECT " STORE_LETTER_COLUMNS " FROM dead_letters ORDER BY id";
+    int r = store_prepare(db, sql, &st);
     if (r < 0)
         return r;
     while ((r = store_step(st)) == 1) {
@@ -123,16 +130,15 @@ static int walk(sqlite3 *db, int (*one)(void *, const struct store_letter *), vo
 
 int store_load_letters(struct store *s, int (*one)(void *, const struct store_letter *), void *ctx)
 {
-    return store_note(s, walk(s->db, one, ctx));
+    return store_note(s, walk(s->db, STORE_VERSION, one, ctx));
 }
 
-static int read_version(sqlite3 *db)
+static int read_version(sqlite3 *db, unsigned *ret)
 {
-    unsigned version;
-    int r = store_version(db, &version);
+    int r = store_version(db, ret);
     if (r < 0)
         return r;
-    return version > STORE_VERSION ? -ENOTSUP : version > 0 ? 0 : -ENOENT;
+    return *ret > STORE_VERSION ? -ENOTSUP : *ret > 0 ? 0 : -ENOENT;
 }
 
 int store_read_letters(const char *dir, int (*one)(void *, const struct store_letter *), void *ctx)
@@ -148,15 +154,16 @@ int store_read_letters(const char *dir, int (*one)(void *, const struct store_le
         return -ENAMETOOLONG;
     if (access(path, F_OK) < 0)
         return -errno;
+    unsigned version = 0;
     sqlite3 *db = NULL;
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL);
     int r = store_error(db, rc);
     if (r == 0)
         r = store_pragmas(db, false, false, BUSY_MS);
     if (r == 0)
-        r = read_version(db);
+        r = read_version(db, &version);
     if (r == 0)
-        r = walk(db, one, ctx);
+        r = walk(db, version, one, ctx);
     (void) sqlite3_close(db);
     return r;
 }

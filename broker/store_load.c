@@ -96,12 +96,17 @@ int store_counters_load(struct store *s)
         r = store_epoch_load(s);
     if (r == 0)
         r = number_of(s, "SELECT coalesce(max(k), 0) + 1 FROM sender_ids", &s->now.next_sender_key);
-    uint64_t images = 0, tags = 0;
+    uint64_t images = 0, tags = 0, tombstones = 0;
     if (r == 0)
         r = number_of(s, "SELECT coalesce(max(id), 0) FROM images", &images);
     if (r == 0)
         r = number_of(s, "SELECT coalesce(max(id), 0) FROM tags", &tags);
-    s->now.next_entry = (images > tags ? images : tags) + 1;
+    if (r == 0)
+        r = number_of(s, "SELECT coalesce(max(id), 0) FROM tombstones", &tombstones);
+    s->now.next_entry = images > tags ? images : tags;
+    if (s->now.next_entry < tombstones)
+        s->now.next_entry = tombstones;
+    s->now.next_entry++;
     if (r == 0)
         r = number_of(s, "SELECT coalesce(max(id), 0) + 1 FROM dead_letters", &s->now.next_letter);
     if (r == 0)

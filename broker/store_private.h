@@ -11,7 +11,7 @@
  *   store_triggers.c how far each trigger's events are in batches
  *   store_records.c  what is kept by name: triggers, operations
  *   store_retire.c   what is deleted, and the checkpoint
- *   store_catalog.c  images and tags
+ *   store_catalog.c  images, tags and tombstones
  *   store_letters.c  dead letters
  *
  * What a transaction changes in memory is kept twice: `now`, and `saved` as it was at the
@@ -45,9 +45,13 @@ enum store_statement {
     SQL_SENDER_WALK,
     SQL_SENDER_DELETE,
     SQL_IMAGE_PUT,
+    SQL_IMAGE_TIME,
     SQL_IMAGE_DELETE,
     SQL_TAG_PUT,
+    SQL_TAG_TIME,
     SQL_TAG_DELETE,
+    SQL_TOMBSTONE_PUT,
+    SQL_TOMBSTONE_DELETE,
     SQL_TRIGGER_PUT,
     SQL_TRIGGER_DELETE,
     SQL_ATTEMPT_FORGET,

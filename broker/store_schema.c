@@ -60,7 +60,20 @@ static const char SCHEMA_2[] =
 /* Nothing new but a kind of records, which an older program would call damage. */
 static const char SCHEMA_3[] = "";
 
-const struct store_migration STORE_MIGRATIONS[STORE_VERSION] = {{SCHEMA_1}, {SCHEMA_2}, {SCHEMA_3}};
+/* When entries of the catalog last changed, what is no more in it, and what a dead letter came
+ * with. Rows that are there have none of it, and their checksums are those of rows without. Events
+ * may have an actor now, which an older program would call damage. */
+static const char SCHEMA_4[] =
+    "ALTER TABLE images ADD COLUMN at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE tags ADD COLUMN at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE dead_letters ADD COLUMN headers BLOB NOT NULL DEFAULT x'';"
+    "CREATE TABLE tombstones("
+    "id INTEGER PRIMARY KEY, registry TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,"
+    " digest TEXT NOT NULL, pushed INTEGER NOT NULL, at INTEGER NOT NULL, made INTEGER NOT NULL,"
+    " sum INTEGER NOT NULL) STRICT;";
+
+const struct store_migration STORE_MIGRATIONS[STORE_VERSION] = {
+    {SCHEMA_1}, {SCHEMA_2}, {SCHEMA_3}, {SCHEMA_4}};
 
 /* --- errors --- */
 
@@ -339,7 +352,8 @@ uint32_t store_sum_letter(const struct store_letter *l)
 {
     uint64_t sum = store_sum_row(l->id, l->wall_ms, l->event_seq, slice_str(l->registry_id),
                                  slice_str(l->reason));
-    return record_checksum(sum, 0, l->body);
+    sum = record_checksum(sum, 0, l->body);
+    return l->headers.len == 0 ? (uint32_t) sum : record_checksum(sum, 1, l->headers);
 }
 
 /* --- rows that both sides read --- */
@@ -413,6 +427,7 @@ int store_letter_row(sqlite3_stmt *st, struct store_letter *ret)
         .reason = store_column_text(st, 3),
         .event_seq = store_column(st, 4),
         .body = store_column_blob(st, 5),
+        .headers = store_column_blob(st, 7),
     };
     if (store_column(st, 6) != store_sum_letter(&l))
         return -EBADMSG;

@@ -10,11 +10,12 @@
  *   webhooks     seq | n, last_id, events, sum: seq is the number of the first event; a row has
  *                those of several webhooks that came with one commit
  *   sender_ids   k | at, ids, sum: likewise
- *   images       id | registry, repository, digest, sum
- *   tags         id | image, name, sum
+ *   images       id | registry, repository, digest, sum, at
+ *   tags         id | image, name, sum, at (since version 4, as in images: nanoseconds since 1970)
+ *   tombstones   id | registry, repository, tag, digest, pushed, at, made, sum (since version 4)
  *   triggers     id | last_seq, sum
  *   attempts     kind, key | n
- *   dead_letters id | wall_ms, registry, reason, event_seq, body, sum
+ *   dead_letters id | wall_ms, registry, reason, event_seq, body, sum, headers (since version 4)
  *   records      kind, id | at, value, sum (since version 2; revocations since 3)
  *
  * Event ids are kept packed (id.h). `gone` is apart from paths because a path's row is written in
@@ -32,7 +33,7 @@
 #include <stdint.h>
 
 #define STORE_FILE          "journal.db"
-#define STORE_VERSION       3 /* user_version of the newest schema */
+#define STORE_VERSION       4 /* user_version of the newest schema */
 #define STORE_PAGE          8192
 #define STORE_POSITION_BITS 48
 #define STORE_MAX_PATH_ID   32767 /* a key is a positive 64-bit number */
@@ -136,7 +137,9 @@ MUST_CHECK int store_meta_get(sqlite3_stmt *st, const char *key, char ret[STORE_
 
 /* From a statement that selects STORE_LETTER_COLUMNS, in a row; borrowed until the next step. */
 struct store_letter;
-#define STORE_LETTER_COLUMNS "id, wall_ms, registry, reason, event_seq, body, sum"
+#define STORE_LETTER_COLUMNS "id, wall_ms, registry, reason, event_seq, body, sum, headers"
+/* The same of a file older than version 4. */
+#define STORE_LETTER_COLUMNS_3 "id, wall_ms, registry, reason, event_seq, body, sum, x''"
 uint32_t store_sum_letter(const struct store_letter *l);
 MUST_CHECK int store_letter_row(sqlite3_stmt *st, struct store_letter *ret);
 

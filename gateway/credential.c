@@ -88,7 +88,7 @@ static void find_cookie(const struct http_head *head, const char *name, struct f
     }
 }
 
-static int find_query(const struct http_head *head, struct credential *ret)
+int credential_find_query(const struct http_head *head, struct credential *ret)
 {
     struct finding f = {.n = 0};
     struct slice query = head->query;
@@ -113,7 +113,7 @@ int credential_find(const struct http_head *head, const char *cookie, bool query
         r = result(&protocol, &ret->token);
     }
     if (r == -ENOENT && query)
-        r = find_query(head, ret);
+        r = credential_find_query(head, ret);
     if (r == -ENOENT && cookie[0] != '\0') {
         find_cookie(head, cookie, &cookies);
         r = result(&cookies, &ret->token);

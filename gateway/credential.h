@@ -22,5 +22,7 @@ struct credential {
  * `cookie` is its name, "" for none. The head stays the caller's. */
 MUST_CHECK int credential_find(const struct http_head *head, const char *cookie, bool query,
                                struct credential *ret);
+/* The same for `?access_token=` alone. */
+MUST_CHECK int credential_find_query(const struct http_head *head, struct credential *ret);
 
 #endif

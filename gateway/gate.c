@@ -32,43 +32,21 @@ struct gate {
 
 /* --- making --- */
 
-/* Of all issuers that have a file; *ret_issuer is the one whose file cannot be used. */
-static int load_keys(const struct config *cfg, struct access *access, size_t *ret_issuer)
-{
-    for (size_t i = 0; i < cfg->gateway.auth.n_issuers; i++) {
-        const char *file = cfg->gateway.auth.issuers[i].jwks_file;
-        struct jwk_set *keys;
-        int r = file == NULL ? 0 : key_fetch_file(file, &keys);
-        if (r < 0) {
-            *ret_issuer = i;
-            return r;
-        }
-        if (file != NULL)
-            access_set_keys(access, i, keys);
-    }
-    return 0;
-}
-
-static const char *why_no_keys(int err)
-{
-    return err == -EBADMSG ? "no JWK set, or no key in it can be used" : err_str(err);
-}
-
-static void log_no_keys(const struct config_issuer *issuer, int err)
+static void log_no_keys(const struct key_fetch_problem *problem)
 {
     struct log_line l;
     log_open(&l, LOG_ERROR, "gate", "no keys in the issuer's file");
-    log_str(&l, "issuer", issuer->issuer);
-    log_str(&l, "file", issuer->jwks_file);
-    log_str(&l, "error", why_no_keys(err));
+    log_str(&l, "issuer", problem->source->issuer);
+    log_str(&l, "file", problem->source->file);
+    log_str(&l, "error", problem->why);
     log_close(&l);
 }
 
 /* The thread is there from the first configuration on that needs it. */
-static int need_fetch(struct gate *g, const struct config *cfg)
+static int need_fetch(struct gate *g, const struct access *access)
 {
     struct key_fetch *fetch;
-    if (g->fetch != NULL || !key_fetch_is_needed(cfg))
+    if (g->fetch != NULL || !key_fetch_is_needed(access_keys(access)))
         return 0;
     int r = key_fetch_new(&fetch);
     if (r == 0)
@@ -79,7 +57,7 @@ static int need_fetch(struct gate *g, const struct config *cfg)
 int gate_new(const struct config *cfg, struct gate **ret)
 {
     struct gate *g = xcalloc(1, sizeof(*g));
-    size_t issuer = 0;
+    struct key_fetch_problem problem;
     struct access *access = access_new(cfg);
     g->cfg = cfg;
     g->access = access;
@@ -88,31 +66,32 @@ int gate_new(const struct config *cfg, struct gate **ret)
     g->identities = identity_caps_new();
     int r = uv_mutex_init(&g->lock);
     ASSERT(r == 0);
-    r = load_keys(cfg, access, &issuer);
+    r = key_fetch_files(access_keys(access), &problem);
     if (r < 0)
-        log_no_keys(&cfg->gateway.auth.issuers[issuer], r);
+        log_no_keys(&problem);
     if (r == 0)
-        r = need_fetch(g, cfg);
+        r = need_fetch(g, access);
     if (r < 0) {
         gate_free(g);
         return r;
     }
-    key_fetch_follow(g->fetch, cfg, access);
+    key_fetch_follow(g->fetch, access_keys(access));
     *ret = g;
     return 0;
 }
 
-int gate_prepare(struct gate *g, const struct config *cfg, struct access **ret, size_t *ret_issuer,
-                 const char **ret_why)
+int gate_prepare(struct gate *g, const struct config *cfg, struct access **ret,
+                 struct gate_problem *ret_why)
 {
     struct access *next = access_new(cfg);
-    int r = load_keys(cfg, next, ret_issuer);
+    struct key_fetch_problem problem;
+    int r = key_fetch_files(access_keys(next), &problem);
     if (r < 0) {
-        *ret_why = why_no_keys(r);
+        *ret_why = (struct gate_problem){*problem.source, problem.why};
         access_free(next);
         return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : -EINVAL;
     }
-    r = need_fetch(g, cfg);
+    r = need_fetch(g, next);
     if (r < 0)
         access_free(next);
     else
@@ -123,11 +102,24 @@ int gate_prepare(struct gate *g, const struct config *cfg, struct access **ret, 
 struct access *gate_commit(struct gate *g, const struct config *cfg, struct access *next)
 {
     struct access *before = g->access;
-    key_fetch_follow(g->fetch, cfg, next); /* first: keys that come now are not missed */
-    access_inherit_keys(next, before);
+    key_fetch_follow(g->fetch, access_keys(next)); /* first: keys that come now are not missed */
+    issuer_keys_inherit(access_keys(next), access_keys(before));
     g->access = next;
     g->cfg = cfg;
     return before;
+}
+
+struct issuer_keys *gate_keys(struct gate *g)
+{
+    return g == NULL ? NULL : access_keys(g->access);
+}
+
+void gate_want_keys(struct gate *g, const struct config_oidc *oidc)
+{
+    struct issuer_keys *keys = gate_keys(g);
+    size_t i;
+    if (keys != NULL && issuer_keys_find(keys, oidc, &i) == 0)
+        (void) key_fetch_want(g->fetch, issuer_keys_source(keys, i));
 }
 
 static bool is_known_certificate(const struct conn *c, const struct config_path *path)
@@ -338,7 +330,7 @@ static enum refuse check(struct gate *g, struct conn *c, const struct http_head 
         return REFUSE_FORBIDDEN;
     if (r == -EAGAIN)
         return REFUSE_NO_KEYS;
-    if (r == -ENOKEY && key_fetch_want(g->fetch, access_issuer(access, issuer)))
+    if (r == -ENOKEY && key_fetch_want(g->fetch, issuer_keys_source(access_keys(access), issuer)))
         return REFUSE_UNKNOWN_KEY; /* it may be good: the keys are fetched, and it comes again */
     if (r == -ENOMEM)
         return REFUSE_MEMORY;

@@ -27,13 +27,22 @@ MUST_CHECK int gate_new(const struct config *cfg, struct gate **ret);
 void gate_free(struct gate *g); /* no worker runs any more; NULL is fine */
 
 /* A changed configuration, in two steps, so that a reload can fail before anything has changed.
- * Front's thread. 0; -EINVAL: the keys of issuer *ret_issuer cannot be read, ret_why (a literal)
- * says why; -ENOMEM and the like. *ret is for gate_commit(), or access_free(). */
+ * Front's thread. 0; -EINVAL: an issuer's keys cannot be read, *ret_why says whose and why; -ENOMEM
+ * and the like. *ret is for gate_commit(), or access_free(). */
+struct gate_problem {
+    struct issuer_source source; /* its texts are the configuration's */
+    const char *why;             /* a literal */
+};
 MUST_CHECK int gate_prepare(struct gate *g, const struct config *cfg, struct access **ret,
-                            size_t *ret_issuer, const char **ret_why);
+                            struct gate_problem *ret_why);
 /* Counts from now on for whoever comes. Returns what counted before, to be freed when no worker can
  * be looking at it any more. */
 struct access *gate_commit(struct gate *g, const struct config *cfg, struct access *next);
+/* The keys of the issuers that registries name (registries[].oidc); of the configuration in force.
+ * NULL when `g` is. Front's thread, until it next turns. */
+struct issuer_keys *gate_keys(struct gate *g);
+/* They do not suffice: they are fetched, after a pause. Front's thread; `g` may be NULL. */
+void gate_want_keys(struct gate *g, const struct config_oidc *oidc);
 /* Whether a connection that was let in would still be on a path like this: REFUSE_NONE, or
  * REFUSE_ACCESS_LOST. */
 enum refuse gate_recheck(struct gate *g, const struct conn *c, const struct config_path *path);

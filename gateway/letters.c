@@ -130,6 +130,8 @@ static int append_letter(struct buf *out, const struct store_letter *l, const st
     if (r == 0)
         r = buf_printf(out, ",\"kind\":\"%s\",\"event_seq\":%" PRIu64 ",\"size\":%zu", kind_of(l),
                        l->event_seq, l->body.len);
+    if (r == 0 && l->headers.len > 0)
+        r = append_text(out, "headers", l->headers);
     if (r == 0)
         r = utf8_valid(c->text) ? append_text(out, "body", c->text) : append_base64(out, c->text);
     return r < 0 ? r : buf_append_str(out, "}\n");

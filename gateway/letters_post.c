@@ -6,6 +6,7 @@
  * more, and the sender's event ids tell that they were. */
 #include "letters_post.h"
 
+#include "letter_headers.h"
 #include "letters_round.h"
 #include "list.h"
 #include "log.h"
@@ -62,33 +63,63 @@ static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
     ((struct reading *) ctx)->bad++;
 }
 
-static bool is_understood(const struct config_registry *registry, struct slice body)
+static bool is_understood(const struct source *source, const struct source_request *req)
 {
     struct reading rd = {0};
     const char *why;
-    const struct source_request req = {.content_type = SLICE_LIT(CONTENT_TYPE), .body = body};
     const struct source_sink sink = {&rd, on_change, on_ignored, on_set_aside};
-    const char *known_by;
-    const struct source *source =
-        registry->kind != NULL ? source_by_kind(registry->kind) : source_detect(&req, &known_by);
-    return source != NULL && source->adapt(&req, &sink, &why) == 0 && rd.good > 0;
+    return source->adapt(req, &sink, &why) == 0 && rd.good > 0;
 }
 
-/* What is to be posted: the letter's body as it is where that is an envelope, else the envelope of
- * this one event. Both end in a line feed that the registry did not send: attempts at what ended
- * the process are counted by the body, and an operator asks for a new one. False: neither is
- * understood.
- */
-static bool envelope_of(const struct config_registry *registry, const struct letter *l,
-                        struct buf *out)
+/* What is to be posted of a letter. */
+struct again {
+    struct source_request request;
+    struct header headers[LETTER_HEADERS_N];
+    struct buf body;
+};
+
+/* The body ends in a line feed that the registry did not send: attempts at what ended the process
+ * are counted by the body, and an operator asks for a new one. `as`: who has to read it; NULL:
+ * anybody. */
+static bool fits(struct again *a, const struct source *as, const char *before, struct slice body,
+                 const char *after)
+{
+    const char *known_by;
+    buf_clear(&a->body);
+    if (buf_append_str(&a->body, before) < 0 || buf_append(&a->body, body) < 0 ||
+        buf_append_str(&a->body, after) < 0 || buf_append_str(&a->body, "\n") < 0)
+        return false;
+    a->request.body = buf_slice(&a->body);
+    const struct source *source = source_of(&a->request, &known_by);
+    return source != NULL && (as == NULL || source == as) && is_understood(source, &a->request);
+}
+
+static void take_headers(struct again *a, const struct letter *l)
+{
+    a->request.headers = letter_headers_read(slice_of(l->headers, l->headers_len), a->headers);
+    if (a->request.headers.n == 0) { /* from when none were kept, and Distribution alone was read */
+        a->headers[0] = (struct header){SLICE_LIT("content-type"), SLICE_LIT(CONTENT_TYPE)};
+        a->request.headers.n = 1;
+    }
+    a->request.content_type = headers_only(a->request.headers, "content-type");
+}
+
+/* The letter's body as it is where that is an envelope, else the envelope of this one event. False:
+ * neither is understood. */
+static bool read_again(const struct config_registry *registry, const struct letter *l,
+                       struct again *a)
 {
     struct slice body = slice_of(l->body, l->len);
-    if (buf_append(out, body) == 0 && buf_append_str(out, "\n") == 0 &&
-        is_understood(registry, buf_slice(out)))
+    take_headers(a, l);
+    a->request.registry = registry;
+    if (fits(a, NULL, "", body, ""))
         return true;
-    buf_clear(out);
-    return buf_append_str(out, "{\"events\":[") == 0 && buf_append(out, body) == 0 &&
-           buf_append_str(out, "]}\n") == 0 && is_understood(registry, buf_slice(out));
+    for (size_t i = 0; i < source_n(); i++) {
+        const struct source *s = source_at(i);
+        if (s->before[0] != '\0' && fits(a, s, s->before, body, s->after))
+            return true;
+    }
+    return false;
 }
 
 /* --- posting --- */
@@ -117,13 +148,14 @@ static void turn_until(struct post *p, const bool *flag)
         ;
 }
 
-static int post_body(struct post *p, const struct config_registry *registry, struct slice body)
+static int post_again(struct post *p, const struct again *a)
 {
     const struct ingest_request req = {
-        .registry_id = slice_str(registry->id),
+        .registry_id = slice_str(a->request.registry->id),
         .own = true,
-        .content_type = SLICE_LIT(CONTENT_TYPE),
-        .body = body,
+        .headers = a->request.headers,
+        .content_type = a->request.content_type,
+        .body = a->request.body,
         .peer = "replay",
     };
     p->answered = false;
@@ -132,7 +164,7 @@ static int post_body(struct post *p, const struct config_registry *registry, str
     turn_until(p, &p->answered);
     if (p->err < 0)
         return p->err;
-    return p->answered && p->answer.status == 202 ? 0 : -EIO;
+    return p->answered && p->answer.why == REFUSE_NONE ? 0 : -EIO;
 }
 
 static void may_go(struct post *p, uint64_t id)
@@ -167,18 +199,18 @@ static bool was_taken(const struct ingest_answer *answer)
 
 static int post_letter(struct post *p, const struct letter *l)
 {
-    struct buf body;
+    struct again again = {.body = {0}};
     const struct config_registry *registry = registry_of(p->cfg, l->registry_id);
     if (registry == NULL) {
         stays(p, l, "its registry is not configured any more");
         return 0;
     }
-    buf_init(&body, MAX_BODY);
+    buf_init(&again.body, MAX_BODY);
     int r = 0;
-    if (!envelope_of(registry, l, &body)) {
+    if (!read_again(registry, l, &again)) {
         stays(p, l, "still not understood");
     } else {
-        r = post_body(p, registry, buf_slice(&body));
+        r = post_again(p, &again);
         if (r == 0 && was_taken(&p->answer))
             may_go(p, l->id);
         else if (r == 0)
@@ -187,7 +219,7 @@ static int post_letter(struct post *p, const struct letter *l)
             offline_say("letter %" PRIu64 ": not taken (%s); it stays", l->id,
                         p->answered ? p->answer.body : err_str(r));
     }
-    buf_fini(&body);
+    buf_fini(&again.body);
     return r;
 }
 

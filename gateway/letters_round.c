@@ -17,6 +17,7 @@ void letters_round_next(struct letters_round *round)
         round->after = round->letters[i].id;
         free(round->letters[i].registry_id);
         free(round->letters[i].body);
+        free(round->letters[i].headers);
     }
     round->n = round->bytes = 0;
 }
@@ -34,6 +35,14 @@ static bool is_wanted(const struct letters_round *round, const struct store_lett
            (round->only == 0 || l->id == round->only);
 }
 
+static uint8_t *copy(struct slice s)
+{
+    uint8_t *to = xmalloc(s.len + 1);
+    if (s.len > 0)
+        memcpy(to, s.data, s.len);
+    return to;
+}
+
 int letters_round_add(void *ctx, const struct store_letter *l)
 {
     struct letters_round *round = ctx;
@@ -45,10 +54,10 @@ int letters_round_add(void *ctx, const struct store_letter *l)
     struct letter *to = &round->letters[round->n++];
     *to = (struct letter){.id = l->id,
                           .registry_id = xstrdup(l->registry_id),
-                          .body = xmalloc(l->body.len + 1),
-                          .len = l->body.len};
-    if (l->body.len > 0)
-        memcpy(to->body, l->body.data, l->body.len);
+                          .body = copy(l->body),
+                          .headers = copy(l->headers),
+                          .len = l->body.len,
+                          .headers_len = l->headers.len};
     round->bytes += l->body.len;
     return 0;
 }

@@ -11,8 +11,8 @@
 struct letter {
     uint64_t id;
     char *registry_id;
-    uint8_t *body;
-    size_t len;
+    uint8_t *body, *headers; /* of as many bytes: */
+    size_t len, headers_len;
 };
 
 struct letters_round {

@@ -79,15 +79,12 @@ static int make_groups(struct shared *s, const struct reload_draft *d)
 static int make_access(struct shared *s, const char *file, struct reload_draft *d,
                        struct buf *error)
 {
-    size_t at = 0;
-    const char *why = NULL;
-    int r = gate_prepare(s->gate, d->cfg, &d->access, &at, &why);
+    struct gate_problem problem;
+    int r = gate_prepare(s->gate, d->cfg, &d->access, &problem);
     if (r != -EINVAL)
         return r;
-    const struct config_issuer *issuer = &d->cfg->gateway.auth.issuers[at];
-    return wrong(error,
-                 "%s:%u: gateway.auth.issuers[%zu].jwks_file: expected a JWK set, got %s: %s", file,
-                 issuer->line, at, issuer->jwks_file, why);
+    return wrong(error, "%s:%u: %s: expected a JWK set, got %s: %s", file, problem.source.line,
+                 problem.source.key, problem.source.file, problem.why);
 }
 
 static int make_iam(struct shared *s, const char *file, struct reload_draft *d, struct buf *error)

@@ -4,8 +4,11 @@
 #include "request.h"
 
 #include "clock.h"
+#include "consent.h"
 #include "crash.h"
+#include "credential.h"
 #include "gate.h"
+#include "log.h"
 #include "mem.h"
 #include "notice.h"
 #include "path.h"
@@ -123,24 +126,20 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
 
 /* --- webhooks --- */
 
-/* A header that may be there once: of two, nobody says which one counts. */
-static struct slice only_header(const struct http_head *head, const char *name)
-{
-    size_t n = 0;
-    struct slice value = http_header(head, name, &n);
-    return n == 1 ? value : (struct slice){0};
-}
-
+/* `query` is where its access_token goes. */
 static struct ingest_request ingest_request_of(struct conn *c, const char *registry,
-                                               const char *peer, struct slice body)
+                                               const char *peer, struct slice body,
+                                               struct credential *query)
 {
     const struct http_head *head = http_get_head(c->http);
+    const struct route route = route_find(LISTENER_WEBHOOKS, head);
+    bool has_token = credential_find_query(head, query) == 0;
     return (struct ingest_request){
         .registry_id = slice_str(registry),
-        .verify = {.authorization = only_header(head, "authorization"),
-                   .id = only_header(head, "webhook-id"),
-                   .timestamp = only_header(head, "webhook-timestamp"),
-                   .signature = only_header(head, "webhook-signature")},
+        .path_token = route.handler == ROUTE_HOOK ? route.param : (struct slice){0},
+        .access_token = has_token ? query->token : (struct slice){0},
+        .keys = gate_keys(c->worker->shared->gate),
+        .address = &c->peer,
         .names = transport_peer_names(c),
         .headers = {head->headers, head->n_headers},
         .content_type = http_header(head, "content-type", NULL),
@@ -161,7 +160,8 @@ static void answer_ingest(struct conn *c, const struct ingest_answer *a)
     }
     if (a->why != REFUSE_NONE)
         conn_log_refusal(c, a->why);
-    request_answer(c, a->status, extra, slice_str(a->body), a->why != REFUSE_NONE);
+    struct slice body = a->handshake.len > 0 ? a->handshake : slice_str(a->body);
+    request_answer(c, a->status, extra, body, a->why != REFUSE_NONE);
 }
 
 static void exchange_free(struct exchange *ex)
@@ -185,8 +185,26 @@ void request_drop(struct conn *c)
         exchange_free(ex);
 }
 
-/* `early` bytes of the body have come with the head. */
-static void on_events_head(struct conn *c, struct slice param, size_t early)
+/* Whether it may go on to its body. */
+static bool check_sender(struct conn *c, const struct exchange *ex)
+{
+    struct shared *s = c->worker->shared;
+    struct credential query;
+    struct ingest_answer refused;
+    struct ingest_request req = ingest_request_of(c, ex->registry, NULL, (struct slice){0}, &query);
+    enum refuse why = ingest_check(s->ingest, &req, &refused);
+    if (why == REFUSE_UNKNOWN_KEY)
+        gate_want_keys(s->gate, &ingest_claimed(s->ingest, &req)->oidc);
+    if (why == REFUSE_NOT_FOUND) /* as for any other path that there is not */
+        request_refuse(c, why, NULL);
+    else if (why != REFUSE_NONE)
+        answer_ingest(c, &refused);
+    return why == REFUSE_NONE;
+}
+
+/* `id` is the registry's, empty where the path has a token instead; `early` bytes of the body have
+ * come with the head. */
+static void on_events_head(struct conn *c, struct slice id, size_t early)
 {
     const struct http_head *head = http_get_head(c->http);
     CRASH_POINT("request.head");
@@ -199,22 +217,17 @@ static void on_events_head(struct conn *c, struct slice param, size_t early)
     ex->c = c;
     buf_init(&ex->body, c->worker->shared->cfg->webhooks.max_body_bytes);
     c->exchange = ex;
-    int len = http_percent_decode(param, ex->registry, sizeof(ex->registry) - 1);
+    int len = http_percent_decode(id, ex->registry, sizeof(ex->registry) - 1);
     if (len < 0) {
         request_refuse(c, REFUSE_REGISTRY, NULL);
         return;
     }
-    struct ingest_request req = ingest_request_of(c, ex->registry, NULL, (struct slice){0});
-    struct ingest_answer refused;
     if (shed_level(&c->worker->shared->shed) >= MEMORY_NO_WEBHOOKS) {
         request_refuse(c, REFUSE_MEMORY, NULL);
         return;
     }
-    enum refuse why = ingest_check(c->worker->shared->ingest, &req, &refused);
-    if (why != REFUSE_NONE) {
-        answer_ingest(c, &refused);
+    if (!check_sender(c, ex))
         return;
-    }
     if (head->content_length > ex->body.limit) {
         request_refuse(c, REFUSE_BODY, NULL);
         return;
@@ -285,9 +298,46 @@ static void on_events_done(struct conn *c)
     conn_set_state(c, CONN_HANDLING);
     metrics_add(&c->worker->metrics, M_WEBHOOK_REQUESTS, 1);
     struct slice body = ex->whole.len > 0 ? ex->whole : buf_slice(&ex->body);
-    struct ingest_request req = ingest_request_of(c, ex->registry, peer, body);
+    struct credential query;
+    struct ingest_request req = ingest_request_of(c, ex->registry, peer, body, &query);
     ex->submitted = true;
     ingest_post(c->worker->shared->ingest, &req, &ex->call);
+}
+
+/* --- before the first webhook --- */
+
+static void answer_consent(struct conn *c, const struct config_registry *registry)
+{
+    char extra[CONSENT_SIZE];
+    if (!consent_to(http_get_head(c->http), registry, extra)) {
+        request_refuse(c, REFUSE_METHOD, "POST");
+        return;
+    }
+    char peer[INET6_ADDRSTRLEN + 8];
+    struct log_line l;
+    conn_peer_name(c, peer);
+    log_open(&l, LOG_INFO, "webhook", "asked whether it may deliver");
+    log_str(&l, "registry", registry->id);
+    log_str(&l, "peer", peer);
+    log_close(&l);
+    conn_set_state(c, CONN_HANDLING);
+    request_answer(c, 200, extra, (struct slice){0}, false);
+}
+
+static void on_consent(struct conn *c, struct route route)
+{
+    char id[sizeof(((struct exchange *) NULL)->registry)];
+    bool by_path = route.handler == ROUTE_HOOK_CONSENT;
+    int len = by_path ? 0 : http_percent_decode(route.param, id, sizeof(id) - 1);
+    const struct ingest_request req = {
+        .registry_id = slice_of(id, len < 0 ? 0 : (size_t) len),
+        .path_token = by_path ? route.param : (struct slice){0},
+    };
+    const struct config_registry *registry = ingest_claimed(c->worker->shared->ingest, &req);
+    if (registry == NULL)
+        request_refuse(c, by_path ? REFUSE_NOT_FOUND : REFUSE_REGISTRY, NULL);
+    else
+        answer_consent(c, registry);
 }
 
 /* --- health and metrics --- */
@@ -369,6 +419,14 @@ static void on_upgrade(struct conn *c, size_t early)
 
 /* --- the parser's events --- */
 
+static void on_route(struct conn *c, struct route route)
+{
+    if (route.handler == ROUTE_CONSENT || route.handler == ROUTE_HOOK_CONSENT)
+        on_consent(c, route);
+    else
+        on_operations(c, route.handler);
+}
+
 static void on_done(struct conn *c)
 {
     const struct http_head *head = http_get_head(c->http);
@@ -377,7 +435,7 @@ static void on_done(struct conn *c)
     else if (c->exchange != NULL)
         on_events_done(c);
     else
-        on_operations(c, route_find(LISTENER_WEBHOOKS, head).handler);
+        on_route(c, route_find(LISTENER_WEBHOOKS, head));
 }
 
 /* Whose request it is that a trusted proxy passes on; REFUSE_NONE: it may go on. */
@@ -414,8 +472,8 @@ static void on_head(struct conn *c, size_t early)
     struct route route = route_find(LISTENER_WEBHOOKS, head);
     if (route.handler == ROUTE_NONE)
         request_refuse(c, route.why, route.allow);
-    else if (route.handler == ROUTE_EVENTS)
-        on_events_head(c, route.param, early);
+    else if (route.handler == ROUTE_EVENTS || route.handler == ROUTE_HOOK)
+        on_events_head(c, route.handler == ROUTE_EVENTS ? route.param : (struct slice){0}, early);
     else if (head->has_body)
         request_refuse(c, REFUSE_BODY, NULL);
 }

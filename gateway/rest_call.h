@@ -63,8 +63,12 @@ void rest_revocation_create(struct rest_call *call);
 void rest_reload(struct rest_call *call);
 /* rest_trial.c */
 void rest_trigger_test(struct rest_call *call);
-void rest_trigger_dry_run(struct rest_call *call); /* with an id: of this trigger alone */
 void rest_gateway_event(struct rest_call *call);
+/* rest_dry.c */
+void rest_trigger_dry_run(struct rest_call *call); /* with an id: of this trigger alone */
+void rest_registry_dry_run(struct rest_call *call);
+/* rest_registry.c */
+void rest_registry_list(struct rest_call *call);
 /* rest_iam.c */
 void rest_iam_create_token(struct rest_call *call);
 void rest_iam_create_for_account(struct rest_call *call);

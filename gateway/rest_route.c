@@ -7,6 +7,7 @@
 
 #define TRIGGERS    "/triggers/v1/triggers"
 #define CONNECTIONS "/apigateways/websocket/v1/connections"
+#define REGISTRIES  "/registries/v1/registries"
 
 // clang-format off
 const struct rest_route REST_ROUTES[] = {
@@ -31,6 +32,8 @@ const struct rest_route REST_ROUTES[] = {
     {"listConnections",  HTTP_M_GET,    "/gateway/v1/connections",            false, rest_gateway_connections},
     {"createRevocation", HTTP_M_POST,   "/admin/v1/revocations",              false, rest_revocation_create},
     {"reload",           HTTP_M_POST,   "/admin/v1/reload",                   false, rest_reload},
+    {"listRegistries",   HTTP_M_GET,    REGISTRIES,                           false, rest_registry_list},
+    {"dryRunRegistry",   HTTP_M_POST,   REGISTRIES "/{registryId}:dryRun",    false, rest_registry_dry_run},
     {"getEvent",         HTTP_M_GET,    "/gateway/v1/events/{eventId}",       false, rest_gateway_event},
     {"createIamToken",   HTTP_M_POST,   "/iam/v1/tokens",                     true,  rest_iam_create_token},
     {"createIamTokenForServiceAccount", HTTP_M_POST, "/iam/v1/tokens:createForServiceAccount", true, rest_iam_create_for_account},

@@ -7,9 +7,8 @@ static const struct {
     const char *allow;
     enum route_handler handler;
 } WEBHOOK_ROUTES[] = {
-    {"/registries/", "/events", "POST", ROUTE_EVENTS},
-    {"/healthz", NULL, "GET, HEAD", ROUTE_HEALTH},
-    {"/readyz", NULL, "GET, HEAD", ROUTE_READY},
+    {"/registries/", "/events", "POST", ROUTE_EVENTS}, {"/hook/", "", "POST", ROUTE_HOOK},
+    {"/healthz", NULL, "GET, HEAD", ROUTE_HEALTH},     {"/readyz", NULL, "GET, HEAD", ROUTE_READY},
     {"/metrics", NULL, "GET, HEAD", ROUTE_METRICS},
 };
 
@@ -52,6 +51,10 @@ struct route route_find(enum metrics_listener where, const struct http_head *hea
         struct slice param = {0};
         if (!matches(i, head->path, &param))
             continue;
+        if (head->method == HTTP_M_OPTIONS && WEBHOOK_ROUTES[i].handler == ROUTE_EVENTS)
+            return (struct route){.handler = ROUTE_CONSENT, .param = param};
+        if (head->method == HTTP_M_OPTIONS && WEBHOOK_ROUTES[i].handler == ROUTE_HOOK)
+            return (struct route){.handler = ROUTE_HOOK_CONSENT, .param = param};
         if (!allowed(WEBHOOK_ROUTES[i].allow, head->method))
             return (struct route){.why = REFUSE_METHOD, .allow = WEBHOOK_ROUTES[i].allow};
         return (struct route){.handler = WEBHOOK_ROUTES[i].handler, .param = param};

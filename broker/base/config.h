@@ -17,7 +17,15 @@ enum config_inbound { INBOUND_IGNORE, INBOUND_REJECT, INBOUND_ECHO };
 enum config_slow { SLOW_CLOSE, SLOW_SKIP };
 enum config_auth { AUTH_NONE, AUTH_TOKEN, AUTH_JWT, AUTH_MTLS };
 enum config_clients { CLIENTS_OPTIONAL, CLIENTS_REQUIRED };
-enum config_signature { SIGNATURE_NONE, SIGNATURE_STANDARD };
+enum config_signature {
+    SIGNATURE_NONE,
+    SIGNATURE_STANDARD,
+    SIGNATURE_GITHUB,
+    SIGNATURE_X,
+    SIGNATURE_NEXUS,
+    SIGNATURE_ARTIFACTORY,
+    SIGNATURE_GITEA
+};
 
 /* Bits of config_trigger.event_types.mask; the order is enum event_type's (broker/event.h) and the
  * API's. */
@@ -60,17 +68,41 @@ struct config_tls {
     enum config_clients client_certificates;
 };
 
-#define CONFIG_SECRETS    4  /* in a file at once, so that one can be changed for another */
-#define CONFIG_SECRET_MIN 24 /* bytes of a webhook's secret, which the text has in base64 */
-#define CONFIG_SECRET_MAX 64
+#define CONFIG_SECRETS         4  /* in a file at once, so that one can be changed for another */
+#define CONFIG_SECRET_MIN      24 /* bytes of a webhook's secret, which the text has in base64 */
+#define CONFIG_SECRET_MAX      64
+#define CONFIG_SECRET_TEXT_MAX 256 /* bytes of the line with one, whatever is in it */
+
+/* Whose ID tokens prove who posts (OpenID Connect Core section 2). */
+struct config_oidc {
+    char *audience, *email, *issuer; /* audience NULL: nobody's are asked for */
+    char *jwks_url, *jwks_file;      /* one of them */
+};
+
+/* Where a body of kind `generic` has what: JSON pointers (RFC 6901), NULL where it has not. */
+struct config_generic {
+    char *events; /* to an array or an object in the body; NULL or "": all of it */
+    /* In an event. Either `reference`, or `repository` with `tag` or `digest` or both. */
+    char *repository, *tag, *digest, *reference;
+    char *action, *id, *time, *actor;
+    struct config_strings push, remove; /* what `action` may say; empty: the usual words */
+};
 
 struct config_registry {
     char *id, *kind;              /* kind NULL: detected from the request */
     char *token;                  /* or NULL; with `tokens` empty as well, none is asked for */
     struct config_strings tokens; /* the lines of `token_file`, any of which will do */
+    char *token_header;           /* whose whole value the token is; NULL: Authorization has it as
+                                     Bearer or Basic, or the query as access_token */
+    struct config_strings path_tokens; /* lines again: each is a path of its own, /hook/TOKEN */
     enum config_signature signature;
-    struct config_strings signature_secrets;   /* likewise; value_webhook_secret() takes them */
+    struct config_strings signature_secrets; /* likewise; of SIGNATURE_STANDARD they are
+                                                value_webhook_secret()'s, of the others any text */
+    struct config_oidc oidc;
     struct config_strings client_certificates; /* rules of san.h; empty: none is asked for */
+    struct config_strings allowed_from;        /* networks; empty: any */
+    unsigned line;                             /* in the file, for messages */
+    struct config_generic generic;             /* with the kind `generic` only */
 };
 
 struct config_user {

@@ -7,6 +7,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
 #define EVENT_BYTES 4096
 
@@ -98,7 +100,121 @@ static void check_auth(struct loader *l, const struct config_path *path, const s
         note(l, scope, "client_certificates", "expected auth: mtls beside it, got another");
 }
 
-static void check_registry(struct loader *l, const struct config_registry *registry,
+/* What holds for the text of a secret depends on the kind of signature. */
+static void check_secrets(struct loader *l, const struct config_registry *registry,
+                          const struct scope *scope)
+{
+    for (size_t i = 0; i < registry->signature_secrets.n; i++) {
+        if (registry->signature != SIGNATURE_STANDARD ||
+            value_is_webhook_secret(registry->signature_secrets.at[i]))
+            continue;
+        note(l, scope, "signature_secret_file",
+             "expected whsec_ and 24 to 64 bytes in base64 on each line with signature: "
+             "standard-webhooks, got something else on line %zu",
+             i + 1);
+        return;
+    }
+}
+
+static void check_oidc(struct loader *l, struct config_registry *registry,
+                       const struct scope *scope)
+{
+    static const char *const KEYS[] = {"oidc.audience", "oidc.email", "oidc.issuer",
+                                       "oidc.jwks_url", "oidc.jwks_file"};
+    const char *first = NULL;
+    for (size_t i = ARRAY_LEN(KEYS); i-- > 0;)
+        first = line_of(l, scope, KEYS[i]) != 0 ? KEYS[i] : first;
+    if (first == NULL)
+        return;
+    for (size_t i = 0; i < 2; i++)
+        if (line_of(l, scope, KEYS[i]) == 0)
+            note(l, scope, first, "expected %s beside it, got nothing", KEYS[i]);
+    if (line_of(l, scope, "oidc.jwks_file") != 0) {
+        if (line_of(l, scope, "oidc.jwks_url") != 0)
+            note(l, scope, "oidc.jwks_file",
+                 "expected either oidc.jwks_url or oidc.jwks_file, got both");
+        free(registry->oidc.jwks_url); /* the default is not meant then */
+        registry->oidc.jwks_url = NULL;
+    }
+    bool token = line_of(l, scope, "token") != 0 || line_of(l, scope, "token_file") != 0;
+    if (token && (registry->token_header == NULL ||
+                  strcasecmp(registry->token_header, "Authorization") == 0))
+        note(l, scope, first,
+             "expected token_header beside a token, since Authorization has the ID token, got %s",
+             registry->token_header == NULL ? "nothing" : registry->token_header);
+}
+
+static bool share_text(const struct config_strings *a, const struct config_strings *b)
+{
+    for (size_t i = 0; i < a->n; i++)
+        for (size_t k = 0; k < b->n; k++)
+            if (strcmp(a->at[i], b->at[k]) == 0)
+                return true;
+    return false;
+}
+
+/* A path leads to one registry. */
+static void check_path_tokens(struct loader *l, const struct config_registry *registry,
+                              const struct scope *scope)
+{
+    const struct config_registry *all = l->cfg->registries;
+    for (const struct config_registry *other = all; other < registry; other++)
+        if (share_text(&registry->path_tokens, &other->path_tokens))
+            note(l, scope, "path_token_file",
+                 "expected tokens that no other registry has, got one of registries[%zu]",
+                 (size_t) (other - all));
+}
+
+static bool has_word(const struct config_strings *words, const char *word)
+{
+    for (size_t i = 0; i < words->n; i++)
+        if (strcasecmp(words->at[i], word) == 0)
+            return true;
+    return false;
+}
+
+static void check_generic(struct loader *l, const struct config_generic *g,
+                          const struct scope *scope)
+{
+    char quoted[DOC_QUOTE_SIZE];
+    bool parts = line_of(l, scope, "generic.repository") != 0,
+         whole = line_of(l, scope, "generic.reference") != 0,
+         tag = line_of(l, scope, "generic.tag") != 0,
+         digest = line_of(l, scope, "generic.digest") != 0;
+    if (whole && (parts || tag || digest))
+        note(l, scope, "generic.reference",
+             "expected either it, or repository, tag and digest, got both");
+    else if (!whole && !parts)
+        note(l, scope, "kind",
+             "expected generic.repository or generic.reference beside it, got "
+             "neither");
+    else if (!whole && !tag && !digest)
+        note(l, scope, "generic.repository", "expected tag or digest beside it, got neither");
+    bool words = line_of(l, scope, "generic.push") != 0 || line_of(l, scope, "generic.delete") != 0;
+    if (words && line_of(l, scope, "generic.action") == 0)
+        note(l, scope, line_of(l, scope, "generic.push") != 0 ? "generic.push" : "generic.delete",
+             "expected action beside it, got nothing");
+    for (size_t i = 0; i < g->remove.n; i++)
+        if (has_word(&g->push, g->remove.at[i]))
+            note(l, scope, "generic.delete", "expected other words than push has, got %s",
+                 doc_quote(g->remove.at[i], quoted));
+}
+
+/* The keys of another kind. */
+static void check_no_generic(struct loader *l, const struct scope *scope)
+{
+    static const char *const KEYS[] = {"generic.events", "generic.repository", "generic.tag",
+                                       "generic.digest", "generic.action",     "generic.reference",
+                                       "generic.push",   "generic.delete",     "generic.id",
+                                       "generic.time",   "generic.actor"};
+    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++)
+        if (line_of(l, scope, KEYS[i]) != 0) {
+            note(l, scope, KEYS[i], "expected kind: generic beside it, got another");
+            return;
+        }
+}
+
+static void check_registry(struct loader *l, struct config_registry *registry,
                            const struct scope *scope)
 {
     bool secrets = line_of(l, scope, "signature_secret_file") != 0;
@@ -111,6 +227,16 @@ static void check_registry(struct loader *l, const struct config_registry *regis
         note(l, scope, "signature_secret_file", "expected signature beside it, got none");
     else if (registry->signature != SIGNATURE_NONE && !secrets)
         note(l, scope, "signature", "expected signature_secret_file beside it, got nothing");
+    if (line_of(l, scope, "token_header") != 0 && line_of(l, scope, "token") == 0 &&
+        line_of(l, scope, "token_file") == 0)
+        note(l, scope, "token_header", "expected token or token_file beside it, got neither");
+    check_secrets(l, registry, scope);
+    check_oidc(l, registry, scope);
+    check_path_tokens(l, registry, scope);
+    if (registry->kind != NULL && strcmp(registry->kind, "generic") == 0)
+        check_generic(l, &registry->generic, scope);
+    else
+        check_no_generic(l, scope);
 }
 
 static void check_key(struct loader *l, const struct scope *scope)

@@ -3,6 +3,7 @@
 
 #include "config_check.h"
 #include "config_value.h"
+#include "file_name.h"
 #include "mem.h"
 #include "secret_file.h"
 
@@ -113,13 +114,32 @@ static bool set_scalar(const struct setting *s, const char *text, void *at)
     }
 }
 
+/* The path of the file that is named, from malloc(). NULL: a problem was noted. */
+static char *path_of(struct problems *p, const struct doc_node *node, const char *shown)
+{
+    char *path = NULL;
+    int r = file_name_path(node->text, &path);
+    if (r == -EINVAL)
+        problems_add(p, node->line, shown,
+                     "expected " FILE_NAME_CREDENTIAL "NAME with a file's name, got another one");
+    else if (r < 0)
+        problems_add(p, node->line, shown,
+                     "expected a path, since CREDENTIALS_DIRECTORY is not in the environment "
+                     "(systemd: LoadCredential=), got a credential");
+    return path;
+}
+
 /* Opens what is named, as a secret if it is one. NULL: a problem was noted. */
 static FILE *open_file(struct problems *p, const struct setting *s, const struct doc_node *node,
                        const char *shown)
 {
     struct stat st;
-    FILE *f = fopen(node->text, "re");
+    char *path = path_of(p, node, shown);
+    if (path == NULL)
+        return NULL;
+    FILE *f = fopen(path, "re");
     int r = f == NULL || fstat(fileno(f), &st) < 0 ? -errno : 0;
+    free(path);
     if (r < 0) {
         problems_add(p, node->line, shown, "expected a file that can be read, got: %s", err_str(r));
     } else if (s->type != SETTING_TEXT_FILE && secret_file_check(&st) < 0) {
@@ -170,6 +190,16 @@ static void read_file(struct problems *p, const struct setting *s, const struct 
     if (!set_text(s, text, at))
         wrong_file(p, s, node, shown);
     free(text);
+}
+
+/* Of a file that is read later, by others. */
+static void read_file_name(struct problems *p, const struct setting *s, const struct doc_node *node,
+                           const char *shown, void *at)
+{
+    char *path = path_of(p, node, shown);
+    if (path != NULL && !set_text(s, path, at))
+        setting_wrong(p, s, node, shown);
+    free(path);
 }
 
 static void strings_fini(struct config_strings *strings)
@@ -270,6 +300,10 @@ void setting_read(struct problems *p, const struct setting *s, const struct doc_
         fits = fits && node->n >= s->min && node->n <= s->max;
     else if (nothing)
         fits = s->type == SETTING_TEXT && s->min == 0; /* `tag:` with nothing behind it is "" */
+    if (fits && s->type == SETTING_TEXT && s->format->fits == value_is_file) {
+        read_file_name(p, s, node, shown, at);
+        return;
+    }
     if (fits && !list && !file)
         fits = set_scalar(s, nothing ? "" : node->text, at);
     if (!fits)

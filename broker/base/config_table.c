@@ -10,7 +10,8 @@
 static const char *const LOG_LEVEL_WORDS[] = {"debug", "info", "warn", "error", NULL};
 static const char *const INBOUND_WORDS[] = {"ignore", "reject", "echo", NULL};
 static const char *const AUTH_WORDS[] = {"none", "token", "jwt", "mtls", NULL};
-static const char *const SIGNATURE_WORDS[] = {"none", "standard-webhooks", NULL};
+static const char *const SIGNATURE_WORDS[] = {"none",  "standard-webhooks", "github", "x-signature",
+                                              "nexus", "artifactory",       "gitea",  NULL};
 static const char *const CLIENTS_WORDS[] = {"optional", "required", NULL};
 static const char *const SLOW_WORDS[] = {"close", "skip", NULL};
 static const char *const ENGINE_WORDS[] = {"embedded", "memory", NULL};
@@ -53,7 +54,7 @@ static const struct setting_format
     SHA256 = {"of a SHA-256 in hexadecimal without capitals", value_is_sha256, NULL},
     PUBLIC_KEY = {"of an RSA public key of 2048 to 8192 bits in PEM", value_is_public_key, NULL},
     PATTERN = {"a pattern of at most 255 bytes", value_is_any, NULL},
-    FILE_NAME = {"naming a file", value_is_any, NULL}, ANY = {"", value_is_any, NULL},
+    FILE_NAME = {"naming a file", value_is_file, NULL}, ANY = {"", value_is_any, NULL},
     RESOURCE = {"cloud, folder, gateway, registry or service_account", NULL, RESOURCE_WORDS},
     LOG_LEVEL = {"debug, info, warn or error", NULL, LOG_LEVEL_WORDS},
     INBOUND = {"ignore, reject or echo", NULL, INBOUND_WORDS},
@@ -68,9 +69,13 @@ static const struct setting_format
                  "not in the cryptographic library)",
                  value_is_algorithm, NULL},
     URL = {"of https://..., or http://... of a loopback address", value_is_key_url, NULL},
-    SIGNATURE = {"none or standard-webhooks", NULL, SIGNATURE_WORDS},
-    WEBHOOK_SECRET = {"of whsec_ and 24 to 64 bytes in base64", value_is_webhook_secret, NULL},
-    SLOW = {"close or skip", NULL, SLOW_WORDS},
+    SIGNATURE = {"none, standard-webhooks, github, x-signature, nexus, artifactory or gitea", NULL,
+                 SIGNATURE_WORDS},
+    PLAIN_SECRET = {"of ASCII, without a space at either end", value_is_plain_secret, NULL},
+    PATH_TOKEN = {"of letters, digits, - and _", value_is_path_token, NULL},
+    HEADER_NAME = {"of a header's name", value_is_token, NULL},
+    POINTER = {"of a JSON pointer such as /target/tag", value_is_pointer, NULL},
+    ACTION = {"a word", value_is_any, NULL}, SLOW = {"close or skip", NULL, SLOW_WORDS},
     ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
     SWITCH = {"true or false", NULL, SWITCH_WORDS},
     KIND = {"acr, artifactory, cloudevents, distribution, dockerhub, ecr, generic, gitea, github, "
@@ -84,6 +89,7 @@ static const struct setting_format
 #define P_MS(key, member) "gateway.paths[]." key, offsetof(struct config_path, member)
 #define ISSUER(member)    "gateway.auth.issuers[]." #member, offsetof(struct config_issuer, member)
 #define R(member)         "registries[]." #member, offsetof(struct config_registry, member)
+#define G(member)         "registries[].generic." #member, offsetof(struct config_registry, generic.member)
 #define U(member)         "users[]." #member, offsetof(struct config_user, member)
 #define A(member)         "service_accounts[]." #member, offsetof(struct config_account, member)
 #define K(member)         "service_accounts[].keys[]." #member, offsetof(struct config_key, member)
@@ -95,7 +101,8 @@ static const struct setting_format
     "triggers[].rule.container_registry." key, offsetof(struct config_trigger, member)
 #define CERTIFICATE(side, member)                                                                  \
 #side ".tls.certificates[]." #member, offsetof(struct config_certificate, member)
-#define NO_PLACE 0
+#define NO_PLACE    0
+#define GOOGLE_KEYS "https://www.googleapis.com/oauth2/v3/certs"
 
 #define HOUR        ((uint64_t) 3600000)
 #define DAY         (24 * HOUR)
@@ -427,23 +434,83 @@ const struct setting SETTINGS[] = {
     {R(kind),                         WORD,     0, 0,          NULL,       &KIND, 0,
      "What the registry is; left out, it is found out from the request."},
     {R(token),                        TEXT,     1, 4096,       NULL,       &VISIBLE, SECRET,
-     "Must come as `Authorization: Bearer TOKEN`. With neither `token` nor `token_file` nor "
-     "`signature` anyone may post."},
+     "Must come as `Authorization: Bearer TOKEN`, as the password of `Basic`, or, without such a "
+     "header, as `?access_token=TOKEN`. Who may post has to prove all that is asked for here: by "
+     "`token` or `token_file`, `signature`, `oidc`, `path_token_file`, `client_certificates` and "
+     "`allowed_from`. With none of them anyone may."},
     {"registries[].token_file", offsetof(struct config_registry, tokens),
                                          SETTING_LINES_FILE, 1, 4096, NULL,   &VISIBLE, 0,
      "A file with one token a line, any of which will do: the next one beside the one in use, while "
      "a sender changes."},
+    {R(token_header),                 TEXT,     1, 64,         NULL,       &HEADER_NAME, 0,
+     "The header whose whole value the token is, such as `X-Api-Key`, for senders with a fixed header "
+     "of their own. `Authorization`, when it is said here, is taken as it is, too, without a scheme: "
+     "Harbor sends what it is given."},
+    {"registries[].path_token_file", offsetof(struct config_registry, path_tokens),
+                                         SETTING_LINES_FILE, 24, 255, NULL,   &PATH_TOKEN, 0,
+     "A file with one path token a line: who can send no header posts to /hook/TOKEN. What else is "
+     "asked for is asked for there, too. With nothing else but `allowed_from`, /registries/ID/events is "
+     "closed, since the id is no secret."},
     {R(signature),                    CHOICE,   0, 0,          "none",     &SIGNATURE, 0,
      "How the sender signs its requests: `standard-webhooks` is HMAC-SHA256 over id, timestamp and "
      "body, with the headers of that specification, not older than five minutes, and each id counts "
-     "once. With a token as well, both have to be right."},
+     "once. The others sign the body alone, in hexadecimal without capitals: `github` with SHA-256 in "
+     "X-Hub-Signature-256, `x-signature` with what X-Signature begins with (`sha256=` or `sha512=`), "
+     "`nexus` with SHA-1 in X-Nexus-Webhook-Signature, `artifactory` with SHA-256 in "
+     "X-JFrog-Event-Auth, `gitea` with SHA-256 in X-Gitea-Signature or X-Forgejo-Signature. What is "
+     "signed so has no time, so who has seen a request can repeat it."},
     {"registries[].signature_secret_file", offsetof(struct config_registry, signature_secrets),
-                                         SETTING_LINES_FILE, 1, 128, NULL,    &WEBHOOK_SECRET, 0,
-     "A file with the secrets, one a line as in `token_file`."},
+                                         SETTING_LINES_FILE, 1, CONFIG_SECRET_TEXT_MAX, NULL,
+                                                                           &PLAIN_SECRET, 0,
+     "A file with the secrets, one a line as in `token_file`: of `standard-webhooks`, whsec_ and 24 to "
+     "64 bytes in base64; of the others, the text that the sender was given."},
+    {R(oidc.audience),                TEXT,     1, 255,        NULL,       &VISIBLE, 0,
+     "With `oidc`, `Authorization: Bearer` has to be an ID token (a JWT, RS256) of `oidc.issuer`, for "
+     "this audience and of this e-mail address: so does Google's Pub/Sub prove who pushes."},
+    {R(oidc.email),                   TEXT,     1, 255,        NULL,       &VISIBLE, 0,
+     "Of the service account that the sender uses. Google gives tokens for any audience to anybody, "
+     "so it has to be there."},
+    {R(oidc.issuer),                  TEXT,     1, 255,        "https://accounts.google.com", &VISIBLE, 0,
+     "Who makes the tokens; it may leave out its https:// in them."},
+    {R(oidc.jwks_url),                TEXT,     1, 1000,       GOOGLE_KEYS, &URL, 0,
+     "Where its keys are, fetched every hour and when a token names one that is not there. Redirects "
+     "are not followed."},
+    {R(oidc.jwks_file),               TEXT,     1, 4000,       NULL,       &FILE_NAME, 0,
+     "A JWK set instead, read every hour, and at a reload."},
 
     {R(client_certificates),          TEXTS,    1, 256,        NULL,       &SAN, 0,
      "Who may post: as `gateway.paths[].client_certificates`, with a certificate of "
      "`webhooks.tls.client_ca_file`. With tokens or a signature as well, all of it is asked for."},
+    {R(allowed_from),                 TEXTS,    0, 256,        NULL,       &NETWORK, 0,
+     "Networks that it posts from, as `webhooks.allowed_from`, which counts as well; others get 403. "
+     "Empty: any."},
+
+    {G(events),                       TEXT,     0, 255,        NULL,       &POINTER, 0,
+     "With `kind: generic`: where the body has its events, an array of at most 10,000 or one object; "
+     "left out, the body is that. Like the others a JSON pointer (RFC 6901)."},
+    {G(repository),                   TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where an event has the repository, without the registry's host."},
+    {G(tag),                          TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it has the tag; a digest found there counts as the digest."},
+    {G(digest),                       TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it has the digest."},
+    {G(reference),                    TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "In place of `repository`, `tag` and `digest`: where it has all of them as one, such as "
+     "`registry.example.com/team/app:1.0`. The host is left out."},
+    {G(action),                       TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it says what happened. Left out, every event is a push."},
+    {G(push),                         TEXTS,    1, 32,         NULL,       &ACTION, 0,
+     "What `action` says of a push, in capitals or not; by default push, pushed, create and "
+     "created. What is in neither list is passed over."},
+    {"registries[].generic.delete", offsetof(struct config_registry, generic.remove),
+                                         TEXTS,    1, 32,         NULL,       &ACTION, 0,
+     "The same of a delete; by default delete, deleted, remove and removed."},
+    {G(id),                           TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it has an id, a text or a whole number, that is the same when it is sent again."},
+    {G(time),                         TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it says when: RFC 3339, or a number of seconds or milliseconds since 1970."},
+    {G(actor),                        TEXT,     1, 255,        NULL,       &POINTER, 0,
+     "Where it says who did it."},
 
     {U(id),                           TEXT,     1, 50,         NULL,       &ID, REQUIRED,
      "Unique, service accounts included."},
@@ -576,7 +643,7 @@ const struct list_place LISTS[] = {
     PLACE_OF_CERTIFICATES(gateway),
     PLACE_OF_CERTIFICATES(webhooks),
     PLACE_OF_CERTIFICATES(management),
-    PLACE(registries, n_registries, struct config_registry, NULL, id, 0),
+    PLACE(registries, n_registries, struct config_registry, NULL, id, LINE(struct config_registry)),
     PLACE(users, n_users, struct config_user, NULL, id, 0),
     PLACE(service_accounts, n_service_accounts, struct config_account, NULL, id, 0),
     {"service_accounts[].keys", offsetof(struct config_account, keys),

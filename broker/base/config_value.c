@@ -297,6 +297,20 @@ bool value_is_key_url(const char *s)
     return value_is_listen(with_port) && value_is_loopback(with_port);
 }
 
+/* RFC 6901 section 3. No key that means something has a backslash, and JSON has two ways to write
+ * each. */
+bool value_is_pointer(const char *s)
+{
+    if (*s != '\0' && *s != '/')
+        return false;
+    for (; *s != '\0'; s++) {
+        bool escape = s[0] == '~' && s[1] != '0' && s[1] != '1';
+        if (escape || *s == '\\' || (unsigned char) *s < ' ')
+            return false;
+    }
+    return true;
+}
+
 bool value_is_visible(const char *s)
 {
     for (; *s != '\0'; s++)
@@ -321,6 +335,25 @@ bool value_is_webhook_secret(const char *s)
     uint8_t secret[CONFIG_SECRET_MAX];
     size_t len;
     return value_webhook_secret(s, secret, &len) == 0;
+}
+
+bool value_is_plain_secret(const char *s)
+{
+    size_t len = strlen(s);
+    for (size_t i = 0; i < len; i++)
+        if (s[i] < ' ' || s[i] > '~')
+            return false;
+    return len > 0 && s[0] != ' ' && s[len - 1] != ' ';
+}
+
+bool value_is_path_token(const char *s)
+{
+    return only(s, LOWER CAPITAL DIGIT "-_");
+}
+
+bool value_is_file(const char *s)
+{
+    return value_is_any(s);
 }
 
 bool value_is_any(const char *s)

@@ -45,6 +45,10 @@ bool value_is_key_url(const char *s); /* https://, or http:// with a loopback ad
 /* "whsec_" and the base64 of CONFIG_SECRET_MIN to CONFIG_SECRET_MAX bytes: 0, or -EINVAL. */
 int value_webhook_secret(const char *s, uint8_t ret[CONFIG_SECRET_MAX], size_t *ret_len);
 bool value_is_webhook_secret(const char *s);
+bool value_is_plain_secret(const char *s); /* printable ASCII, not beginning or ending in a space */
+bool value_is_path_token(const char *s);   /* letters, digits, - and _ */
+bool value_is_file(const char *s);    /* any; a setting with it names a file, as of file_name.h */
+bool value_is_pointer(const char *s); /* "" or a JSON pointer (RFC 6901); no backslash */
 bool value_is_any(const char *s);
 
 #endif

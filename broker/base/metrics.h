@@ -67,6 +67,8 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_WEBHOOK_IGNORED,   "regcast_webhook_events_total", "outcome=\"ignored\"",   "")           \
     X(M_WEBHOOK_DUPLICATE, "regcast_webhook_events_total", "outcome=\"duplicate\"", "")           \
     X(M_WEBHOOK_SET_ASIDE, "regcast_webhook_events_total", "outcome=\"set_aside\"", "")           \
+    X(M_WEBHOOK_STALE, "regcast_webhook_stale_total", "",                                         \
+      "Changes that came after later ones of the same image or tag, and so changed less.")        \
     X(M_EVENT_CREATE_IMAGE,           "regcast_events_total",                                     \
       "type=\"CreateImage\",outcome=\"matched\"",                                                 \
       "Derived events by type, and whether a trigger took them.")                                 \

@@ -8,21 +8,11 @@
 #include "json.h"
 #include "source/envelope.h"
 #include "source/field.h"
+#include "source/media_type.h"
 
 static const char *const CONTENT_TYPES[] = {
     "application/vnd.docker.distribution.events.v1+json", /* 2.x */
     "application/vnd.docker.distribution.events.v2+json", /* 3.x */
-};
-
-/* What a push has to put for it to be an image; anything else (layers, configurations) is a blob.
- */
-static const char *const MANIFEST_TYPES[] = {
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.docker.distribution.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v1+prettyjws",
 };
 
 /* --- the look --- */
@@ -100,15 +90,6 @@ static bool is_object(struct slice value)
     return value.len > 0 && value.data[0] == '{';
 }
 
-static bool is_manifest(const char *media_type)
-{
-    for (size_t i = 0; i < ARRAY_LEN(MANIFEST_TYPES); i++) {
-        if (strcmp(media_type, MANIFEST_TYPES[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 enum verdict { CHANGE, IGNORED, SET_ASIDE };
 
 /* Reads what push and delete share. NULL, or the field that is wrong. */
@@ -143,7 +124,7 @@ static enum verdict read_push(const struct slice *values, struct texts *t, enum 
         *ret_why = "media_type";
         return SET_ASIDE;
     }
-    if (!is_manifest(t->media_type)) {
+    if (!media_type_is_manifest(t->media_type)) {
         *ret_why = "blob";
         return IGNORED;
     }

@@ -44,7 +44,7 @@ static int find_member(struct slice body, const char *member, struct slice *ret,
             *ret_why = "syntax";
         return -EBADMSG;
     }
-    return check_around(body, *ret, ret_why);
+    return 0;
 }
 
 /* Makes sure that the array can be split to its end. */
@@ -53,8 +53,9 @@ static int find_events(struct envelope *e)
     struct slice event;
     size_t at = 0;
     int r;
-    e->n_found = e->at = e->next = 0;
+    e->n = e->n_found = e->at = e->next = 0;
     while ((r = json_next(e->events, &at, &event)) == 0) {
+        e->n++;
         if (e->n_found == ENVELOPE_FOUND_MAX)
             continue;
         e->found[e->n_found++] = event;
@@ -63,14 +64,14 @@ static int find_events(struct envelope *e)
     return r < 0 ? r : 0;
 }
 
-int envelope_open(struct slice body, const char *member, struct envelope *ret, const char **ret_why)
+int envelope_open_at(struct slice body, struct slice events, struct envelope *ret,
+                     const char **ret_why)
 {
-    body = envelope_trim(body);
-    ret->events = body;
-    int r = member == NULL ? 0 : find_member(body, member, &ret->events, ret_why);
+    int r = check_around(body, events, ret_why);
     if (r < 0)
         return r;
-    if (ret->events.len == 0 || ret->events.data[0] != '[') {
+    ret->events = events;
+    if (events.len == 0 || events.data[0] != '[') {
         *ret_why = "events_type";
         return -EBADMSG;
     }
@@ -78,6 +79,13 @@ int envelope_open(struct slice body, const char *member, struct envelope *ret, c
     if (r < 0)
         *ret_why = "syntax";
     return r;
+}
+
+int envelope_open(struct slice body, const char *member, struct envelope *ret, const char **ret_why)
+{
+    struct slice events = envelope_trim(body);
+    int r = member == NULL ? 0 : find_member(events, member, &events, ret_why);
+    return r < 0 ? r : envelope_open_at(envelope_trim(body), events, ret, ret_why);
 }
 
 bool envelope_next(struct envelope *e, struct slice *ret)

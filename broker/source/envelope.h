@@ -8,7 +8,8 @@
 
 #define ENVELOPE_FOUND_MAX 256 /* more than registries send at once */
 
-struct envelope { /* for envelope_open() and envelope_next() only */
+struct envelope { /* for envelope_open() and envelope_next() only, but for `n` */
+    size_t n;     /* how many events there are */
     struct slice events, found[ENVELOPE_FOUND_MAX];
     size_t n_found, at, next; /* `next`: where to look for those behind the found */
 };
@@ -20,6 +21,9 @@ struct envelope { /* for envelope_open() and envelope_next() only */
  * -ENOMEM. */
 MUST_CHECK int envelope_open(struct slice body, const char *member, struct envelope *ret,
                              const char **ret_why);
+/* The same of an array somewhere in `body`, where `events` are its bytes. */
+MUST_CHECK int envelope_open_at(struct slice body, struct slice events, struct envelope *ret,
+                                const char **ret_why);
 bool envelope_next(struct envelope *e, struct slice *ret); /* false: there are no more */
 
 /* Without JSON's white space around it. */

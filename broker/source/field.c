@@ -1,6 +1,7 @@
 /* field.c - the fields that every registry sends: names, tags, digests, times, media types. */
 #include "source/field.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -129,6 +130,20 @@ static bool day_exists(int year, int month, int day)
     return day <= DAYS[month - 1] + (leap && month == 2 ? 1 : 0);
 }
 
+/* False (`ret` untouched): a year that leaves 0-9999. */
+static bool print_utc(time_t utc, const char *fraction, int fraction_len, char ret[FIELD_TIME_SIZE])
+{
+    struct tm tm;
+    if (gmtime_r(&utc, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
+        return false;
+    char out[96]; /* wider than the result: gcc does not know the bounds of a struct tm */
+    (void) snprintf(out, sizeof(out), "%04d-%02d-%02dT%02d:%02d:%02d%.*sZ", tm.tm_year + 1900,
+                    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction_len,
+                    fraction);
+    memcpy(ret, out, strlen(out) + 1);
+    return true;
+}
+
 bool field_time(const char *s, char ret[FIELD_TIME_SIZE])
 {
     const char *start = s;
@@ -185,15 +200,25 @@ bool field_time(const char *s, char ret[FIELD_TIME_SIZE])
                     .tm_hour = hour,
                     .tm_min = minute,
                     .tm_sec = second};
-    time_t utc = timegm(&tm) - offset_s;
-    if (gmtime_r(&utc, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
+    return print_utc(timegm(&tm) - offset_s, fraction, fraction_len, ret);
+}
+
+bool field_unix_time(double seconds, char ret[FIELD_TIME_SIZE])
+{
+    enum { PER_SECOND = 1000000 };
+    const double end = 253402300800.0; /* 10000-01-01 */
+    if (!(seconds >= 0 && seconds < end))
         return false;
-    char out[96]; /* wider than the result: gcc does not know the bounds of a struct tm */
-    (void) snprintf(out, sizeof(out), "%04d-%02d-%02dT%02d:%02d:%02d%.*sZ", tm.tm_year + 1900,
-                    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction_len,
-                    fraction);
-    memcpy(ret, out, strlen(out) + 1);
-    return true;
+    int64_t whole = (int64_t) seconds;
+    int64_t part = (int64_t) ((seconds - (double) whole) * PER_SECOND + 0.5);
+    if (part == PER_SECOND) {
+        part = 0;
+        whole++;
+    }
+    char fraction[24] = "";
+    if (part > 0)
+        (void) snprintf(fraction, sizeof(fraction), ".%06" PRId64, part);
+    return print_utc((time_t) whole, fraction, (int) strlen(fraction), ret);
 }
 
 static struct slice trimmed(struct slice s)

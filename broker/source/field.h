@@ -21,6 +21,9 @@ bool field_digest(const char *s);
 /* RFC 3339 to the same instant in UTC with "Z"; up to 9 fraction digits stay as they were sent.
  * False (`ret` untouched): malformed, no such day, a leap second, or a year that leaves 0-9999. */
 bool field_time(const char *s, char ret[FIELD_TIME_SIZE]);
+/* Seconds since 1970 to the same form; a part of a second stays to the microsecond. False (`ret`
+ * untouched): negative, no number, or a year over 9999. */
+bool field_unix_time(double seconds, char ret[FIELD_TIME_SIZE]);
 
 /* The type/subtype of a Content-Type value, without parameters and white space around it. */
 struct slice field_media_type(struct slice content_type);

@@ -1,10 +1,9 @@
-/* harbor.c - Harbor: its default format {"type","occur_at","actor","event_data"}, the same of
- * 1.x, and CloudEvents with the same data.
+/* harbor.c - Harbor: its default format {"type","occur_at","operator","event_data"}, the same
+ * of 1.x, and CloudEvents with the same data.
  *
  * It tells of one artifact and of one of its tags. An artifact without tags has its digest where
  * the tag belongs. A delete is of the artifact: the tag it names went with it, and so did all
  * others, which only the catalog knows. */
-#include "clock.h"
 #include "json.h"
 #include "source.h"
 #include "source/cloud_event.h"
@@ -15,8 +14,6 @@
 #include "source/sender_id.h"
 
 #include <cjson/cJSON.h>
-
-#define SECONDS_MAX 253402300799.0 /* the last second of the year 9999 */
 
 static const struct {
     const char *type;
@@ -174,25 +171,13 @@ static void read_cloud_event(const struct cloud_event *e, const struct source_si
     read_notice(&n, sink);
 }
 
-/* The seconds since 1970 that an event has happened at; false: it does not say. */
-static bool read_seconds(const struct cJSON *value, uint64_t *ret)
-{
-    double seconds = cJSON_IsNumber(value) ? value->valuedouble : -1;
-    if (!(seconds >= 0 && seconds <= SECONDS_MAX))
-        return false;
-    *ret = (uint64_t) seconds;
-    return true;
-}
-
 /* It has no id. Two events differ in their second, or in what it is that they report. */
 static void read_default(const struct cJSON *root, const char *type, struct slice body,
                          const struct source_sink *sink)
 {
-    char time[CLOCK_RFC3339_SIZE] = "";
-    uint64_t seconds;
-    bool dated = read_seconds(payload_at(root, "/occur_at"), &seconds);
-    if (dated)
-        clock_rfc3339(seconds * 1000, time);
+    char time[FIELD_TIME_SIZE] = "";
+    const struct cJSON *seconds = payload_at(root, "/occur_at");
+    bool dated = cJSON_IsNumber(seconds) && field_unix_time(seconds->valuedouble, time);
     const struct notice n = {
         .type = type,
         .actor = payload_text(root, "/operator"),

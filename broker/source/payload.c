@@ -90,3 +90,11 @@ bool payload_says(const struct cJSON *from, const char *pointer, const char *tex
     const char *is = payload_text(from, pointer);
     return is != NULL && is[0] != '\0' && strcmp(is, text) == 0;
 }
+
+bool payload_begins(struct slice body, const char *member, const char *prefix)
+{
+    struct slice value, want = slice_str(prefix);
+    if (json_member(body, member, &value) != 0 || value.len <= want.len || value.data[0] != '"')
+        return false;
+    return slice_eq(slice_sub(value, 1, 1 + want.len), want);
+}

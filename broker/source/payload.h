@@ -20,4 +20,9 @@ const char *payload_text(const struct cJSON *from, const char *pointer);
 /* Whether the text is there and is this. */
 bool payload_says(const struct cJSON *from, const char *pointer, const char *text);
 
+/* For source.detect: whether the object `body`, of which nothing was checked, has that member with
+ * a text that begins with `prefix`, as it stands there; a quote at the end of that ends the text.
+ */
+bool payload_begins(struct slice body, const char *member, const char *prefix);
+
 #endif

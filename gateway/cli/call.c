@@ -1,6 +1,7 @@
 /* call.c - one run of a command. */
 #include "call.h"
 
+#include "files.h"
 #include "print.h"
 
 #include <stdarg.h>
@@ -165,6 +166,20 @@ int call_rest(struct call *c, const char *method, const struct buf *path, const 
     return r;
 }
 
+int call_send(struct call *c, const struct buf *path, const struct client_content *content,
+              cJSON **ret)
+{
+    char text[MAX_PATH_BYTES + 1];
+    int r = connect_once(c);
+    if (r < 0)
+        return r;
+    (void) snprintf(text, sizeof(text), "%.*s", (int) path->len, (const char *) path->data);
+    r = client_send(c->client, text, content, ret);
+    if (r < 0)
+        (void) report(c);
+    return r;
+}
+
 int call_change(struct call *c, const char *method, const struct buf *path, cJSON *body, bool print)
 {
     cJSON *operation = NULL;
@@ -218,7 +233,18 @@ void path_append(struct buf *path, const char *text)
     fits(buf_append_str(path, text));
 }
 
-/* --- output --- */
+/* --- input and output --- */
+
+int call_read_file(const char *name, struct buf *out)
+{
+    FILE *f = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
+    if (f == NULL)
+        return call_failed("%s: %s", name, err_str(-errno));
+    int r = files_read(f, out);
+    if (f != stdin)
+        (void) fclose(f);
+    return r == 0 ? EXIT_FINE : call_failed("%s: %s", name, err_str(r));
+}
 
 int call_write(struct buf *text, int error)
 {

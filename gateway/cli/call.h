@@ -38,6 +38,9 @@ int call_failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Like client_call(), with the path made from a format. On an error it has been printed. */
 MUST_CHECK int call_rest(struct call *c, const char *method, const struct buf *path,
                          const cJSON *body, cJSON **ret);
+/* Like client_send(), likewise. */
+MUST_CHECK int call_send(struct call *c, const struct buf *path,
+                         const struct client_content *content, cJSON **ret);
 /* Sends a change, and unless --async waits for it and prints what came of it; takes `body`, which
  * may be NULL. An exit code. */
 int call_change(struct call *c, const char *method, const struct buf *path, cJSON *body,
@@ -48,6 +51,9 @@ void path_begin(struct buf *path, const char *text);
 void path_segment(struct buf *path, const char *text);
 void path_query(struct buf *path, bool first, const char *key, const char *value);
 void path_append(struct buf *path, const char *text);
+
+/* Appends a file, "-" being standard input. An exit code: what is wrong has been printed. */
+int call_read_file(const char *name, struct buf *out);
 
 /* Prints a message, or a list of them, in the format that was asked for; text is YAML. Takes
  * `message`. An exit code. */

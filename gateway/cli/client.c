@@ -215,10 +215,41 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *name, 
     return more;
 }
 
-static struct curl_slist *headers_of(struct client *c, const char *idempotency_key)
+/* The content's own; a colon and no value would take a field away, so one without has a semicolon
+ * (CURLOPT_HTTPHEADER). */
+static struct curl_slist *add_content(struct curl_slist *list, const struct client_content *content)
+{
+    for (size_t i = 0; i < content->n_headers; i++) {
+        const struct header *h = &content->headers[i];
+        char *name = xslicedup(h->name), *value = xslicedup(h->value);
+        if (h->value.len > 0) {
+            list = add_header(list, name, value);
+        } else {
+            char *line = xmalloc(h->name.len + 2);
+            (void) snprintf(line, h->name.len + 2, "%s;", name);
+            list = curl_slist_append(list, line);
+            ASSERT(list != NULL);
+            free(line);
+        }
+        free(name);
+        free(value);
+    }
+    return list;
+}
+
+static bool has_type(const struct client_content *content)
+{
+    const struct headers all = {content->headers, content->n_headers};
+    return headers_only(all, "content-type").len > 0;
+}
+
+static struct curl_slist *headers_of(struct client *c, const char *idempotency_key,
+                                     const struct client_content *content)
 {
     struct curl_slist *list = add_header(NULL, "Accept", "application/json");
-    list = add_header(list, "Content-Type", "application/json");
+    if (!has_type(content))
+        list = add_header(list, "Content-Type", "application/json");
+    list = add_content(list, content);
     list = add_header(list, "Expect", ""); /* no 100-continue: bodies are small */
     list = add_header(list, "x-client-request-id", c->client_request);
     list = add_header(list, "x-request-id", c->client_request);
@@ -235,19 +266,19 @@ static struct curl_slist *headers_of(struct client *c, const char *idempotency_k
 }
 
 static void debug_call(const struct client *c, const char *method, const char *url,
-                       const char *body)
+                       struct slice body)
 {
     if (!c->options.debug)
         return;
     (void) fprintf(stderr, "> %s %s\n", method, url);
-    if (body != NULL)
-        (void) fprintf(stderr, "> %s\n", body);
+    if (body.len > 0)
+        (void) fprintf(stderr, "> %.*s\n", (int) body.len, (const char *) body.data);
     (void) fprintf(stderr, "< %ld %.*s\n", c->status, (int) c->answer.len,
                    (const char *) c->answer.data);
 }
 
 /* 0: an answer of whatever status came. */
-static CURLcode perform(struct client *c, const char *method, const char *url, const char *body,
+static CURLcode perform(struct client *c, const char *method, const char *url, struct slice body,
                         const struct curl_slist *headers)
 {
     char reason[CURL_ERROR_SIZE] = "";
@@ -269,8 +300,10 @@ static CURLcode perform(struct client *c, const char *method, const char *url, c
     (void) curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, c);
     (void) curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, reason);
     fetch_trust(c->curl, c->options.trust);
-    if (body != NULL)
-        (void) curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
+    if (body.data != NULL) {
+        (void) curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) body.len);
+        (void) curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body.data);
+    }
     CURLcode r = curl_easy_perform(c->curl);
     (void) curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
     if (r != CURLE_OK) {
@@ -288,7 +321,7 @@ static CURLcode perform(struct client *c, const char *method, const char *url, c
 }
 
 /* 0, -EIO, or -EAGAIN: it is not available now. */
-static int attempt(struct client *c, const char *method, const char *url, const char *body,
+static int attempt(struct client *c, const char *method, const char *url, struct slice body,
                    const struct curl_slist *headers, cJSON **ret)
 {
     CURLcode r = perform(c, method, url, body, headers);
@@ -323,20 +356,20 @@ static uint64_t backoff_ms(unsigned tries)
     return most / 2 + uuid_random() % (most / 2 + 1);
 }
 
-int client_call(struct client *c, const char *method, const char *path, const cJSON *body,
-                cJSON **ret)
+/* Without a body where content->body.data is NULL. */
+static int call(struct client *c, const char *method, const char *path,
+                const struct client_content *content, cJSON **ret)
 {
     char key[UUID_SIZE];
     bool changes = strcmp(method, "GET") != 0;
     uuid_make(key);
     uuid_make(c->client_request);
     uuid_make(c->client_trace);
-    char *text = body == NULL ? NULL : cJSON_PrintUnformatted(body);
     size_t size = strlen(c->base) + strlen(path) + 1;
     char *url = xmalloc(size);
     (void) snprintf(url, size, "%s%s", c->base, path);
-    struct curl_slist *headers = headers_of(c, changes ? key : NULL); /* one key for all attempts */
-    const char *sent = text != NULL ? text : changes && strcmp(method, "DELETE") != 0 ? "{}" : NULL;
+    struct curl_slist *headers =
+        headers_of(c, changes ? key : NULL, content); /* one key for all attempts */
 
     uint64_t waited = 0;
     int r = -EAGAIN;
@@ -349,12 +382,32 @@ int client_call(struct client *c, const char *method, const char *path, const cJ
             pause_ms(ms);
             waited += ms;
         }
-        r = attempt(c, method, url, sent, headers, ret);
+        r = attempt(c, method, url, content->body, headers, ret);
     }
     curl_slist_free_all(headers);
     free(url);
-    cJSON_free(text);
     return r == -EAGAIN ? -EIO : r;
+}
+
+int client_call(struct client *c, const char *method, const char *path, const cJSON *body,
+                cJSON **ret)
+{
+    bool expected = strcmp(method, "GET") != 0 && strcmp(method, "DELETE") != 0;
+    char *text = body == NULL ? NULL : cJSON_PrintUnformatted(body);
+    const struct client_content content = {.body =
+                                               slice_str(text == NULL && expected ? "{}" : text)};
+    int r = call(c, method, path, &content, ret);
+    cJSON_free(text);
+    return r;
+}
+
+int client_send(struct client *c, const char *path, const struct client_content *content,
+                cJSON **ret)
+{
+    struct client_content sent = *content;
+    if (sent.body.len == 0)
+        sent.body = SLICE_LIT(""); /* which is a body, too */
+    return call(c, "POST", path, &sent, ret);
 }
 
 int client_wait(struct client *c, cJSON **operation)

@@ -3,6 +3,7 @@
 #define CLI_CLIENT_H
 
 #include "buf.h"
+#include "header.h"
 #include "trust.h"
 
 #include <cjson/cJSON.h>
@@ -27,6 +28,15 @@ void client_free(struct client *c); /* NULL is fine */
  * cJSON_Delete(). -EIO: it was refused or did not arrive; client_error() says why. */
 MUST_CHECK int client_call(struct client *c, const char *method, const char *path,
                            const cJSON *body, cJSON **ret);
+/* A webhook to be looked at, as it is. */
+struct client_content {
+    struct slice body;
+    const struct header *headers; /* take the place of ours of the same name */
+    size_t n_headers;
+};
+/* POST; errors as above. */
+MUST_CHECK int client_send(struct client *c, const char *path, const struct client_content *content,
+                           cJSON **ret);
 /* Asks once a second until the operation is done; replaces *operation. Errors as above. */
 MUST_CHECK int client_wait(struct client *c, cJSON **operation);
 

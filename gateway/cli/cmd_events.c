@@ -4,7 +4,6 @@
 #include "backoff.h"
 #include "call.h"
 #include "fetch.h"
-#include "files.h"
 #include "json.h"
 #include "pause.h"
 #include "uuid.h"
@@ -14,17 +13,6 @@
 #define DEFAULT_ATTEMPTS 5
 #define MAX_BODY         (64u << 20)
 #define ENVELOPE_TYPE    "application/vnd.docker.distribution.events.v1+json"
-
-static int read_body(const char *name, struct buf *out)
-{
-    FILE *f = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
-    if (f == NULL)
-        return call_failed("%s: %s", name, err_str(-errno));
-    int r = files_read(f, out);
-    if (f != stdin)
-        (void) fclose(f);
-    return r == 0 ? EXIT_FINE : call_failed("%s: %s", name, err_str(r));
-}
 
 /* Distribution's envelope has "events"; anything else is JSON that the registry's adapter knows. */
 static const char *guess_type(struct slice body)
@@ -111,7 +99,7 @@ static int run_post(struct call *c)
     int r = buf_append(&path, SLICE_LIT("\0"));
     if (r == 0)
         r = fetch_url(base == NULL ? FETCH_WEBHOOKS : base, (const char *) path.data, &url);
-    int code = r == 0 ? read_body(c->args.arguments[0], &body)
+    int code = r == 0 ? call_read_file(c->args.arguments[0], &body)
                       : call_usage(c, "--url: expected host:port or a URL, got \"%s\"", base);
     if (code == EXIT_FINE)
         code = send_body(c, &body, &url);

@@ -20,6 +20,8 @@ const struct command *const COMMANDS[] = {
     &CMD_LISTEN,
     &CMD_TAIL,
     &CMD_EVENTS_POST,
+    &CMD_REGISTRIES_LIST,
+    &CMD_REGISTRIES_TEST,
     &CMD_STATUS,
     &CMD_EXPLAIN,
     &CMD_RELOAD,

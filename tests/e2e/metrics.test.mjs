@@ -28,6 +28,7 @@ const FAMILIES = {
     regcast_events_total: 'counter', // by type and outcome
     regcast_webhook_requests_total: 'counter',
     regcast_webhook_events_total: 'counter',
+    regcast_webhook_stale_total: 'counter',
     regcast_http_answers_total: 'counter', // webhook answers
     regcast_slow_consumers_total: 'counter',
     regcast_slow_consumer_actions_total: 'counter',

@@ -17,6 +17,8 @@ static size_t batch_len(uint64_t n)
 
 /* --- what is written: the state is a function of the number of transactions --- */
 
+#define AT(n) (UINT64_C(1700000000000000000) + (n))
+
 static void name_image(uint64_t n, char repository[32], char digest[80], char tag[32])
 {
     (void) snprintf(repository, 32, "team/app-%u", (unsigned) (n % 10));
@@ -37,21 +39,16 @@ static void transaction(struct store *s, uint64_t n)
     fixture_bytes(n + 2000000, body, sizeof(body));
     buf_init(&notes, 4096);
     buf_init(&letters, 4096);
-    assert_int_equal(record_put_note(&notes, &(struct catalog_note){.kind = NOTE_IMAGE,
-                                                                    .id = 2 * n,
-                                                                    .registry_id = "registry",
-                                                                    .repository = repository,
-                                                                    .digest = digest}),
-                     0);
-    assert_int_equal(record_put_note(&notes, &(struct catalog_note){.kind = NOTE_TAG,
-                                                                    .id = 2 * n + 1,
-                                                                    .image_id = 2 * n,
-                                                                    .name = tag}),
-                     0);
-    assert_int_equal(
-        record_put_letter(
-            &letters, &(struct record_letter){n, "registry", tag, slice_of(body, sizeof(body))}),
-        0);
+    const struct catalog_note entries[] = {
+        {NOTE_IMAGE, 3 * n, 0, "registry", repository, digest, NULL, AT(n), 0, false},
+        {NOTE_TAG, 3 * n + 1, 3 * n, NULL, NULL, NULL, tag, AT(n), 0, false},
+        {NOTE_TOMBSTONE, 3 * n + 2, 0, "registry", repository, digest, tag, AT(n), n, n % 2 == 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+        assert_int_equal(record_put_note(&notes, &entries[i]), 0);
+    const struct record_letter letter = {n, "registry", tag, slice_of(body, sizeof(body)),
+                                         slice_of(body, 20)};
+    assert_int_equal(record_put_letter(&letters, &letter), 0);
     struct store_webhook w = {.first_seq = n,
                               .n_events = 1,
                               .last_event_id = id,
@@ -70,7 +67,7 @@ static void transaction(struct store *s, uint64_t n)
 /* --- what is read --- */
 
 struct reading {
-    uint64_t events, images, tags, letters, senders, batches;
+    uint64_t events, images, tags, tombstones, letters, senders, batches;
     bool wrong;
     bool disorder; /* a batch is missing or there twice */
 };
@@ -101,7 +98,7 @@ static void read_image(void *ctx, const struct store_image *i)
     char repository[32], digest[80], tag[32];
     uint64_t n = ++r->images;
     name_image(n, repository, digest, tag);
-    if (i->id != 2 * n || strcmp(i->registry_id, "registry") != 0 ||
+    if (i->id != 3 * n || i->at_ns != AT(n) || strcmp(i->registry_id, "registry") != 0 ||
         strcmp(i->repository, repository) != 0 || strcmp(i->digest, digest) != 0)
         r->wrong = true;
 }
@@ -112,7 +109,20 @@ static void read_tag(void *ctx, const struct store_tag *t)
     char repository[32], digest[80], tag[32];
     uint64_t n = ++r->tags;
     name_image(n, repository, digest, tag);
-    if (t->id != 2 * n + 1 || t->image_id != 2 * n || strcmp(t->name, tag) != 0)
+    if (t->id != 3 * n + 1 || t->image_id != 3 * n || t->at_ns != AT(n) ||
+        strcmp(t->name, tag) != 0)
+        r->wrong = true;
+}
+
+static void read_tombstone(void *ctx, const struct store_tombstone *t)
+{
+    struct reading *r = ctx;
+    char repository[32], digest[80], tag[32];
+    uint64_t n = ++r->tombstones;
+    name_image(n, repository, digest, tag);
+    if (t->id != 3 * n + 2 || t->at_ns != AT(n) || t->made_ms != n || t->pushed != (n % 2 == 1) ||
+        strcmp(t->registry_id, "registry") != 0 || strcmp(t->repository, repository) != 0 ||
+        strcmp(t->digest, digest) != 0 || strcmp(t->tag, tag) != 0)
         r->wrong = true;
 }
 
@@ -122,7 +132,8 @@ static int read_letter(void *ctx, const struct store_letter *l)
     uint8_t body[50];
     fixture_bytes(l->wall_ms + 2000000, body, sizeof(body));
     if (strcmp(l->registry_id, "registry") != 0 || l->event_seq != 0 ||
-        !slice_eq(l->body, slice_of(body, sizeof(body))))
+        !slice_eq(l->body, slice_of(body, sizeof(body))) ||
+        !slice_eq(l->headers, slice_of(body, 20)))
         r->wrong = true;
     r->letters++;
     return 0;
@@ -301,6 +312,8 @@ static enum verdict read_all(struct store *s, const char *dir, bool lost, const 
     if (err == 0)
         err = store_load_catalog(s, read_image, read_tag, &r);
     if (err == 0)
+        err = store_load_tombstones(s, read_tombstone, &r);
+    if (err == 0)
         err = store_load_sender_ids(s, read_sender, &r);
     if (err == 0)
         err = store_load_letters(s, read_letter, &r);
@@ -326,8 +339,9 @@ static enum verdict read_all(struct store *s, const char *dir, bool lost, const 
         return WRONG;
     if (n == 0 && r.events == 0 && r.images == 0 && r.batches == 0)
         return BEGINNING;
-    if (n > TRANSACTIONS || r.events != n || r.images != n || r.tags != n || r.senders != n ||
-        r.batches != n || fixture_mark(s, FIXTURE_TRIGGER) != n || r.letters != (n < 5 ? n : 5))
+    if (n > TRANSACTIONS || r.events != n || r.images != n || r.tags != n || r.tombstones != n ||
+        r.senders != n || r.batches != n || fixture_mark(s, FIXTURE_TRIGGER) != n ||
+        r.letters != (n < 5 ? n : 5))
         return WRONG;
     return n == TRANSACTIONS ? SAME : BEGINNING;
 }

@@ -82,15 +82,18 @@ static void others(struct store *s, uint64_t n)
     const struct catalog_note notes[] = {
         {.kind = NOTE_IMAGE, .id = 100 * n, .registry_id = "r", .repository = "a", .digest = "d"},
         {.kind = NOTE_TAG, .id = 100 * n + 1, .image_id = 100 * n, .name = "v"},
+        {NOTE_IMAGE_TIME, 100 * n, 0, "r", "a", "d", NULL, n, 0, false},
         {.kind = NOTE_TAG_GONE, .id = 100 * n + 1},
+        {NOTE_TOMBSTONE, 100 * n + 2, 0, "r", "a", "", "v", n, n, false},
+        {.kind = NOTE_TOMBSTONE_GONE, .id = 100 * n - 98},
     };
     struct buf b, letters;
     buf_init(&b, 4096);
     buf_init(&letters, 4096);
     for (size_t i = 0; i < ARRAY_LEN(notes); i++)
         assert_int_equal(record_put_note(&b, &notes[i]), 0);
-    assert_int_equal(
-        record_put_letter(&letters, &(struct record_letter){n, "r", "why", SLICE_LIT("body")}), 0);
+    const struct record_letter letter = {n, "r", "why", SLICE_LIT("body"), SLICE_LIT("A: b\r\n")};
+    assert_int_equal(record_put_letter(&letters, &letter), 0);
     struct store_webhook w = {.notes = buf_slice(&b), .letters = buf_slice(&letters)};
     assert_int_equal(store_begin(s), 0);
     assert_int_equal(store_put_webhook(s, &w), 0);

@@ -133,7 +133,7 @@ static inline void embedded_open_with(struct embedded *m, const char *const *tri
     m->said[0] = '\0';
     m->n_done = m->n_delivered = m->n_events = 0;
     assert_int_equal(ENGINE_EMBEDDED.open(&options, &m->engine), 0);
-    m->catalog = catalog_new(1000, 1000);
+    m->catalog = catalog_new(1000, 1000, 3600000);
     m->known = seen_new(1000, 3600000);
     m->ids = (struct id_gen){0};
     assert_int_equal(ENGINE_EMBEDDED.load(m->engine, m->catalog, m->known, &m->ids), 0);

@@ -10,6 +10,11 @@
 
 #include <cmocka.h>
 
+#define KEEP_MS 1000
+/* Nearly all happens at once here: of two changes the one that comes later is later. Otherwise:
+ * test_catalog_apply.c. */
+static struct catalog_now NOW = {.wall_ns = 5, .ms = 5};
+
 /* A change is written "push REPOSITORY DIGEST TAG", "delete REPOSITORY DIGEST", "untag REPOSITORY
  * TAG", with "-" for an empty tag. */
 static size_t apply(struct catalog *c, const char *registry, const char *text, catalog_emit emit,
@@ -17,7 +22,7 @@ static size_t apply(struct catalog *c, const char *registry, const char *text, c
 {
     char verb[16], repository[32], a[32], b[32] = "";
     assert_true(sscanf(text, "%15s %31s %31s %31s", verb, repository, a, b) >= 3);
-    struct change change = {.repository = repository, .digest = "", .tag = ""};
+    struct change change = {.repository = repository, .digest = "", .tag = "", .created_at = ""};
     if (strcmp(verb, "push") == 0) {
         change.kind = CHANGE_PUSH;
         change.digest = a;
@@ -30,7 +35,7 @@ static size_t apply(struct catalog *c, const char *registry, const char *text, c
         change.kind = CHANGE_DELETE_TAG;
         change.tag = a;
     }
-    return catalog_apply(c, registry, &change, emit, ctx);
+    return catalog_apply(c, registry, &change, &NOW, emit, ctx);
 }
 
 static void write_down(void *ctx, const struct catalog_event *e)
@@ -145,7 +150,7 @@ static void test_derived(void **state)
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         print_message("  %s\n", CASES[i].name);
         for (int commit_each = 0; commit_each < 2; commit_each++) {
-            struct catalog *c = catalog_new(100, 100);
+            struct catalog *c = catalog_new(100, 100, KEEP_MS);
             for (size_t k = 0; CASES[i].steps[k] != NULL; k += 2) {
                 expect(c, "reg", CASES[i].steps[k], CASES[i].steps[k + 1]);
                 if (commit_each)
@@ -162,7 +167,7 @@ static void test_derived(void **state)
 static void test_registries_do_not_mix(void **state)
 {
     (void) state;
-    struct catalog *c = catalog_new(100, 100);
+    struct catalog *c = catalog_new(100, 100, KEEP_MS);
     expect(c, "ab", "push c d1 v1", "CreateImage c d1 v1, CreateImageTag c d1 v1");
     expect(c, "a", "push bc d1 v1", "CreateImage bc d1 v1, CreateImageTag bc d1 v1");
     expect(c, "a", "push c d1 v1", "CreateImage c d1 v1, CreateImageTag c d1 v1");
@@ -174,10 +179,10 @@ static void test_registries_do_not_mix(void **state)
 static void test_no_digest(void **state)
 {
     (void) state;
-    struct catalog *c = catalog_new(100, 100);
+    struct catalog *c = catalog_new(100, 100, KEEP_MS);
     const struct change change = {
-        .kind = CHANGE_PUSH, .repository = "r", .digest = "", .tag = "v1"};
-    assert_int_equal(catalog_apply(c, "reg", &change, write_down, NULL), 0);
+        .kind = CHANGE_PUSH, .repository = "r", .digest = "", .tag = "", .created_at = ""};
+    assert_int_equal(catalog_apply(c, "reg", &change, &NOW, write_down, NULL), 0);
     assert_int_equal(catalog_images(c), 0);
     catalog_free(c);
 }
@@ -204,7 +209,7 @@ static void test_rollback(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         print_message("  %s\n", CASES[i].name);
-        struct catalog *c = catalog_new(100, 100);
+        struct catalog *c = catalog_new(100, 100, KEEP_MS);
         struct buf out;
         buf_init(&out, 1 << 16);
         (void) apply(c, "reg", "push r d1 v1", write_down, &out);
@@ -247,7 +252,7 @@ static void push_many(struct catalog *c, const char *form, int from, int to)
 static void test_limits(void **state)
 {
     (void) state;
-    struct catalog *c = catalog_new(10, 20);
+    struct catalog *c = catalog_new(10, 20, KEEP_MS);
     push_many(c, "push r d%d v%d", 0, 10);
     expect(c, "reg", "push r d0 v0", ""); /* now the one used last */
     push_many(c, "push r d%d v%d", 10, 12);
@@ -261,7 +266,7 @@ static void test_limits(void **state)
     catalog_free(c);
 
     /* Images without tags stay when only tags are too many. */
-    c = catalog_new(1000, 5);
+    c = catalog_new(1000, 5, KEEP_MS);
     push_many(c, "push r child%d -", 0, 50);
     push_many(c, "push r d%d v%d", 0, 8);
     assert_int_equal(catalog_tags(c), 5);
@@ -284,7 +289,7 @@ static void test_growth(void **state)
 {
     (void) state;
     enum { N = 20000 };
-    struct catalog *c = catalog_new(N, N);
+    struct catalog *c = catalog_new(N, N, KEEP_MS);
     push_many(c, "push r%d d%d -", 0, N); /* each in its own repository */
     assert_int_equal(catalog_images(c), N);
     push_many(c, "delete r%d d%d", 0, N);
@@ -297,7 +302,7 @@ static void test_growth(void **state)
 static void test_crowded_image(void **state)
 {
     (void) state;
-    struct catalog *c = catalog_new(10, 1000000);
+    struct catalog *c = catalog_new(10, 1000000, KEEP_MS);
     for (unsigned i = 0; i < TAGS_PER_IMAGE + 5; i++) {
         char change[64];
         (void) snprintf(change, sizeof(change), "push app d1 t%u", i);
@@ -339,7 +344,7 @@ static void test_prefix_committed(void **state)
     };
     for (size_t n = 0; n <= ARRAY_LEN(CHANGES); n++) {
         uint64_t marks[ARRAY_LEN(CHANGES)];
-        struct catalog *c = catalog_new(100, 100);
+        struct catalog *c = catalog_new(100, 100, KEEP_MS);
         for (size_t i = 0; i < ARRAY_LEN(CHANGES); i++) {
             (void) apply(c, "reg", CHANGES[i], count, NULL);
             marks[i] = seal(c);
@@ -359,7 +364,7 @@ static void test_prefix_committed(void **state)
 static void test_rollback_to(void **state)
 {
     (void) state;
-    struct catalog *c = catalog_new(100, 100);
+    struct catalog *c = catalog_new(100, 100, KEEP_MS);
     (void) apply(c, "reg", "push r d1 v1", count, NULL);
     uint64_t first = seal(c);
     for (int sealed = 0; sealed < 2; sealed++) {
@@ -386,7 +391,7 @@ static void test_rollback_to(void **state)
 static void test_forgetting_undone(void **state)
 {
     (void) state;
-    struct catalog *c = catalog_new(3, 100);
+    struct catalog *c = catalog_new(3, 100, KEEP_MS);
     push_many(c, "push r d%d v%d", 0, 3);
     for (int i = 0; i < 3; i++) {
         (void) apply(c, "reg", "push r new -", count, NULL);
@@ -405,7 +410,7 @@ static void test_forgetting_undone(void **state)
     expect(c, "reg", "untag r v1", "DeleteImageTag r d1 v1");
     catalog_free(c);
 
-    c = catalog_new(100, 3); /* the same where tags are too many */
+    c = catalog_new(100, 3, KEEP_MS); /* the same where tags are too many */
     push_many(c, "push r d%d v%d", 0, 3);
     (void) apply(c, "reg", "push r d3 v3", count, NULL);
     (void) apply(c, "reg", "push r d4 v4", count, NULL);
@@ -417,7 +422,7 @@ static void test_forgetting_undone(void **state)
     expect(c, "reg", "untag r v1", "DeleteImageTag r d1 v1");
     catalog_free(c);
 
-    c = catalog_new(100, 2); /* and where they are tags of one image */
+    c = catalog_new(100, 2, KEEP_MS); /* and where they are tags of one image */
     push_many(c, "push r one v%d", 0, 2);
     (void) apply(c, "reg", "push r one v2", count, NULL);
     (void) apply(c, "reg", "push r one v3", count, NULL);
@@ -450,6 +455,19 @@ static void write_note(void *ctx, const struct catalog_note *n)
     case NOTE_TAG_GONE:
         r = buf_printf(out, "%stag %d gone", comma, (int) n->id);
         break;
+    case NOTE_IMAGE_TIME:
+        r = buf_printf(out, "%simage %d at %d", comma, (int) n->id, (int) n->at_ns);
+        break;
+    case NOTE_TAG_TIME:
+        r = buf_printf(out, "%stag %d at %d", comma, (int) n->id, (int) n->at_ns);
+        break;
+    case NOTE_TOMBSTONE:
+        r = buf_printf(out, "%sstone %d %s:%s@%s at %d%s", comma, (int) n->id, n->repository,
+                       n->name, n->digest, (int) n->at_ns, n->pushed ? " pushed" : "");
+        break;
+    case NOTE_TOMBSTONE_GONE:
+        r = buf_printf(out, "%sstone %d gone", comma, (int) n->id);
+        break;
     }
     assert_int_equal(r, 0);
 }
@@ -468,7 +486,7 @@ static uint64_t expect_notes(struct catalog *c, const char *want)
 static void test_notes(void **state)
 {
     (void) state;
-    struct catalog *c = catalog_new(3, 100);
+    struct catalog *c = catalog_new(3, 100, KEEP_MS);
     (void) expect_notes(c, "");
     (void) apply(c, "reg", "push r d1 v1", count, NULL);
     (void) expect_notes(c, "image 1 reg r d1, tag 2 of 1 v1");
@@ -484,70 +502,145 @@ static void test_notes(void **state)
     catalog_rollback(c); /* is never noted; its number is not used again */
     (void) apply(c, "reg", "push r d1 v0", count, NULL);
     (void) apply(c, "reg", "untag r v0", count, NULL);
-    (void) expect_notes(c, "tag 7 of 1 v0, tag 7 gone");
+    (void) expect_notes(c, "tag 7 of 1 v0, tag 7 gone, stone 8 r:v0@ at 5");
     (void) apply(c, "reg", "push r d1 v1", count, NULL);
     (void) apply(c, "reg", "delete r d1", count, NULL);
-    (void) expect_notes(c, "tag 4 gone, tag 8 of 1 v1, tag 8 gone, tag 5 gone, image 1 gone");
+    (void) expect_notes(c,
+                        "tag 4 gone, tag 9 of 1 v1, tag 9 gone, stone 10 r:v1@ at 5, tag 5 gone, "
+                        "stone 11 r:v2@ at 5, image 1 gone, stone 12 r:@d1 at 5");
     commit(c);
 
     (void) apply(c, "reg", "push r d2 v2", count, NULL);
     (void) apply(c, "other", "push r d2 -", count, NULL);
     (void) apply(c, "reg", "push r d3 -", count, NULL);
     (void) apply(c, "reg", "push r d4 -", count, NULL); /* now too many */
-    (void) expect_notes(c, "tag 9 of 3 v2, image 10 other r d2, image 11 reg r d3, "
-                           "image 12 reg r d4, tag 9 gone, image 3 gone");
+    (void) expect_notes(c, "stone 11 gone, tag 13 of 3 v2, image 14 other r d2, image 15 reg r d3, "
+                           "image 16 reg r d4, tag 13 gone, image 3 gone");
     catalog_free(c);
+}
+
+/* A push costs a note of its time only where nothing else tells it. */
+static void test_notes_of_times(void **state)
+{
+    (void) state;
+    static const struct {
+        uint64_t at_ns;
+        const char *change, *notes;
+    } STEPS[] = {
+        {10, "push r d1 v1", "image 1 reg r d1, tag 2 of 1 v1"},
+        {11, "push r d1 v2", "tag 3 of 1 v2"}, /* whose time is the image's, too */
+        {12, "push r d1 v2", "tag 3 at 12"},
+        {12, "push r d1 v2", ""},
+        {13, "push r d1 -", "image 1 at 13"},
+        {13, "push r d1 -", ""},
+        {14, "push r d1 v1", "tag 2 at 14"},
+        {15, "push r d2 v2", "image 4 reg r d2, tag 3 gone, tag 5 of 4 v2"},
+        {16, "push r d2 v1", "image 1 at 14, tag 2 gone, tag 6 of 4 v1"}, /* nobody else knew */
+        {17, "untag r v2", "tag 5 gone, stone 7 r:v2@ at 17"},
+        {18, "untag r v1", "image 4 at 16, tag 6 gone, stone 8 r:v1@ at 18"},
+        {19, "untag r v1", "stone 8 gone, stone 9 r:v1@ at 19"},
+        {19, "untag r v1", ""},
+    };
+    const struct catalog_now before = NOW;
+    struct catalog *c = catalog_new(100, 100, KEEP_MS);
+    for (size_t i = 0; i < 2 * ARRAY_LEN(STEPS); i++) {
+        NOW.wall_ns = STEPS[i / 2].at_ns;
+        (void) apply(c, "reg", STEPS[i / 2].change, count, NULL);
+        if (i % 2 == 0)
+            catalog_rollback_to(c, i);
+    }
+    catalog_free(c);
+    c = catalog_new(100, 100, KEEP_MS);
+    for (size_t i = 0; i < ARRAY_LEN(STEPS); i++) {
+        print_message("  %s\n", STEPS[i].change);
+        NOW.wall_ns = STEPS[i].at_ns;
+        (void) apply(c, "reg", STEPS[i].change, count, NULL);
+        catalog_commit(c, expect_notes(c, STEPS[i].notes));
+    }
+    catalog_free(c);
+    NOW = before;
 }
 
 /* --- from disk --- */
 
+/* Times and tombstones are as they were. */
+static void test_load_times(void **state)
+{
+    (void) state;
+    struct catalog *c = catalog_new(100, 100, KEEP_MS);
+    const struct catalog_note gone = {NOTE_TOMBSTONE, 9, 0, "reg", "r", "d9", "", 7, 5, false};
+    const struct catalog_note blind = {NOTE_TOMBSTONE, 11, 0, "reg", "s", "", "v", 7, 5, true};
+    const struct catalog_note nothing = {NOTE_TOMBSTONE, 12, 0, "reg", "s", "", "", 7, 5, true};
+    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "d1", 4), 0);
+    assert_int_equal(catalog_load_image(c, 3, "reg", "r", "d2", 6), 0);
+    assert_int_equal(catalog_load_tag(c, 4, 2, "v1", 6), 0);
+    assert_int_equal(catalog_load_tag(c, 5, 2, "v2", 5), 0);
+    assert_int_equal(catalog_load_tombstone(c, &gone), 0);
+    assert_int_equal(catalog_load_tombstone(c, &gone), -EBADMSG);
+    assert_int_equal(catalog_load_tombstone(c, &blind), 0);
+    assert_int_equal(catalog_load_tombstone(c, &nothing), -EBADMSG);
+    assert_int_equal(catalog_tombstones(c), 2);
+    expect(c, "reg", "push r d9 -", ""); /* it is 5 */
+    expect(c, "reg", "push r d2 v1", "");
+    expect(c, "reg", "push r d2 v2", "DeleteImageTag r d1 v2, CreateImageTag r d2 v2");
+    expect(c, "reg", "delete r d1", ""); /* was pushed at 6 */
+    expect(c, "reg", "untag s v", "");
+    (void) expect_notes(c, "tag 5 gone, tag 12 of 3 v2, stone 13 r:@d1 at 5");
+    NOW.wall_ns = 7;
+    expect(c, "reg", "push r d9 -", "CreateImage r d9 -");
+    expect(c, "reg", "delete r d1", "DeleteImage r d1 -, DeleteImageTag r d1 v1");
+    expect(c, "reg", "untag s v", "DeleteImageTag s  v");
+    NOW.wall_ns = 5;
+    catalog_free(c);
+}
+
 static void test_load(void **state)
 {
     (void) state;
-    struct catalog *c = catalog_new(3, 100);
-    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "d2"), 0);
-    assert_int_equal(catalog_load_image(c, 3, "reg", "r", "d3"), 0);
-    assert_int_equal(catalog_load_image(c, 7, "reg", "s", "d2"), 0);
-    assert_int_equal(catalog_load_image(c, 9, "other", "r", "d2"), 0);
-    assert_int_equal(catalog_load_tag(c, 1, 9, "v1"), 0);
-    assert_int_equal(catalog_load_tag(c, 20, 2, "v1"), 0);
-    assert_int_equal(catalog_load_tag(c, 21, 3, "v2"), 0);
+    struct catalog *c = catalog_new(3, 100, KEEP_MS);
+    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "d2", 0), 0);
+    assert_int_equal(catalog_load_image(c, 3, "reg", "r", "d3", 0), 0);
+    assert_int_equal(catalog_load_image(c, 7, "reg", "s", "d2", 0), 0);
+    assert_int_equal(catalog_load_image(c, 9, "other", "r", "d2", 0), 0);
+    assert_int_equal(catalog_load_tag(c, 1, 9, "v1", 0), 0);
+    assert_int_equal(catalog_load_tag(c, 20, 2, "v1", 0), 0);
+    assert_int_equal(catalog_load_tag(c, 21, 3, "v2", 0), 0);
     assert_int_equal(catalog_images(c), 4);
     assert_int_equal(catalog_tags(c), 3);
     catalog_rollback(c); /* nothing of it can be undone */
     expect(c, "reg", "push r d2 v1", "");
     expect(c, "reg", "push r d2 v2", "DeleteImageTag r d3 v2, CreateImageTag r d2 v2");
-    catalog_commit(c, expect_notes(c, "tag 21 gone, tag 22 of 2 v2, image 3 gone"));
+    catalog_commit(c, expect_notes(c, "tag 20 at 5, tag 21 gone, tag 22 of 2 v2, image 3 gone"));
     assert_int_equal(catalog_forgotten(c), 1);
     catalog_free(c);
 
-    c = catalog_new(3, 100); /* filled, never changed */
-    assert_int_equal(catalog_load_image(c, 1, "reg", "r", "d2"), 0);
+    c = catalog_new(3, 100, KEEP_MS); /* filled, never changed */
+    assert_int_equal(catalog_load_image(c, 1, "reg", "r", "d2", 0), 0);
     catalog_free(c);
 }
 
 static void test_load_damaged(void **state)
 {
     (void) state;
-    struct catalog *c = catalog_new(10, 10);
-    assert_int_equal(catalog_load_tag(c, 1, 1, "v1"), -EBADMSG);
-    assert_int_equal(catalog_load_image(c, 0, "reg", "r", "d1"), -EBADMSG);
-    assert_int_equal(catalog_load_image(c, UINT64_MAX, "reg", "r", "d1"), -EBADMSG);
-    assert_int_equal(catalog_load_image(c, 2, "reg", "r", ""), -EBADMSG);
-    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "d1"), 0);
-    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "d2"), -EBADMSG);
-    assert_int_equal(catalog_load_image(c, 1, "reg", "r", "d2"), -EBADMSG);
-    assert_int_equal(catalog_load_image(c, 4, "reg", "r", "d1"), -EBADMSG);
-    assert_int_equal(catalog_load_image(c, 4, "reg", "r", "d2"), 0);
+    struct catalog *c = catalog_new(10, 10, KEEP_MS);
+    assert_int_equal(catalog_load_tag(c, 1, 1, "v1", 0), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 0, "reg", "r", "d1", 0), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, UINT64_MAX, "reg", "r", "d1", 0), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "", 0), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "d1", 0), 0);
+    assert_int_equal(catalog_load_image(c, 2, "reg", "r", "d2", 0), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 1, "reg", "r", "d2", 0), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 4, "reg", "r", "d1", 0), -EBADMSG);
+    assert_int_equal(catalog_load_image(c, 4, "reg", "r", "d2", 0), 0);
     static const uint64_t NO_IMAGE[] = {0, 1, 3, 5, UINT64_MAX};
     for (size_t i = 0; i < ARRAY_LEN(NO_IMAGE); i++)
-        assert_int_equal(catalog_load_tag(c, 1, NO_IMAGE[i], "v1"), -EBADMSG);
-    assert_int_equal(catalog_load_tag(c, 0, 2, "v1"), -EBADMSG);
-    assert_int_equal(catalog_load_tag(c, UINT64_MAX, 2, "v1"), -EBADMSG);
-    assert_int_equal(catalog_load_tag(c, 5, 2, ""), -EBADMSG);
-    assert_int_equal(catalog_load_tag(c, 5, 2, "v1"), 0);
-    assert_int_equal(catalog_load_tag(c, 5, 2, "v2"), -EBADMSG);
-    assert_int_equal(catalog_load_tag(c, 6, 4, "v1"), -EBADMSG);
+        assert_int_equal(catalog_load_tag(c, 1, NO_IMAGE[i], "v1", 0), -EBADMSG);
+    assert_int_equal(catalog_load_tag(c, 0, 2, "v1", 0), -EBADMSG);
+    assert_int_equal(catalog_load_tag(c, UINT64_MAX, 2, "v1", 0), -EBADMSG);
+    assert_int_equal(catalog_load_tag(c, 5, 2, "", 0), -EBADMSG);
+    assert_int_equal(catalog_load_tag(c, 5, 2, "v1", 0), 0);
+    assert_int_equal(catalog_load_tag(c, 5, 2, "v2", 0), -EBADMSG);
+    assert_int_equal(catalog_load_tag(c, 6, 4, "v1", 0), -EBADMSG);
     assert_int_equal(catalog_images(c), 2);
     assert_int_equal(catalog_tags(c), 1);
     catalog_free(c);
@@ -562,7 +655,8 @@ int main(void)
         cmocka_unit_test(test_crowded_image), cmocka_unit_test(test_prefix_committed),
         cmocka_unit_test(test_rollback_to),   cmocka_unit_test(test_forgetting_undone),
         cmocka_unit_test(test_notes),         cmocka_unit_test(test_load),
-        cmocka_unit_test(test_load_damaged),
+        cmocka_unit_test(test_load_damaged),  cmocka_unit_test(test_notes_of_times),
+        cmocka_unit_test(test_load_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

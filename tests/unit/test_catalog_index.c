@@ -1,5 +1,5 @@
 /* The index: names that do not mix, the order by age from both ends, and repositories that live as
- * long as their images. */
+ * long as their images and tombstones. */
 #include "catalog.h"
 #include "catalog_index.h"
 
@@ -109,10 +109,45 @@ static void test_crowded(void **state)
     catalog_index_fini(&x);
 }
 
+static void test_tombstones(void **state)
+{
+    (void) state;
+    struct catalog_index x;
+    catalog_index_init(&x);
+    struct repo *r = repo_get(&x, "a", "b"), *other = repo_get(&x, "a", "c");
+    struct tombstone *s1 = tombstone_add(&x, r, 1, "", "ab"),
+                     *s2 = tombstone_add(&x, r, 2, "a", "b"),
+                     *s3 = tombstone_add(&x, r, 3, "ab", "");
+    (void) tombstone_add(&x, other, 4, "", "ab");
+    assert_ptr_equal(tombstone_find(&x, r, "", "ab"), s1);
+    assert_ptr_equal(tombstone_find(&x, r, "a", "b"), s2);
+    assert_ptr_equal(tombstone_find(&x, r, "ab", ""), s3);
+    assert_null(tombstone_find(&x, other, "a", "b"));
+    assert_string_equal(s2->digest, "b");
+    assert_ptr_equal(x.oldest.next, &s1->in_age);
+    tombstone_unlink(&x, s1);
+    assert_null(tombstone_find(&x, r, "", "ab"));
+    assert_int_equal(r->n_tombstones, 2);
+    tombstone_link(&x, s1, CATALOG_NEWEST);
+    assert_ptr_equal(x.oldest.next, &s2->in_age);
+    tombstone_unlink(&x, s3);
+    tombstone_link(&x, s3, CATALOG_OLDEST);
+    assert_ptr_equal(x.oldest.next, &s3->in_age);
+    struct tombstone *all[] = {s1, s2, s3};
+    for (size_t i = 0; i < 3; i++) {
+        assert_ptr_equal(repo_find(&x, "a", "b"), r); /* lives as long as they do */
+        tombstone_unlink(&x, all[i]);
+        tombstone_free(&x, all[i]);
+    }
+    assert_null(repo_find(&x, "a", "b"));
+    catalog_index_fini(&x);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names), cmocka_unit_test(test_repository_lives),
-        cmocka_unit_test(test_order), cmocka_unit_test(test_crowded)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_repository_lives),
+                                       cmocka_unit_test(test_order), cmocka_unit_test(test_crowded),
+                                       cmocka_unit_test(test_tombstones)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

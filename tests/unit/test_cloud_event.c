@@ -429,11 +429,16 @@ static void test_no_memory(void **state)
         .body = SLICE_LIT("[" EVENT("") "," EVENT(",\"data_base64\":\"MQ==\"") "]")};
     struct heard h;
     const char *why;
-    mem_fail_at(1);
-    assert_int_equal(hear(&h, &req, &why), -ENOMEM);
-    assert_string_equal(h.text, "i /s t\n");
+    unsigned n = 0;
+    int r;
+    do {
+        mem_fail_at(++n);
+        r = hear(&h, &req, &why);
+        assert_true(r == 0 || r == -ENOMEM);
+        assert_true(r == 0 || h.changes < 2);
+    } while (r < 0);
     mem_fail_at(0);
-    assert_int_equal(hear(&h, &req, &why), 0);
+    assert_true(n > 1);
     assert_string_equal(h.text, "i /s t\ni /s t data=1\n");
 }
 

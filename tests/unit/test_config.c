@@ -325,7 +325,7 @@ static const struct {
      "expected close or skip, got \"wait\""},
     {"registries: [{id: R1}]\n", 1, "registries[0].id",
      "expected 1 to 50 characters of lower-case letters"},
-    {"registries: [{id: r1, kind: harbor}]\n", 1, "registries[0].kind", "expected distribution"},
+    {"registries: [{id: r1, kind: svn}]\n", 1, "registries[0].kind", "expected acr, artifactory"},
     {"registries: [{id: r1, token: 'a b'}]\n", 1, "registries[0].token",
      "expected 1 to 4096 characters of visible ASCII, got something else"},
     {"registries: [{id: r1, token_file: /nowhere/at/all}]\n", 1, "registries[0].token_file",

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -372,10 +373,140 @@ static void test_auth(void **state)
     }
 }
 
+/* --- who may post --- */
+
+#define HOOK_A "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+#define PATH_A "aaaaaaaaaaaaaaaaaaaaaaaa"
+#define PATH_B "bbbbbbbbbbbbbbbbbbbbbbbb"
+#define OIDC   "audience: https://a, email: a@b"
+
+/* @ is the file with these lines; what is wrong, or NULL. */
+static const struct {
+    const char *registries, *lines, *problem;
+} SENDERS[] = {
+    {"{ id: a, signature: github, signature_secret_file: @ }", "It's a secret\nnext\n", NULL},
+    {"{ id: a, signature: nexus, signature_secret_file: @ }", "foo\n", NULL},
+    {"{ id: a, signature: standard-webhooks, signature_secret_file: @ }", HOOK_A "\n", NULL},
+    {"{ id: a, signature: standard-webhooks, signature_secret_file: @ }", HOOK_A "\nfoo\n",
+     ":1: registries[0].signature_secret_file: expected whsec_ and 24 to 64 bytes in base64 on "
+     "each "
+     "line with signature: standard-webhooks, got something else on line 2\n"},
+    {"{ id: a, signature: standard-webhooks, signature_secret_file: @ }", "whsec_c2hvcnQ=\n",
+     ":1: registries[0].signature_secret_file: expected whsec_ and 24 to 64 bytes in base64 on "
+     "each "
+     "line with signature: standard-webhooks, got something else on line 1\n"},
+    {"{ id: a, signature_secret_file: @ }", "foo\n",
+     ":1: registries[0].signature_secret_file: expected signature beside it, got none\n"},
+    {"{ id: a, signature: gitea }", "",
+     ":1: registries[0].signature: expected signature_secret_file beside it, got nothing\n"},
+    {"{ id: a, signature: sha1 }", "",
+     ":1: registries[0].signature: expected none, standard-webhooks, github, x-signature, nexus, "
+     "artifactory or gitea, got \"sha1\"\n"},
+    {"{ id: a, token_header: X-Key, token_file: @ }", "token\n", NULL},
+    {"{ id: a, token_header: X-Key }", "",
+     ":1: registries[0].token_header: expected token or token_file beside it, got neither\n"},
+    {"{ id: a, path_token_file: @ }", PATH_A "\n" PATH_B "\n", NULL},
+    {"{ id: a, path_token_file: @ }, { id: b, path_token_file: @ }", PATH_A "\n",
+     ":1: registries[1].path_token_file: expected tokens that no other registry has, got one of "
+     "registries[0]\n"},
+    {"{ id: a, allowed_from: [10.0.0.0/8, '2001:db8::/32'] }", "", NULL},
+    {"{ id: a, allowed_from: [10.0.0.1/8] }", "",
+     ":1: registries[0].allowed_from[0]: expected an address or a network such as 10.0.0.0/8 or "
+     "2001:db8::/32, got \"10.0.0.1/8\"\n"},
+    {"{ id: a, oidc: { " OIDC " } }", "", NULL},
+    {"{ id: a, oidc: { " OIDC ", jwks_file: @ } }", "", NULL},
+    {"{ id: a, oidc: { audience: b } }", "",
+     ":1: registries[0].oidc.audience: expected oidc.email beside it, got nothing\n"},
+    {"{ id: a, oidc: { issuer: b } }", "",
+     ":1: registries[0].oidc.issuer: expected oidc.audience beside it, got nothing\n"
+     "FILE:1: registries[0].oidc.issuer: expected oidc.email beside it, got nothing\n"},
+    {"{ id: a, oidc: { " OIDC ", jwks_file: @, jwks_url: 'https://b' } }", "",
+     ":1: registries[0].oidc.jwks_file: expected either oidc.jwks_url or oidc.jwks_file, got "
+     "both\n"},
+    {"{ id: a, token_file: @, oidc: { " OIDC " } }", "token\n",
+     ":1: registries[0].oidc.audience: expected token_header beside a token, since Authorization "
+     "has "
+     "the ID token, got nothing\n"},
+    {"{ id: a, token_file: @, token_header: authorization, oidc: { " OIDC " } }", "token\n",
+     ":1: registries[0].oidc.audience: expected token_header beside a token, since Authorization "
+     "has "
+     "the ID token, got authorization\n"},
+    {"{ id: a, token_file: @, token_header: X-Key, oidc: { " OIDC " } }", "token\n", NULL},
+};
+
+/* Puts `in` for each `mark`, into `ret`. */
+static void replace(const char *text, const char *mark, const char *in, char *ret, size_t size)
+{
+    size_t len = 0;
+    for (const char *at; (at = strstr(text, mark)) != NULL; text = at + strlen(mark))
+        len += (size_t) snprintf(ret + len, size - len, "%.*s%s", (int) (at - text), text, in);
+    (void) snprintf(ret + len, size - len, "%s", text);
+}
+
+static void test_senders(void **state)
+{
+    (void) state;
+    char lines[] = "/tmp/regcast-check-lines-XXXXXX";
+    int fd = mkstemp(lines);
+    assert_true(fd >= 0 && close(fd) == 0);
+    for (size_t i = 0; i < sizeof(SENDERS) / sizeof(SENDERS[0]); i++) {
+        struct config *cfg = NULL;
+        struct buf error;
+        char text[1024], registries[800], got[2048] = "";
+        buf_init(&error, 1 << 16);
+        FILE *f = fopen(lines, "w");
+        assert_non_null(f);
+        (void) fputs(SENDERS[i].lines, f);
+        assert_int_equal(fclose(f), 0);
+        char named[64];
+        (void) snprintf(named, sizeof(named), ": %s", lines);
+        replace(SENDERS[i].registries, ": @", named, registries, sizeof(registries));
+        (void) snprintf(text, sizeof(text), "registries: [%s]\n", registries);
+        int r = load(text, &cfg, &error);
+        if (error.len > 0) {
+            char raw[2048];
+            (void) snprintf(raw, sizeof(raw), "%.*s", (int) error.len, (const char *) error.data);
+            replace(raw, file, "FILE", got, sizeof(got));
+        }
+        const char *want = SENDERS[i].problem == NULL ? "" : SENDERS[i].problem;
+        assert_int_equal(r == 0, SENDERS[i].problem == NULL);
+        if (strcmp(got[0] == '\0' ? got : got + strlen("FILE"), want) != 0)
+            fail_msg("%s: %s", registries, got);
+        config_free(cfg);
+        buf_fini(&error);
+    }
+    assert_int_equal(unlink(lines), 0);
+}
+
+/* What is left out of `oidc` is Google's; a file takes the place of its URL. */
+static void test_oidc(void **state)
+{
+    (void) state;
+    struct config *cfg = NULL;
+    struct buf error;
+    buf_init(&error, 1 << 16);
+    assert_int_equal(load("registries: [{ id: a }, { id: b, oidc: { " OIDC " } },\n"
+                          "  { id: c, oidc: { " OIDC ", jwks_file: f } }]\n",
+                          &cfg, &error),
+                     0);
+    assert_null(cfg->registries[0].oidc.audience);
+    const struct config_oidc *oidc = &cfg->registries[1].oidc;
+    assert_string_equal(oidc->issuer, "https://accounts.google.com");
+    assert_string_equal(oidc->jwks_url, "https://www.googleapis.com/oauth2/v3/certs");
+    assert_null(oidc->jwks_file);
+    assert_null(cfg->registries[2].oidc.jwks_url);
+    assert_string_equal(cfg->registries[2].oidc.jwks_file, "f");
+    assert_int_equal(cfg->registries[2].line, 2);
+    config_free(cfg);
+    buf_fini(&error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
+        cmocka_unit_test(test_senders),
+        cmocka_unit_test(test_oidc),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_loopback_while_open),
         cmocka_unit_test(test_path_defaults),

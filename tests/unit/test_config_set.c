@@ -110,7 +110,20 @@ static const struct {
     {"engine", "embedded", "embedded", ""},
     {"engine", "nats", NULL,
      "k: expected embedded or memory (nats is not in this version), got \"nats\""},
-    {"registries[].kind", "harbor", NULL, "k: expected distribution, got \"harbor\""},
+    {"registries[].kind", "harbor", "harbor", ""},
+    {"registries[].token_header", "X-Api-Key", "X-Api-Key", ""},
+    {"registries[].token_header", "'X-Api-Key:'", NULL,
+     "k: expected 1 to 64 characters of a header's name, got \"X-Api-Key:\""},
+    {"registries[].oidc.jwks_url", "http://keys.example/", NULL,
+     "k: expected 1 to 1000 characters of https://..., or http://... of a loopback address, got "
+     "\"http://keys.example/\""},
+    {"registries[].oidc.jwks_file", "keys.json", "keys.json", ""},
+    {"registries[].oidc.jwks_file", "credential:a/b", NULL,
+     "k: expected credential:NAME with a file's name, got another one"},
+    {"gateway.tls.client_ca_file", "credential:ca", NULL,
+     "k: expected a path, since CREDENTIALS_DIRECTORY is not in the environment (systemd: "
+     "LoadCredential=), got a credential"},
+    {"data_dir", "credential:data", "credential:data", ""}, /* it is no file */
     {"registries[].token", "s3cret!", "s3cret!", ""},
     {"registries[].token", "'a secret'", NULL,
      "k: expected 1 to 4096 characters of visible ASCII, got something else"},
@@ -213,7 +226,8 @@ static void test_token_files(void **state)
     (void) unlink(name);
 }
 
-#define HOOK "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+#define HOOK       "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+#define PATH_TOKEN "AZaz09-_AZaz09-_AZaz09-_"
 
 static const struct {
     const char *key, *content;
@@ -230,9 +244,16 @@ static const struct {
     {"registries[].token_file", "\n", 0},
     {"registries[].token_file", "", 0},
     {"registries[].signature_secret_file", HOOK "\n" HOOK "\n", 2},
-    {"registries[].signature_secret_file", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0},
-    {"registries[].signature_secret_file", "whsec_c2hvcnQ=\n", 0},
-    {"registries[].signature_secret_file", "whsec_a-secret-of-thirty-two-characters\n", 0},
+    {"registries[].signature_secret_file", "It's a Secret to Everybody\nnext\n", 2},
+    {"registries[].signature_secret_file", "a space at the end \n", 0},
+    {"registries[].signature_secret_file", " a space in front\n", 0},
+    {"registries[].signature_secret_file", "a\ttabulator\n", 0},
+    {"registries[].signature_secret_file", "r\xc3\xa9p\xc3\xa9tition\n", 0},
+    {"registries[].path_token_file", PATH_TOKEN "\nabcdefghijklmnopqrstuvwxyz\n", 2},
+    {"registries[].path_token_file", "23456789012345678901234\n", 0}, /* 23 */
+    {"registries[].path_token_file", PATH_TOKEN "/\n", 0},
+    {"registries[].path_token_file", PATH_TOKEN "%41\n", 0},
+    {"registries[].path_token_file", PATH_TOKEN "=\n", 0},
 };
 
 static void write_file(const char *name, const char *content)

@@ -387,7 +387,10 @@ static void test_load(void **state)
                                        .digest = "sha256:00"};
     const struct catalog_note tag = {.kind = NOTE_TAG, .id = 2, .image_id = 1, .name = "v1"};
     assert_int_equal(record_put_note(&notes, &image), 0);
+    const struct catalog_note gone = {
+        NOTE_TOMBSTONE, 3, 0, "crtregistry", "app", "sha256:01", "", 7, 5, false};
     assert_int_equal(record_put_note(&notes, &tag), 0);
+    assert_int_equal(record_put_note(&notes, &gone), 0);
     struct event *e = embedded_event(m, "app");
     OPS->submit(m->engine, &(struct engine_submission){.events = &e,
                                                        .n = 1,
@@ -404,6 +407,7 @@ static void test_load(void **state)
     embedded_open_(m, TRIGGERS, 2);
     assert_int_equal(catalog_images(m->catalog), 1);
     assert_int_equal(catalog_tags(m->catalog), 1);
+    assert_int_equal(catalog_tombstones(m->catalog), 1);
     memcpy(key.bytes, EMBEDDED_SENDER, sizeof(key.bytes));
     assert_false(seen_add(m->known, &key, OPS->now_ms(m->engine)));
     char id[ID_SIZE];

@@ -2,6 +2,7 @@
 #include "err.h"
 #include "source/field.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,6 +154,38 @@ static void test_time(void **state)
     }
 }
 
+static void test_unix_time(void **state)
+{
+    (void) state;
+    static const struct {
+        double sent;
+        const char *want; /* NULL: none */
+    } CASES[] = {
+        {1714554000, "2024-05-01T09:00:00Z"},
+        {1.417566161e+09, "2014-12-03T00:22:41Z"},
+        {1417566161.25, "2014-12-03T00:22:41.250000Z"},
+        {1417566161.0000009, "2014-12-03T00:22:41.000001Z"},
+        {1417566161.9999999, "2014-12-03T00:22:42Z"},
+        {0, "1970-01-01T00:00:00Z"},
+        {951782400, "2000-02-29T00:00:00Z"},
+        {253402300799, "9999-12-31T23:59:59Z"},
+        {253402300799.9999999, NULL},
+        {253402300800, NULL},
+        {1714554000000, NULL},
+        {-1, NULL},
+        {1e300, NULL},
+        {HUGE_VAL, NULL},
+        {-HUGE_VAL, NULL},
+        {NAN, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        print_message("  %f\n", CASES[i].sent);
+        char ret[FIELD_TIME_SIZE] = "untouched";
+        assert_int_equal(field_unix_time(CASES[i].sent, ret), CASES[i].want != NULL);
+        assert_string_equal(ret, CASES[i].want != NULL ? CASES[i].want : "untouched");
+    }
+}
+
 static void test_content_type(void **state)
 {
     (void) state;
@@ -189,9 +222,9 @@ static void test_content_type(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_repository),   cmocka_unit_test(test_tag),
-        cmocka_unit_test(test_digest),       cmocka_unit_test(test_time),
-        cmocka_unit_test(test_content_type),
+        cmocka_unit_test(test_repository), cmocka_unit_test(test_tag),
+        cmocka_unit_test(test_digest),     cmocka_unit_test(test_time),
+        cmocka_unit_test(test_unix_time),  cmocka_unit_test(test_content_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

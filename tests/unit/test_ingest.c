@@ -4,6 +4,7 @@
 #include "ingest.h"
 #include "log.h"
 #include "mem.h"
+#include "network.h"
 #include "record.h"
 
 #include <mbedtls/base64.h>
@@ -57,7 +58,9 @@ struct world {
     struct ingest_call call;
     struct ingest_answer answer;
     size_t answers;
+    char handshake[128]; /* of the last answer */
     int log_fd;
+    bool doubled; /* all is for the adapter of this test */
 };
 static struct world *world; /* of the running test */
 
@@ -129,6 +132,8 @@ static void on_answer(struct ingest_call *call, const struct ingest_answer *answ
 {
     assert_ptr_equal(call, &world->call);
     world->answer = *answer;
+    (void) snprintf(world->handshake, sizeof(world->handshake), "%.*s", (int) answer->handshake.len,
+                    (const char *) answer->handshake.data);
     world->answers++;
 }
 
@@ -206,6 +211,13 @@ static struct ingest_request request(const char *registry, const char *body)
         .body = slice_str(body),
         .peer = "192.0.2.1:4711",
     };
+}
+
+/* A request with this Authorization; "": none. The field's place is the caller's. */
+static void authorize(struct ingest_request *req, struct header *field, const char *value)
+{
+    *field = (struct header){SLICE_LIT("authorization"), slice_str(value)};
+    req->headers = (struct headers){field, value[0] == '\0' ? 0 : 1};
 }
 
 static void post(struct world *w, const struct ingest_request *req)
@@ -288,7 +300,8 @@ static void test_check(void **state)
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         print_message("  %s\n", CASES[i].name);
         struct ingest_request req = request(CASES[i].registry, BODY(PULL));
-        req.verify.authorization = slice_str(CASES[i].authorization);
+        struct header field;
+        authorize(&req, &field, CASES[i].authorization);
         req.content_encoding = slice_str(CASES[i].encoding);
         struct ingest_answer answer = {.status = 0};
         assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
@@ -313,7 +326,8 @@ static void test_check(void **state)
     static char large[70000] = "Bearer ";
     memset(large + 7, 'a', sizeof(large) - 8);
     struct ingest_request req = request("crtlocked", BODY(PULL));
-    req.verify.authorization = slice_str(large);
+    struct header field;
+    authorize(&req, &field, large);
     struct ingest_answer answer;
     assert_int_equal(ingest_check(w->in, &req, &answer), REFUSE_AUTH);
     memcpy(large, "Basic  ", 7);
@@ -324,6 +338,7 @@ static void test_check(void **state)
 
 struct signing {
     char timestamp[24], signature[64];
+    struct header fields[3];
 };
 
 /* A request signed as of `ago_s` seconds ago. */
@@ -343,10 +358,158 @@ static struct ingest_request signed_request(struct signing *s, const char *id, c
     assert_int_equal(mbedtls_base64_encode(encoded, sizeof(encoded), &len, mac, sizeof(mac)), 0);
     (void) snprintf(s->signature, sizeof(s->signature), "v1,%s", (const char *) encoded);
     struct ingest_request req = request("crtsigned", body);
-    req.verify.id = slice_str(id);
-    req.verify.timestamp = slice_str(s->timestamp);
-    req.verify.signature = slice_str(s->signature);
+    s->fields[0] = (struct header){SLICE_LIT("webhook-id"), slice_str(id)};
+    s->fields[1] = (struct header){SLICE_LIT("webhook-timestamp"), slice_str(s->timestamp)};
+    s->fields[2] = (struct header){SLICE_LIT("webhook-signature"), slice_str(s->signature)};
+    req.headers = (struct headers){s->fields, ARRAY_LEN(s->fields)};
     return req;
+}
+
+/* --- whose it is --- */
+
+#define HANDSHAKE "{\"validationResponse\":\"512d38b6-c7b8-40c8-89fe-f46f9e9622b6\"}"
+
+/* An adapter that is asked whether it is there by "?", and cannot answer to "!". */
+static int double_handshake(const struct source_request *req, struct buf *out)
+{
+    if (slice_eq_str(req->body, "!"))
+        return -ENOMEM;
+    if (!slice_eq_str(req->body, "?"))
+        return 0;
+    assert_int_equal(buf_append_str(out, HANDSHAKE), 0);
+    return 1;
+}
+
+static int double_adapt(const struct source_request *req, const struct source_sink *sink,
+                        const char **ret_why)
+{
+    (void) req;
+    (void) ret_why;
+    sink->ignored(sink->ctx, "all");
+    return 0;
+}
+
+static const struct source DOUBLE = {
+    .kind = "double",
+    .before = "",
+    .after = "",
+    .adapt = double_adapt,
+    .handshake = double_handshake,
+};
+
+const struct source *__wrap_source_of(const struct source_request *req, const char **ret_known_by);
+const struct source *__real_source_of(const struct source_request *req, const char **ret_known_by);
+
+const struct source *__wrap_source_of(const struct source_request *req, const char **ret_known_by)
+{
+    if (!world->doubled)
+        return __real_source_of(req, ret_known_by);
+    *ret_known_by = "double";
+    return &DOUBLE;
+}
+
+static void test_handshake(void **state)
+{
+    struct world *w = *state;
+    struct signing s;
+    w->doubled = true;
+    struct ingest_request req = signed_request(&s, "msg_1", "?", 0);
+    for (unsigned again = 0; again < 2; again++) { /* no repetition: nothing is kept of it */
+        post(w, &req);
+        assert_int_equal(w->answer.status, 200);
+        assert_int_equal(w->answer.why, REFUSE_NONE);
+        assert_string_equal(w->handshake, HANDSHAKE);
+        assert_int_equal(count_of(logged(w), "\"status\":200,"), 1);
+    }
+    assert_int_equal(w->submissions, 0);
+    assert_int_equal(seen_count(ingest_seen(w->in)), 0);
+    req = signed_request(&s, "msg_1", "!", 0);
+    post(w, &req);
+    assert_int_equal(w->answer.status, 503);
+    req = signed_request(&s, "msg_1", "else", 0);
+    post(w, &req);
+    assert_int_equal(w->answer.status, 202);
+    assert_string_equal(w->handshake, "");
+    req = signed_request(&s, "msg_2", "?", 302); /* who asks has to prove himself, too */
+    post(w, &req);
+    assert_int_equal(w->answer.status, 401);
+}
+
+static void test_kind_is_logged(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *name, *registry, *content_type, *body, *want;
+    } CASES[] = {
+        {"known by its type", "crtopen", TYPE, BODY(PULL),
+         ",\"kind\":\"distribution\",\"known_by\":\"content type\"}"},
+        {"known by its shape", "crtopen", "application/json", BODY(PULL),
+         ",\"kind\":\"distribution\",\"known_by\":\"member events\"}"},
+        {"configured", "crtlocked", "text/plain", BODY(PULL),
+         ",\"kind\":\"distribution\",\"known_by\":\"configured\"}"},
+        {"configured, and no envelope", "crtlocked", "text/plain", "{}",
+         ",\"kind\":\"distribution\",\"known_by\":\"configured\"}"},
+        {"nobody's", "crtopen", "text/plain", BODY(PULL), NULL},
+        {"not configured for anybody", "crtodd", TYPE, BODY(PULL), NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct ingest_request req = request(CASES[i].registry, CASES[i].body);
+        print_message("  %s\n", CASES[i].name);
+        req.content_type = slice_str(CASES[i].content_type);
+        struct header field;
+        authorize(&req, &field, "Bearer s3cret:x");
+        post(w, &req);
+        const char *log = strstr(logged(w), "\"msg\":\"answered\"");
+        assert_non_null(log);
+        assert_true((strstr(log, "\"known_by\":") != NULL) == (CASES[i].want != NULL));
+        if (CASES[i].want != NULL && strstr(log, CASES[i].want) == NULL)
+            fail_msg("%s", log);
+    }
+}
+
+/* The usual mistake: another registry than was configured. */
+static void test_looks_like_another(void **state)
+{
+    struct world *w = *state;
+    struct ingest_request req = request("crtodd", BODY(PULL));
+    post(w, &req);
+    assert_non_null(strstr(logged(w), "\"reason\":\"unknown_source\",\"looks_like\":"
+                                      "\"distribution\",\"looks_by\":\"content type\""));
+    req = request("crtlocked", "{}"); /* looks like what it is configured as, which it is not */
+    struct header field;
+    authorize(&req, &field, "Bearer s3cret:x");
+    post(w, &req);
+    const char *log = logged(w);
+    assert_non_null(strstr(log, "\"reason\":\"no_events\""));
+    assert_null(strstr(log, "looks_like"));
+}
+
+static void test_kind_changes(void **state)
+{
+    struct world *w = *state;
+    static const char CHANGED[] = "\"msg\":\"another kind than before\",\"registry\":\"crtopen\","
+                                  "\"peer\":\"192.0.2.1:4711\",\"kind\":\"double\","
+                                  "\"known_by\":\"double\",\"before\":\"distribution\"";
+    struct ingest_request req = request("crtopen", BODY(PULL));
+    struct ingest_request configured = request("crtlocked", BODY(PULL));
+    struct header field;
+    authorize(&configured, &field, "Bearer s3cret:x");
+    post(w, &req);
+    post(w, &req);
+    post(w, &configured);
+    ingest_configure(w->in, &CONFIG); /* is no reason to forget */
+    assert_null(strstr(logged(w), "another kind"));
+    w->doubled = true;
+    post(w, &req);
+    assert_int_equal(count_of(logged(w), CHANGED), 1);
+    post(w, &req);
+    post(w, &configured);
+    assert_null(strstr(logged(w), "another kind"));
+    w->doubled = false;
+    post(w, &req); /* as it was known before: taking turns is told once */
+    w->doubled = true;
+    post(w, &req);
+    assert_null(strstr(logged(w), "another kind"));
 }
 
 /* A certificate alone, and beside a token. */
@@ -376,7 +539,8 @@ static void test_certificates(void **state)
         if (CASES[i].name != NULL)
             san_list_add(names, SAN_DNS, slice_str(CASES[i].name));
         req.names = CASES[i].name == NULL ? NULL : names;
-        req.verify.authorization = slice_str(CASES[i].authorization);
+        struct header field;
+        authorize(&req, &field, CASES[i].authorization);
         assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
         post(w, &req);
         assert_int_equal(w->answer.why, CASES[i].want);
@@ -388,6 +552,92 @@ static void test_certificates(void **state)
     }
     for (size_t i = 0; i < ARRAY_LEN(REGISTRIES); i++)
         REGISTRIES[i].client_certificates = (struct config_strings){NULL, 0};
+}
+
+#define PATH_A "aaaaaaaaaaaaaaaaaaaaaaaa"
+#define PATH_B "bbbbbbbbbbbbbbbbbbbbbbbb"
+
+/* A token in the path stands for the id, and for nothing else that is asked for. */
+static void test_path_token(void **state)
+{
+    static char *tokens[] = {PATH_A, PATH_B};
+    struct world *w = *state;
+    static const struct {
+        const char *registry, *path_token, *authorization;
+        enum refuse want;
+        const char *named; /* the registry in the log */
+    } CASES[] = {
+        {"", PATH_A, "", REFUSE_NONE, "crtopen"},
+        {"", PATH_B, "", REFUSE_AUTH, "crtlocked"},
+        {"", PATH_B, "Bearer s3cret:x", REFUSE_NONE, "crtlocked"},
+        {"", "cccccccccccccccccccccccc", "Bearer s3cret:x", REFUSE_NOT_FOUND, ""},
+        {"", "aaaaaaaaaaaaaaaaaaaaaaa", "", REFUSE_NOT_FOUND, ""},
+        {"", "crtopen", "", REFUSE_NOT_FOUND, ""},
+        {"crtopen", "", "", REFUSE_AUTH, "crtopen"}, /* the id is no secret */
+        {"crtlocked", "", "Bearer s3cret:x", REFUSE_NONE, "crtlocked"},
+        {PATH_A, "", "", REFUSE_REGISTRY, PATH_A},
+    };
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].path_tokens = (struct config_strings){&tokens[i], 1};
+    ingest_configure(w->in, &CONFIG);
+    (void) logged(w);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct ingest_request req = request(CASES[i].registry, BODY(PULL));
+        struct ingest_answer answer;
+        struct header field;
+        char named[80];
+        req.path_token = slice_str(CASES[i].path_token);
+        authorize(&req, &field, CASES[i].authorization);
+        assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
+        post(w, &req);
+        assert_int_equal(w->answer.why, CASES[i].want);
+        const char *log = logged(w);
+        (void) snprintf(named, sizeof(named), "\"registry\":\"%s\"", CASES[i].named);
+        assert_non_null(strstr(log, named));
+        if (CASES[i].path_token[0] != '\0' && strcmp(CASES[i].path_token, "crtopen") != 0)
+            assert_null(strstr(log, CASES[i].path_token));
+    }
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].path_tokens = (struct config_strings){NULL, 0};
+}
+
+static void test_networks(void **state)
+{
+    static char *networks[] = {"192.0.2.0/24", "2001:db8::/32"};
+    struct world *w = *state;
+    static const struct {
+        const char *registry, *address, *authorization;
+        enum refuse want;
+    } CASES[] = {
+        {"crtopen", "192.0.2.255", "", REFUSE_NONE},
+        {"crtopen", "2001:db8::1", "", REFUSE_NONE},
+        {"crtopen", "192.0.3.0", "", REFUSE_SOURCE},
+        {"crtopen", "2001:db9::1", "", REFUSE_SOURCE},
+        {"crtopen", NULL, "", REFUSE_SOURCE},
+        {"crtlocked", "192.0.2.1", "", REFUSE_AUTH}, /* one does not stand for the other */
+        {"crtlocked", "192.0.3.1", "Bearer s3cret:x", REFUSE_SOURCE},
+        {"crtlocked", "192.0.2.1", "Bearer s3cret:x", REFUSE_NONE},
+    };
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].allowed_from = (struct config_strings){networks, ARRAY_LEN(networks)};
+    ingest_configure(w->in, &CONFIG);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct ingest_request req = request(CASES[i].registry, BODY(PULL));
+        struct ingest_answer answer;
+        struct in6_addr address;
+        struct header field;
+        if (CASES[i].address != NULL)
+            assert_true(network_parse_address(slice_str(CASES[i].address), &address));
+        req.address = CASES[i].address == NULL ? NULL : &address;
+        authorize(&req, &field, CASES[i].authorization);
+        assert_int_equal(ingest_check(w->in, &req, &answer), CASES[i].want);
+        if (CASES[i].want == REFUSE_SOURCE)
+            assert_int_equal(answer.status, 403);
+        post(w, &req);
+        assert_int_equal(w->answer.why, CASES[i].want);
+    }
+    for (size_t i = 0; i < 2; i++)
+        REGISTRIES[i].allowed_from = (struct config_strings){NULL, 0};
 }
 
 static void test_signed(void **state)
@@ -489,7 +739,8 @@ static void test_counts(void **state)
         print_message("  %s\n", CASES[i].name);
         struct ingest_request req = request(CASES[i].registry, CASES[i].body);
         req.content_type = slice_str(CASES[i].content_type);
-        req.verify.authorization = SLICE_LIT("Bearer s3cret:x");
+        struct header field;
+        authorize(&req, &field, "Bearer s3cret:x");
         uint64_t accepted = counted(w, M_WEBHOOK_ACCEPTED), ignored = counted(w, M_WEBHOOK_IGNORED);
         uint64_t set_aside = counted(w, M_WEBHOOK_SET_ASIDE);
         post(w, &req);
@@ -721,7 +972,8 @@ static void test_duplicates(void **state)
     assert_int_equal(counted(w, M_WEBHOOK_DUPLICATE), 3);
 
     struct ingest_request other = request("crtlocked", BODY(PUSH_ID("a", DIGEST, "v1")));
-    other.verify.authorization = SLICE_LIT("Bearer s3cret:x");
+    struct header field;
+    authorize(&other, &field, "Bearer s3cret:x");
     post(w, &other); /* the same id of another registry is another event */
     assert_string_equal(w->answer.body, "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}");
 
@@ -850,12 +1102,16 @@ static void test_letters(void **state)
     struct world *w = *state;
     struct record_letter letter;
     struct ingest_request req = request("crtopen", BODY(PULL "," BAD "," PUSH(DIGEST, "v1")));
+    const struct header fields[] = {{SLICE_LIT("Authorization"), SLICE_LIT("Bearer s3cret:x")},
+                                    {SLICE_LIT("Content-Type"), SLICE_LIT(TYPE)}};
+    req.headers = (struct headers){fields, ARRAY_LEN(fields)};
     post(w, &req);
     struct slice letters = buf_slice(&w->letters);
     assert_int_equal(record_next_letter(&letters, &letter), 0);
     assert_int_equal(letters.len, 0);
     assert_string_equal(letter.registry_id, "crtopen");
     assert_true(slice_eq_str(letter.body, BAD));
+    assert_true(slice_eq_str(letter.headers, "Content-Type: " TYPE "\r\n"));
     assert_int_equal(counted(w, M_DEAD_LETTERS), 1);
     post(w, &req); /* the push is known by now, but the bad one is bad again */
     assert_int_equal(counted(w, M_DEAD_LETTERS), 2);
@@ -903,12 +1159,41 @@ static void test_notes(void **state)
     assert_int_equal(kinds, 1u << NOTE_IMAGE | 1u << NOTE_TAG | 1u << NOTE_TAG_GONE);
 }
 
+/* What happened before what is known already is told as far as it is news, and counted. */
+static void test_late_changes(void **state)
+{
+    struct world *w = *state;
+    static const char EARLIER[] =
+        "{\"events\":[{\"timestamp\":\"2020-09-13T12:00:00Z\",\"action\":\"push\",\"target\":"
+        "{\"mediaType\":\"" OCI "\",\"digest\":\"" OTHER "\",\"repository\":\"app\","
+        "\"tag\":\"v1\"}}]}";
+    struct ingest_request push = request("crtopen", BODY(PUSH(DIGEST, "v1")));
+    struct ingest_request late = request("crtopen", EARLIER);
+    post(w, &push); /* its time is in the future: it counts as now */
+    assert_int_equal(counted(w, M_WEBHOOK_STALE), 0);
+    post(w, &late);
+    assert_int_equal(w->answer.status, 202);
+    assert_int_equal(counted(w, M_WEBHOOK_STALE), 1);
+    assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED), 2); /* the image is new */
+    assert_int_equal(catalog_images(ingest_catalog(w->in)), 2);
+    assert_int_equal(catalog_tags(ingest_catalog(w->in)), 1);
+    post(w, &late);
+    assert_int_equal(counted(w, M_WEBHOOK_STALE), 2);
+    assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_check, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_handshake, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kind_is_logged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_looks_like_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kind_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_certificates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_path_token, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_networks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repeated_delivery, setup, teardown),
         cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_event_contents, setup, teardown),
@@ -926,6 +1211,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_letters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_suspect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_notes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_changes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
  * kept. */
 #include "key_fetch.h"
 
+#include "access.h"
 #include "http_stub.h"
 #include "jwk_signer.h"
 #include "log.h"
@@ -64,9 +65,9 @@ static void begin(struct bed *b, char *url, char *file, uint64_t refresh_ms)
     b->cfg.gateway.auth.issuers = &b->issuer;
     b->cfg.gateway.auth.n_issuers = 1;
     b->access = access_new(&b->cfg);
-    assert_true(key_fetch_is_needed(&b->cfg));
+    assert_true(key_fetch_is_needed(access_keys(b->access)));
     assert_int_equal(key_fetch_new(&b->fetch), 0);
-    key_fetch_follow(b->fetch, &b->cfg, b->access);
+    key_fetch_follow(b->fetch, access_keys(b->access));
 }
 
 static void end(struct bed *b)
@@ -89,6 +90,13 @@ static int check(struct bed *b, struct signer *s, const char *kid)
     return r;
 }
 
+static bool want(struct bed *b, const char *issuer)
+{
+    struct issuer_source source = *issuer_keys_source(access_keys(b->access), 0);
+    source.issuer = issuer;
+    return key_fetch_want(b->fetch, &source);
+}
+
 #define UNTIL(cond)                                                                                \
     for (uint64_t end_ = uv_hrtime() + DEADLINE_MS * 1000000ull; !(cond); uv_sleep(5))             \
         if (uv_hrtime() > end_)                                                                    \
@@ -105,7 +113,7 @@ static void test_url(void **state)
     begin(&b, url, NULL, 3600000);
     UNTIL(check(&b, &rsa, "a") == 0);
     assert_int_equal(check(&b, &other, "b"), -ENOKEY);
-    assert_true(key_fetch_want(b.fetch, "i")); /* but a moment ago it was fetched */
+    assert_true(want(&b, "i")); /* but a moment ago it was fetched */
     uv_sleep(50);
     assert_int_equal(stub_asked(stub, "GET /keys"), 1);
     end(&b); /* does not wait for the pause */
@@ -131,7 +139,7 @@ static void test_ill(void **state)
         (void) snprintf(url, sizeof(url), "%s/keys", stub->url);
         assert_int_equal(jwk_set_parse(slice_str(set_of_rsa), &keys), 0);
         begin(&b, url, NULL, 20);
-        access_set_keys(b.access, 0, keys);
+        issuer_keys_set(access_keys(b.access), 0, keys);
         UNTIL(stub_asked(stub, "GET /keys") >= (ILL[i].hang ? 1u : 3u));
         assert_int_equal(check(&b, &rsa, "a"), 0);
         end(&b); /* also while it waits for an answer */
@@ -160,8 +168,8 @@ static void test_file(void **state)
     write_file(file, set_of_rsa);
     assert_int_equal(key_fetch_file(file, &keys), 0);
     begin(&b, NULL, file, 20);
-    access_set_keys(b.access, 0, keys);
-    assert_false(key_fetch_want(b.fetch, "i"));
+    issuer_keys_set(access_keys(b.access), 0, keys);
+    assert_false(want(&b, "i"));
     assert_int_equal(check(&b, &rsa, "a"), 0);
     write_file(file, set_of_other);
     UNTIL(check(&b, &other, "b") == 0);
@@ -175,15 +183,18 @@ static void test_file(void **state)
 
 static void test_none(void **state)
 {
-    struct config cfg = {0};
+    const struct config cfg = {0};
+    const struct issuer_source source = {.issuer = "i", .url = "https://i/keys"};
+    struct issuer_keys *keys = issuer_keys_new(&cfg);
     struct key_fetch *f;
     (void) state;
-    assert_false(key_fetch_is_needed(&cfg));
-    assert_false(key_fetch_want(NULL, "i"));
+    assert_false(key_fetch_is_needed(keys));
+    assert_false(key_fetch_want(NULL, &source));
     assert_int_equal(key_fetch_new(&f), 0); /* nothing to do is fine, too */
-    key_fetch_follow(f, &cfg, NULL);
-    assert_false(key_fetch_want(f, "i"));
+    key_fetch_follow(f, keys);
+    assert_false(key_fetch_want(f, &source));
     key_fetch_free(f);
+    issuer_keys_free(keys);
     key_fetch_free(NULL);
 }
 
@@ -206,16 +217,16 @@ static void test_follow(void **state)
     issuer.jwks_url = keys;
     cfg.gateway.auth.issuers = &issuer;
     b.access = access_new(&cfg);
-    key_fetch_follow(b.fetch, &cfg, b.access);
+    key_fetch_follow(b.fetch, access_keys(b.access));
     access_free(before);
     UNTIL(check(&b, &rsa, "a") == 0);
     struct access *third = access_new(&cfg); /* the same once more: it was fetched a moment ago */
-    access_inherit_keys(third, b.access);
-    key_fetch_follow(b.fetch, &cfg, third);
+    issuer_keys_inherit(access_keys(third), access_keys(b.access));
+    key_fetch_follow(b.fetch, access_keys(third));
     access_free(b.access);
     b.access = third;
-    assert_true(key_fetch_want(b.fetch, "i"));
-    assert_false(key_fetch_want(b.fetch, "j"));
+    assert_true(want(&b, "i"));
+    assert_false(want(&b, "j"));
     uv_sleep(50);
     assert_int_equal(check(&b, &rsa, "a"), 0);
     assert_int_equal(stub_asked(stub, "GET /keys"), 1);

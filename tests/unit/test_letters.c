@@ -144,13 +144,41 @@ static void json_lines(void **state)
     fixture_free(f);
 }
 
+static void headers_of_a_letter(void **state)
+{
+    static const struct {
+        const char *headers, *want;
+    } CASES[] = {
+        {"content-type: application/json\r\nce-id: \"1\"\r\n",
+         ",\"headers\":\"content-type: application/json\\r\\nce-id: \\\"1\\\"\\r\\n\","},
+        {"ce-id: \xff\r\n", ",\"headers\":null,"},
+        {"", ",\"size\":2,\"body\""},
+    };
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct fixture *f = fixture_new();
+        struct store *s = fixture_open(f);
+        assert_int_equal(store_begin(s), 0);
+        assert_int_equal(
+            store_put_letter(s, &(struct store_letter){.registry_id = REGISTRY,
+                                                       .reason = "syntax",
+                                                       .body = SLICE_LIT("{}"),
+                                                       .headers = slice_str(CASES[i].headers)}),
+            0);
+        assert_int_equal(store_commit(s), 0);
+        store_close(s);
+        FIXTURE_RUN(f, 0, letters_list(&f->cfg, true));
+        FIXTURE_SAID(f->out, CASES[i].want);
+        fixture_free(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_there),
-        cmocka_unit_test(table),
-        cmocka_unit_test(excerpts_are_cut),
-        cmocka_unit_test(json_lines),
+        cmocka_unit_test(nothing_there),       cmocka_unit_test(table),
+        cmocka_unit_test(excerpts_are_cut),    cmocka_unit_test(json_lines),
+        cmocka_unit_test(headers_of_a_letter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

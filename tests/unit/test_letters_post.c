@@ -42,15 +42,22 @@ static struct config *load_config(struct fixture *f)
     return cfg;
 }
 
-static void add(struct store *s, const char *registry, const char *reason, const char *body)
+static void add_with(struct store *s, const char *registry, const char *reason, const char *headers,
+                     const char *body)
 {
     assert_int_equal(store_begin(s), 0);
     assert_int_equal(store_put_letter(s, &(struct store_letter){.wall_ms = 1,
                                                                 .registry_id = registry,
                                                                 .reason = reason,
-                                                                .body = slice_str(body)}),
+                                                                .body = slice_str(body),
+                                                                .headers = slice_str(headers)}),
                      0);
     assert_int_equal(store_commit(s), 0);
+}
+
+static void add(struct store *s, const char *registry, const char *reason, const char *body)
+{
+    add_with(s, registry, reason, "", body);
 }
 
 struct kept {
@@ -148,6 +155,34 @@ static void what_is_understood_goes(void **state)
     fixture_free(f);
 }
 
+/* Where the kind is not configured a letter is known by what it came with, as it was then. */
+static void by_their_headers(void **state)
+{
+    static const char TYPE[] =
+        "Content-Type: application/vnd.docker.distribution.events.v2+json\r\n";
+    struct fixture *f = fixture_new();
+    (void) state;
+    struct config *cfg = load_config(f);
+    struct store *s = fixture_open(f);
+    add_with(s, OTHER, "syntax", TYPE, "{\"events\":[" PUSH("e1", "team/one", "v1") "]}");
+    add_with(s, OTHER, "digest", TYPE, PUSH("e2", "team/two", "v1")); /* 2: an excerpt */
+    add_with(s, OTHER, "digest", "content-type: application/json\r\nUser-Agent: x\r\n",
+             PUSH("e3", "team/three", "v1")); /* 3: by its shape, once it is an envelope */
+    add_with(s, OTHER, "unknown_source", "Content-Type: text/plain\r\n",
+             "{\"events\":[" PUSH("e4", "team/four", "v1") "]}"); /* 4: still nobody's */
+    add_with(s, OTHER, "unknown_source", "User-Agent: x\r\n",
+             "{\"events\":[" PUSH("e5", "team/five", "v1") "]}"); /* 5: the same */
+    add_with(s, REGISTRY, "media_type", "Content-Type: text/plain\r\n",
+             PUSH("e6", "team/six", "v1")); /* 6: of a configured kind */
+    store_close(s);
+    FIXTURE_RUN(f, EXIT_LEFT_OVER, letters_replay(cfg, "all"));
+    FIXTURE_SAID(f->err, "letter 4: still not understood; it stays");
+    FIXTURE_SAID(f->err, "4 replayed, 2 left");
+    assert_left(f, (const uint64_t[]){4, 5}, 2, 4, 3);
+    config_free(cfg);
+    fixture_free(f);
+}
+
 /* A body that ended the process too often is tried afresh: the attempts were at other bytes. */
 static void a_suspect_is_tried_again(void **state)
 {
@@ -203,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_understood_goes),
+        cmocka_unit_test(by_their_headers),
         cmocka_unit_test(a_suspect_is_tried_again),
         cmocka_unit_test(both_kinds),
     };

@@ -18,7 +18,8 @@ static int add(struct letters_round *round, uint64_t id, uint64_t seq, size_t le
                                    .registry_id = "registry",
                                    .reason = "r",
                                    .event_seq = seq,
-                                   .body = slice_of(body, len)};
+                                   .body = slice_of(body, len),
+                                   .headers = SLICE_LIT("ce-id: 1\r\n")};
     int r = letters_round_add(round, &l);
     free(body); /* the round has a copy */
     return r;
@@ -38,6 +39,8 @@ static void kinds_and_bounds(void **state)
             assert_int_equal(round.letters[i].len, round.letters[i].id);
             assert_int_equal(round.letters[i].body[0], 'a' + round.letters[i].id);
             assert_string_equal(round.letters[i].registry_id, "registry");
+            assert_true(slice_eq_str(
+                slice_of(round.letters[i].headers, round.letters[i].headers_len), "ce-id: 1\r\n"));
         }
         letters_round_next(&round);
         assert_int_equal(round.n, 0);

@@ -85,13 +85,25 @@ static int teardown(void **state)
 }
 
 struct seen_dry {
-    size_t events, ignored, set_aside, n;
+    size_t changes, events, ignored, nothing, set_aside, n;
+    struct pipeline_dry_result result;
     const char *why[16]; /* of each trigger of each event; NULL: it takes it */
 };
+
+static void on_change(void *ctx, const struct change *c)
+{
+    struct seen_dry *s = ctx;
+    assert_string_equal(c->repository, "team/app");
+    assert_string_equal(c->sender_id, "e1");
+    assert_string_equal(c->request_id, "r");
+    assert_string_equal(c->created_at, "2026-01-01T00:00:00Z");
+    s->changes++;
+}
 
 static bool on_event(void *ctx, const struct event *probe)
 {
     struct seen_dry *s = ctx;
+    assert_true(s->changes > 0); /* it is told first */
     assert_string_equal(probe->repository, "team/app");
     s->events++;
     return true;
@@ -111,19 +123,38 @@ static void on_ignored(void *ctx, const char *why)
     ((struct seen_dry *) ctx)->ignored++;
 }
 
-static void on_set_aside(void *ctx, const char *why)
+static void on_nothing(void *ctx, const char *why)
+{
+    assert_string_equal(why, "nothing is new");
+    ((struct seen_dry *) ctx)->nothing++;
+}
+
+static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
 {
     (void) why;
+    assert_true(excerpt.len > 0);
     ((struct seen_dry *) ctx)->set_aside++;
+}
+
+static int dry_as(struct world *w, const char *registry, const char *type, const char *body,
+                  const char *id, struct seen_dry *ret)
+{
+    const struct source_request req = {.content_type = slice_str(type), .body = slice_str(body)};
+    const struct pipeline_dry_sink sink = {.ctx = ret,
+                                           .change = on_change,
+                                           .event = on_event,
+                                           .trigger = on_trigger,
+                                           .nothing = on_nothing,
+                                           .ignored = on_ignored,
+                                           .set_aside = on_set_aside};
+    *ret = (struct seen_dry){0};
+    return pipeline_dry_run(w->p, slice_str(registry), &req, id, &sink, &ret->result);
 }
 
 static int dry(struct world *w, const char *registry, const char *body, const char *id,
                struct seen_dry *ret)
 {
-    const char *why = "";
-    *ret = (struct seen_dry){0};
-    const struct pipeline_dry_sink sink = {ret, on_event, on_trigger, on_ignored, on_set_aside};
-    return pipeline_dry_run(w->p, slice_str(registry), slice_str(body), id, &sink, &why);
+    return dry_as(w, registry, "application/vnd.docker.distribution.events.v2+json", body, id, ret);
 }
 
 static void test_dry_run(void **state)

@@ -19,19 +19,19 @@ static bool read_any(struct slice *in, size_t *ret_text)
     const struct slice before = *in;
     if (record_next_event(in, &e) == 0) {
         *ret_text = strlen(e->registry_id) + strlen(e->repository) + strlen(e->digest) +
-                    strlen(e->tag) + e->json.len;
+                    strlen(e->tag) + strlen(e->actor) + e->json.len;
         assert_true(e->type < EVENT_N_TYPES);
         assert_int_equal(strlen(e->id), ID_LEN);
         event_unref(e);
     } else if (record_next_note(in, &n) == 0) {
-        assert_true(n.kind <= NOTE_TAG_GONE);
+        assert_true(n.kind <= NOTE_TOMBSTONE_GONE);
         *ret_text = 0;
-        if (n.kind == NOTE_IMAGE)
+        if (n.registry_id != NULL)
             *ret_text = strlen(n.registry_id) + strlen(n.repository) + strlen(n.digest);
-        else if (n.kind == NOTE_TAG)
-            *ret_text = strlen(n.name);
+        if (n.name != NULL)
+            *ret_text += strlen(n.name);
     } else if (record_next_letter(in, &l) == 0) {
-        *ret_text = strlen(l.registry_id) + strlen(l.reason) + l.body.len;
+        *ret_text = strlen(l.registry_id) + strlen(l.reason) + l.body.len + l.headers.len;
     } else {
         assert_ptr_equal(in->data, before.data);
         assert_int_equal(in->len, before.len);
@@ -72,21 +72,23 @@ static void test_event(void **state)
 {
     (void) state;
     static const struct {
-        const char *name, *registry_id, *repository, *digest, *tag, *json;
+        const char *name, *registry_id, *repository, *digest, *tag, *json, *actor;
     } CASES[] = {
-        {"usual", "crt1", "team/app", "sha256:1", "v1", "{\"a\":1}"},
-        {"nothing", "", "", "", "", ""},
-        {"some", "", "r", "", "t", "{}"},
-        {"not ASCII", "crt1", "\xd0\xba", "d", "\xd1\x82", "{\"\xf0\x9f\x90\xb3\":\"\"}"},
+        {"usual", "crt1", "team/app", "sha256:1", "v1", "{\"a\":1}", ""},
+        {"nothing", "", "", "", "", "", ""},
+        {"some", "", "r", "", "t", "{}", ""},
+        {"not ASCII", "crt1", "\xd0\xba", "d", "\xd1\x82", "{\"\xf0\x9f\x90\xb3\":\"\"}", ""},
+        {"an actor", "crt1", "team/app", "sha256:1", "", "{}", "robot$ci"},
+        {"an actor alone", "", "", "", "", "", "\xd0\xba"},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         print_message("  %s\n", CASES[i].name);
         struct buf out;
         buf_init(&out, 1 << 16);
         for (unsigned type = 0; type < EVENT_N_TYPES; type++) {
-            struct event *e =
-                event_restore((enum event_type) type, ID, CASES[i].registry_id, CASES[i].repository,
-                              CASES[i].digest, CASES[i].tag, "", slice_str(CASES[i].json));
+            struct event *e = event_restore((enum event_type) type, ID, CASES[i].registry_id,
+                                            CASES[i].repository, CASES[i].digest, CASES[i].tag,
+                                            CASES[i].actor, slice_str(CASES[i].json));
             e->seq = 7;
             assert_int_equal(record_put_event(&out, e), 0);
             event_unref(e);
@@ -104,6 +106,7 @@ static void test_event(void **state)
             assert_string_equal(e->digest, CASES[i].digest);
             assert_string_equal(e->tag, CASES[i].tag);
             assert_true(slice_eq_str(e->json, CASES[i].json));
+            assert_string_equal(e->actor, CASES[i].actor);
             event_unref(e);
         }
         assert_int_equal(in.len, 0);
@@ -138,6 +141,33 @@ static void test_large_event(void **state)
     free(json);
 }
 
+/* As they lie in stores from before events had an actor; and there is one way to say that nobody is
+ * known. */
+static void test_events_of_old(void **state)
+{
+    (void) state;
+    static const uint8_t OLD[] = "E\2\0\0\0\0\0\0\0\0\0\0\0" /* kind, type, packed id */
+                                 "\1\0\0\0r\0"
+                                 "\1\0\0\0a\0"
+                                 "\1\0\0\0d\0"
+                                 "\1\0\0\0t\0"
+                                 "\2\0\0\0{}\0\0\0\0\0"; /* and an actor's empty field */
+    struct slice in = slice_of(OLD, sizeof(OLD) - 5);
+    struct event *e;
+    assert_int_equal(record_next_event(&in, &e), 0);
+    assert_int_equal(in.len, 0);
+    assert_int_equal(e->type, EVENT_CREATE_IMAGE_TAG);
+    assert_string_equal(e->tag, "t");
+    assert_string_equal(e->actor, "");
+    assert_true(slice_eq_str(e->json, "{}"));
+    event_unref(e);
+    uint8_t new[sizeof(OLD)];
+    memcpy(new, OLD, sizeof(OLD));
+    new[0] = 'A';
+    in = slice_of(new, sizeof(new));
+    assert_int_equal(record_next_event(&in, &e), -EBADMSG);
+}
+
 static void test_bad_event_id(void **state)
 {
     (void) state;
@@ -155,12 +185,17 @@ static void test_notes(void **state)
 {
     (void) state;
     static const struct catalog_note NOTES[] = {
-        {.kind = NOTE_IMAGE, .id = 1, .registry_id = "crt1", .repository = "r", .digest = "d1"},
-        {.kind = NOTE_IMAGE, .id = UINT64_MAX, .registry_id = "", .repository = "", .digest = ""},
-        {.kind = NOTE_TAG, .id = 2, .image_id = 1, .name = "v1"},
-        {.kind = NOTE_TAG, .id = 0x0102030405060708, .image_id = UINT64_MAX, .name = ""},
+        {NOTE_IMAGE, 1, 0, "crt1", "r", "d1", NULL, 1700000000123456789, 0, false},
+        {NOTE_IMAGE, UINT64_MAX, 0, "", "", "", NULL, 0, 0, false},
+        {NOTE_IMAGE_TIME, 1, 0, "crt1", "r", "d1", NULL, UINT64_MAX, 0, false},
+        {NOTE_TAG, 2, 1, NULL, NULL, NULL, "v1", 1, 0, false},
+        {NOTE_TAG, 0x0102030405060708, UINT64_MAX, NULL, NULL, NULL, "", 0, 0, false},
+        {NOTE_TAG_TIME, 2, 1, NULL, NULL, NULL, "v1", 2, 0, false},
+        {NOTE_TOMBSTONE, 3, 0, "crt1", "r", "d1", "v1", 5, 6, false},
+        {NOTE_TOMBSTONE, 4, 0, "crt1", "r", "", "v1", UINT64_MAX, UINT64_MAX, true},
         {.kind = NOTE_TAG_GONE, .id = 2},
         {.kind = NOTE_IMAGE_GONE, .id = 1},
+        {.kind = NOTE_TOMBSTONE_GONE, .id = 3},
     };
     struct buf out, one;
     buf_init(&out, 4096);
@@ -179,14 +214,16 @@ static void test_notes(void **state)
         assert_int_equal(n.kind, want->kind);
         assert_int_equal(n.id, want->id);
         assert_int_equal(n.image_id, want->image_id);
-        if (want->kind == NOTE_IMAGE) {
+        assert_true(n.at_ns == want->at_ns && n.made_ms == want->made_ms);
+        assert_true(n.pushed == want->pushed);
+        if (want->registry_id != NULL) {
             assert_string_equal(n.registry_id, want->registry_id);
             assert_string_equal(n.repository, want->repository);
             assert_string_equal(n.digest, want->digest);
         } else {
             assert_null(n.registry_id);
         }
-        if (want->kind == NOTE_TAG)
+        if (want->name != NULL)
             assert_string_equal(n.name, want->name);
         else
             assert_null(n.name);
@@ -210,8 +247,10 @@ static void test_letter(void **state)
         struct record_letter l = LETTERS[i], back;
         struct buf out;
         buf_init(&out, 4096);
-        if (i == 0)
+        if (i == 0) {
             l.body = slice_of(BODY, sizeof(BODY));
+            l.headers = SLICE_LIT("X-A: 1\r\nX-B: 2\r\n");
+        }
         assert_int_equal(record_put_letter(&out, &l), 0);
         damage(buf_slice(&out));
         struct slice in = buf_slice(&out);
@@ -221,8 +260,30 @@ static void test_letter(void **state)
         assert_string_equal(back.registry_id, l.registry_id);
         assert_string_equal(back.reason, l.reason);
         assert_true(slice_eq(back.body, l.body));
+        assert_true(slice_eq(back.headers, l.headers));
         buf_fini(&out);
     }
+}
+
+static void test_too_many_headers(void **state)
+{
+    (void) state;
+    enum { LENGTH_AT = 1 + 8 + 5 + 5 + 5 }; /* of the headers */
+    uint8_t headers[RECORD_HEADERS_MAX];
+    memset(headers, 'h', sizeof(headers));
+    struct record_letter l = {.registry_id = "", .reason = "", .headers = slice_of(headers, 4096)};
+    struct buf out;
+    buf_init(&out, 8192);
+    assert_int_equal(record_put_letter(&out, &l), 0);
+    assert_int_equal(buf_append(&out, SLICE_LIT("\0")), 0);
+    struct slice in = buf_slice(&out);
+    assert_int_equal(record_next_letter(&in, &l), 0);
+    assert_int_equal(l.headers.len, RECORD_HEADERS_MAX);
+    out.data[LENGTH_AT]++;
+    out.data[out.len - 2] = 'h';
+    in = buf_slice(&out);
+    assert_int_equal(record_next_letter(&in, &l), -EBADMSG);
+    buf_fini(&out);
 }
 
 /* No room and no memory: nothing is written. */
@@ -245,7 +306,7 @@ static void test_no_room(void **state)
 static void test_nul_in_text(void **state)
 {
     (void) state;
-    static const uint8_t TAG[] = "N\1\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0a\0c";
+    static const uint8_t TAG[] = "N\1\1\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0a\0c";
     struct slice in = slice_of(TAG, sizeof(TAG));
     struct catalog_note n;
     assert_int_equal(record_next_note(&in, &n), -EBADMSG);
@@ -283,10 +344,11 @@ static void test_checksum(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_event),        cmocka_unit_test(test_large_event),
-        cmocka_unit_test(test_bad_event_id), cmocka_unit_test(test_notes),
-        cmocka_unit_test(test_letter),       cmocka_unit_test(test_no_room),
-        cmocka_unit_test(test_nul_in_text),  cmocka_unit_test(test_checksum),
+        cmocka_unit_test(test_event),         cmocka_unit_test(test_large_event),
+        cmocka_unit_test(test_events_of_old), cmocka_unit_test(test_too_many_headers),
+        cmocka_unit_test(test_bad_event_id),  cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_letter),        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_nul_in_text),   cmocka_unit_test(test_checksum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

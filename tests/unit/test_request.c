@@ -6,8 +6,11 @@
 #define EVENTS      "/registries/crtregistry000000001/events"
 #define POST        "POST " EVENTS " HTTP/1.1\r\nHost: a\r\n"
 #define GET(path)   "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
-#define ACCEPTED    "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}"
-#define SET_ASIDE   "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}"
+#define CONSENT(id)                                                                                \
+    "OPTIONS /registries/" id "/events HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: "            \
+                              "a.example\r\n"
+#define ACCEPTED  "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}"
+#define SET_ASIDE "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}"
 
 struct world {
     int result;   /* of can_submit */
@@ -134,6 +137,12 @@ static void test_answers(void **state)
          "Transfer-Encoding: chunked\r\n\r\n5\r\nnonse\r\n4\r\nnse!\r\n0\r\n\r\n",
          202, false, SET_ASIDE},
         {POST "Content-Length: 0\r\n\r\n", 202, false, NULL},
+        {CONSENT("%63rtregistry000000001") "\r\n", 200, false, ""},
+        {CONSENT("crtregistry000000001") "Content-Length: 0\r\n\r\n", 200, false, ""},
+        {CONSENT("crtregistry000000001") "Content-Length: 2\r\n\r\n{}", 413, true, NULL},
+        {CONSENT("x") "\r\n", 404, true, "{\"error\":\"registry\"}"},
+        {CONSENT("%zz") "\r\n", 404, true, "{\"error\":\"registry\"}"},
+        {"OPTIONS " EVENTS " HTTP/1.1\r\nHost: a\r\n\r\n", 405, true, "{\"error\":\"method\"}"},
     };
     struct fixture *f = start(fixture_new());
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
@@ -192,6 +201,9 @@ static void test_headers_of_answers(void **state)
     } CASES[] = {
         {POST "Content-Length: 2\r\n\r\n{}", 401, "\r\nWWW-Authenticate", "Bearer", false},
         {GET(EVENTS), 405, "\r\nAllow", "POST", false},
+        {"OPTIONS " EVENTS " HTTP/1.1\r\nHost: a\r\n\r\n", 405, "\r\nAllow", "POST", false},
+        {CONSENT("crtregistry000000001") "Connection: close\r\n\r\n", 200,
+         "\r\nWebHook-Allowed-Origin", "a.example", false}, /* no token is asked for */
         {"DELETE /metrics HTTP/1.1\r\nHost: a\r\n\r\n", 405, "\r\nAllow", "GET, HEAD", false},
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 405, "\r\nAllow", "GET", true},
         {GET("/"), 426, "\r\nUpgrade", "websocket", true},

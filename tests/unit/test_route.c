@@ -17,6 +17,16 @@ static const struct {
     {"/registries/%2F/events", ROUTE_EVENTS, "POST", "%2F"}, /* decoded and looked up later */
     {"/registries/../events", ROUTE_EVENTS, "POST", ".."},   /* a name like any other: unknown */
     {"/registries/events/events", ROUTE_EVENTS, "POST", "events"},
+    {"/hook/abcdefghijklmnopqrstuvwx", ROUTE_HOOK, "POST", "abcdefghijklmnopqrstuvwx"},
+    {"/hook/a%2Fb", ROUTE_HOOK, "POST", "a%2Fb"},
+    {"/hook/..", ROUTE_HOOK, "POST", ".."},
+    {"/hook/", ROUTE_NONE, NULL, NULL},
+    {"/hook", ROUTE_NONE, NULL, NULL},
+    {"/hook/a/", ROUTE_NONE, NULL, NULL},
+    {"/hook//a", ROUTE_NONE, NULL, NULL},
+    {"/hook/a/b", ROUTE_NONE, NULL, NULL},
+    {"//hook/a", ROUTE_NONE, NULL, NULL},
+    {"/Hook/a", ROUTE_NONE, NULL, NULL},
     {"/healthz", ROUTE_HEALTH, "GET, HEAD", ""},
     {"/readyz", ROUTE_READY, "GET, HEAD", ""},
     {"/metrics", ROUTE_METRICS, "GET, HEAD", ""},
@@ -68,6 +78,12 @@ static void test_webhooks(void **state)
                 enum refuse why = connect ? REFUSE_METHOD : REFUSE_NOT_FOUND;
                 if (r.handler != ROUTE_NONE || r.why != why)
                     fail_msg("method %d '%s': %d %d", m, WEBHOOKS[i].path, r.handler, r.why);
+            } else if (m == HTTP_M_OPTIONS &&
+                       (WEBHOOKS[i].handler == ROUTE_EVENTS || WEBHOOKS[i].handler == ROUTE_HOOK)) {
+                assert_int_equal(r.handler, WEBHOOKS[i].handler == ROUTE_EVENTS
+                                                ? ROUTE_CONSENT
+                                                : ROUTE_HOOK_CONSENT);
+                assert_true(slice_eq_str(r.param, WEBHOOKS[i].param));
             } else if (!may(WEBHOOKS[i].allow, head.method)) {
                 if (r.handler != ROUTE_NONE || r.why != REFUSE_METHOD)
                     fail_msg("method %d '%s': %d %d", m, WEBHOOKS[i].path, r.handler, r.why);

@@ -60,11 +60,43 @@ static void test_detect(void **state)
     assert_null(known_by);
 }
 
+/* Who is configured reads, and who else would have is told apart. */
+static void test_of(void **state)
+{
+    static char gitlab[] = "gitlab", github[] = "github", none[] = "none";
+    struct config_registry registry = {.kind = NULL};
+    struct source_request req = {.content_type = SLICE_LIT(V1), .registry = &registry};
+    const char *known_by = NULL;
+    (void) state;
+    assert_ptr_equal(source_of(&req, &known_by), &SOURCE_DISTRIBUTION);
+    assert_string_equal(known_by, "content type");
+    registry.kind = gitlab;
+    assert_ptr_equal(source_of(&req, &known_by), &SOURCE_GITLAB);
+    assert_string_equal(known_by, "configured");
+    registry.kind = none;
+    assert_null(source_of(&req, &known_by));
+    assert_null(known_by);
+    registry.kind = github;
+    assert_ptr_equal(source_other(&SOURCE_GITHUB, &req, &known_by), &SOURCE_DISTRIBUTION);
+    assert_string_equal(known_by, "content type");
+    assert_ptr_equal(source_other(NULL, &req, &known_by), &SOURCE_DISTRIBUTION);
+    assert_null(source_other(&SOURCE_DISTRIBUTION, &req, &known_by));
+    assert_null(known_by);
+    req.content_type = SLICE_LIT("text/plain");
+    assert_null(source_other(&SOURCE_GITHUB, &req, &known_by));
+    req.registry = NULL;
+    assert_null(source_of(&req, &known_by));
+    req.content_type = SLICE_LIT(V1);
+    assert_null(source_other(NULL, &req, &known_by));
+    assert_null(known_by);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_kind),
         cmocka_unit_test(test_detect),
+        cmocka_unit_test(test_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,9 +30,10 @@ static void test_rows(void **state)
         "UPDATE gone SET high_id = zeroblob(11)",
         "UPDATE webhooks SET events = zeroblob(100) WHERE seq = 30",
         "UPDATE sender_ids SET ids = zeroblob(16) WHERE k = 30",
-        "INSERT INTO images VALUES(1, 'r', 'a', 'd', 0)",
-        "INSERT INTO tags VALUES(1, 1, 'v', 0)",
-        "INSERT INTO dead_letters VALUES(1, 1, 'r', 'why', 0, x'', 0)",
+        "INSERT INTO images VALUES(1, 'r', 'a', 'd', 0, 0)",
+        "INSERT INTO tags VALUES(1, 1, 'v', 0, 0)",
+        "INSERT INTO tombstones VALUES(1, 'r', 'a', '', 'd', 0, 1, 1, 0)",
+        "INSERT INTO dead_letters VALUES(1, 1, 'r', 'why', 0, x'', 0, x'')",
     };
     char dir[64];
     fixture_dir(dir);

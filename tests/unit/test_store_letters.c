@@ -87,6 +87,7 @@ static void test_the_newest_are_kept(void **state)
 static int see_cut(void *ctx, const struct store_letter *l)
 {
     *(size_t *) ctx = l->body.len;
+    assert_true(slice_eq_str(l->headers, "X-A: 1\r\n"));
     return 0;
 }
 
@@ -99,9 +100,9 @@ static void test_from_a_webhook(void **state)
     static const uint8_t body[70000];
     struct buf letters;
     buf_init(&letters, 200000);
-    assert_int_equal(
-        record_put_letter(&letters, &(struct record_letter){5, "r", "why", slice_of(body, 70000)}),
-        0);
+    const struct record_letter letter = {5, "r", "why", slice_of(body, 70000),
+                                         SLICE_LIT("X-A: 1\r\n")};
+    assert_int_equal(record_put_letter(&letters, &letter), 0);
     struct store_webhook w = {.letters = buf_slice(&letters)};
     assert_int_equal(store_begin(s), 0);
     assert_int_equal(store_put_webhook(s, &w), 0);
@@ -110,6 +111,9 @@ static void test_from_a_webhook(void **state)
     size_t len = 0;
     assert_int_equal(store_load_letters(s, see_cut, &len), 0);
     assert_int_equal(len, 65536);
+    assert_int_equal(store_exec(s->db, "UPDATE dead_letters SET headers = x''"), 0);
+    assert_int_equal(store_load_letters(s, see_cut, &len), -EBADMSG);
+    store_mark_failed(s);
     store_close(s);
     fixture_remove(dir);
 }
@@ -137,11 +141,16 @@ static void test_read_beside_the_writer(void **state)
     assert_int_equal(store_read_letters(dir, see, &e), 0);
     assert_int_equal(e.n, 3);
     s = fixture_open(dir);
-    assert_int_equal(store_exec(s->db, "PRAGMA user_version = 1"), 0); /* the table is the same */
+    assert_int_equal(store_exec(s->db, "ALTER TABLE dead_letters DROP COLUMN headers;"
+                                       "PRAGMA user_version = 1"),
+                     0); /* the rows are the same */
     e = (struct expected){.first = 1};
     assert_int_equal(store_read_letters(dir, see, &e), 0);
     assert_int_equal(e.n, 3);
-    assert_int_equal(store_exec(s->db, "UPDATE dead_letters SET reason = 'x' WHERE id = 2"), 0);
+    assert_int_equal(store_exec(s->db, "ALTER TABLE dead_letters ADD COLUMN headers BLOB NOT NULL"
+                                       " DEFAULT x''; PRAGMA user_version = 4;"
+                                       "UPDATE dead_letters SET reason = 'x' WHERE id = 2"),
+                     0);
     e = (struct expected){.first = 1};
     assert_int_equal(store_load_letters(s, see, &e), -EBADMSG);
     e = (struct expected){.first = 1};

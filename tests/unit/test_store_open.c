@@ -97,9 +97,9 @@ static void test_newer_schema_is_refused_and_untouched(void **state)
     char dir[64];
     fixture_dir(dir);
     fill(dir);
-    sql_on_file(dir, "PRAGMA user_version = 4; CREATE TABLE of_the_future(x)");
+    sql_on_file(dir, "PRAGMA user_version = 5; CREATE TABLE of_the_future(x)");
     assert_int_equal(open_error(dir, NULL), -ENOTSUP);
-    sql_on_file(dir, "DROP TABLE of_the_future; PRAGMA user_version = 3");
+    sql_on_file(dir, "DROP TABLE of_the_future; PRAGMA user_version = 4");
     struct store *s = fixture_open(dir);
     assert_int_equal(store_next_seq(s), 51);
     store_close(s);

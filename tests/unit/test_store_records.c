@@ -242,7 +242,12 @@ static void test_an_older_store_gets_the_table(void **state)
     sqlite3 *db;
     fixture_path(path, dir, STORE_FILE);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(store_exec(db, "DROP TABLE records; PRAGMA user_version = 1"), 0);
+    assert_int_equal(store_exec(db, "DROP TABLE records; DROP TABLE tombstones;"
+                                    "ALTER TABLE images DROP COLUMN at;"
+                                    "ALTER TABLE tags DROP COLUMN at;"
+                                    "ALTER TABLE dead_letters DROP COLUMN headers;"
+                                    "PRAGMA user_version = 1"),
+                     0);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 
     struct store_options options = fixture_options(dir);

@@ -1,0 +1,50 @@
+/* catalog_private.h - the parts of a catalog, shared by its files:
+ *   catalog.c        entries and the undoing of what was done to them, limits, notes, loading
+ *   catalog_apply.c  what follows from a change */
+#ifndef BROKER_CATALOG_PRIVATE_H
+#define BROKER_CATALOG_PRIVATE_H
+
+#include "catalog.h"
+#include "catalog_index.h"
+#include "catalog_undo.h"
+
+/* Images by id while a catalog is filled from disk, for the tags that follow. */
+struct catalog_loading {
+    struct image **images; /* NULL once there was a change */
+    size_t n, cap;
+    uint64_t last_tag_id, last_tombstone_id;
+};
+
+struct catalog {
+    uint64_t max_images, max_tags, max_tombstones, keep_ms, forgotten, stale;
+    uint64_t last_id; /* of all entries together */
+    uint64_t now_ms;  /* of the last change */
+    struct catalog_index index;
+    struct catalog_undo undo;
+    uint64_t sealed; /* the notes up to this position were given out */
+    struct catalog_loading loading;
+};
+
+void catalog_loading_end(struct catalog *c); /* there is a change */
+
+/* --- changes of single entries, which can be undone --- */
+
+struct image *catalog_add_image(struct catalog *c, struct repo *repo, const char *digest,
+                                uint64_t at_ns);
+/* It was pushed at that time; earlier than it is known to have been changes nothing. Where no tag
+ * was set with that push, catalog_note_image() is still due. */
+void catalog_raise_image(struct catalog *c, struct image *i, uint64_t at_ns);
+/* Its time is kept from now on, whatever becomes of its tags. */
+void catalog_note_image(struct catalog *c, struct image *i);
+void catalog_remove_image(struct catalog *c, struct image *i); /* has no tags any more */
+
+void catalog_add_tag(struct catalog *c, struct image *i, const char *name, uint64_t at_ns);
+void catalog_raise_tag(struct catalog *c, struct tag *t, uint64_t at_ns); /* not earlier */
+void catalog_remove_tag(struct catalog *c, struct tag *t);
+
+/* The only one with these names from now on. */
+void catalog_set_tombstone(struct catalog *c, struct repo *repo, const char *tag,
+                           const char *digest, uint64_t at_ns, bool pushed);
+void catalog_remove_tombstone(struct catalog *c, struct tombstone *s);
+
+#endif

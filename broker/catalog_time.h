@@ -1,0 +1,19 @@
+/* catalog_time.h - when a change happened, as a number that can be compared. (pure) Any thread. */
+#ifndef BROKER_CATALOG_TIME_H
+#define BROKER_CATALOG_TIME_H
+
+#include <stdint.h>
+
+#define CATALOG_TIME_AHEAD_NS (UINT64_C(300) * 1000000000)
+
+/* Nanoseconds since 1970 of change.created_at ("YYYY-MM-DDTHH:MM:SS[.fraction]Z", as field_time()
+ * writes it); digits of the fraction after the ninth do not count. 0: it is anything else, or a
+ * time before 1971, which only a sender without one has (Go's zero time is the year 1). */
+uint64_t catalog_time_parse(const char *created_at);
+
+/* What `created_at` counts as at the time `wall_ns`: that time itself when it says nothing, or is
+ * more than CATALOG_TIME_AHEAD_NS after it: were the clock of a registry a day ahead, nothing would
+ * change its tags for a day once it is right. */
+uint64_t catalog_time(const char *created_at, uint64_t wall_ns);
+
+#endif
