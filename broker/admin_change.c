@@ -137,9 +137,12 @@ static bool examine(struct admin_job *job, struct status *error)
 
 static int hash_request(struct admin_job *job, struct buf *packed)
 {
-    /* V1's is as it was before there was another: keys of then still find their operations. */
-    const uint8_t head[] = {(uint8_t) job->kind, (uint8_t) job->mask, job->has_rule,
-                            (uint8_t) job->api, (uint8_t) (job->mask >> 8)};
+    /* V1's is as it was before there was another, and both are as they were before filters: keys of
+     * then still find their operations. */
+    unsigned mask =
+        job->spec.filter == NULL ? job->mask & ~(unsigned) TRIGGER_FIELD_FILTER : job->mask;
+    const uint8_t head[] = {(uint8_t) job->kind, (uint8_t) mask, job->has_rule, (uint8_t) job->api,
+                            (uint8_t) (mask >> 8)};
     int r = buf_append(packed, slice_of(head, job->api == OPERATION_V1 ? 3 : sizeof(head)));
     if (r == 0)
         r = buf_append(packed, slice_of(job->trigger_id, strlen(job->trigger_id) + 1));
@@ -242,6 +245,7 @@ static void make_created(struct admin_job *job, struct status *error)
     if (error->code != STATUS_OK)
         return;
     trigger_spec_copy(&job->spec, &job->next);
+    trigger_spec_set_filter(&job->next, job->spec.filter);
     uint64_t now_ms = clock_wall_ms();
     do { /* a trigger of the configuration may have any id */
         id_next(&a->ids, TRIGGER_ID_PREFIX, now_ms, job->next.id);
@@ -260,6 +264,8 @@ static void take_rule(struct trigger_spec *to, const struct trigger_spec *from, 
         trigger_spec_set(&to->image_name, slice_str(from->image_name));
     if ((parts & TRIGGER_FIELD_TAG) != 0)
         trigger_spec_set(&to->tag, slice_str(from->tag));
+    if ((parts & TRIGGER_FIELD_FILTER) != 0 && from->filter != NULL)
+        trigger_spec_set_filter(to, from->filter);
     if ((parts & TRIGGER_FIELD_BATCH_SIZE) != 0)
         to->batch_size = from->batch_size;
     if ((parts & TRIGGER_FIELD_BATCH_CUTOFF) != 0)

@@ -40,12 +40,20 @@ struct event_parts {
     const struct event_trace *trace; /* NULL: none */
 };
 
+/* What filters of triggers said of an event, so that none is asked twice: see trigger.c. All zero:
+ * none was asked. */
+struct event_verdicts {
+    uint64_t generation;    /* of the triggers */
+    uint64_t known, passes; /* a bit for each filter, in the order in which they are asked */
+};
+
 struct event {
     unsigned refs;
     enum event_type type;
     char id[ID_SIZE];
     uint64_t seq; /* in the order of acceptance, from 1 on; 0 before it is submitted */
     char *registry_id, *repository, *digest, *tag, *actor; /* actor "" when nobody is known */
+    struct event_verdicts verdicts;
     struct slice json; /* {"event_metadata":{...},"details":{...}}: compact, valid UTF-8, owned */
 };
 

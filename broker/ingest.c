@@ -402,10 +402,12 @@ static void on_event(void *ctx, const struct catalog_event *found)
         .actor = rd->change->actor,
         .trace = &rd->trace,
     });
-    if (e == NULL)
+    if (e == NULL) {
         rd->no_memory = true;
-    else
-        rd->events[rd->n++] = e;
+        return;
+    }
+    e->verdicts = probe.verdicts;
+    rd->events[rd->n++] = e;
 }
 
 /* Whether the sender has sent this event before; one without an id of its own never has. */

@@ -93,6 +93,18 @@ struct dry {
     const struct pipeline_dry_sink *sink;
 };
 
+static const char *why_filtered(const struct filter *filter, const struct event *e)
+{
+    static const char *const WHY[FILTER_LISTS + 1] = {
+        [FILTER_IMAGE_NAMES] = "its filter.image_names do not let this one pass",
+        [FILTER_TAGS] = "its filter.tags do not let this one pass",
+        [FILTER_DIGESTS] = "its filter.digests do not let this one pass",
+        [FILTER_ACTORS] = "its filter.actors do not let this one pass",
+    };
+    struct filter_subject subject = trigger_subject(e);
+    return WHY[filter_refusal(filter, &subject)];
+}
+
 /* The first reason, in the order in which the rule is written. */
 static const char *why_not(const struct trigger *t, const struct event *e)
 {
@@ -104,10 +116,14 @@ static const char *why_not(const struct trigger *t, const struct event *e)
     if ((t->spec.event_types.mask & 1u << e->type) == 0)
         return "its event types do not have this one";
     loose.tag = any;
+    loose.filter = NULL;
     if (!trigger_matches(&loose, e))
         return "its image_name is another";
-    if (!trigger_matches(&t->spec, e))
+    loose.tag = t->spec.tag;
+    if (!trigger_matches(&loose, e))
         return "its tag is another";
+    if (!trigger_matches(&t->spec, e))
+        return why_filtered(t->spec.filter, e);
     if (t->spec.status == TRIGGER_PAUSED)
         return "it is paused";
     if (a->path == NULL)

@@ -140,6 +140,7 @@ static void update(struct step *s, const struct trigger_spec *stored,
     trigger_spec_set(&next.registry_id, slice_str(spec->registry_id));
     trigger_spec_set(&next.image_name, slice_str(spec->image_name));
     trigger_spec_set(&next.tag, slice_str(spec->tag));
+    trigger_spec_set_filter(&next, spec->filter);
     next.batch_size = spec->batch_size;
     next.batch_cutoff_ms = spec->batch_cutoff_ms;
     trigger_spec_set(&next.gateway_id, slice_str(spec->gateway_id));

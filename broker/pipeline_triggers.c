@@ -137,8 +137,9 @@ bool pipeline_same_rule(const struct trigger_spec *a, const struct trigger_spec 
            event_list_equal(&a->event_types, &b->event_types) &&
            strcmp(a->registry_id, b->registry_id) == 0 &&
            strcmp(a->image_name, b->image_name) == 0 && strcmp(a->tag, b->tag) == 0 &&
-           a->batch_size == b->batch_size && a->batch_cutoff_ms == b->batch_cutoff_ms &&
-           strcmp(a->gateway_id, b->gateway_id) == 0 && strcmp(a->path, b->path) == 0 &&
+           filter_equal(a->filter, b->filter) && a->batch_size == b->batch_size &&
+           a->batch_cutoff_ms == b->batch_cutoff_ms && strcmp(a->gateway_id, b->gateway_id) == 0 &&
+           strcmp(a->path, b->path) == 0 &&
            strcmp(a->service_account_id, b->service_account_id) == 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "mem.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define LISTED_SIZE 1024
@@ -11,10 +12,20 @@ struct trigger_set {
     struct trigger **at;       /* in the order of making */
     struct trigger **by_image; /* the same, sorted by registry id, image_name, and that order */
     size_t n;
-    bool stale; /* by_image: a start adds thousands before it looks for the first time */
+    uint64_t generation; /* another one after each change, and of each set */
+    bool stale;          /* by_image: a start adds thousands before it looks for the first time */
 };
 
+#define VERDICTS 64 /* filters whose verdicts an event keeps: bits of a number */
+
 /* --- the set --- */
+
+static void changed(struct trigger_set *set)
+{
+    static atomic_uint_fast64_t generations;
+    set->generation = atomic_fetch_add(&generations, 1) + 1;
+    set->stale = true;
+}
 
 static int compare_key(const char *registry_id, const char *image, const struct trigger *t)
 {
@@ -40,7 +51,9 @@ static void make_index(struct trigger_set *set)
 
 struct trigger_set *trigger_set_new(void)
 {
-    return xcalloc(1, sizeof(struct trigger_set));
+    struct trigger_set *set = xcalloc(1, sizeof(*set));
+    changed(set);
+    return set;
 }
 
 static void trigger_free(struct trigger *t)
@@ -89,7 +102,7 @@ struct trigger *trigger_set_add(struct trigger_set *set, const struct trigger_sp
     set->by_image = xrealloc(set->by_image, size);
     t->place = set->n;
     set->at[set->n++] = t;
-    set->stale = true;
+    changed(set);
     return t;
 }
 
@@ -98,7 +111,7 @@ void trigger_set_replace(struct trigger_set *set, struct trigger *t,
 {
     trigger_spec_fini(&t->spec);
     trigger_spec_copy(spec, &t->spec);
-    set->stale = true;
+    changed(set);
 }
 
 void trigger_set_remove(struct trigger_set *set, struct trigger *t)
@@ -109,7 +122,7 @@ void trigger_set_remove(struct trigger_set *set, struct trigger *t)
         set->at[i] = set->at[i + 1];
         set->at[i]->place = i;
     }
-    set->stale = true;
+    changed(set);
     trigger_free(t);
 }
 
@@ -125,12 +138,27 @@ static bool names_image(const char *name, const struct event *e)
            strcmp(name + n + 1, e->repository) == 0;
 }
 
-bool trigger_matches(const struct trigger_spec *t, const struct event *e)
+static bool matches_exact(const struct trigger_spec *t, const struct event *e)
 {
     return strcmp(t->registry_id, e->registry_id) == 0 &&
            (t->event_types.mask & (1u << e->type)) != 0 &&
            (t->image_name[0] == '\0' || names_image(t->image_name, e)) &&
            (t->tag[0] == '\0' || strcmp(t->tag, e->tag) == 0);
+}
+
+struct filter_subject trigger_subject(const struct event *e)
+{
+    return (struct filter_subject){.registry_id = e->registry_id,
+                                   .repository = e->repository,
+                                   .tag = e->tag,
+                                   .digest = e->digest,
+                                   .actor = e->actor};
+}
+
+bool trigger_matches(const struct trigger_spec *t, const struct event *e)
+{
+    struct filter_subject s = trigger_subject(e);
+    return matches_exact(t, e) && filter_refusal(t->filter, &s) == FILTER_LISTS;
 }
 
 /* Those of one registry and image_name, in order. */
@@ -175,10 +203,42 @@ static void listed_name(const struct event *e, char ret[LISTED_SIZE])
     memcpy(ret + registry + 1, e->repository, repository + 1);
 }
 
+/* One event on its way through the triggers. */
+struct asking {
+    struct event *e;
+    struct filter_subject subject; /* one for all: its tag is read as a version once */
+    unsigned n;                    /* filters so far */
+};
+
+static struct asking ask_for(const struct trigger_set *set, struct event *e)
+{
+    if (e->verdicts.generation != set->generation)
+        e->verdicts = (struct event_verdicts){.generation = set->generation};
+    return (struct asking){.e = e, .subject = trigger_subject(e)};
+}
+
+/* As long as no trigger changes, the same ones come to this point for the same event, in the same
+ * order: it is looked at three or four times on its way. */
+static bool passes(struct asking *a, const struct filter *filter)
+{
+    struct event_verdicts *v = &a->e->verdicts;
+    uint64_t bit = a->n < VERDICTS ? UINT64_C(1) << a->n : 0;
+    a->n++;
+    if ((v->known & bit) == 0) {
+        v->known |= bit;
+        if (filter_refusal(filter, &a->subject) != FILTER_LISTS)
+            return false;
+        v->passes |= bit;
+        return true;
+    }
+    return (v->passes & bit) != 0;
+}
+
 void trigger_set_match(struct trigger_set *set, struct event *e,
                        void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx)
 {
     char listed[LISTED_SIZE];
+    struct asking asking = ask_for(set, e);
     if (set->stale)
         make_index(set);
     listed_name(e, listed);
@@ -187,7 +247,8 @@ void trigger_set_match(struct trigger_set *set, struct event *e,
                          run_of(set, e->registry_id, listed)};
     for (struct run *run; (run = first_of(runs, ARRAY_LEN(runs))) != NULL;) {
         struct trigger *t = *run->at++;
-        if (trigger_matches(&t->spec, e))
+        if (matches_exact(&t->spec, e) &&
+            (t->spec.filter == NULL || passes(&asking, t->spec.filter)))
             hit(ctx, t, e);
     }
 }

@@ -27,11 +27,15 @@ void trigger_set_replace(struct trigger_set *set, struct trigger *t,
                          const struct trigger_spec *spec);
 void trigger_set_remove(struct trigger_set *set, struct trigger *t);
 
-/* Event type AND image name AND tag, exact; an empty filter is any. image_name matches both
- * "<registry id>/<repository>" and "<repository>". Whether it is paused is not looked at. */
+/* Event type AND image name AND tag, exact, AND the filter; what is empty is any. image_name
+ * matches both "<registry id>/<repository>" and "<repository>". Whether it is paused is not looked
+ * at. */
 bool trigger_matches(const struct trigger_spec *t, const struct event *e);
 
-/* Calls `hit` for each matching trigger in order, allowed or not, paused or not. */
+struct filter_subject trigger_subject(const struct event *e); /* borrows its strings */
+
+/* Calls `hit` for each matching trigger in order, allowed or not, paused or not. What filters say is
+ * kept in the event: another call with the same triggers asks none of them again. */
 void trigger_set_match(struct trigger_set *set, struct event *e,
                        void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx);
 

@@ -28,6 +28,24 @@ void trigger_read_text(char **member, const char *field, struct slice value, str
         trigger_spec_set(member, value);
 }
 
+void trigger_read_pattern(struct trigger_spec *t, enum filter_list list, struct slice pattern,
+                          struct status *found)
+{
+    char field[64];
+    (void) snprintf(field, sizeof(field), FIELD_FILTER "%s", FILTER_NAMES[list]);
+    if (t->filter == NULL)
+        t->filter = filter_new();
+    if (!utf8_valid(pattern)) {
+        status_violate(found, field, "must be UTF-8 without NUL");
+        return;
+    }
+    const char *why = filter_add(t->filter, list, pattern);
+    if (why != NULL)
+        status_violate(found, field, "the pattern '%.*s' %s",
+                       (int) (pattern.len < 60 ? pattern.len : 60), (const char *) pattern.data,
+                       why);
+}
+
 static bool is_label_char(uint8_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||

@@ -12,6 +12,7 @@
 /* Paths of fields. */
 #define FIELD_REGISTRY  "rule.container_registry."
 #define FIELD_BATCH     FIELD_REGISTRY "batch_settings."
+#define FIELD_FILTER    FIELD_REGISTRY "filter."
 #define FIELD_BROADCAST FIELD_REGISTRY "gateway_websocket_broadcast."
 
 /* --- while a request is read: they take the spec's member and add to `found` --- */
@@ -20,6 +21,9 @@
 void trigger_read_text(char **member, const char *field, struct slice value, struct status *found);
 void trigger_read_label(struct trigger_spec *t, struct slice key, struct slice value,
                         struct status *found);
+/* Adds to the filter, which is made if there is none. */
+void trigger_read_pattern(struct trigger_spec *t, enum filter_list list, struct slice pattern,
+                          struct status *found);
 /* The API's number; one that is there already is no error. */
 void trigger_read_event_type(struct trigger_spec *t, int64_t number, struct status *found);
 struct trigger_cutoff { /* google.protobuf.Duration */
@@ -49,10 +53,13 @@ enum {
     TRIGGER_FIELD_BATCH_BYTES = 1 << 10, /* which is never anything but 0 */
     TRIGGER_FIELD_BATCH_CUTOFF = 1 << 11,
     TRIGGER_FIELD_ACTION = 1 << 12,
+    TRIGGER_FIELD_FILTER = 1 << 13, /* if the request says what it is: clients of the original,
+                                     * which do not know of it, leave it as it is */
     TRIGGER_FIELD_BATCH =
         TRIGGER_FIELD_BATCH_SIZE | TRIGGER_FIELD_BATCH_BYTES | TRIGGER_FIELD_BATCH_CUTOFF,
     TRIGGER_FIELD_SOURCE = TRIGGER_FIELD_EVENT_TYPES | TRIGGER_FIELD_REGISTRY_ID |
-                           TRIGGER_FIELD_IMAGE_NAME | TRIGGER_FIELD_TAG | TRIGGER_FIELD_BATCH
+                           TRIGGER_FIELD_IMAGE_NAME | TRIGGER_FIELD_TAG | TRIGGER_FIELD_FILTER |
+                           TRIGGER_FIELD_BATCH
 };
 /* RULE as its parts too. */
 unsigned trigger_check_parts(unsigned fields);

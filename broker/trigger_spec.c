@@ -30,7 +30,10 @@ enum tag {
     TAG_STATUS,
     TAG_PAUSED_SEQ,
     TAG_VERSION,
-    TAG_EVENT_ORDER /* a byte for each type, where it is not the order of their numbers */
+    TAG_EVENT_ORDER, /* a byte for each type, where it is not the order of their numbers */
+    /* Once for each pattern: the number of its list and the pattern; one that is empty for a filter
+     * without patterns. */
+    TAG_FILTER
 };
 
 #define ALL_EVENTS                                                                                 \
@@ -81,6 +84,8 @@ static void clear_labels(struct trigger_spec *t)
 void trigger_spec_fini(struct trigger_spec *t)
 {
     clear_labels(t);
+    filter_free(t->filter);
+    t->filter = NULL;
     for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++) {
         free(*text_at(t, i));
         *text_at(t, i) = NULL;
@@ -102,6 +107,7 @@ void trigger_spec_copy(const struct trigger_spec *from, struct trigger_spec *ret
     *ret = *from;
     ret->labels = NULL;
     copy_labels(from, ret);
+    ret->filter = filter_copy(from->filter);
     for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++)
         *text_at(ret, i) = xstrdup(*text_at(ret, i));
 }
@@ -118,6 +124,13 @@ void trigger_spec_set_labels(struct trigger_spec *t, const struct trigger_spec *
     ASSERT(t != from);
     clear_labels(t);
     copy_labels(from, t);
+}
+
+void trigger_spec_set_filter(struct trigger_spec *t, const struct filter *filter)
+{
+    struct filter *copy = filter_is_empty(filter) ? NULL : filter_copy(filter);
+    filter_free(t->filter);
+    t->filter = copy;
 }
 
 static int compare_key(struct slice key, const char *with)
@@ -171,6 +184,18 @@ void trigger_spec_id_of_name_again(const char *name, unsigned n, char ret[ID_SIZ
     free(text);
 }
 
+static void take_filter(const struct config_trigger *from, struct trigger_spec *ret)
+{
+    struct filter *filter = filter_new();
+    for (unsigned list = 0; list < FILTER_LISTS; list++)
+        for (size_t i = 0; i < from->filter[list].n; i++) {
+            const char *why = filter_add(filter, list, slice_str(from->filter[list].at[i]));
+            ASSERT(why == NULL); /* they were checked when the file was read */
+        }
+    trigger_spec_set_filter(ret, filter);
+    filter_free(filter);
+}
+
 void trigger_spec_from_config(const struct config *cfg, const struct config_trigger *from,
                               struct trigger_spec *ret)
 {
@@ -183,6 +208,7 @@ void trigger_spec_from_config(const struct config *cfg, const struct config_trig
     trigger_spec_set(&ret->registry_id, slice_str(from->registry_id));
     trigger_spec_set(&ret->image_name, slice_str(from->image_name));
     trigger_spec_set(&ret->tag, slice_str(from->tag));
+    take_filter(from, ret);
     ret->batch_size = from->batch_size;
     ret->batch_cutoff_ms = from->batch_cutoff_ms;
     trigger_spec_set(&ret->gateway_id, slice_str(from->gateway_id));
@@ -223,6 +249,26 @@ static int put_event_order(struct buf *out, const struct event_list *types)
     return tagged_put(out, TAG_EVENT_ORDER, slice_of(order, n));
 }
 
+static int put_pattern(struct buf *out, enum filter_list list, const char *pattern)
+{
+    uint8_t both[1 + FILTER_MAX_BYTES];
+    size_t len = strlen(pattern);
+    both[0] = (uint8_t) list;
+    memcpy(both + 1, pattern, len);
+    return tagged_put(out, TAG_FILTER, slice_of(both, 1 + len));
+}
+
+static int put_filter(struct buf *out, const struct filter *filter)
+{
+    int r = 0;
+    if (filter != NULL && filter_is_empty(filter))
+        return tagged_put(out, TAG_FILTER, (struct slice){0});
+    for (unsigned list = 0; list < FILTER_LISTS; list++)
+        for (size_t i = 0; r == 0 && i < filter_size(filter, list); i++)
+            r = put_pattern(out, list, filter_at(filter, list, i));
+    return r;
+}
+
 static int put_all(struct buf *out, const struct trigger_spec *t)
 {
     const struct {
@@ -261,6 +307,8 @@ static int put_all(struct buf *out, const struct trigger_spec *t)
     }
     if (r == 0 && t->event_types.order[0] != 0)
         r = put_event_order(out, &t->event_types);
+    if (r == 0)
+        r = put_filter(out, t->filter);
     return r;
 }
 
@@ -334,6 +382,17 @@ static bool read_event_order(struct trigger_spec *t, struct slice order)
     return true;
 }
 
+/* A pattern that we do not understand is not skipped: the trigger would be for everything. */
+static bool read_filter(struct trigger_spec *t, struct slice pattern)
+{
+    if (t->filter == NULL)
+        t->filter = filter_new();
+    if (pattern.len == 0)
+        return filter_is_empty(t->filter);
+    return pattern.data[0] < FILTER_LISTS &&
+           filter_add(t->filter, pattern.data[0], slice_from(pattern, 1)) == NULL;
+}
+
 static bool read_text(struct trigger_spec *t, const struct tagged_field *f)
 {
     if (!tagged_text(f, SIZE_MAX))
@@ -361,8 +420,10 @@ static bool read_field(struct trigger_spec *t, const struct tagged_field *f)
         return read_number(t, f);
     case TAG_EVENT_ORDER:
         return read_event_order(t, f->value);
+    case TAG_FILTER:
+        return read_filter(t, f->value);
     default: /* a text, or a field of a later version */
-        return f->tag > TAG_EVENT_ORDER || read_text(t, f);
+        return f->tag > TAG_FILTER || read_text(t, f);
     }
 }
 

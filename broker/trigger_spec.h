@@ -6,6 +6,7 @@
 
 #include "buf.h"
 #include "config.h"
+#include "filter.h"
 #include "id.h"
 
 #define TRIGGER_ID_PREFIX         "a1s"
@@ -31,6 +32,7 @@ struct trigger_spec {
     /* rule.container_registry */
     struct event_list event_types;
     char *registry_id, *image_name, *tag;
+    struct filter *filter; /* NULL: none; of a request: it does not say. Empty: it says none */
     uint64_t batch_size, batch_cutoff_ms; /* absent batch_settings: the defaults above */
     /* its action, gateway_websocket_broadcast */
     char *gateway_id, *path, *service_account_id;
@@ -47,6 +49,8 @@ void trigger_spec_copy(const struct trigger_spec *from, struct trigger_spec *ret
 void trigger_spec_set(char **member, struct slice value);
 /* Replaces all labels by copies of another's. */
 void trigger_spec_set_labels(struct trigger_spec *t, const struct trigger_spec *from);
+/* Replaces the filter by a copy of `filter`, NULL for one without patterns. */
+void trigger_spec_set_filter(struct trigger_spec *t, const struct filter *filter);
 /* Adds or replaces a label; keeps the order. False: there are TRIGGER_MAX_LABELS already. */
 bool trigger_spec_label(struct trigger_spec *t, struct slice key, struct slice value);
 /* A trigger of the configuration has no id of its own; one made from its name stays the same over

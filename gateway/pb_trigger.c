@@ -1,6 +1,7 @@
 /* pb_trigger.c - yandex.cloud.serverless.triggers.v1 in protobuf. */
 #include "pb_trigger.h"
 
+#include "pb_filter.h"
 #include "pb_unknown.h"
 
 typedef Yandex__Cloud__Serverless__Triggers__V1__Trigger__Rule v1_rule;
@@ -50,6 +51,7 @@ static void read_registry(const v1_registry *in, struct trigger_spec *t, struct 
     read_text(&t->registry_id, FIELD_REGISTRY "registry_id", in->registry_id, found);
     read_text(&t->image_name, FIELD_REGISTRY "image_name", in->image_name, found);
     read_text(&t->tag, FIELD_REGISTRY "tag", in->tag, found);
+    pb_filter_read(in->filter, t, found);
     if (in->batch_settings != NULL)
         read_batch(in->batch_settings, t, found);
     if (in->gateway_websocket_broadcast != NULL)
@@ -145,6 +147,7 @@ static v1_rule *make_rule(struct pb_arena *a, const struct trigger_spec *t)
     out->registry_id = t->registry_id;
     out->image_name = t->image_name;
     out->tag = t->tag;
+    out->filter = pb_filter_make(a, t->filter);
     out->batch_settings = pb_make(a, PB_V1(batch_settings));
     out->batch_settings->size = (int64_t) t->batch_size;
     out->batch_settings->cutoff = pb_make_duration(a, t->batch_cutoff_ms);

@@ -1,6 +1,7 @@
 /* pb_trigger_v2.c - yandex.cloud.serverless.triggers.v2 in protobuf. */
 #include "pb_trigger_v2.h"
 
+#include "pb_filter.h"
 #include "pb_unknown.h"
 
 #include <stdio.h>
@@ -61,6 +62,7 @@ static void read_registry(const v2_registry *in, struct trigger_spec *t, struct 
     read_text(&t->registry_id, FIELD_REGISTRY "registry_id", in->registry_id, found);
     read_text(&t->image_name, FIELD_REGISTRY "image_name", in->image_name, found);
     read_text(&t->tag, FIELD_REGISTRY "tag", in->tag, found);
+    pb_filter_read(in->filter, t, found);
     if (in->batch_settings != NULL)
         read_batch(in->batch_settings, t, found);
     refuse_unknown(&in->base, REGISTRY, found);
@@ -141,6 +143,7 @@ static unsigned mask_bit(const char *path)
         {REGISTRY ".registry_id", TRIGGER_FIELD_REGISTRY_ID},
         {REGISTRY ".image_name", TRIGGER_FIELD_IMAGE_NAME},
         {REGISTRY ".tag", TRIGGER_FIELD_TAG},
+        {REGISTRY ".filter", TRIGGER_FIELD_FILTER},
         {BATCH, TRIGGER_FIELD_BATCH},
         {BATCH ".max_count", TRIGGER_FIELD_BATCH_SIZE},
         {BATCH ".max_bytes", TRIGGER_FIELD_BATCH_BYTES},
@@ -169,6 +172,14 @@ static void read_mask(const Google__Protobuf__FieldMask *in, struct trigger_requ
     }
     /* A part without a value goes back to its default: nothing has to be in the request. */
     ret->has_rule = (ret->mask & (TRIGGER_FIELD_SOURCE | TRIGGER_FIELD_ACTION)) != 0;
+}
+
+/* Named by itself, and not there: it goes. Whoever names all of the source may not know of it. */
+static void reset_filter(const Google__Protobuf__FieldMask *in, struct trigger_spec *t)
+{
+    for (size_t i = 0; in != NULL && i < in->n_paths; i++)
+        if (t->filter == NULL && mask_bit(in->paths[i]) == TRIGGER_FIELD_FILTER)
+            t->filter = filter_new();
 }
 
 /* What is the same in both requests, which are of different types. */
@@ -200,6 +211,7 @@ void pb_trigger_v2_read_update(const v2_update_request *in, struct trigger_reque
     trigger_spec_init(&ret->spec);
     read_mask(in->update_mask, ret, found);
     READ_COMMON(in, ret, found);
+    reset_filter(in->update_mask, &ret->spec);
 }
 
 /* --- triggers --- */
@@ -219,6 +231,7 @@ static v2_source *make_source(struct pb_arena *a, const struct trigger_spec *t)
     out->registry_id = t->registry_id;
     out->image_name = t->image_name;
     out->tag = t->tag;
+    out->filter = pb_filter_make(a, t->filter);
     out->batch_settings = pb_make(a, PB_V2(batch_settings));
     out->batch_settings->max_count = (int64_t) t->batch_size;
     out->batch_settings->cutoff = pb_make_duration(a, t->batch_cutoff_ms);

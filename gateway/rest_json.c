@@ -172,6 +172,24 @@ void rest_json_duration(struct rest_json *j, const char *key, uint64_t ms)
 
 /* --- messages --- */
 
+static void put_filter(struct rest_json *j, const struct filter *filter)
+{
+    static const char *const KEYS[FILTER_LISTS] = {"imageNames", "tags", "digests", "actors"};
+    if (filter == NULL)
+        return;
+    rest_json_open(j, "filter", '{');
+    for (unsigned list = 0; list < FILTER_LISTS; list++) {
+        size_t n = filter_size(filter, list);
+        if (n == 0)
+            continue;
+        rest_json_open(j, KEYS[list], '[');
+        for (size_t i = 0; i < n; i++)
+            rest_json_item(j, filter_at(filter, list, i));
+        rest_json_close(j, ']');
+    }
+    rest_json_close(j, '}');
+}
+
 static void put_events(struct rest_json *j, const struct trigger_spec *t)
 {
     static const char *const TYPES[] = {EVENT_TYPE "CREATE_IMAGE", EVENT_TYPE "DELETE_IMAGE",
@@ -186,6 +204,7 @@ static void put_events(struct rest_json *j, const struct trigger_spec *t)
     rest_json_text(j, "registryId", t->registry_id);
     rest_json_text(j, "imageName", t->image_name);
     rest_json_text(j, "tag", t->tag);
+    put_filter(j, t->filter);
 }
 
 static void put_batch(struct rest_json *j, const char *size, const struct trigger_spec *t)

@@ -55,6 +55,49 @@ static void read_event_types(void *ctx, const char *field, const cJSON *value, s
     }
 }
 
+static void read_patterns(struct trigger_request *req, enum filter_list list, const char *field,
+                          const cJSON *value, struct status *found)
+{
+    struct slice text;
+    const cJSON *one;
+    size_t n = 0;
+    if (!cJSON_IsArray(value)) {
+        status_violate(found, field, "must be a list");
+        return;
+    }
+    cJSON_ArrayForEach(one, value)
+    {
+        if (n++ <= FILTER_MAX_PATTERNS && rest_object_text(one, field, &text, found))
+            trigger_read_pattern(&req->spec, list, text, found);
+    }
+}
+
+#define PATTERNS_FIELD(name, list)                                                                 \
+    static void read_##name(void *ctx, const char *field, const cJSON *value,                      \
+                            struct status *found)                                                  \
+    {                                                                                              \
+        read_patterns(ctx, list, field, value, found);                                             \
+    }
+PATTERNS_FIELD(image_names, FILTER_IMAGE_NAMES)
+PATTERNS_FIELD(tags, FILTER_TAGS)
+PATTERNS_FIELD(digests, FILTER_DIGESTS)
+PATTERNS_FIELD(actors, FILTER_ACTORS)
+
+/* One that is there without patterns takes away the one that the trigger has. */
+static void read_filter(void *ctx, const char *field, const cJSON *value, struct status *found)
+{
+    static const struct rest_field FIELDS[] = {
+        {"imageNames", "image_names", read_image_names},
+        {"tags", "tags", read_tags},
+        {"digests", "digests", read_digests},
+        {"actors", "actors", read_actors},
+    };
+    struct trigger_request *req = ctx;
+    (void) field;
+    req->spec.filter = filter_new();
+    rest_object_read(value, FIELD_FILTER, FIELDS, ARRAY_LEN(FIELDS), ctx, found);
+}
+
 struct reading_batch {
     int64_t size;
     struct trigger_cutoff cutoff;
@@ -138,6 +181,7 @@ static void read_registry(void *ctx, const char *field, const cJSON *value, stru
         {"registryId", "registry_id", read_registry_id},
         {"imageName", "image_name", read_image_name},
         {"tag", "tag", read_tag},
+        {"filter", "filter", read_filter},
         {"batchSettings", "batch_settings", read_batch},
         {"gatewayWebsocketBroadcast", "gateway_websocket_broadcast", read_broadcast},
         {"invokeFunction", "invoke_function", read_other},

@@ -7,6 +7,7 @@
 
 #include "buf.h"
 #include "event_list.h"
+#include "filter.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -166,8 +167,9 @@ struct config_issuer {
 
 struct config_trigger {
     char *name, *description;
-    struct event_list event_types;        /* at least one */
-    char *registry_id, *image_name, *tag; /* image_name, tag: NULL or "" is any */
+    struct event_list event_types;              /* at least one */
+    char *registry_id, *image_name, *tag;       /* image_name, tag: NULL or "" is any */
+    struct config_strings filter[FILTER_LISTS]; /* patterns of filter.h */
     uint64_t batch_size, batch_cutoff_ms;
     char *gateway_id, *path, *service_account_id;
     unsigned line; /* in the file, for messages */

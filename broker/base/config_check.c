@@ -321,6 +321,25 @@ static void check_room(struct loader *l, const struct scope *scope, const char *
     }
 }
 
+/* Each pattern is shown with what is wrong with it. */
+static void check_filter(struct loader *l, const struct config_trigger *t,
+                         const struct scope *scope)
+{
+    char key[CONFIG_KEY_SIZE], shown[2 * CONFIG_KEY_SIZE + 32], quoted[DOC_QUOTE_SIZE];
+    for (unsigned list = 0; list < FILTER_LISTS; list++)
+        for (size_t i = 0; i < t->filter[list].n; i++) {
+            const char *pattern = t->filter[list].at[i];
+            const char *why = filter_check(list, slice_str(pattern));
+            if (why == NULL)
+                continue;
+            (void) snprintf(key, sizeof(key), "rule.container_registry.filter.%s",
+                            FILTER_NAMES[list]);
+            (void) snprintf(shown, sizeof(shown), "%s%s[%zu]", scope->shown, key, i);
+            problems_add(&l->problems, line_of(l, scope, key), shown,
+                         "expected a pattern, got %s, which %s", doc_quote(pattern, quoted), why);
+        }
+}
+
 static void check_trigger(struct loader *l, const struct config_trigger *t,
                           const struct scope *scope)
 {
@@ -335,6 +354,7 @@ static void check_trigger(struct loader *l, const struct config_trigger *t,
     if (t->service_account_id != NULL)
         check_reference(l, scope, BROADCAST "service_account_id", t->service_account_id,
                         "service_accounts");
+    check_filter(l, t, scope);
     const char *id = l->cfg->gateway.id;
     if (t->gateway_id == NULL || id == NULL || strcmp(t->gateway_id, id) == 0)
         return;

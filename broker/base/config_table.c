@@ -53,6 +53,7 @@ static const struct setting_format
     ROLES_EACH = {"a role, such as functions.viewer", value_is_role, NULL},
     SHA256 = {"of a SHA-256 in hexadecimal without capitals", value_is_sha256, NULL},
     PUBLIC_KEY = {"of an RSA public key of 2048 to 8192 bits in PEM", value_is_public_key, NULL},
+    PATTERN = {"a pattern of at most 255 bytes", value_is_any, NULL},
     FILE_NAME = {"naming a file", value_is_file, NULL}, ANY = {"", value_is_any, NULL},
     RESOURCE = {"cloud, folder, gateway, registry or service_account", NULL, RESOURCE_WORDS},
     LOG_LEVEL = {"debug, info, warn or error", NULL, LOG_LEVEL_WORDS},
@@ -600,6 +601,22 @@ const struct setting SETTINGS[] = {
      "Only this repository, with or without `REGISTRY_ID/` in front. Empty: any."},
     {RULE("tag", tag),                TEXT,     0, 128,        "",         &ANY, 0,
      "Only this tag. Empty: any."},
+    {RULE("filter.image_names", filter[FILTER_IMAGE_NAMES]),
+                                         TEXTS,    1, FILTER_MAX_PATTERNS, NULL, &PATTERN, 0,
+     "Only repositories that one of these patterns fits, and none that begins with `!`: `*` and `?` "
+     "are any characters but `/`, `**` is any number of whole parts, `[a-z]` and `[!a-z]` are one "
+     "character. `REGISTRY_ID/` may stand in front."},
+    {RULE("filter.tags", filter[FILTER_TAGS]),
+                                         TEXTS,    1, FILTER_MAX_PATTERNS, NULL, &PATTERN, 0,
+     "Only tags that one of these patterns fits, and none that begins with `!`. `semver:RANGE`, such "
+     "as `semver:>=1.2 <2` or `semver:^1.2`, is a range of versions."},
+    {RULE("filter.digests", filter[FILTER_DIGESTS]),
+                                         TEXTS,    1, FILTER_MAX_PATTERNS, NULL, &PATTERN, 0,
+     "Only images with one of these digests: whole ones, or `sha256:BEGINNING*`; none with `!`."},
+    {RULE("filter.actors", filter[FILTER_ACTORS]),
+                                         TEXTS,    1, FILTER_MAX_PATTERNS, NULL, &PATTERN, 0,
+     "Only what somebody did whom one of these patterns fits, and none that begins with `!`, where the "
+     "registry says who it was."},
     {RULE("batch_settings.size", batch_size),
                                          COUNT,    1, 1000,       "1",        NULL, 0,
      "A batch of so many events is sent at once."},

@@ -1,7 +1,10 @@
 /* rule.c - a trigger's rule from flags. */
 #include "rule.h"
 
+#include "mem.h"
+
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define FLAG_SIZE 128
 
@@ -24,6 +27,15 @@ static const struct {
      "serviceAccountId"},
 };
 static const char *const OTHERS[] = {"events", "batch-size", "batch-cutoff"};
+/* Lists of its filter, which take the place of those there were. */
+static const struct {
+    const char *flag, *member;
+} PATTERNS[] = {
+    {"filter-image", "imageNames"},
+    {"filter-tag", "tags"},
+    {"filter-digest", "digests"},
+    {"filter-actor", "actors"},
+};
 
 bool rule_is_given(const struct call *c, const char *prefix)
 {
@@ -33,6 +45,9 @@ bool rule_is_given(const struct call *c, const char *prefix)
             return true;
     for (size_t i = 0; i < ARRAY_LEN(OTHERS); i++)
         if (args_text(&c->args, flag_name(prefix, OTHERS[i], name)) != NULL)
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(PATTERNS); i++)
+        if (args_text(&c->args, flag_name(prefix, PATTERNS[i].flag, name)) != NULL)
             return true;
     return false;
 }
@@ -110,6 +125,27 @@ static void put_batch(const struct call *c, const char *prefix, cJSON *registry)
     }
 }
 
+static void add_pattern(void *arg, const char *text, size_t len)
+{
+    char *pattern = xslicedup(slice_of(text, len));
+    (void) cJSON_AddItemToArray(arg, cJSON_CreateString(pattern));
+    free(pattern);
+}
+
+/* A flag with nothing in it takes the list away; a filter without any is sent, and goes then. */
+static void put_filter(const struct call *c, const char *prefix, cJSON *registry)
+{
+    char name[FLAG_SIZE];
+    for (size_t i = 0; i < ARRAY_LEN(PATTERNS); i++) {
+        if (args_text(&c->args, flag_name(prefix, PATTERNS[i].flag, name)) == NULL)
+            continue;
+        cJSON *list = cJSON_CreateArray();
+        ASSERT(list != NULL);
+        (void) args_each(&c->args, name, add_pattern, list);
+        call_put(member_object(registry, "filter"), PATTERNS[i].member, list);
+    }
+}
+
 int rule_from_flags(const struct call *c, const char *prefix, cJSON *registry)
 {
     char name[FLAG_SIZE];
@@ -120,5 +156,6 @@ int rule_from_flags(const struct call *c, const char *prefix, cJSON *registry)
                           TEXTS[i].member, value);
     }
     put_batch(c, prefix, registry);
+    put_filter(c, prefix, registry);
     return put_events(c, prefix, registry);
 }

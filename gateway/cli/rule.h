@@ -17,6 +17,10 @@
     "This gateway runs no functions and containers; a trigger broadcasts to WebSocket clients "    \
     "(--gateway-id and --gateway-websocket-broadcast-*)."
 #define RULE_NO_RETRIES "A broadcast has no retries and no dead letter queue."
+#define RULE_FILTER(name, help)                                                                    \
+    {                                                                                              \
+        name, '\0', NULL, FLAG_TEXTS, "PATTERN[,...]", NULL, help                                  \
+    }
 #define RULE_FLAGS(new, required)                                                                   \
     {new "registry-id",                                                                             \
      '\0',                                                                                          \
@@ -34,6 +38,14 @@
          NULL,                                                                                      \
          "Only events of this image; the registry's id may stand in front."},                       \
         {new "tag", '\0', NULL, FLAG_TEXT, "TAG", NULL, "Only events of this tag."},                \
+        RULE_FILTER(new "filter-image",                                                             \
+                    "Only images that one of these fits, such as team/*, team/** or !**/test."),    \
+        RULE_FILTER(new "filter-tag",                                                               \
+                    "Only tags that one of these fits, such as v1.*, !*-rc* or semver:^1.2."),      \
+        RULE_FILTER(new "filter-digest",                                                            \
+                    "Only digests that one of these fits: whole, or sha256:ab*."),                  \
+        RULE_FILTER(new "filter-actor",                                                             \
+                    "Only what somebody did whom one of these fits, such as ci-* or !robot-*."),    \
         {new "events",                                                                              \
          '\0',                                                                                      \
          NULL,                                                                                      \

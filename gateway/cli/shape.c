@@ -21,6 +21,8 @@ struct shape {
 };
 
 static const struct shape BATCH_SETTINGS = {{{.name = "size"}, {.name = "cutoff"}}};
+static const struct shape FILTER = {
+    {{.name = "imageNames"}, {.name = "tags"}, {.name = "digests"}, {.name = "actors"}}};
 static const struct shape BROADCAST = {
     {{.name = "gatewayId"}, {.name = "path"}, {.name = "serviceAccountId"}}};
 static const struct shape CONTAINER_REGISTRY = {{
@@ -28,6 +30,7 @@ static const struct shape CONTAINER_REGISTRY = {{
     {.name = "registryId"},
     {.name = "imageName"},
     {.name = "tag"},
+    {.name = "filter", .inner = &FILTER},
     {.name = "batchSettings", .inner = &BATCH_SETTINGS},
     {.name = "gatewayWebsocketBroadcast", .inner = &BROADCAST},
 }};

@@ -132,6 +132,7 @@ describe('a trigger of the second version', () => {
         const rule = {
             container_registry: {
                 event_type: [`${TYPE}DELETE_IMAGE_TAG`, `${TYPE}DELETE_IMAGE`], registry_id: REGISTRY, tag: 't',
+                filter: { tags: ['semver:1.x'] },
                 gateway_websocket_broadcast: broadcast().gateway_websocket_broadcast,
             },
         };
@@ -150,8 +151,15 @@ describe('a trigger of the second version', () => {
         assert.deepEqual(named.triggers.map((each) => each.id), [old.id]);
         assert.deepEqual(named.triggers[0].source.container_registry, {
             event_type: [`${TYPE}DELETE_IMAGE_TAG`, `${TYPE}DELETE_IMAGE`], registry_id: REGISTRY, image_name: '', tag: 't',
+            filter: { image_names: [], tags: ['semver:1.x'], digests: [], actors: [] },
             batch_settings: { max_count: 1, max_bytes: 0, cutoff: { seconds: 1, nanos: 0 } },
         });
+        // One that has no word for the filter leaves it, one that names it alone takes it away.
+        const filterOf = async (paths) => (await finished(await v2('Update', {
+            trigger_id: old.id, source: source(), update_mask: { paths },
+        }), 'Update')).trigger.source.container_registry.filter;
+        assert.deepEqual((await filterOf(['source'])).tags, ['semver:1.x']);
+        assert.equal(await filterOf(['source.container_registry.filter']), null);
         // It is v1's to change as well; each operation keeps the types of its version, for everybody.
         await finished(await v1('Pause', { trigger_id: id }), 'Pause', 'v1');
         assert.equal((await v2('Get', { trigger_id: id })).status, 'PAUSED');

@@ -82,6 +82,59 @@ static void test_update_parts(void **state)
     assert_int_equal(r->error.code, STATUS_PERMISSION_DENIED);
 }
 
+static void give_filter(struct bed *b, const char *tag) /* NULL: one without patterns */
+{
+    filter_free(b->spec.filter);
+    b->spec.filter = filter_new();
+    if (tag != NULL)
+        assert_null(filter_add(b->spec.filter, FILTER_TAGS, slice_str(tag)));
+}
+
+/* A rule that does not mention the filter leaves it; clients of the original have no word for it.
+ */
+static void test_filter(void **state)
+{
+    struct bed *b = *state;
+    struct answer *r = &b->answers[1];
+    char id[ID_SIZE];
+    give_filter(b, "v*");
+    const struct answer *made = double_create(b, "one");
+    memcpy(id, made->trigger_id, sizeof(id));
+    assert_string_equal(filter_at(made->trigger.filter, FILTER_TAGS, 0), "v*");
+    static const struct {
+        unsigned mask;
+        const char *given; /* "": a filter without patterns; NULL: not mentioned */
+        const char *tag;   /* of the trigger then; NULL: it has no filter */
+    } CASES[] = {
+        {0, NULL, "v*"}, /* all of it */
+        {ADMIN_RULE, NULL, "v*"},
+        {TRIGGER_FIELD_SOURCE, NULL, "v*"},
+        {TRIGGER_FIELD_TAG, "new", "v*"},
+        {ADMIN_NAME, "new", "v*"},
+        {0, "a", "a"},
+        {ADMIN_RULE, "b", "b"},
+        {TRIGGER_FIELD_SOURCE, "c", "c"},
+        {TRIGGER_FIELD_FILTER, "d", "d"},
+        {ADMIN_RULE, "", NULL},
+        {ADMIN_RULE, NULL, NULL},
+        {ADMIN_RULE, "e", "e"},
+        {TRIGGER_FIELD_FILTER, "", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        filter_free(b->spec.filter);
+        b->spec.filter = NULL;
+        if (CASES[i].given != NULL)
+            give_filter(b, CASES[i].given[0] == '\0' ? NULL : CASES[i].given);
+        update(b, id, CASES[i].mask, r);
+        assert_string_equal(r->error.message, "");
+        assert_int_equal(r->trigger.filter != NULL, CASES[i].tag != NULL);
+        if (CASES[i].tag != NULL)
+            assert_string_equal(filter_at(r->trigger.filter, FILTER_TAGS, 0), CASES[i].tag);
+    }
+    give_filter(b, NULL); /* a new one: there is nothing that it could take away */
+    assert_null(double_create(b, "two")->trigger.filter);
+}
+
 /* What was asked for by one version of the API is not answered by the other. */
 static void test_key_of_a_version(void **state)
 {
@@ -115,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_update_parts, bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(test_filter, bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(test_key_of_a_version, bed_setup, bed_teardown),
     };
     log_set_level(LOG_N_LEVELS);

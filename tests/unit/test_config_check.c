@@ -106,6 +106,12 @@ static void test_good(void **state)
     buf_fini(&error);
 }
 
+#define TRIGGER                                                                                    \
+    "gateway: {id: g1}\nregistries: [{id: r1}]\nservice_accounts: [{id: a1}]\ntriggers:\n- name: " \
+    "one\n"                                                                                        \
+    "  rule:\n    container_registry:\n      event_type: [CREATE_IMAGE]\n      registry_id: r1\n"  \
+    "      gateway_websocket_broadcast: {gateway_id: g1, path: /, service_account_id: a1}\n"       \
+    "      filter:\n"
 #define SUBJECTS "users: [{id: alice}]\nservice_accounts: [{id: robot}]\n"
 
 static const struct {
@@ -178,6 +184,23 @@ static const struct {
     /* nor with it, if anybody could manage */
     {"management: {listen: ['0.0.0.0:0'], " TLS "}\n", 1,
      "management.listen: expected a loopback address, such as 127.0.0.1:8082, because no accounts"},
+    /* patterns: which one, and what is wrong with it */
+    {TRIGGER "        tags: [v1, ^1.2]\n", 12,
+     "triggers[0].rule.container_registry.filter.tags[1]: expected a pattern, got \"^1.2\", which "
+     "has "
+     "a character that no tag has; a range of versions begins with 'semver:'"},
+    {TRIGGER "        actors: [ci]\n        image_names:\n        - 'a/[b'\n", 13,
+     "triggers[0].rule.container_registry.filter.image_names[0]: expected a pattern, got \"a/[b\", "
+     "which has a '[' without ']'"},
+    {TRIGGER "        digests: [ab]\n", 12,
+     "triggers[0].rule.container_registry.filter.digests[0]: expected a pattern, got \"ab\", which "
+     "does not begin with 'sha256:' or 'sha512:'"},
+    {TRIGGER "        tags: []\n", 12,
+     "triggers[0].rule.container_registry.filter.tags: expected a list of 1 to 32"},
+    {TRIGGER "        tags: ['']\n", 12,
+     "triggers[0].rule.container_registry.filter.tags[0]: expected a pattern of at most 255 bytes"},
+    {TRIGGER "        names: [a]\n", 12,
+     "triggers[0].rule.container_registry.filter.names: expected a known key"},
     /* who begins `tls` wants it */
     {"gateway:\n  tls: {}\n", 2,
      "gateway.tls.certificates: expected a list of 1 to 256, got nothing"},

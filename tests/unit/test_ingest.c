@@ -69,6 +69,14 @@ static int can_submit(void *ctx)
     return ((struct world *) ctx)->submit_result;
 }
 
+/* Says something of each, which the event is to keep. */
+static bool wanted(void *ctx, struct event *probe)
+{
+    (void) ctx;
+    probe->verdicts = (struct event_verdicts){1, 2, 3};
+    return true;
+}
+
 static void on_submit(void *ctx, const struct engine_submission *s)
 {
     struct world *w = ctx;
@@ -76,6 +84,7 @@ static void on_submit(void *ctx, const struct engine_submission *s)
     for (size_t i = 0; i < s->n; i++) {
         const struct event *e = s->events[i];
         assert_true(strcmp(w->last_id, e->id) < 0);
+        assert_int_equal(e->verdicts.passes, 3);
         memcpy(w->last_id, e->id, ID_SIZE);
         assert_int_equal(
             buf_printf(&w->events, "%s %s %s, ", EVENT_TYPES[e->type], e->repository, e->tag), 0);
@@ -169,6 +178,7 @@ static int setup(void **state)
     log_set_fd(w->log_fd);
     const struct ingest_target target = {.ctx = w,
                                          .can_submit = can_submit,
+                                         .wanted = wanted,
                                          .submit = on_submit,
                                          .now_ms = now_ms,
                                          .suspect = is_suspect};

@@ -87,6 +87,16 @@ static const struct {
     {true, J_BATCH("\"cutoff\":\"999999999s\""), W_BATCH("2:{1:315576000000}")},
     {true, J_BATCH("\"cutoff\":\"61s\""), W_BATCH("2:{1:9223372036854775807 2:-2147483648}")},
     {true, J_BATCH("\"cutoff\":\"61s\""), W_BATCH("2:{1:5 2:1000000000}")},
+    /* filters */
+    {true,
+     J_CR("\"filter\":{\"imageNames\":[\"a\",\"!b/**\"],\"tags\":[\"semver:1.x\"],\"digests\":["
+          "\"sha256:ab*\"],\"actors\":[\"ci\"]}"),
+     W_CR("50001:{1:'a' 1:'!b/**' 2:'semver:1.x' 3:'sha256:ab*' 4:'ci'}")},
+    {true, J_CR("\"filter\":{}"), W_CR("50001:{}")},
+    {true, J_CR("\"filter\":{\"tags\":[]}"), W_CR("50001:{}")},
+    {true, J_CR("\"filter\":{\"image_names\":[\"a:b\"],\"tags\":[\"v1\",\"^1.2\",\"\"]}"),
+     W_CR("50001:{2:'v1' 2:'^1.2' 2:'' 1:'a:b'}")},
+    {true, J_CR("\"filter\":{\"actors\":[\"" A60 "[\"]}"), W_CR("50001:{4:'" A60 "['}")},
     /* labels */
     {true, "{\"labels\":{\"\":\"v\"}}", "4:{2:'v'}"},
     {true, "{\"labels\":{\"K\":\"v\",\"k\":\"V\",\"b\":\"\"}}",
@@ -181,6 +191,8 @@ static void test_unknown_fields(void **state)
         {W_CR("9:1 8:'filter'"), "rule.container_registry"},
         {W_BATCH("2:{1:1} 3:1"), "rule.container_registry.batch_settings"},
         {W_BATCH("2:{1:1 9:1}"), NULL}, /* it is Google's */
+        {W_CR("50001:{5:'x'}"), "rule.container_registry.filter"},
+        {W_CR("50002:{}"), "rule.container_registry"},
         {W_CR("103:{4:1}"), "rule.container_registry.gateway_websocket_broadcast"},
     };
     (void) state;
@@ -234,6 +246,7 @@ static void test_make(void **state)
     assert_null(out->created_at);
     assert_int_equal(out->n_labels, 0);
     assert_int_equal(out->rule->container_registry->n_event_type, 0);
+    assert_null(out->rule->container_registry->filter);
 
     (void) snprintf(t.id, sizeof(t.id), "a1s00000000000000001");
     t.created_ns = 1700000000123456789;
@@ -249,6 +262,12 @@ static void test_make(void **state)
     set(&t.registry_id, "crt");
     set(&t.image_name, "app");
     set(&t.tag, "t");
+    t.filter = filter_new();
+    assert_null(filter_add(t.filter, FILTER_IMAGE_NAMES, SLICE_LIT("a")));
+    assert_null(filter_add(t.filter, FILTER_TAGS, SLICE_LIT("b")));
+    assert_null(filter_add(t.filter, FILTER_DIGESTS, SLICE_LIT("sha256:c*")));
+    assert_null(filter_add(t.filter, FILTER_ACTORS, SLICE_LIT("d")));
+    assert_null(filter_add(t.filter, FILTER_ACTORS, SLICE_LIT("e")));
     set(&t.gateway_id, "d5d");
     set(&t.path, "/");
     set(&t.service_account_id, "aje");
@@ -259,7 +278,8 @@ static void test_make(void **state)
     (void) wire_items(&want,
                       "1:'a1s00000000000000001' 2:'b1g' 3:{1:1700000000 2:123456789} 4:'abc' 5:'d' "
                       "6:{1:'k' 2:'v'} 6:{1:'l'} 8:{6:{3:[4 2] 4:'crt' 5:'app' 6:'t' "
-                      "7:{1:1000 2:{1:1 2:500000000}} 103:{1:'d5d' 2:'/' 3:'aje'}}} 9:2",
+                      "7:{1:1000 2:{1:1 2:500000000}} 103:{1:'d5d' 2:'/' 3:'aje'} "
+                      "50001:{1:'a' 2:'b' 3:'sha256:c*' 4:'d' 4:'e'}}} 9:2",
                       '\0');
     assert_true(slice_eq(buf_slice(&got), buf_slice(&want)));
     buf_fini(&got);

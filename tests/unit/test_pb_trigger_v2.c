@@ -35,9 +35,11 @@ static struct status read_update(const char *text, struct trigger_request *ret)
 static void test_same_as_v1(void **state)
 {
     static const char V1_TEXT[] = "1:'b1g' 2:'abc' 3:'d' 4:{1:'k' 2:'v'} 5:{6:{3:[4 1 4] 4:'crt' "
-                                  "5:'app' 6:'t' 7:{1:3 2:{1:20}} 103:{1:'d5d' 2:'/' 3:'aje'}}}";
+                                  "5:'app' 6:'t' 7:{1:3 2:{1:20}} 103:{1:'d5d' 2:'/' 3:'aje'} "
+                                  "50001:{2:'v*'}}}";
     static const char V2_TEXT[] = "1:'b1g' 2:'abc' 3:'d' 4:{1:'k' 2:'v'} 5:{9:{2:[4 1] 3:'crt' "
-                                  "4:'app' 5:'t' 6:{1:3 3:{1:20}}}} 6:{3:{1:'d5d' 2:'/' 3:'aje'}}";
+                                  "4:'app' 5:'t' 6:{1:3 3:{1:20}} 50001:{2:'v*'}}} "
+                                  "6:{3:{1:'d5d' 2:'/' 3:'aje'}}";
     struct trigger_request v1, v2;
     struct status found = {.code = STATUS_OK};
     struct pb_arena a;
@@ -108,6 +110,10 @@ static void test_refused(void **state)
         {BATCH(""), STATUS_INVALID_ARGUMENT, "source.container_registry.batch_settings.cutoff"},
         {BATCH("3:{1:1} 4:1"), STATUS_INVALID_ARGUMENT, "source.container_registry.batch_settings"},
         {SOURCE("2:[5]"), STATUS_INVALID_ARGUMENT, "source.container_registry.event_type"},
+        {SOURCE("50001:{}"), STATUS_OK, ""},
+        {SOURCE("50001:{2:'^1'}"), STATUS_INVALID_ARGUMENT,
+         "source.container_registry.filter.tags"},
+        {SOURCE("50001:{9:1}"), STATUS_INVALID_ARGUMENT, "source.container_registry.filter"},
         {SOURCE("7:1"), STATUS_INVALID_ARGUMENT, "source.container_registry"},
         {"5:{16:{}}", STATUS_INVALID_ARGUMENT, "source"},
         {"5:{9:{} 1:{}}", STATUS_INVALID_ARGUMENT, "source"},
@@ -155,6 +161,7 @@ static void test_masks(void **state)
         {"2:{" R ".registry_id'}", true, true, TRIGGER_FIELD_REGISTRY_ID},
         {"2:{" R ".image_name' " R ".tag'}", true, true,
          TRIGGER_FIELD_IMAGE_NAME | TRIGGER_FIELD_TAG},
+        {"2:{" R ".filter'}", true, true, TRIGGER_FIELD_FILTER},
         {"2:{" R ".batch_settings'}", true, true, TRIGGER_FIELD_BATCH},
         {"2:{" R ".batch_settings.max_count'}", true, true, TRIGGER_FIELD_BATCH_SIZE},
         {"2:{" R ".batch_settings.max_bytes'}", true, true, TRIGGER_FIELD_BATCH_BYTES},
@@ -183,14 +190,36 @@ static void test_masks(void **state)
     }
 }
 
+/* A request says nothing of the filter, says that there is to be none, or names it alone. */
+static void test_filter_given(void **state)
+{
+    static const struct {
+        const char *text;
+        bool given;
+    } CASES[] = {
+        {"2:{1:'source'} 6:{9:{5:'t'}}", false},
+        {"2:{1:'source.container_registry.tag'} 6:{9:{5:'t'}}", false},
+        {"2:{1:'source'} 6:{9:{50001:{}}}", true},
+        {"2:{1:'source.container_registry.filter'} 6:{9:{50001:{2:'v*'}}}", true},
+        {"2:{1:'source.container_registry.filter'}", true},
+    };
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct trigger_request req;
+        assert_int_equal(read_update(CASES[i].text, &req).code, STATUS_OK);
+        assert_int_equal(req.spec.filter != NULL, CASES[i].given);
+        trigger_spec_fini(&req.spec);
+    }
+}
+
 static void test_make(void **state)
 {
     struct trigger_request req;
     struct pb_arena a;
     struct buf got, want;
     (void) state;
-    assert_int_equal(read_create("2:'abc' 4:{1:'k' 2:'v'} 5:{9:{2:[3 2] 3:'crt' 6:{1:3 3:{1:2}}}} "
-                                 "6:{3:{1:'d5d' 2:'/' 3:'aje'}}",
+    assert_int_equal(read_create("2:'abc' 4:{1:'k' 2:'v'} 5:{9:{2:[3 2] 3:'crt' 6:{1:3 3:{1:2}} "
+                                 "50001:{3:'sha256:0*'}}} 6:{3:{1:'d5d' 2:'/' 3:'aje'}}",
                                  &req)
                          .code,
                      STATUS_OK);
@@ -201,10 +230,11 @@ static void test_make(void **state)
     req.spec.created_ns = 1000000000;
     req.spec.status = TRIGGER_PAUSED;
     assert_int_equal(pb_pack(&pb_trigger_v2_make(&a, &req.spec)->base, &got), 0);
-    (void) wire_items(&want,
-                      "1:'a1s00000000000000001' 3:{1:1} 4:'abc' 6:{1:'k' 2:'v'} 8:{9:{2:[3 2] "
-                      "3:'crt' 6:{1:3 3:{1:2}}}} 9:{3:{1:'d5d' 2:'/' 3:'aje'}} 10:2",
-                      '\0');
+    (void) wire_items(
+        &want,
+        "1:'a1s00000000000000001' 3:{1:1} 4:'abc' 6:{1:'k' 2:'v'} 8:{9:{2:[3 2] "
+        "3:'crt' 6:{1:3 3:{1:2}} 50001:{3:'sha256:0*'}}} 9:{3:{1:'d5d' 2:'/' 3:'aje'}} 10:2",
+        '\0');
     assert_true(slice_eq(buf_slice(&got), buf_slice(&want)));
     buf_fini(&got);
     buf_fini(&want);
@@ -241,9 +271,9 @@ static void test_status(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_as_v1), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_masks),      cmocka_unit_test(test_make),
-        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_same_as_v1),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_filter_given), cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_make),         cmocka_unit_test(test_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

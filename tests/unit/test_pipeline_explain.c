@@ -18,6 +18,7 @@ struct world {
     uv_loop_t loop;
 };
 
+static char *no_v[] = {(char *) (uintptr_t) "!v*"};
 static struct config_trigger triggers[] = {
     {.name = (char *) (uintptr_t) "images",
      .event_types.mask = CONFIG_CREATE_IMAGE,
@@ -26,6 +27,9 @@ static struct config_trigger triggers[] = {
      .event_types.mask = 15,
      .tag = (char *) (uintptr_t) "latest"},
     {.name = (char *) (uintptr_t) "denied", .event_types.mask = 15},
+    {.name = (char *) (uintptr_t) "filtered",
+     .event_types.mask = 15,
+     .filter[FILTER_TAGS] = {no_v, 1}},
 };
 
 static void on_failed(void *ctx, int err)
@@ -160,11 +164,13 @@ static void test_dry_run(void **state)
     for (unsigned again = 0; again < 2; again++) { /* nothing is learnt from it */
         assert_int_equal(dry(w, "crtregistry000000001", PUSH, NULL, &s), 0);
         assert_int_equal(s.events, 2); /* CreateImage, CreateImageTag */
-        assert_int_equal(s.n, 6);
+        assert_int_equal(s.n, 8);
         assert_null(s.why[0]);
         assert_non_null(strstr(s.why[1], "tag"));
         assert_non_null(strstr(s.why[2], "role"));
-        assert_non_null(strstr(s.why[3], "event types"));
+        assert_non_null(strstr(s.why[3], "filter.tags"));
+        assert_non_null(strstr(s.why[4], "event types"));
+        assert_string_equal(s.why[5], "its tag is another");
     }
     assert_int_equal(catalog_images(ingest_catalog(pipeline_ingest(w->p))), 0);
     assert_int_equal(dry(w, "crtregistry000000001", PUSH, pipeline_trigger(w->p, 0)->id, &s), 0);

@@ -167,12 +167,14 @@ static void test_new_path(void **state)
 
 static void triggers(struct broker *b, bool journal)
 {
-    static char added[] = "added", by_hand[] = "by-hand", why[] = "another rule";
+    static char added[] = "added", by_hand[] = "by-hand", why[] = "another rule", glob[] = "v*";
+    static char *patterns[] = {glob};
     struct config_trigger *t = start_with(b, journal, 0, 1);
     struct config_trigger file[3] = {*t, *t, *t};
     struct changed c = changed_of(b), again = changed_of(b);
     file[0].path = b->f->paths[3].path;
     file[0].description = why;
+    file[0].filter[FILTER_TAGS] = (struct config_strings){patterns, 1};
     file[1].name = added;
     file[2].name = by_hand;
     c.cfg.triggers = file;
@@ -183,6 +185,7 @@ static void triggers(struct broker *b, bool journal)
                               *new = pipeline_trigger(b->pipeline, 1);
     assert_string_equal(changed->path, b->f->paths[3].path);
     assert_string_equal(changed->description, why);
+    assert_string_equal(filter_at(changed->filter, FILTER_TAGS, 0), glob);
     assert_int_equal(changed->version, 2);
     assert_string_equal(new->name, added);
     assert_true(new->created_ns > changed->created_ns);

@@ -79,6 +79,19 @@ static void test_trigger(void **state)
     struct rest_json j = rest_json_begin(&out);
     rest_json_trigger(&j, NULL, &t);
     expect(&out, &j, "{" BEFORE RULE ",\"status\":\"ACTIVE\"}");
+    t.filter = filter_new();
+    assert_null(filter_add(t.filter, FILTER_ACTORS, SLICE_LIT("a\"b")));
+    assert_null(filter_add(t.filter, FILTER_IMAGE_NAMES, SLICE_LIT("a/*")));
+    assert_null(filter_add(t.filter, FILTER_IMAGE_NAMES, SLICE_LIT("!a/b")));
+    buf_init(&out, 1 << 16);
+    j = rest_json_begin(&out);
+    rest_json_trigger(&j, NULL, &t);
+    assert_int_equal(buf_append(&out, slice_of("", 1)), 0);
+    assert_non_null(strstr((const char *) out.data,
+                           "\"filter\":{\"imageNames\":[\"a/*\",\"!a/b\"],\"actors\":[\"a\\\"b\"]},"
+                           "\"batchSettings\""));
+    buf_fini(&out);
+    trigger_spec_set_filter(&t, NULL);
     assert_true(trigger_spec_label(&t, SLICE_LIT("a"), SLICE_LIT("")));
     t.status = TRIGGER_PAUSED;
     buf_init(&out, 1 << 16);

@@ -75,6 +75,33 @@ static void test_absent(void **state)
     trigger_spec_fini(&req.spec);
 }
 
+/* How one is told what is wrong, and no more often than the list may be long. */
+static void test_patterns(void **state)
+{
+    struct trigger_request req;
+    char body[1024] = "{\"rule\":{\"container_registry\":{\"filter\":{\"tags\":[\"a\"";
+    (void) state;
+    struct status found = parse(CR("\"filter\":{\"tags\":[\"v*\",\"^1.2\"]}"), true, &req);
+    assert_string_equal(found.violations[0].description,
+                        "the pattern '^1.2' has a character that no tag has; a range of versions "
+                        "begins with 'semver:'");
+    assert_int_equal(filter_size(req.spec.filter, FILTER_TAGS), 1);
+    trigger_spec_fini(&req.spec);
+    for (size_t i = 0; i < 100; i++)
+        (void) snprintf(body + strlen(body), sizeof(body) - strlen(body), ",\"a\"");
+    (void) snprintf(body + strlen(body), sizeof(body) - strlen(body), "]}}}}");
+    found = parse(body, true, &req);
+    assert_int_equal(found.n_violations, 1);
+    assert_string_equal(found.violations[0].description, "the pattern 'a' is one of more than 32");
+    trigger_spec_fini(&req.spec);
+    assert_int_equal(parse(CR("\"filter\":null"), true, &req).code, STATUS_OK);
+    assert_null(req.spec.filter);
+    trigger_spec_fini(&req.spec);
+    assert_int_equal(parse(CR("\"filter\":{}"), true, &req).code, STATUS_OK);
+    assert_non_null(req.spec.filter);
+    trigger_spec_fini(&req.spec);
+}
+
 static void test_mask(void **state)
 {
     static const struct {
@@ -137,6 +164,15 @@ static void test_refused(void **state)
          "rule.container_registry.event_type"},
         {true, CR("\"eventType\":[{}]"), STATUS_INVALID_ARGUMENT,
          "rule.container_registry.event_type"},
+        {true, CR("\"filter\":[]"), STATUS_INVALID_ARGUMENT, "rule.container_registry.filter"},
+        {true, CR("\"filter\":{\"image\":[]}"), STATUS_INVALID_ARGUMENT,
+         "rule.container_registry.filter.image"},
+        {true, CR("\"filter\":{\"tags\":\"v*\"}"), STATUS_INVALID_ARGUMENT,
+         "rule.container_registry.filter.tags"},
+        {true, CR("\"filter\":{\"tags\":[1]}"), STATUS_INVALID_ARGUMENT,
+         "rule.container_registry.filter.tags"},
+        {true, CR("\"filter\":{\"digests\":[\"ab\"]}"), STATUS_INVALID_ARGUMENT,
+         "rule.container_registry.filter.digests"},
         {true, CR("\"batchSettings\":5"), STATUS_INVALID_ARGUMENT,
          "rule.container_registry.batch_settings"},
         {true, CR("\"batchSettings\":{}"), STATUS_INVALID_ARGUMENT,
@@ -271,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_camel_and_snake),
         cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_mask),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_durations),

@@ -38,35 +38,48 @@ static void spec_of(struct trigger_spec *ret, const char *name, unsigned types,
     ret->event_types.mask = types;
 }
 
+static void add_pattern(struct trigger_spec *t, const char *image_name) /* NULL: none */
+{
+    if (image_name == NULL)
+        return;
+    t->filter = filter_new();
+    assert_null(filter_add(t->filter, FILTER_IMAGE_NAMES, slice_str(image_name)));
+}
+
 static void test_filters(void **state)
 {
     (void) state;
     static const struct {
         const char *name;
         unsigned types;
-        const char *registry, *image_name, *tag;
+        const char *registry, *image_name, *tag, *filter; /* an image name's pattern, or a tag's */
         bool hit; /* by CreateImageTag of crt1, team/app, v1 */
     } CASES[] = {
-        {"all", ALL, "crt1", NULL, NULL, true},
-        {"empty filters are any", ALL, "crt1", "", "", true},
-        {"only this type", CONFIG_CREATE_IMAGE_TAG, "crt1", NULL, NULL, true},
-        {"all other types", ALL & ~CONFIG_CREATE_IMAGE_TAG, "crt1", NULL, NULL, false},
-        {"other registry", ALL, "crt2", NULL, NULL, false},
-        {"registry with more behind", ALL, "crt11", NULL, NULL, false},
-        {"image name", ALL, "crt1", "team/app", NULL, true},
-        {"image name with registry", ALL, "crt1", "crt1/team/app", NULL, true},
-        {"image name with another registry", ALL, "crt1", "crt2/team/app", NULL, false},
-        {"image name, start only", ALL, "crt1", "team", NULL, false},
-        {"image name, end only", ALL, "crt1", "app", NULL, false},
-        {"image name, more behind", ALL, "crt1", "team/app2", NULL, false},
-        {"image name, other case", ALL, "crt1", "Team/App", NULL, false},
-        {"image name, only the registry", ALL, "crt1", "crt1", NULL, false},
-        {"image name, registry and slash", ALL, "crt1", "crt1/", NULL, false},
-        {"tag", ALL, "crt1", NULL, "v1", true},
-        {"another tag", ALL, "crt1", NULL, "v", false},
-        {"name and tag", ALL, "crt1", "team/app", "v1", true},
-        {"name and another tag", ALL, "crt1", "team/app", "v2", false},
-        {"another name and the tag", ALL, "crt1", "team/web", "v1", false},
+        {"all", ALL, "crt1", NULL, NULL, NULL, true},
+        {"empty filters are any", ALL, "crt1", "", "", NULL, true},
+        {"only this type", CONFIG_CREATE_IMAGE_TAG, "crt1", NULL, NULL, NULL, true},
+        {"all other types", ALL & ~CONFIG_CREATE_IMAGE_TAG, "crt1", NULL, NULL, NULL, false},
+        {"other registry", ALL, "crt2", NULL, NULL, NULL, false},
+        {"registry with more behind", ALL, "crt11", NULL, NULL, NULL, false},
+        {"image name", ALL, "crt1", "team/app", NULL, NULL, true},
+        {"image name with registry", ALL, "crt1", "crt1/team/app", NULL, NULL, true},
+        {"image name with another registry", ALL, "crt1", "crt2/team/app", NULL, NULL, false},
+        {"image name, start only", ALL, "crt1", "team", NULL, NULL, false},
+        {"image name, end only", ALL, "crt1", "app", NULL, NULL, false},
+        {"image name, more behind", ALL, "crt1", "team/app2", NULL, NULL, false},
+        {"image name, other case", ALL, "crt1", "Team/App", NULL, NULL, false},
+        {"image name, only the registry", ALL, "crt1", "crt1", NULL, NULL, false},
+        {"image name, registry and slash", ALL, "crt1", "crt1/", NULL, NULL, false},
+        {"tag", ALL, "crt1", NULL, "v1", NULL, true},
+        {"another tag", ALL, "crt1", NULL, "v", NULL, false},
+        {"name and tag", ALL, "crt1", "team/app", "v1", NULL, true},
+        {"name and another tag", ALL, "crt1", "team/app", "v2", NULL, false},
+        {"another name and the tag", ALL, "crt1", "team/web", "v1", NULL, false},
+        {"a filter", ALL, "crt1", NULL, NULL, "team/*", true},
+        {"a filter that it does not pass", ALL, "crt1", NULL, NULL, "*", false},
+        {"name, tag and filter", ALL, "crt1", "team/app", "v1", "!base/**", true},
+        {"another name and a filter", ALL, "crt1", "team/web", NULL, "team/*", false},
+        {"other type and a filter", CONFIG_DELETE_IMAGE, "crt1", NULL, NULL, "**", false},
     };
     struct event *e = event_of(EVENT_CREATE_IMAGE_TAG, "crt1", "team/app", "v1");
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
@@ -75,6 +88,7 @@ static void test_filters(void **state)
         spec_of(&rule, "t", CASES[i].types, CASES[i].registry);
         trigger_spec_set(&rule.image_name, slice_str(CASES[i].image_name));
         trigger_spec_set(&rule.tag, slice_str(CASES[i].tag));
+        add_pattern(&rule, CASES[i].filter);
         assert_int_equal(trigger_matches(&rule, e), CASES[i].hit);
         trigger_spec_fini(&rule);
     }
@@ -193,6 +207,7 @@ static void test_lookup(void **state)
     (void) state;
     static const char *const REGISTRIES[] = {"crt1", "crt2", "crt1/a"};
     static const char *const IMAGES[] = {"", "a", "b", "crt1/a", "crt2/a", "crt1/crt1/a", "a/b"};
+    static const char *const PATTERNS[] = {NULL, "*", "!a", "a/**", "crt1/*", NULL, "**", "!**"};
     static const char *const REPOSITORIES[] = {"a", "b", "c", "crt1/a", "a/b"};
     enum { N = 300 };
     struct trigger_set *set = trigger_set_new();
@@ -200,6 +215,7 @@ static void test_lookup(void **state)
         struct trigger_spec rule;
         spec_of(&rule, "t", ALL, REGISTRIES[i * 7 % ARRAY_LEN(REGISTRIES)]);
         trigger_spec_set(&rule.image_name, slice_str(IMAGES[i * 5 % ARRAY_LEN(IMAGES)]));
+        add_pattern(&rule, PATTERNS[i * 3 % ARRAY_LEN(PATTERNS)]);
         (void) trigger_set_add(set, &rule);
         trigger_spec_fini(&rule);
     }
@@ -220,6 +236,55 @@ static void test_lookup(void **state)
     trigger_set_free(set);
 }
 
+/* A filter is asked once for an event, until triggers change: nobody but this test changes what an
+ * event is of. */
+static void test_asked_once(void **state)
+{
+    (void) state;
+    enum { N = 70 }; /* more than an event keeps verdicts of */
+    struct trigger_set *set = trigger_set_new(), *other = trigger_set_new();
+    struct trigger *first = NULL;
+    for (size_t i = 0; i < N; i++) {
+        struct trigger_spec rule;
+        spec_of(&rule, "t", ALL, "crt1");
+        add_pattern(&rule, i % 2 == 0 ? "a" : "b");
+        struct trigger *t = trigger_set_add(set, &rule);
+        first = i == 0 ? t : first;
+        if (i < 2)
+            (void) trigger_set_add(other, &rule);
+        trigger_spec_fini(&rule);
+    }
+    struct event *e = event_of(EVENT_CREATE_IMAGE, "crt1", "a", "");
+    struct found found = {.n = 0};
+    trigger_set_match(set, e, on_found, &found);
+    assert_int_equal(found.n, N / 2);
+    e->repository[0] = 'b';
+    found.n = 0;
+    trigger_set_match(set, e, on_found, &found);
+    assert_int_equal(found.n, N / 2);
+    for (size_t i = 0; i < N / 2; i++) /* the last six are asked again */
+        assert_ptr_equal(found.at[i], trigger_set_at(set, 2 * i + (i < 32 ? 0 : 1)));
+    found.n = 0;
+    trigger_set_match(other, e, on_found, &found);
+    assert_int_equal(found.n, 1);
+    assert_ptr_equal(found.at[0], trigger_set_at(other, 1));
+    trigger_set_remove(set, first);
+    found.n = 0;
+    trigger_set_match(set, e, on_found, &found);
+    assert_ptr_equal(found.at[0], trigger_set_at(set, 0)); /* "b", now the first one */
+    e->repository[0] = 'a';
+    struct trigger_spec rule;
+    trigger_spec_copy(&trigger_set_at(set, 0)->spec, &rule);
+    trigger_set_replace(set, trigger_set_at(set, 1), &rule);
+    trigger_spec_fini(&rule);
+    found.n = 0;
+    trigger_set_match(set, e, on_found, &found);
+    assert_ptr_equal(found.at[0], trigger_set_at(set, 3));
+    event_unref(e);
+    trigger_set_free(set);
+    trigger_set_free(other);
+}
+
 static void test_empty_set(void **state)
 {
     (void) state;
@@ -236,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_asked_once),
         cmocka_unit_test(test_empty_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

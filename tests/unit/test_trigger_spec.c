@@ -22,6 +22,13 @@ static void label(struct trigger_spec *t, const char *key, const char *value)
     assert_true(trigger_spec_label(t, slice_str(key), slice_str(value)));
 }
 
+static void pattern(struct trigger_spec *t, enum filter_list list, const char *text)
+{
+    if (t->filter == NULL)
+        t->filter = filter_new();
+    assert_null(filter_add(t->filter, list, slice_str(text)));
+}
+
 /* Every member differs from the default. */
 static void full(struct trigger_spec *t)
 {
@@ -38,6 +45,9 @@ static void full(struct trigger_spec *t)
     set(&t->registry_id, "crtregistry000000001");
     set(&t->image_name, "team/app");
     set(&t->tag, "latest");
+    pattern(t, FILTER_TAGS, "semver:^1.2");
+    pattern(t, FILTER_TAGS, "!*-rc*");
+    pattern(t, FILTER_ACTORS, "ci-*");
     t->batch_size = 3;
     t->batch_cutoff_ms = 20500;
     set(&t->gateway_id, "d5dgateway0000000001");
@@ -64,6 +74,7 @@ static void expect_equal(const struct trigger_spec *a, const struct trigger_spec
     assert_string_equal(a->registry_id, b->registry_id);
     assert_string_equal(a->image_name, b->image_name);
     assert_string_equal(a->tag, b->tag);
+    assert_true(filter_equal(a->filter, b->filter));
     assert_int_equal(a->batch_size, b->batch_size);
     assert_int_equal(a->batch_cutoff_ms, b->batch_cutoff_ms);
     assert_string_equal(a->gateway_id, b->gateway_id);
@@ -209,6 +220,33 @@ static void test_event_order(void **state)
     }
 }
 
+/* None, and one without patterns: a request says either nothing or that there is to be none. */
+static void test_empty_filter(void **state)
+{
+    (void) state;
+    for (int given = 0; given < 2; given++) {
+        struct trigger_spec t, back;
+        struct buf out;
+        trigger_spec_init(&t);
+        t.filter = given ? filter_new() : NULL;
+        buf_init(&out, 10000);
+        assert_int_equal(trigger_spec_pack(&t, &out), 0);
+        assert_int_equal(trigger_spec_unpack(buf_slice(&out), &back), 0);
+        assert_int_equal(back.filter != NULL, given);
+        assert_true(filter_is_empty(back.filter));
+        pattern(&t, FILTER_TAGS, "a");
+        trigger_spec_set_filter(&back, t.filter);
+        assert_true(filter_equal(t.filter, back.filter));
+        struct filter *empty = filter_new();
+        trigger_spec_set_filter(&back, empty);
+        assert_null(back.filter);
+        filter_free(empty);
+        trigger_spec_fini(&t);
+        trigger_spec_fini(&back);
+        buf_fini(&out);
+    }
+}
+
 /* Cut anywhere it is refused, or (between two fields) it is what an earlier version wrote. */
 static void test_cut(void **state)
 {
@@ -230,7 +268,7 @@ static void test_cut(void **state)
         }
         free(copy);
     }
-    assert_int_equal(read, 20); /* before each of the 20 fields */
+    assert_int_equal(read, 23); /* before each of the 23 fields */
     trigger_spec_fini(&t);
     buf_fini(&out);
 }
@@ -288,6 +326,12 @@ static void test_damage(void **state)
         {"NUL in a label", SLICE_LIT("T\1\6\4\0\0\0a\0b\0")},
         {"labels out of order", SLICE_LIT("T\1\6\2\0\0\0b\0\6\2\0\0\0a\0")},
         {"label twice", SLICE_LIT("T\1\6\2\0\0\0b\0\6\2\0\0\0b\0")},
+        {"pattern of a list that is not known", SLICE_LIT("T\1\24\2\0\0\0\4a")},
+        {"pattern that is none", SLICE_LIT("T\1\24\2\0\0\0\1[")},
+        {"range of a later version", SLICE_LIT("T\1\24\11\0\0\0\1semver:?")},
+        {"pattern with a NUL", SLICE_LIT("T\1\24\3\0\0\0\1a\0")},
+        {"pattern with a NUL in a class", SLICE_LIT("T\1\24\5\0\0\0\3[\\\0]")},
+        {"no patterns behind one", SLICE_LIT("T\1\24\2\0\0\0\1a\24\0\0\0\0")},
         {"an operation", SLICE_LIT("O\1")},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
@@ -333,12 +377,14 @@ static void test_from_config(void **state)
 {
     (void) state;
     char folder[] = "b1g1", name[] = "registry-trigger", registry[] = "crt1", gateway[] = "d5d1";
-    char path[] = "/", account[] = "aje1", tag[] = "v1";
+    char path[] = "/", account[] = "aje1", tag[] = "v1", glob[] = "v*", no_rc[] = "!*-rc*";
+    char *patterns[] = {glob, no_rc};
     const struct config cfg = {.folder_id = folder};
     const struct config_trigger from = {.name = name,
                                         .event_types = {5, {3, 1}},
                                         .registry_id = registry,
                                         .tag = tag,
+                                        .filter[FILTER_TAGS] = {patterns, 2},
                                         .batch_size = 5,
                                         .batch_cutoff_ms = 2000,
                                         .gateway_id = gateway,
@@ -354,6 +400,8 @@ static void test_from_config(void **state)
     assert_string_equal(t.registry_id, "crt1");
     assert_string_equal(t.image_name, "");
     assert_string_equal(t.tag, "v1");
+    assert_int_equal(filter_size(t.filter, FILTER_TAGS), 2);
+    assert_string_equal(filter_at(t.filter, FILTER_TAGS, 1), "!*-rc*");
     assert_int_equal(t.batch_size, 5);
     assert_int_equal(t.batch_cutoff_ms, 2000);
     assert_string_equal(t.gateway_id, "d5d1");
@@ -367,11 +415,17 @@ static void test_from_config(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),           cmocka_unit_test(test_copy_owns_its_own),
-        cmocka_unit_test(test_set_from_itself),    cmocka_unit_test(test_labels_in_order),
-        cmocka_unit_test(test_pack_and_unpack),    cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_of_a_later_version), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_pack_without_room),  cmocka_unit_test(test_event_order),
+        cmocka_unit_test(test_empty_filter),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_copy_owns_its_own),
+        cmocka_unit_test(test_set_from_itself),
+        cmocka_unit_test(test_labels_in_order),
+        cmocka_unit_test(test_pack_and_unpack),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_of_a_later_version),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_pack_without_room),
+        cmocka_unit_test(test_event_order),
         cmocka_unit_test(test_from_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
