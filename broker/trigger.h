@@ -34,8 +34,8 @@ bool trigger_matches(const struct trigger_spec *t, const struct event *e);
 
 struct filter_subject trigger_subject(const struct event *e); /* borrows its strings */
 
-/* Calls `hit` for each matching trigger in order, allowed or not, paused or not. What filters say is
- * kept in the event: another call with the same triggers asks none of them again. */
+/* Calls `hit` for each matching trigger in order, allowed or not, paused or not. What filters say
+ * is kept in the event: another call with the same triggers asks none of them again. */
 void trigger_set_match(struct trigger_set *set, struct event *e,
                        void (*hit)(void *ctx, struct trigger *t, struct event *e), void *ctx);
 

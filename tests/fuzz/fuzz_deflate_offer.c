@@ -8,8 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void add_line(struct http_head *head, struct slice line)
 {
-    head->headers[head->n_headers++] =
-        (struct header){SLICE_LIT("Sec-WebSocket-Extensions"), line};
+    head->headers[head->n_headers++] = (struct header){SLICE_LIT("Sec-WebSocket-Extensions"), line};
 }
 
 static void check_answer(const struct deflate_terms *terms)
