@@ -74,6 +74,7 @@ const SCENARIOS = [
     [/^store\.replace_catalog$/, scenarios.withACatalogReadAnew],
     [/^(reload\.|pipeline\.reload$|engine\.path$|journal\.path$)/, scenarios.whileReloading],
     [/^pipeline\.keep$/, scenarios.whileTokensAreRevoked],
+    [/^store\.note\.(time|tombstone)$/, scenarios.whileNothingIsNew],
     [/^(completion\.|ingest\.complete$)/, whileLookingUp],
     [OF_MANAGEMENT, changes.whileTriggersChange],
     [/^/, scenarios.tour],

@@ -6,7 +6,7 @@ import { closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync, wr
 import http from 'node:http';
 import { join } from 'node:path';
 import { command } from './command.mjs';
-import { REGISTRY, Raw, digestOf, handshake, pause, until, writeConfig } from './harness.mjs';
+import { REGISTRY, Raw, digestOf, handshake, pause, push, until, writeConfig } from './harness.mjs';
 import { TRACED } from './journal.mjs';
 import {
     Follower,
@@ -293,6 +293,36 @@ class Shelf {
         this.server.close();
     }
 }
+
+// Changes that lead to no event but are kept all the same: the same push again, which makes its tag
+// younger, and deletes of images that nobody knows.
+export const whileNothingIsNew = (given) =>
+    Short.run(given, accountConfig([ONE]), async (short) => {
+        const { ledger, load, place } = short;
+        const first = ledger.addTo('load/same', 0);
+        async function post(events) {
+            for (;;) {
+                const daemon = await place.up();
+                const got = await daemon.post(events).catch(() => null);
+                if (got?.status === 202) return;
+                await pause(5); // it was killed
+            }
+        }
+        const quiet = (i) => {
+            const { target } = first.event;
+            const now = push(target.repository, target.digest, target.tag);
+            const gone = { ...push(target.repository, digestOf(`${given.name} blob ${i}`)), action: 'delete' };
+            delete gone.target.mediaType;
+            return [now, gone];
+        };
+        await short.startArmed('start');
+        await short.during('a push', load.deliver(0, [first]));
+        for (let i = 0; i < given.n + 5; i++) {
+            await short.during('nothing new', post(quiet(i)));
+            await short.during('load', load.run(2));
+        }
+        await short.judge();
+    });
 
 // What was answered counts, whatever happened then: nobody gets in again who was shut out.
 const REVOKED = 6; // a client may fail ten times

@@ -8,7 +8,7 @@
 #define GET(path)   "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 #define CONSENT(id)                                                                                \
     "OPTIONS /registries/" id "/events HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: "            \
-                              "a.example\r\n"
+    "a.example\r\n"
 #define ACCEPTED  "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}"
 #define SET_ASIDE "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":1}"
 

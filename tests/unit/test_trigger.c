@@ -298,10 +298,8 @@ static void test_empty_set(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_set),
-        cmocka_unit_test(test_lookup),
-        cmocka_unit_test(test_asked_once),
+        cmocka_unit_test(test_filters),   cmocka_unit_test(test_set),
+        cmocka_unit_test(test_lookup),    cmocka_unit_test(test_asked_once),
         cmocka_unit_test(test_empty_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
