@@ -26,8 +26,7 @@
 #define MBEDTLS_CHACHAPOLY_C
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_MD_C
-#define MBEDTLS_SHA1_C    /* Sec-WebSocket-Accept (RFC 6455 section 4.2.2), and the HMAC of Nexus's \
-                             webhooks */
+#define MBEDTLS_SHA1_C /* Sec-WebSocket-Accept (RFC 6455 section 4.2.2); the HMAC of Nexus */
 #define MBEDTLS_SHA224_C
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_SHA256_USE_ARMV8_A_CRYPTO_IF_PRESENT
