@@ -1,5 +1,5 @@
 /* Tests of broker/kinds.c: what a registry was last known as, through changes of the configuration.
- * What is logged of it is test_ingest.c's. */
+ * What is logged of it is test_ingest_kind.c's. */
 #include "kinds.h"
 
 #include "log.h"

@@ -1,0 +1,77 @@
+/* ingest_completed.c - pushes that their senders have left something out of, when it is known. */
+#include "ingest_private.h"
+
+#include "crash.h"
+
+#include <stdio.h>
+
+static void apply_pending(struct reading *rd, const struct pending *one)
+{
+    const struct change change = {
+        .kind = CHANGE_PUSH,
+        .repository = one->repository,
+        .digest = rd->done->digest,
+        .tag = one->tag,
+        .sender_id = "",
+        .request_id = "",
+        .created_at = one->created_at,
+        .actor = one->actor,
+    };
+    rd->change = &change;
+    rd->trace = one->trace;
+    rd->now.wall_ns =
+        one->received_ms * INGEST_MS_NS; /* not that of the answer: others came since */
+    clock_rfc3339(one->received_ms, rd->received_at);
+    CRASH_POISON(change.repository);
+    (void) catalog_apply(rd->d->in->catalog, rd->registry->id, &change, &rd->now, ingest_on_event,
+                         rd);
+    rd->change = NULL;
+}
+
+/* A push that ended the process several times, which is known by its tag and time, is not applied
+ * again. */
+static void apply_completed(struct reading *rd)
+{
+    const struct ingest_target *target = &rd->d->in->target;
+    const struct list *changes = rd->done->changes;
+    const struct pending *first = LIST_ENTRY(changes->next, const struct pending, in_list);
+    char text[FIELD_REPOSITORY_MAX + FIELD_TAG_MAX + CLOCK_RFC3339_SIZE + 8];
+    char at[CLOCK_RFC3339_SIZE];
+    if (rd->registry == NULL)
+        return;
+    clock_rfc3339(first->received_ms, at);
+    (void) snprintf(text, sizeof(text), "%s:%s, %s", first->repository, first->tag, at);
+    uint64_t hash = trial_hash(first->registry_id, slice_str(text));
+    if (target->suspect(target->ctx, hash)) {
+        ingest_on_set_aside(rd, "ended the process too often", slice_str(text));
+        return;
+    }
+    trial_webhook(target->trial, hash);
+    CRASH_POINT("ingest.complete");
+    LIST_FOREACH (it, changes)
+        apply_pending(rd, LIST_ENTRY(it, const struct pending, in_list));
+}
+
+void ingest_complete(struct ingest *in, const struct ingest_completed *done,
+                     struct ingest_call *call)
+{
+    const struct pending *first = LIST_ENTRY(done->changes->next, const struct pending, in_list);
+    const struct ingest_request nobodys = {.registry_id = slice_str(first->registry_id)};
+    struct delivery *d = ingest_delivery_new(in, &nobodys, NULL, call);
+    if (d == NULL) {
+        ingest_refuse_call(call);
+        return;
+    }
+    d->completes = true;
+    if (ingest_is_refused(d))
+        return;
+    static const struct source_request NONE = {0};
+    struct reading rd;
+    ingest_reading_init(&rd, d);
+    rd.request = &NONE;
+    rd.done = done;
+    rd.registry = done->registry;
+    apply_completed(&rd);
+    ingest_conclude(&rd, 0);
+    ingest_reading_fini(&rd);
+}
