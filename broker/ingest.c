@@ -558,13 +558,13 @@ static int read_body(struct reading *rd)
 }
 
 /* Whether the sender has sent this delivery before: then it says nothing new, whatever its events
- * have for ids. */
+ * have for ids. A letter is a part of one that has been, and what it says has never been read. */
 static bool is_repeated(struct reading *rd, const struct ingest_request *req)
 {
     char text[sizeof(DELIVERY_ID) + VERIFY_ID_MAX];
     const struct sender_proof proof = proof_of(req);
     struct slice id = verify_delivery_id(&rd->sender->verifier, &proof.shown);
-    if (id.len == 0)
+    if (id.len == 0 || req->own)
         return false;
     memcpy(text, DELIVERY_ID, sizeof(DELIVERY_ID) - 1);
     copy_text(text + sizeof(DELIVERY_ID) - 1, VERIFY_ID_MAX + 1, id);
