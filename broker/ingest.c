@@ -759,7 +759,9 @@ static void apply_pending(struct reading *rd, const struct pending *one)
     };
     rd->change = &change;
     rd->trace = one->trace;
-    rd->now.wall_ns = one->received_ms * MS_NS; /* not that of the answer: others came since */
+    uint64_t now_ns = clock_wall_ms() * MS_NS, then_ns = one->received_ms * MS_NS;
+    rd->now.wall_ns = then_ns; /* not that of the answer: others came since */
+    rd->now.ago_ns = now_ns > then_ns ? now_ns - then_ns : 0;
     clock_rfc3339(one->received_ms, rd->received_at);
     CRASH_POISON(change.repository);
     (void) catalog_apply(rd->d->in->catalog, rd->registry->id, &change, &rd->now, on_event, rd);
