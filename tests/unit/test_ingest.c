@@ -1190,8 +1190,10 @@ static void test_late_changes(void **state)
     struct ingest_request late = request("crtopen", EARLIER);
     post(w, &push); /* its time is in the future: it counts as now */
     assert_int_equal(counted(w, M_WEBHOOK_STALE), 0);
+    assert_null(strstr(logged(w), "\"stale\":"));
     post(w, &late);
     assert_int_equal(w->answer.status, 202);
+    assert_non_null(strstr(logged(w), "\"set_aside\":0,\"stale\":1,"));
     assert_int_equal(counted(w, M_WEBHOOK_STALE), 1);
     assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED), 2); /* the image is new */
     assert_int_equal(catalog_images(ingest_catalog(w->in)), 2);
