@@ -260,6 +260,9 @@ static void forget_image(struct catalog *c, struct image *i)
 {
     LIST_FOREACH_SAFE (it, &i->tags)
         remove_tag(c, LIST_ENTRY(it, struct tag, in_image), FORGOTTEN);
+    struct tombstone *s = tombstone_find(&c->index, i->repo, "", i->digest);
+    if (s != NULL) /* from before: that it was deleted then is no reason not to tell it again */
+        catalog_set_tombstone(c, i->repo, "", i->digest, s->at_ns, true);
     remove_image(c, i, FORGOTTEN_AND_COUNTED);
 }
 

@@ -97,6 +97,9 @@ static void move_tag(struct applying *a, const struct tag_state *s, struct image
     }
     if (s->tombstone != NULL)
         catalog_remove_tombstone(a->c, s->tombstone);
+    struct tombstone *from = tombstone_find(&a->c->index, a->repo, a->change->tag, image->digest);
+    if (from != NULL) /* the tag's own time says as much, and more once the tag is forgotten */
+        catalog_remove_tombstone(a->c, from);
     catalog_add_tag(a->c, image, a->change->tag, a->at_ns);
     emit(a, EVENT_CREATE_IMAGE_TAG, image->digest, a->change->tag);
 }
@@ -196,7 +199,8 @@ static void apply_delete_digest(struct applying *a)
     a->stale = deleted_later || (image != NULL && !dies);
     if (deleted_later)
         return;
-    if (dies || (image == NULL && s == NULL && a->change->certain))
+    bool may_be = image == NULL && (s == NULL || s->pushed);
+    if (dies || (may_be && a->change->certain))
         emit(a, EVENT_DELETE_IMAGE, digest, "");
     if (image != NULL)
         end_tags(a, image);

@@ -432,6 +432,27 @@ static void test_their_number(void **state)
     catalog_free(c);
 }
 
+/* What was deleted once and pushed again can be deleted again, also where it was forgotten since.
+ */
+static void test_forgotten_after_a_delete(void **state)
+{
+    (void) state;
+    struct catalog *c = catalog_new(1, 10, KEEP_MS);
+    expect(c, "10 push r d1 v1", NEW("d1", "v1"));
+    expect(c, "20 untag! r v1 d1", "DeleteImageTag d1 v1");
+    expect(c, "21 delete! r d1", "DeleteImage d1 -");
+    expect(c, "30 push r d1 v1", NEW("d1", "v1"));
+    expect(c, "40 push r d2 v2", NEW("d2", "v2"));
+    commit(c);
+    assert_int_equal(catalog_images(c), 1);
+    expect(c, "50 untag! r v1 d1", "DeleteImageTag d1 v1");
+    expect(c, "51 delete! r d1", "DeleteImage d1 -");
+    expect(c, "60 untag! r v1 d1", ""); /* that is known now */
+    expect(c, "61 delete! r d1", "");
+    expect(c, "41 push r d1 v1", "");
+    catalog_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_changes_that_waited),
         cmocka_unit_test(test_old_ones_go),
         cmocka_unit_test(test_their_number),
+        cmocka_unit_test(test_forgotten_after_a_delete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
