@@ -673,6 +673,15 @@ static struct catalog_now now_of(const struct ingest *in)
                                 .ms = in->target.now_ms(in->target.ctx)};
 }
 
+/* Of what had to wait. */
+static void set_received(struct reading *rd, uint64_t ms)
+{
+    uint64_t now_ms = clock_wall_ms(), ago_ms = now_ms > ms ? now_ms - ms : 0;
+    rd->now.wall_ns = (now_ms - ago_ms) * MS_NS;
+    rd->now.ago_ns = ago_ms * MS_NS;
+    clock_rfc3339(now_ms - ago_ms, rd->received_at);
+}
+
 static void reading_init(struct reading *rd, struct delivery *d)
 {
     struct ingest *in = d->in;
@@ -733,6 +742,8 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
         return;
     struct reading rd;
     reading_init(&rd, d);
+    if (req->received_ms > 0)
+        set_received(&rd, req->received_ms);
     rd.trace = event_trace_parse(req->traceparent);
     rd.sender = sender;
     rd.registry = sender->cfg;
@@ -761,10 +772,7 @@ static void apply_pending(struct reading *rd, const struct pending *one)
     };
     rd->change = &change;
     rd->trace = one->trace;
-    uint64_t now_ns = clock_wall_ms() * MS_NS, then_ns = one->received_ms * MS_NS;
-    rd->now.wall_ns = then_ns; /* not that of the answer: others came since */
-    rd->now.ago_ns = now_ns > then_ns ? now_ns - then_ns : 0;
-    clock_rfc3339(one->received_ms, rd->received_at);
+    set_received(rd, one->received_ms); /* not the answer: others came since */
     CRASH_POISON(change.repository);
     (void) catalog_apply(rd->d->in->catalog, rd->registry->id, &change, &rd->now, on_event, rd);
     rd->change = NULL;

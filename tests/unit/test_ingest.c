@@ -1179,6 +1179,26 @@ static void test_notes(void **state)
 }
 
 /* What happened before what is known already is told as far as it is news, and counted. */
+/* What tells no time happened when it came, and not when an operator posts it again. */
+static void test_old_letters(void **state)
+{
+    struct world *w = *state;
+    char then[CLOCK_RFC3339_SIZE];
+    struct ingest_request req = request("crtopen", BODY(PUSH_ID("e1", OTHER, "v1")));
+    post(w, &req);
+    assert_int_equal(counted(w, M_WEBHOOK_STALE), 0);
+    req = request("crtopen", BODY(PUSH_ID("e2", DIGEST, "v1")));
+    req.own = true;
+    req.received_ms = clock_wall_ms() - 3600000;
+    clock_rfc3339(req.received_ms, then);
+    post(w, &req);
+    assert_int_equal(w->answer.status, 202);
+    assert_int_equal(counted(w, M_WEBHOOK_STALE), 1); /* the tag is another image's by now */
+    assert_int_equal(catalog_images(ingest_catalog(w->in)), 2);
+    assert_int_equal(catalog_tags(ingest_catalog(w->in)), 1);
+    assert_non_null(memmem(w->json.data, w->json.len, then, strlen(then)));
+}
+
 static void test_late_changes(void **state)
 {
     struct world *w = *state;
@@ -1233,6 +1253,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_letters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_suspect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_notes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_old_letters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_changes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
