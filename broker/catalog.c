@@ -118,9 +118,9 @@ struct image *catalog_add_image(struct catalog *c, struct repo *repo, const char
     return i;
 }
 
-void catalog_raise_image(struct catalog *c, struct image *i, uint64_t at_ns)
+void catalog_retime_image(struct catalog *c, struct image *i, uint64_t at_ns)
 {
-    if (at_ns <= i->at_ns)
+    if (at_ns == i->at_ns)
         return;
     catalog_undo_push(
         &c->undo, (struct catalog_change){
@@ -144,9 +144,8 @@ void catalog_add_tag(struct catalog *c, struct image *i, const char *name, uint6
     catalog_undo_push(&c->undo, (struct catalog_change){.kind = NOTE_TAG, .tag = t});
 }
 
-void catalog_raise_tag(struct catalog *c, struct tag *t, uint64_t at_ns)
+void catalog_retime_tag(struct catalog *c, struct tag *t, uint64_t at_ns)
 {
-    ASSERT(at_ns >= t->at_ns);
     if (at_ns == t->at_ns)
         return;
     catalog_undo_push(&c->undo,
@@ -261,6 +260,9 @@ static void forget_image(struct catalog *c, struct image *i)
 {
     LIST_FOREACH_SAFE (it, &i->tags)
         remove_tag(c, LIST_ENTRY(it, struct tag, in_image), FORGOTTEN);
+    struct tombstone *s = tombstone_find(&c->index, i->repo, "", i->digest);
+    if (s != NULL) /* from before: that it was deleted then is no reason not to tell it again */
+        catalog_set_tombstone(c, i->repo, "", i->digest, s->at_ns, true);
     remove_image(c, i, FORGOTTEN_AND_COUNTED);
 }
 

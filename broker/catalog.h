@@ -31,6 +31,7 @@ typedef void (*catalog_emit)(void *ctx, const struct catalog_event *e);
 struct catalog_now {
     uint64_t wall_ns; /* since 1970: when a change happened of which nobody says when */
     uint64_t ms;      /* of a clock that only goes on, also over restarts: how old things are */
+    uint64_t ago_ns;  /* how long ago `wall_ns` was: of a change that had to wait */
 };
 
 /* Applies one change and emits what follows from it, in order:
@@ -58,7 +59,8 @@ struct catalog_now {
  *   push, the tag was deleted from it:   CreateImage(tag "") when new, [DeleteImageTag(old)]
  *   delete of an image pushed later:     DeleteImageTag for each tag not set since
  *   delete of what was changed later:    nothing
- * No event contradicts what the catalog knows by then.
+ * No event contradicts what the catalog knows by then. What is kept with a time that is still to
+ * come counts as earlier: our own clock was ahead when it was written down, and has been set since.
  *
  * Returns the number of events emitted; 0 means that the change is to be counted as ignored.
  * Every change is provisional until catalog_commit(). */

@@ -22,9 +22,16 @@ struct applying {
     struct repo *repo;
     const struct change *change;
     uint64_t at_ns;
-    bool stale; /* came too late for what it is */
+    uint64_t clock_ns; /* now */
+    bool stale;        /* came too late for what it is */
     struct out out;
 };
+
+/* What a kept time counts as: no change is late for one that is still to come. */
+static uint64_t time_of(const struct applying *a, uint64_t kept_ns)
+{
+    return catalog_time_is_ahead(kept_ns, a->clock_ns) ? a->at_ns : kept_ns;
+}
 
 static void emit(struct applying *a, enum event_type type, const char *digest, const char *tag)
 {
@@ -53,13 +60,18 @@ static struct tag_state tag_state(const struct applying *a)
 /* Whether something was done to the tag after this change. */
 static bool is_late(const struct applying *a, const struct tag_state *s)
 {
-    return (s->tag != NULL && a->at_ns < s->tag->at_ns) ||
-           (s->tombstone != NULL && a->at_ns < s->tombstone->at_ns);
+    return (s->tag != NULL && a->at_ns < time_of(a, s->tag->at_ns)) ||
+           (s->tombstone != NULL && a->at_ns < time_of(a, s->tombstone->at_ns));
 }
 
-static bool was_deleted_later(const struct applying *a, const char *tag, const char *digest)
+/* For a push; a tombstone with a time to come would count once that has come, so it goes. */
+static bool was_deleted_later(struct applying *a, const char *tag, const char *digest)
 {
-    const struct tombstone *s = tombstone_find(&a->c->index, a->repo, tag, digest);
+    struct tombstone *s = tombstone_find(&a->c->index, a->repo, tag, digest);
+    if (s != NULL && catalog_time_is_ahead(s->at_ns, a->clock_ns)) {
+        catalog_remove_tombstone(a->c, s);
+        return false;
+    }
     return s != NULL && a->at_ns < s->at_ns;
 }
 
@@ -76,7 +88,7 @@ static void end_tag(struct applying *a, struct tag *tag, uint64_t at_ns)
 static void move_tag(struct applying *a, const struct tag_state *s, struct image *image)
 {
     if (s->tag != NULL && s->tag->image == image) {
-        catalog_raise_tag(a->c, s->tag, a->at_ns);
+        catalog_retime_tag(a->c, s->tag, a->at_ns);
         return;
     }
     if (s->tag != NULL) {
@@ -85,6 +97,9 @@ static void move_tag(struct applying *a, const struct tag_state *s, struct image
     }
     if (s->tombstone != NULL)
         catalog_remove_tombstone(a->c, s->tombstone);
+    struct tombstone *from = tombstone_find(&a->c->index, a->repo, a->change->tag, image->digest);
+    if (from != NULL) /* the tag's own time says as much, and more once the tag is forgotten */
+        catalog_remove_tombstone(a->c, from);
     catalog_add_tag(a->c, image, a->change->tag, a->at_ns);
     emit(a, EVENT_CREATE_IMAGE_TAG, image->digest, a->change->tag);
 }
@@ -111,7 +126,8 @@ static struct image *push_image(struct applying *a, const char *tag)
     list_move(&x->lru, &image->in_lru);
     if (!list_empty(&image->tags))
         list_move(&x->tagged, &image->in_tagged);
-    catalog_raise_image(a->c, image, a->at_ns);
+    if (a->at_ns >= time_of(a, image->at_ns))
+        catalog_retime_image(a->c, image, a->at_ns);
     return image;
 }
 
@@ -163,13 +179,13 @@ static void end_tags(struct applying *a, struct image *image)
     struct tag **tags = xmalloc(image->n_tags * sizeof(struct tag *));
     LIST_FOREACH (it, &image->tags) {
         struct tag *tag = LIST_ENTRY(it, struct tag, in_image);
-        if (tag->at_ns <= a->at_ns)
+        if (time_of(a, tag->at_ns) <= a->at_ns)
             tags[n++] = tag;
     }
     if (n > 0)
         qsort(tags, n, sizeof(struct tag *), compare_tags);
     for (size_t i = 0; i < n; i++)
-        end_tag(a, tags[i], tags[i]->at_ns);
+        end_tag(a, tags[i], time_of(a, tags[i]->at_ns));
     free(tags);
 }
 
@@ -178,11 +194,13 @@ static void apply_delete_digest(struct applying *a)
     const char *digest = a->change->digest;
     struct image *image = image_find(&a->c->index, a->repo, digest);
     const struct tombstone *s = tombstone_find(&a->c->index, a->repo, "", digest);
-    a->stale = (s != NULL && a->at_ns < s->at_ns) || (image != NULL && a->at_ns < image->at_ns);
-    if (s != NULL && a->at_ns < s->at_ns)
+    bool deleted_later = s != NULL && a->at_ns < time_of(a, s->at_ns);
+    bool dies = image != NULL && a->at_ns >= time_of(a, image->at_ns);
+    a->stale = deleted_later || (image != NULL && !dies);
+    if (deleted_later)
         return;
-    bool dies = image != NULL && a->at_ns >= image->at_ns;
-    if (dies || (image == NULL && s == NULL && a->change->certain))
+    bool may_be = image == NULL && (s == NULL || s->pushed);
+    if (dies || (may_be && a->change->certain))
         emit(a, EVENT_DELETE_IMAGE, digest, "");
     if (image != NULL)
         end_tags(a, image);
@@ -208,17 +226,17 @@ static void delete_from(struct applying *a, const struct tag_state *s)
 {
     const char *tag = a->change->tag, *digest = a->change->digest;
     const struct tombstone *before = tombstone_find(&a->c->index, a->repo, tag, digest);
-    a->stale = before != NULL && a->at_ns < before->at_ns;
+    a->stale = before != NULL && a->at_ns < time_of(a, before->at_ns);
     if (a->stale)
         return;
     if (s->tag != NULL && strcmp(s->tag->image->digest, digest) == 0) {
-        end_tag(a, s->tag, s->tag->at_ns);
+        end_tag(a, s->tag, time_of(a, s->tag->at_ns));
     } else if (s->tag != NULL) {
         a->stale = true;
     } else if (s->tombstone != NULL ? s->tombstone->pushed : a->change->certain && before == NULL) {
         emit(a, EVENT_DELETE_IMAGE_TAG, digest, tag);
         if (s->tombstone != NULL)
-            catalog_set_tombstone(a->c, a->repo, tag, "", s->tombstone->at_ns, false);
+            catalog_set_tombstone(a->c, a->repo, tag, "", time_of(a, s->tombstone->at_ns), false);
     }
     catalog_set_tombstone(a->c, a->repo, tag, digest, a->at_ns, false);
 }
@@ -262,6 +280,7 @@ size_t catalog_apply(struct catalog *c, const char *registry_id, const struct ch
         .repo = repo_get(&c->index, registry_id, change->repository),
         .change = change,
         .at_ns = catalog_time(change->created_at, now->wall_ns),
+        .clock_ns = now->wall_ns + now->ago_ns,
         .out = {.emit = emit_one, .ctx = ctx, .repository = change->repository},
     };
     if (change->kind == CHANGE_DELETE_DIGEST)

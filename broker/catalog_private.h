@@ -31,15 +31,15 @@ void catalog_loading_end(struct catalog *c); /* there is a change */
 
 struct image *catalog_add_image(struct catalog *c, struct repo *repo, const char *digest,
                                 uint64_t at_ns);
-/* It was pushed at that time; earlier than it is known to have been changes nothing. Where no tag
- * was set with that push, catalog_note_image() is still due. */
-void catalog_raise_image(struct catalog *c, struct image *i, uint64_t at_ns);
+/* It was pushed last at that time. Where no tag was set with that push, catalog_note_image() is
+ * still due. */
+void catalog_retime_image(struct catalog *c, struct image *i, uint64_t at_ns);
 /* Its time is kept from now on, whatever becomes of its tags. */
 void catalog_note_image(struct catalog *c, struct image *i);
 void catalog_remove_image(struct catalog *c, struct image *i); /* has no tags any more */
 
 void catalog_add_tag(struct catalog *c, struct image *i, const char *name, uint64_t at_ns);
-void catalog_raise_tag(struct catalog *c, struct tag *t, uint64_t at_ns); /* not earlier */
+void catalog_retime_tag(struct catalog *c, struct tag *t, uint64_t at_ns);
 void catalog_remove_tag(struct catalog *c, struct tag *t);
 
 /* The only one with these names from now on. */

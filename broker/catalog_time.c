@@ -1,8 +1,6 @@
 /* catalog_time.c - when a change happened, as a number that can be compared. */
 #include "catalog_time.h"
 
-#include <stdbool.h>
-
 #define DAY_S          UINT64_C(86400)
 #define NS             UINT64_C(1000000000)
 #define FIRST_YEAR     1971
@@ -73,5 +71,10 @@ uint64_t catalog_time_parse(const char *created_at)
 uint64_t catalog_time(const char *created_at, uint64_t wall_ns)
 {
     uint64_t at_ns = catalog_time_parse(created_at);
-    return at_ns == 0 || at_ns > wall_ns + CATALOG_TIME_AHEAD_NS ? wall_ns : at_ns;
+    return at_ns == 0 || catalog_time_is_ahead(at_ns, wall_ns) ? wall_ns : at_ns;
+}
+
+bool catalog_time_is_ahead(uint64_t at_ns, uint64_t wall_ns)
+{
+    return at_ns > wall_ns + CATALOG_TIME_AHEAD_NS;
 }

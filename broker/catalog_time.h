@@ -2,6 +2,7 @@
 #ifndef BROKER_CATALOG_TIME_H
 #define BROKER_CATALOG_TIME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CATALOG_TIME_AHEAD_NS (UINT64_C(300) * 1000000000)
@@ -15,5 +16,9 @@ uint64_t catalog_time_parse(const char *created_at);
  * more than CATALOG_TIME_AHEAD_NS after it: were the clock of a registry a day ahead, nothing would
  * change its tags for a day once it is right. */
 uint64_t catalog_time(const char *created_at, uint64_t wall_ns);
+
+/* Whether it cannot have been by `wall_ns`: catalog_time() lets nothing so late through, so our own
+ * clock said so and was wrong. */
+bool catalog_time_is_ahead(uint64_t at_ns, uint64_t wall_ns);
 
 #endif

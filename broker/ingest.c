@@ -102,6 +102,8 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
         return;
     struct reading rd;
     ingest_reading_init(&rd, d);
+    if (req->received_ms > 0)
+        ingest_set_received(&rd, req->received_ms);
     rd.trace = event_trace_parse(req->traceparent);
     rd.sender = sender;
     rd.registry = sender->cfg;

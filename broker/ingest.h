@@ -19,7 +19,8 @@ struct ingest_request {
     const struct in6_addr *address; /* of the sender; NULL: not known */
     const struct san_list *names;   /* of the connection's certificate; NULL: it has none */
     bool own; /* no sender's: an operator posts what one has sent before, and proves nothing */
-    struct headers headers;                                   /* of the whole request */
+    uint64_t received_ms;   /* when that was, by the wall clock; 0: now */
+    struct headers headers; /* of the whole request */
     struct slice content_type, content_encoding, traceparent; /* header values; empty when absent */
     struct slice body;
     const char *peer; /* for the log; may be NULL */

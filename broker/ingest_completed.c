@@ -19,9 +19,7 @@ static void apply_pending(struct reading *rd, const struct pending *one)
     };
     rd->change = &change;
     rd->trace = one->trace;
-    rd->now.wall_ns =
-        one->received_ms * INGEST_MS_NS; /* not that of the answer: others came since */
-    clock_rfc3339(one->received_ms, rd->received_at);
+    ingest_set_received(rd, one->received_ms); /* not the answer: others came since */
     CRASH_POISON(change.repository);
     (void) catalog_apply(rd->d->in->catalog, rd->registry->id, &change, &rd->now, ingest_on_event,
                          rd);

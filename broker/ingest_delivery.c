@@ -57,6 +57,8 @@ static void log_answered(const struct delivery *d, const struct ingest_answer *a
     log_u64(&l, "ignored", d->ignored);
     log_u64(&l, "duplicates", d->duplicates);
     log_u64(&l, "set_aside", d->set_aside);
+    if (d->stale > 0) /* of a registry whose clock went back, nearly all */
+        log_u64(&l, "stale", d->stale);
     log_u64(&l, "duration_us", duration_us);
     log_str(&l, "kind", d->kind);
     log_str(&l, "known_by", d->known_by);
@@ -139,7 +141,7 @@ void ingest_refuse_call(struct ingest_call *call)
 void ingest_refuse(struct delivery *d, enum refuse why, unsigned retry_after_s)
 {
     struct ingest_answer answer;
-    d->accepted = d->ignored = d->duplicates = d->set_aside = 0;
+    d->accepted = d->ignored = d->duplicates = d->set_aside = d->stale = 0;
     ingest_fill_refused(&answer, why, retry_after_s);
     finish(d, &answer);
 }

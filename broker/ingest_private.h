@@ -89,6 +89,7 @@ struct catalog_now ingest_now(const struct ingest *in);
 
 /* `d` is borrowed. ingest_reading_fini() is due. */
 void ingest_reading_init(struct reading *rd, struct delivery *d);
+void ingest_set_received(struct reading *rd, uint64_t ms); /* of what had to wait */
 void ingest_reading_fini(struct reading *rd);
 /* The envelope's events, or what is set aside instead. A webhook that ended the process several
  * times is not read again. 0; -errno: it cannot be taken now. */

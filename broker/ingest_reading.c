@@ -29,6 +29,14 @@ void ingest_reading_init(struct reading *rd, struct delivery *d)
     d->before = in->mark;
 }
 
+void ingest_set_received(struct reading *rd, uint64_t ms)
+{
+    uint64_t now_ms = clock_wall_ms(), ago_ms = now_ms > ms ? now_ms - ms : 0;
+    rd->now.wall_ns = (now_ms - ago_ms) * INGEST_MS_NS;
+    rd->now.ago_ns = ago_ms * INGEST_MS_NS;
+    clock_rfc3339(now_ms - ago_ms, rd->received_at);
+}
+
 void ingest_reading_fini(struct reading *rd)
 {
     for (size_t i = 0; i < rd->n; i++)
@@ -238,13 +246,13 @@ static int read_body(struct reading *rd)
 }
 
 /* Whether the sender has sent this delivery before: then it says nothing new, whatever its events
- * have for ids. */
+ * have for ids. A letter is a part of one that has been, and what it says has never been read. */
 static bool is_repeated(struct reading *rd, const struct ingest_request *req)
 {
     char text[sizeof(DELIVERY_ID) + VERIFY_ID_MAX];
     const struct sender_proof proof = ingest_proof(req);
     struct slice id = verify_delivery_id(&rd->sender->verifier, &proof.shown);
-    if (id.len == 0)
+    if (id.len == 0 || req->own)
         return false;
     memcpy(text, DELIVERY_ID, sizeof(DELIVERY_ID) - 1);
     ingest_copy_text(text + sizeof(DELIVERY_ID) - 1, VERIFY_ID_MAX + 1, id);

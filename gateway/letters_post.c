@@ -148,11 +148,12 @@ static void turn_until(struct post *p, const bool *flag)
         ;
 }
 
-static int post_again(struct post *p, const struct again *a)
+static int post_again(struct post *p, const struct again *a, uint64_t received_ms)
 {
     const struct ingest_request req = {
         .registry_id = slice_str(a->request.registry->id),
         .own = true,
+        .received_ms = received_ms, /* what tells no time is older than what came since */
         .headers = a->request.headers,
         .content_type = a->request.content_type,
         .body = a->request.body,
@@ -210,7 +211,7 @@ static int post_letter(struct post *p, const struct letter *l)
     if (!read_again(registry, l, &again)) {
         stays(p, l, "still not understood");
     } else {
-        r = post_again(p, &again);
+        r = post_again(p, &again, l->wall_ms);
         if (r == 0 && was_taken(&p->answer))
             may_go(p, l->id);
         else if (r == 0)

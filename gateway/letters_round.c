@@ -53,6 +53,7 @@ int letters_round_add(void *ctx, const struct store_letter *l)
         return -ECANCELED;
     struct letter *to = &round->letters[round->n++];
     *to = (struct letter){.id = l->id,
+                          .wall_ms = l->wall_ms,
                           .registry_id = xstrdup(l->registry_id),
                           .body = copy(l->body),
                           .headers = copy(l->headers),

@@ -9,7 +9,7 @@
 #define LETTERS_ROUND_MAX   1000 /* letters, and thus rows in one transaction */
 
 struct letter {
-    uint64_t id;
+    uint64_t id, wall_ms;
     char *registry_id;
     uint8_t *body, *headers; /* of as many bytes: */
     size_t len, headers_len;

@@ -330,6 +330,52 @@ static void test_clocks_that_are_wrong(void **state)
     catalog_free(c);
 }
 
+#define HOUR_NS (UINT64_C(3600) * 1000000000)
+
+/* Our own clock was a day ahead for a while: what was written down then holds nothing up. */
+static void test_our_clock_was_ahead(void **state)
+{
+    (void) state;
+    const struct catalog_now ahead = {.wall_ns = NOON.wall_ns + 24 * HOUR_NS, .ms = 1000};
+    struct catalog *c = catalog_new(100, 100, KEEP_MS);
+    expect_at(c, &ahead, "- push r d1 v1", NEW("d1", "v1"));
+    expect_at(c, &ahead, "- push r d1 v2", "CreateImageTag d1 v2");
+    expect_at(c, &ahead, "- push r d1 v3", "CreateImageTag d1 v3");
+    expect_at(c, &ahead, "- push r - v4", "CreateImageTag - v4");
+    expect_at(c, &ahead, "- push r d5 v5", NEW("d5", "v5"));
+    expect_at(c, &ahead, "- delete r d5", "DeleteImage d5 -, DeleteImageTag d5 v5");
+    commit(c);
+
+    expect(c, "- push r d2 v1", "CreateImage d2 v1, DeleteImageTag d1 v1, CreateImageTag d2 v1");
+    expect(c, "- untag r v2 -", "DeleteImageTag d1 v2");
+    expect(c, "- push r - v4", "CreateImageTag - v4");
+    expect(c, "- push r d5 v5", NEW("d5", "v5"));
+    expect(c, "- delete r d1", "DeleteImage d1 -, DeleteImageTag d1 v3");
+    expect(c, "- push r d3 v3", NEW("d3", "v3"));
+    assert_int_equal(catalog_stale(c), 0);
+    commit(c);
+
+    const struct catalog_now tomorrow = {.wall_ns = ahead.wall_ns - HOUR_NS / 60, .ms = 1000};
+    expect_at(c, &tomorrow, "- push r d4 v2", NEW("d4", "v2")); /* nothing is left of it by then */
+    expect_at(c, &tomorrow, "- push r d4 v3", "DeleteImageTag d3 v3, CreateImageTag d4 v3");
+    expect_at(c, &tomorrow, "- delete r d5", "DeleteImage d5 -, DeleteImageTag d5 v5");
+    assert_int_equal(catalog_stale(c), 0);
+    catalog_free(c);
+}
+
+/* It had to wait for its digest, and what came meanwhile is later and not ahead of the clock. */
+static void test_changes_that_waited(void **state)
+{
+    (void) state;
+    const struct catalog_now waited = {
+        .wall_ns = NOON.wall_ns - HOUR_NS, .ms = 1000, .ago_ns = HOUR_NS};
+    struct catalog *c = catalog_new(100, 100, KEEP_MS);
+    expect(c, "- push r d2 v1", NEW("d2", "v1"));
+    expect_at(c, &waited, "- push r d1 v1", "CreateImage d1 -");
+    assert_int_equal(catalog_stale(c), 1);
+    catalog_free(c);
+}
+
 /* --- what is known of deleted things is bounded --- */
 
 static void test_old_ones_go(void **state)
@@ -386,12 +432,39 @@ static void test_their_number(void **state)
     catalog_free(c);
 }
 
+/* What was deleted once and pushed again can be deleted again, also where it was forgotten since.
+ */
+static void test_forgotten_after_a_delete(void **state)
+{
+    (void) state;
+    struct catalog *c = catalog_new(1, 10, KEEP_MS);
+    expect(c, "10 push r d1 v1", NEW("d1", "v1"));
+    expect(c, "20 untag! r v1 d1", "DeleteImageTag d1 v1");
+    expect(c, "21 delete! r d1", "DeleteImage d1 -");
+    expect(c, "30 push r d1 v1", NEW("d1", "v1"));
+    expect(c, "40 push r d2 v2", NEW("d2", "v2"));
+    commit(c);
+    assert_int_equal(catalog_images(c), 1);
+    expect(c, "50 untag! r v1 d1", "DeleteImageTag d1 v1");
+    expect(c, "51 delete! r d1", "DeleteImage d1 -");
+    expect(c, "60 untag! r v1 d1", ""); /* that is known now */
+    expect(c, "61 delete! r d1", "");
+    expect(c, "41 push r d1 v1", "");
+    catalog_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_late_changes), cmocka_unit_test(test_pushes_without_a_digest),
-        cmocka_unit_test(test_deletes),      cmocka_unit_test(test_clocks_that_are_wrong),
-        cmocka_unit_test(test_old_ones_go),  cmocka_unit_test(test_their_number),
+        cmocka_unit_test(test_late_changes),
+        cmocka_unit_test(test_pushes_without_a_digest),
+        cmocka_unit_test(test_deletes),
+        cmocka_unit_test(test_clocks_that_are_wrong),
+        cmocka_unit_test(test_our_clock_was_ahead),
+        cmocka_unit_test(test_changes_that_waited),
+        cmocka_unit_test(test_old_ones_go),
+        cmocka_unit_test(test_their_number),
+        cmocka_unit_test(test_forgotten_after_a_delete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -471,6 +471,26 @@ static void test_notes(void **state)
     assert_int_equal(kinds, 1u << NOTE_IMAGE | 1u << NOTE_TAG | 1u << NOTE_TAG_GONE);
 }
 
+/* What tells no time happened when it came, and not when an operator posts it again. */
+static void test_old_letters(void **state)
+{
+    struct world *w = *state;
+    char then[CLOCK_RFC3339_SIZE];
+    struct ingest_request req = request("crtopen", BODY(PUSH_ID("e1", OTHER, "v1")));
+    post(w, &req);
+    assert_int_equal(counted(w, M_WEBHOOK_STALE), 0);
+    req = request("crtopen", BODY(PUSH_ID("e2", DIGEST, "v1")));
+    req.own = true;
+    req.received_ms = clock_wall_ms() - 3600000;
+    clock_rfc3339(req.received_ms, then);
+    post(w, &req);
+    assert_int_equal(w->answer.status, 202);
+    assert_int_equal(counted(w, M_WEBHOOK_STALE), 1); /* the tag is another image's by now */
+    assert_int_equal(catalog_images(ingest_catalog(w->in)), 2);
+    assert_int_equal(catalog_tags(ingest_catalog(w->in)), 1);
+    assert_non_null(memmem(w->json.data, w->json.len, then, strlen(then)));
+}
+
 /* What happened before what is known already is told as far as it is news, and counted. */
 static void test_late_changes(void **state)
 {
@@ -483,8 +503,10 @@ static void test_late_changes(void **state)
     struct ingest_request late = request("crtopen", EARLIER);
     post(w, &push); /* its time is in the future: it counts as now */
     assert_int_equal(counted(w, M_WEBHOOK_STALE), 0);
+    assert_null(strstr(logged(w), "\"stale\":"));
     post(w, &late);
     assert_int_equal(w->answer.status, 202);
+    assert_non_null(strstr(logged(w), "\"set_aside\":0,\"stale\":1,"));
     assert_int_equal(counted(w, M_WEBHOOK_STALE), 1);
     assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED), 2); /* the image is new */
     assert_int_equal(catalog_images(ingest_catalog(w->in)), 2);
@@ -513,6 +535,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_letters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_suspect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_notes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_old_letters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_changes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

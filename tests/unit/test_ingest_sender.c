@@ -264,6 +264,25 @@ static void test_repeated_delivery(void **state)
     assert_string_equal(w->answer.body, FIRST);
 }
 
+/* What was set aside of one delivery comes back letter by letter, each with the headers of the
+ * delivery, which is known. */
+static void test_letters_of_one_delivery(void **state)
+{
+    struct world *w = *state;
+    static const char *const EVENTS[] = {BODY(PUSH(DIGEST, "v1")), BODY(PUSH(OTHER, "v2"))};
+    struct signing s;
+    struct ingest_request req = signed_request(&s, "msg_1", "{\"events\":[{},{}]}", 0);
+    post(w, &req);
+    assert_string_equal(w->answer.body,
+                        "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,\"set_aside\":2}");
+    for (size_t i = 0; i < ARRAY_LEN(EVENTS); i++) {
+        req = signed_request(&s, "msg_1", EVENTS[i], 0);
+        req.own = true;
+        post(w, &req);
+        assert_string_equal(w->answer.body, "{\"accepted\":1,\"ignored\":0,\"duplicates\":0}");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_path_token, setup, teardown),
         cmocka_unit_test_setup_teardown(test_networks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repeated_delivery, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_letters_of_one_delivery, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#define WALL_MS UINT64_C(1) /* earlier than any time in a letter, all of which count as that */
 #define DIGEST  "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define MISSING "crtregistry000000009"
 
@@ -46,7 +47,7 @@ static void add_with(struct store *s, const char *registry, const char *reason, 
                      const char *body)
 {
     assert_int_equal(store_begin(s), 0);
-    assert_int_equal(store_put_letter(s, &(struct store_letter){.wall_ms = 1,
+    assert_int_equal(store_put_letter(s, &(struct store_letter){.wall_ms = WALL_MS,
                                                                 .registry_id = registry,
                                                                 .reason = reason,
                                                                 .body = slice_str(body),
@@ -82,6 +83,7 @@ static void on_image(void *ctx, const struct store_image *image)
 {
     struct images *im = ctx;
     im->n++;
+    assert_int_equal(image->at_ns, WALL_MS * 1000000); /* when the letter came, and not now */
     im->of_other += strcmp(image->registry_id, OTHER) == 0 ? 1 : 0;
     (void) snprintf(im->last, sizeof(im->last), "%s", image->repository);
 }
