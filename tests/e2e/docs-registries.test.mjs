@@ -10,6 +10,7 @@ import { fine, regcast } from './cli.mjs';
 import { command } from './command.mjs';
 import { BROADCASTER, Daemon, GATEWAY, REGCASTD_FAST, REGISTRY, ROOT, defer, tempDir, writeConfig } from './harness.mjs';
 
+const UNDECLARED = 'crtundeclared0000001'; // a registry without `kind`
 const limits = { timeout: 60000 };
 const page = (name) => readFileSync(join(ROOT, name), 'utf8');
 
@@ -101,7 +102,7 @@ describe('registries test', () => {
         const keys = join(dir, 'keys.json');
         const key = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' });
         writeFileSync(keys, JSON.stringify({ keys: [{ ...key, kid: 'one', alg: 'RS256', use: 'sig' }] }));
-        const text = `registries:\n${entries.join('')}`.replace('    oidc:\n', `    oidc:\n      jwks_file: ${keys}\n`);
+        const text = `registries:\n  - { id: ${UNDECLARED} }\n${entries.join('')}`.replace('    oidc:\n', `    oidc:\n      jwks_file: ${keys}\n`);
         const daemon = await Daemon.start(whole(filled(text), dir));
         defer(t, () => daemon.stop());
         return daemon.ready.management[0];
@@ -109,9 +110,15 @@ describe('registries test', () => {
 
     // What a page's shell would get: lines that end in a backslash go on.
     const typed = blocks('docs/registries.md', 'sh')
-        .flatMap(({ where, text }) => text.replace(/\\\n\s*/g, '').split('\n').map((line) => ({ where, line })))
-        .map(({ where, line }) => ({ where, words: /^regcast registries test (\S+) (\S+)/.exec(line)?.slice(1) }))
-        .filter(({ words }) => words !== undefined);
+        .flatMap(({ text }) => text.replace(/\\\n\s*/g, '').split('\n'))
+        .map((line) => /^regcast registries test (\S+) (\S+)/.exec(line)?.slice(1))
+        .filter((words) => words !== undefined && words[0] !== 'ID');
+
+    // The table of all kinds: kind -> whether it tells digests, and whether it is known without `kind`.
+    const rows = [...page('docs/registries.md').matchAll(/^\| `([a-z-]+)` \|(.*)\|$/gm)]
+        .map(([, kind, cells]) => [kind, cells.split('|').map((cell) => cell.trim())])
+        .filter(([kind, cells]) => kind !== 'kind' && cells.length === 7);
+    const glance = new Map(rows.map(([kind, cells]) => [kind, { told: cells[4] === 'told', known: !cells[6].startsWith('never') }]));
 
     // Bodies that the page shows, or sends, instead of naming a sample.
     function shown(name) {
@@ -126,14 +133,27 @@ describe('registries test', () => {
 
     test('shows what each registry of the page is understood to say', limits, async (t) => {
         const endpoint = await start(t);
-        assert.equal(new Set(typed.map(({ words }) => words[0])).size, 16, 'each kind has its example');
-        await Promise.all(
-            typed.map(async ({ where, words: [registry, name] }) => {
+        assert.equal(glance.size, 16);
+        assert.equal(typed.length, glance.size, 'an example of each kind');
+        const seen = await Promise.all(
+            typed.map(async ([registry, name]) => {
                 const file = name.startsWith('tests/') ? join(ROOT, name) : shown(name);
-                const ran = await regcast(['registries', 'test', registry, file, '--format', 'json'], { endpoint });
-                fine(ran);
-                if (process.env.SHOW) console.log(where, ran.stdout);
+                const ask = async (whose) => {
+                    const ran = await regcast(['registries', 'test', whose, file, '--format', 'json'], { endpoint });
+                    fine(ran);
+                    return JSON.parse(ran.stdout);
+                };
+                const got = await ask(registry);
+                const { told, known } = glance.get(got.kind);
+                assert.equal(got.setAside, 0, name);
+                assert.equal(got.entries[0].change, 'push', name);
+                const types = got.entries[0].events.map(({ type }) => type);
+                assert.deepEqual(types, told ? ['CreateImage', 'CreateImageTag'] : ['CreateImageTag'], name);
+                assert.equal(got.entries[0].digest !== undefined, told, name);
+                if (known && file.endsWith('.http')) assert.equal((await ask(UNDECLARED)).kind, got.kind, name);
+                return got.kind;
             }),
         );
+        assert.deepEqual(seen.sort(), [...glance.keys()].sort());
     });
 });
