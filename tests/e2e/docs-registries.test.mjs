@@ -102,8 +102,9 @@ describe('registries test', () => {
         const keys = join(dir, 'keys.json');
         const key = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' });
         writeFileSync(keys, JSON.stringify({ keys: [{ ...key, kid: 'one', alg: 'RS256', use: 'sig' }] }));
-        const text = `registries:\n  - { id: ${UNDECLARED} }\n${entries.join('')}`.replace('    oidc:\n', `    oidc:\n      jwks_file: ${keys}\n`);
-        const daemon = await Daemon.start(whole(filled(text), dir));
+        const text = `registries:\n  - { id: ${UNDECLARED} }\n${entries.join('')}`;
+        const config = whole(filled(text), dir).replace('    oidc:\n', `    oidc:\n      jwks_file: ${keys}\n`);
+        const daemon = await Daemon.start(config);
         defer(t, () => daemon.stop());
         return daemon.ready.management[0];
     }
@@ -125,7 +126,7 @@ describe('registries test', () => {
         const file = join(dir, name);
         const [json] = blocks('docs/registries.md', 'json').filter(({ text }) => text.includes('"changes"'));
         const [, event] = /cloudevents\+json' -d '(.*?)'/s.exec(page('docs/registries.md'));
-        const body = { 'body.json': json.text.replace('31a6...', 'a1'.repeat(32)), 'event.json': event }[name];
+        const body = { 'body.json': json.text, 'event.json': event }[name];
         assert.ok(body !== undefined, `nothing on the page is ${name}`);
         writeFileSync(file, body);
         return file;
