@@ -332,12 +332,14 @@ static void on_consent(struct conn *c, struct route route)
     const struct ingest_request req = {
         .registry_id = slice_of(id, len < 0 ? 0 : (size_t) len),
         .path_token = by_path ? route.param : (struct slice){0},
+        .address = &c->peer,
     };
-    const struct config_registry *registry = ingest_claimed(c->worker->shared->ingest, &req);
-    if (registry == NULL)
-        request_refuse(c, by_path ? REFUSE_NOT_FOUND : REFUSE_REGISTRY, NULL);
+    const struct ingest *in = c->worker->shared->ingest;
+    enum refuse why = ingest_check_source(in, &req);
+    if (why != REFUSE_NONE)
+        request_refuse(c, why, NULL);
     else
-        answer_consent(c, registry);
+        answer_consent(c, ingest_claimed(in, &req));
 }
 
 /* --- health and metrics --- */
