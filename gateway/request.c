@@ -126,6 +126,17 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
 
 /* --- webhooks --- */
 
+/* Of several the one that counts: one that the body is not read in. */
+static struct slice encoding_of(const struct http_head *head)
+{
+    for (size_t i = 0; i < head->n_headers; i++)
+        if (slice_eq_nocase(head->headers[i].name, SLICE_LIT("content-encoding")) &&
+            !slice_eq_nocase(head->headers[i].value, SLICE_LIT("identity")) &&
+            head->headers[i].value.len > 0)
+            return head->headers[i].value;
+    return (struct slice){0};
+}
+
 /* `query` is where its access_token goes. */
 static struct ingest_request ingest_request_of(struct conn *c, const char *registry,
                                                const char *peer, struct slice body,
@@ -143,7 +154,7 @@ static struct ingest_request ingest_request_of(struct conn *c, const char *regis
         .names = transport_peer_names(c),
         .headers = {head->headers, head->n_headers},
         .content_type = http_header(head, "content-type", NULL),
-        .content_encoding = http_header(head, "content-encoding", NULL),
+        .content_encoding = encoding_of(head),
         .traceparent = http_header(head, "traceparent", NULL),
         .body = body,
         .peer = peer,
