@@ -70,6 +70,14 @@ enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
     return why;
 }
 
+enum refuse ingest_check_source(const struct ingest *in, const struct ingest_request *req)
+{
+    const struct sender *sender = find_sender(in, req);
+    if (sender == NULL)
+        return req->path_token.len > 0 ? REFUSE_NOT_FOUND : REFUSE_REGISTRY;
+    return sender_allows(sender, req->address) ? REFUSE_NONE : REFUSE_SOURCE;
+}
+
 const struct config_registry *ingest_claimed(const struct ingest *in,
                                              const struct ingest_request *req)
 {

@@ -111,6 +111,9 @@ void ingest_complete(struct ingest *in, const struct ingest_completed *done,
  * the path is all that there is; or REFUSE_ENCODING. `answer` is filled when refused. */
 enum refuse ingest_check(struct ingest *in, const struct ingest_request *req,
                          struct ingest_answer *answer);
+/* Of them those of a request that proves nothing yet: REFUSE_NONE, REFUSE_REGISTRY,
+ * REFUSE_NOT_FOUND or REFUSE_SOURCE. */
+enum refuse ingest_check_source(const struct ingest *in, const struct ingest_request *req);
 /* Whose request it is, or says it is; NULL: nobody's. Borrowed from the configuration. */
 const struct config_registry *ingest_claimed(const struct ingest *in,
                                              const struct ingest_request *req);

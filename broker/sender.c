@@ -111,10 +111,15 @@ static bool is_path_all(const struct sender *s)
            verifier_is_open(&s->verifier);
 }
 
+bool sender_allows(const struct sender *s, const struct in6_addr *address)
+{
+    return s->allowed.n == 0 || (address != NULL && networks_have(&s->allowed, address));
+}
+
 enum refuse sender_check(const struct sender *s, const struct sender_proof *proof, uint64_t now_s)
 {
     const struct config_strings *rules = &s->cfg->client_certificates;
-    if (s->allowed.n > 0 && (proof->address == NULL || !networks_have(&s->allowed, proof->address)))
+    if (!sender_allows(s, proof->address))
         return REFUSE_SOURCE;
     if (!proof->by_path && is_path_all(s))
         return REFUSE_AUTH;

@@ -31,6 +31,8 @@ const struct sender *sender_find(const struct sender_set *set, struct slice id);
  * token was right: it is looked for by its hash, in as many steps whatever it is. */
 const struct sender *sender_find_path(const struct sender_set *set, struct slice token);
 
+/* Whether it may post from there; NULL: nobody knows from where it is. */
+bool sender_allows(const struct sender *s, const struct in6_addr *address);
 /* All that is asked for has to be right: REFUSE_NONE; REFUSE_SOURCE; REFUSE_AUTH, for a certificate
  * as well, or where the token in the path is all that is asked for, and did not come; those of
  * verify_head(). verify_body() has the rest. Seconds of Unix time. */

@@ -126,6 +126,17 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
 
 /* --- webhooks --- */
 
+/* Of several the one that counts: one that the body is not read in. */
+static struct slice encoding_of(const struct http_head *head)
+{
+    for (size_t i = 0; i < head->n_headers; i++)
+        if (slice_eq_nocase(head->headers[i].name, SLICE_LIT("content-encoding")) &&
+            !slice_eq_nocase(head->headers[i].value, SLICE_LIT("identity")) &&
+            head->headers[i].value.len > 0)
+            return head->headers[i].value;
+    return (struct slice){0};
+}
+
 /* `query` is where its access_token goes. */
 static struct ingest_request ingest_request_of(struct conn *c, const char *registry,
                                                const char *peer, struct slice body,
@@ -143,7 +154,7 @@ static struct ingest_request ingest_request_of(struct conn *c, const char *regis
         .names = transport_peer_names(c),
         .headers = {head->headers, head->n_headers},
         .content_type = http_header(head, "content-type", NULL),
-        .content_encoding = http_header(head, "content-encoding", NULL),
+        .content_encoding = encoding_of(head),
         .traceparent = http_header(head, "traceparent", NULL),
         .body = body,
         .peer = peer,
@@ -332,12 +343,14 @@ static void on_consent(struct conn *c, struct route route)
     const struct ingest_request req = {
         .registry_id = slice_of(id, len < 0 ? 0 : (size_t) len),
         .path_token = by_path ? route.param : (struct slice){0},
+        .address = &c->peer,
     };
-    const struct config_registry *registry = ingest_claimed(c->worker->shared->ingest, &req);
-    if (registry == NULL)
-        request_refuse(c, by_path ? REFUSE_NOT_FOUND : REFUSE_REGISTRY, NULL);
+    const struct ingest *in = c->worker->shared->ingest;
+    enum refuse why = ingest_check_source(in, &req);
+    if (why != REFUSE_NONE)
+        request_refuse(c, why, NULL);
     else
-        answer_consent(c, registry);
+        answer_consent(c, ingest_claimed(in, &req));
 }
 
 /* --- health and metrics --- */

@@ -8,8 +8,10 @@ static const struct slice BEGINNINGS[] = {
     SLICE_INIT("x-forgejo-"), SLICE_INIT("x-gogs-"),   SLICE_INIT("x-jfrog-"),
     SLICE_INIT("x-nexus-"),   SLICE_INIT("x-goog-"),   SLICE_INIT("aeg-"),
 };
-/* In the name of a field anywhere: better one too many than a secret in the store. */
+/* In the name of a field anywhere: better one too many than a secret in the store. X-JFrog-Art-Api
+ * has Artifactory's API key, X-Goog-IAP-JWT-Assertion what a proxy of Google's signed. */
 static const struct slice WORDS[] = {
+    SLICE_INIT("-api"),   SLICE_INIT("assertion"), SLICE_INIT("jwt"),        SLICE_INIT("-otp"),
     SLICE_INIT("auth"),   SLICE_INIT("cookie"),    SLICE_INIT("credential"), SLICE_INIT("key"),
     SLICE_INIT("passwo"), SLICE_INIT("signature"), SLICE_INIT("secret"),     SLICE_INIT("token"),
 };

@@ -264,6 +264,23 @@ describe('OPTIONS, before the first webhook', () => {
         assert.equal((await options(daemon, 'nobody')).status, 404);
     });
 
+    test('only who asks from where the registry may post from', limits, async (t) => {
+        const token = 'a-token-of-a-path-nobody-else-knows';
+        const path_token_file = join(tempDir(), 'tokens');
+        writeFileSync(path_token_file, `${token}\n`, { mode: 0o600 });
+        const { daemon } = await start(t, {
+            webhooks: { listen: ['127.0.0.1:0'], trusted_proxies: ['127.0.0.1'] },
+            registries: [{ id: OTHER, kind: 'cloudevents', allowed_from: ['192.0.2.0/24'], path_token_file }],
+            triggers: [],
+        });
+        for (const path of [`/registries/${OTHER}/events`, `/hook/${token}`]) {
+            const ask = (from) => daemon.request('OPTIONS', path, { headers: { ...asks, 'X-Forwarded-For': from } });
+            const got = await ask('198.51.100.1');
+            assert.deepEqual([got.status, got.json?.error, got.headers['webhook-allowed-origin']], [403, 'source', undefined]);
+            assert.equal((await ask('192.0.2.1')).headers['webhook-allowed-origin'], 'eventemitter.example.com');
+        }
+    });
+
     test('where the path is the token, too, which is told to nobody', limits, async (t) => {
         const token = 'a-token-of-a-path-nobody-else-knows';
         const secrets = join(tempDir(), 'tokens');

@@ -194,6 +194,15 @@ describe('senders', { concurrency: 3 }, () => {
 
     // ------------------------------------------------------------------------------------ networks
 
+    test('WH-09: of several Content-Encoding fields each counts', limits, async (t) => {
+        const d = await start(t, makeConfig({ ...registry({}), triggers: [] }));
+        const c = await Raw.open(d.webhookPort);
+        defer(t, () => c.destroy());
+        await c.send(`POST ${EVENTS} HTTP/1.1\r\nHost: a\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}`);
+        await c.wait('an answer', () => c.responses.length > 0);
+        assert.equal(c.responses[0].status, 415);
+    });
+
     test('WH-11: a registry posts from its networks, also behind a proxy, and is refused before its body', limits, async (t) => {
         const d = await start(t, makeConfig({
             webhooks: { trusted_proxies: ['127.0.0.2'] },
