@@ -1,6 +1,10 @@
 /* source.c - the registry adapters there are. */
 #include "source.h"
 
+#include "json.h"
+
+#define MEMBERS_MAX 1000
+
 /* In the order in which an undeclared request is offered to them: who has a header or content type
  * of its own first, then the shapes of bodies. Gitea sends GitHub's header as well as its own, and
  * any CloudEvent that is nobody's is a plain one; GitLab's looks as Distribution's, but for one
@@ -32,10 +36,21 @@ const struct source *source_by_kind(const char *kind)
     return NULL;
 }
 
+/* Each adapter looks for members of its own, from the first to the last: a body with more of them
+ * than any registry sends is known by its headers, or not at all. */
+static struct source_request looked_at(const struct source_request *req)
+{
+    struct source_request look = *req;
+    if (json_count_members(req->body, MEMBERS_MAX + 1) > MEMBERS_MAX)
+        look.body = (struct slice){0};
+    return look;
+}
+
 const struct source *source_detect(const struct source_request *req, const char **ret_known_by)
 {
+    const struct source_request look = looked_at(req);
     for (size_t i = 0; i < ARRAY_LEN(SOURCES); i++) {
-        *ret_known_by = SOURCES[i]->detect(req);
+        *ret_known_by = SOURCES[i]->detect(&look);
         if (*ret_known_by != NULL)
             return SOURCES[i];
     }

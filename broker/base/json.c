@@ -381,6 +381,9 @@ static int skip_value(struct slice s, size_t *at)
 {
     static const bool MARKS[256] = {
         ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true};
+    static const bool ENDS[256] = {
+        [','] = true, [']'] = true, ['}'] = true,  [':'] = true,  ['"'] = true, ['['] = true,
+        ['{'] = true, [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true};
     size_t i = *at, depth = 0;
     do {
         if (i >= s.len)
@@ -399,7 +402,7 @@ static int skip_value(struct slice s, size_t *at)
             while (depth > 0 && i < s.len && !MARKS[s.data[i]])
                 i = skip_indent(s, i + 1);
         } else {
-            while (i < s.len && memchr(",]}:\"[{ \t\r\n", s.data[i], 11) == NULL)
+            while (i < s.len && !ENDS[s.data[i]])
                 i++;
             if (i == *at)
                 return -EBADMSG;
@@ -463,9 +466,17 @@ static int next_member(struct slice object, size_t *at, struct slice *ret_key,
     return 0;
 }
 
+/* `key` is no JSON text: a backslash in it stands for itself, which no key of ours has. */
+static bool is_key(struct slice name, struct slice key)
+{
+    bool differs = name.len > 0 && key.len > 0 && name.data[0] != '\\' &&
+                   name.data[0] != key.data[0]; /* of 60,000 keys nearly all do */
+    return !differs && json_string_cmp(name, key) == 0;
+}
+
 int json_member(struct slice object, const char *key, struct slice *ret)
 {
-    struct slice found = {0}, name, value;
+    struct slice wanted = slice_str(key), found = {0}, name, value;
     bool is_there = false;
     size_t i = skip_space(object, 0);
     if (i >= object.len || object.data[i] != '{')
@@ -476,8 +487,7 @@ int json_member(struct slice object, const char *key, struct slice *ret)
     for (;;) {
         if (next_member(object, &i, &name, &value) < 0)
             return -EBADMSG;
-        /* `key` is no JSON text: a backslash in it stands for itself, which no key of ours has */
-        if (json_string_cmp(name, slice_str(key)) == 0) {
+        if (is_key(name, wanted)) {
             if (is_there)
                 return -EBADMSG;
             is_there = true;
@@ -493,4 +503,20 @@ int json_member(struct slice object, const char *key, struct slice *ret)
         return -ENOENT;
     *ret = found;
     return 0;
+}
+
+size_t json_count_members(struct slice object, size_t most)
+{
+    struct slice name, value;
+    size_t n = 0, i = skip_space(object, 0);
+    if (i >= object.len || object.data[i] != '{')
+        return 0;
+    i = skip_space(object, i + 1);
+    while (n < most && next_member(object, &i, &name, &value) == 0) {
+        n++;
+        if (object.data[i] == '}')
+            break;
+        i = skip_space(object, i + 1);
+    }
+    return n;
 }

@@ -35,6 +35,10 @@ MUST_CHECK int json_next(struct slice array, size_t *at, struct slice *ret);
  * -EBADMSG (syntax, or the key is there twice). Other members are delimited, not checked. */
 MUST_CHECK int json_member(struct slice object, const char *key, struct slice *ret);
 
+/* How many members the object has, in as far as they can be delimited; counts no further than
+ * `most`. 0 for what is no object. White space around it is allowed. */
+size_t json_count_members(struct slice object, size_t most);
+
 /* Appends `s` as a JSON string with quotes. `s` must be valid UTF-8. Errors: buf_append()'s. */
 MUST_CHECK int json_append_string(struct buf *out, struct slice s);
 

@@ -490,6 +490,26 @@ static void test_runs_of_any_length(void **state)
     }
 }
 
+static void test_count_members(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *object;
+        size_t most, want;
+    } CASES[] = {
+        {" {\"a\":1,\"b\":{\"c\":[2,3]}} ", 9, 2},
+        {"{\"a\":1,\"b\":2,\"c\":3}", 2, 2},
+        {"{}", 9, 0},
+        {"[1,2]", 9, 0},
+        {"", 9, 0},
+        {"{\"a\":1,", 9, 1},
+        {"{\"a\"", 9, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        assert_int_equal(json_count_members(slice_str(CASES[i].object), CASES[i].most),
+                         CASES[i].want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_duplicates_among_any_number_of_keys),
         cmocka_unit_test(test_runs_of_any_length),
         cmocka_unit_test(test_member),
+        cmocka_unit_test(test_count_members),
         cmocka_unit_test(test_walks_do_not_read_too_far),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,10 +91,34 @@ static void test_of(void **state)
     assert_null(known_by);
 }
 
+/* Not every adapter goes through a body of countless members. */
+static void test_too_many_members(void **state)
+{
+    (void) state;
+    static const size_t COUNTS[] = {1, 999, 1000, 60000};
+    for (size_t i = 0; i < ARRAY_LEN(COUNTS); i++) {
+        const char *known_by;
+        struct buf body;
+        buf_init(&body, 1 << 20);
+        assert_int_equal(buf_append_str(&body, "{\"events\":[]"), 0);
+        for (size_t n = 0; n < COUNTS[i]; n++)
+            assert_int_equal(buf_printf(&body, ",\"k%zu\":1", n), 0);
+        assert_int_equal(buf_append_str(&body, "}"), 0);
+        struct source_request req = {.content_type = SLICE_LIT("application/json"),
+                                     .body = buf_slice(&body)};
+        bool some = COUNTS[i] < 1000;
+        assert_ptr_equal(source_detect(&req, &known_by), some ? &SOURCE_DISTRIBUTION : NULL);
+        req.content_type = SLICE_LIT(V1);
+        assert_ptr_equal(source_detect(&req, &known_by), &SOURCE_DISTRIBUTION);
+        buf_fini(&body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_kind),
+        cmocka_unit_test(test_too_many_members),
         cmocka_unit_test(test_detect),
         cmocka_unit_test(test_of),
     };
