@@ -92,7 +92,7 @@ static void read_event(const struct cJSON *root, const struct cJSON *data,
     const char *type = payload_text(root, "/event_type");
     if (type != NULL && type[0] == '\0')
         type = payload_text(data, "/event_type");
-    if (!hook_given(type)) {
+    if (type == NULL || type[0] == '\0') {
         sink->set_aside(sink->ctx, "event_type", body);
         return;
     }
