@@ -33,6 +33,7 @@ struct delivery *ingest_delivery_new(struct ingest *in, const struct ingest_requ
     ingest_copy_text(d->registry_id, sizeof(d->registry_id), /* longer: not ours */
                      sender == NULL ? req->registry_id : slice_str(sender->cfg->id));
     ingest_copy_text(d->peer, sizeof(d->peer), slice_str(req->peer));
+    d->known = sender != NULL;
     d->bytes = req->body.len;
     d->epoch = in->epoch;
     list_init(&d->in_flight);
@@ -101,7 +102,7 @@ static void tell(const struct delivery *d, const struct ingest_answer *answer)
     if (target->answered == NULL)
         return;
     target->answered(target->ctx, &(struct ingest_report){
-                                      .webhook = !d->completes,
+                                      .webhook = d->known,
                                       .registry_id = d->registry_id,
                                       .peer = d->peer,
                                       .kind = d->kind,

@@ -57,6 +57,7 @@ struct delivery {
     struct buf keys;     /* of the ids that are new with it: struct seen_key, one after the other */
     struct list pending; /* pushes that wait for their digests, when it is safe */
     bool completes;      /* no webhook */
+    bool known;          /* whose it is; then it is a webhook */
     struct list in_flight;
 };
 
