@@ -45,6 +45,7 @@ struct exchange {
 };
 
 static void on_answered(struct ingest_call *call, const struct ingest_answer *answer);
+static void tell_refused(struct conn *c, enum refuse why);
 
 /* --- hand-over --- */
 
@@ -108,6 +109,8 @@ static void refuse(struct conn *c, enum refuse why, const char *allow, const cha
     struct worker *w = c->worker;
     unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
     conn_log_refusal_because(c, why, detail);
+    if (c->exchange != NULL && !c->exchange->submitted)
+        tell_refused(c, why);
     if (status == 0) {
         conn_reset(c, END_REFUSED);
         return;
@@ -163,6 +166,17 @@ static struct ingest_request ingest_request_of(struct conn *c, const char *regis
     };
 }
 
+/* For whoever looks at what comes; `why` it was refused before ingest had it. */
+static void tell_refused(struct conn *c, enum refuse why)
+{
+    char peer[INET6_ADDRSTRLEN + 8];
+    struct credential query;
+    conn_peer_name(c, peer);
+    const struct ingest_request req =
+        ingest_request_of(c, c->exchange->registry, peer, (struct slice){0}, &query);
+    ingest_refused(c->worker->shared->ingest, &req, why);
+}
+
 static void answer_ingest(struct conn *c, const struct ingest_answer *a)
 {
     char retry[HEADER_MAX];
@@ -196,17 +210,6 @@ void request_drop(struct conn *c)
         buf_fini(&ex->body); /* used up, and not accounted for; on_answered() frees the rest */
     else
         exchange_free(ex);
-}
-
-/* For whoever looks at what comes; `why` it was refused before ingest had it. */
-static void tell_refused(struct conn *c, enum refuse why)
-{
-    const struct exchange *ex = c->exchange;
-    char peer[INET6_ADDRSTRLEN + 8];
-    struct credential query;
-    conn_peer_name(c, peer);
-    struct ingest_request req = ingest_request_of(c, ex->registry, peer, (struct slice){0}, &query);
-    ingest_refused(c->worker->shared->ingest, &req, why);
 }
 
 /* Whether it may go on to its body. */
@@ -495,12 +498,11 @@ static void on_head(struct conn *c, size_t early)
         on_upgrade(c, early);
         return;
     }
-    if (c->role == LISTENER_MANAGEMENT && feed_takes(head)) {
-        feed_begin(c, early);
-        return;
-    }
     if (c->role == LISTENER_MANAGEMENT) {
-        rest_begin(c);
+        if (feed_takes(head))
+            feed_begin(c, early);
+        else
+            rest_begin(c);
         return;
     }
     struct route route = route_find(LISTENER_WEBHOOKS, head);
