@@ -257,7 +257,7 @@ describe('who may listen', () => {
         writeFileSync(file, JSON.stringify({ ...config, ...secured(['api-gateway.viewer']) }));
         d.child.kill('SIGHUP');
         assert.deepEqual(await c.end, { code: 4003, reason: 'access_lost' });
-        assert.equal(d.logged({ msg: 'closed', by: 'refused' }).length, 3);
+        await until('all three are logged', () => d.logged({ msg: 'closed', by: 'refused' }).length === 3);
     });
 
     test('a hundred of them, and all leave when the server does', limits, async (t) => {
