@@ -7,6 +7,16 @@
  * only while somebody listens, or has just now: items are gathered for FEED_FLUSH_MS, so that many
  * of them are one message. A console that does not read is told that it has missed something.
  *
+ *
+ *   hello    boot (another one after each start), seq: what follows comes after this
+ *   event    an event that was accepted, as GET /gateway/v1/events shows it
+ *   batch    at, triggerId, triggerName, path, size, bytes, flush, firstEventId, lastEventId,
+ *            connections: it has been put on its path's log
+ *   webhook  at, registryId, kind, peer, status, accepted, ignored, duplicates, setAside, reason:
+ *            it was answered, or refused, when the registry is known
+ *   skipped  n: so many items were left out
+ *   gap      what was between the last item and seq is not there any more
+ *
  * Front's thread. */
 #ifndef GATEWAY_FEED_H
 #define GATEWAY_FEED_H
