@@ -36,6 +36,7 @@ const struct rest_route REST_ROUTES[] = {
     {"reload",           HTTP_M_POST,   "/admin/v1/reload",                   false, rest_reload},
     {"listRegistries",   HTTP_M_GET,    REGISTRIES,                           false, rest_registry_list},
     {"dryRunRegistry",   HTTP_M_POST,   REGISTRIES "/{registryId}:dryRun",    false, rest_registry_dry_run},
+    {"listEvents",       HTTP_M_GET,    "/gateway/v1/events",                 false, rest_event_list},
     {"getEvent",         HTTP_M_GET,    "/gateway/v1/events/{eventId}",       false, rest_gateway_event},
     {"getSession",       HTTP_M_GET,    SESSION,                              false, rest_session_get},
     {"createSession",    HTTP_M_POST,   SESSION,                              true,  rest_session_create},
