@@ -32,8 +32,8 @@ enum connections_kind {
     CONNECTIONS_DISCONNECT,
     CONNECTIONS_LIST,
     CONNECTIONS_OUTCOMES, /* adds to what is known of a batch: outcomes.h */
-    CONNECTIONS_REVOKED, /* closes those whose pass was revoked */
-    CONNECTIONS_FOLLOW   /* lets all go by the configuration that counts now: session_follow() */
+    CONNECTIONS_REVOKED,  /* closes those whose pass was revoked */
+    CONNECTIONS_FOLLOW    /* lets all go by the configuration that counts now: session_follow() */
 };
 
 /* A question; the asker's until connections_ask(), and again from `done` on. */

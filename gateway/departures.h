@@ -20,8 +20,8 @@ struct departure {
     uint64_t to;     /* the tail then */
 };
 
-/* The client leaves its group, or is about to go on at the log's tail; its cursor still says how far
- * it was. */
+/* The client leaves its group, or is about to go on at the log's tail; its cursor still says how
+ * far it was. */
 void departures_left(struct departures **d, const struct conn *c);
 void departures_skipped(struct departures **d, const struct conn *c);
 void departures_free(struct departures *d);

@@ -16,8 +16,8 @@ struct outcomes {
     /* The batch. */
     const struct path *path;
     uint64_t start, end; /* its positions */
-    /* All zero at first; each answer adds its worker's. Of clients that came after the batch nothing
-     * is said, whether or not they asked for it. */
+    /* All zero at first; each answer adds its worker's. Of clients that came after the batch
+     * nothing is said, whether or not they asked for it. */
     uint64_t n[OUTCOME_N];
     uint64_t skipped; /* private: dropped, and yet their cursors are behind it */
     struct recipient {
