@@ -17,11 +17,19 @@ int replayed_events(struct slice text, struct slice *ret)
     return r < 0 || ret->len < 2 || ret->data[0] != '[' ? -EBADMSG : 0;
 }
 
+int replayed_event(struct slice array, size_t i, struct slice *ret)
+{
+    size_t at = 0;
+    int r = 0;
+    for (size_t k = 0; k <= i && r == 0; k++)
+        r = json_next(array, &at, ret);
+    return r == 1 ? -ENOENT : r;
+}
+
 int replayed_next(struct slice array, size_t max, size_t *at, size_t *first,
                   struct replayed_piece *ret)
 {
     struct replayed_piece piece = {.first = *first};
-    size_t room = max > REPLAYED_MARK_SIZE ? max - REPLAYED_MARK_SIZE : 0;
     const uint8_t *end = NULL;
     for (size_t next = *at;; *at = next) {
         struct slice event;
@@ -33,7 +41,7 @@ int replayed_next(struct slice array, size_t max, size_t *at, size_t *first,
         if (piece.n == 0)
             piece.events.data = event.data;
         end = event.data + event.len;
-        if ((size_t) (end - piece.events.data) > room)
+        if (!replayed_fits((size_t) (end - piece.events.data), max))
             break;
         piece.events.len = (size_t) (end - piece.events.data);
         piece.n++;

@@ -27,6 +27,8 @@ bool replayed_is(struct slice text);
 /* The array of a message's events, with its brackets; -EBADMSG: it has none. */
 MUST_CHECK int replayed_events(struct slice text, struct slice *ret);
 
+/* Its event number `i`, from 0 on. -ENOENT: it has fewer; -EBADMSG. */
+MUST_CHECK int replayed_event(struct slice array, size_t i, struct slice *ret);
 /* Takes off the front of the array as many events as one marked message of `max` bytes holds; *at
  * and *first, the number of its first event, begin at 0. 0, 1 at the end, -EMSGSIZE: one event
  * alone is too long, -EBADMSG. */
@@ -34,6 +36,11 @@ struct replayed_piece {
     struct slice events; /* with commas between them, and no brackets */
     size_t first, n;
 };
+/* Whether one of such a length fits. */
+static inline bool replayed_fits(size_t len, size_t max)
+{
+    return max > REPLAYED_MARK_SIZE && len <= max - REPLAYED_MARK_SIZE;
+}
 MUST_CHECK int replayed_next(struct slice array, size_t max, size_t *at, size_t *first,
                              struct replayed_piece *ret);
 

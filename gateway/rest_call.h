@@ -69,6 +69,8 @@ void rest_trigger_dry_run(struct rest_call *call); /* with an id: of this trigge
 void rest_registry_dry_run(struct rest_call *call);
 /* rest_registry.c */
 void rest_registry_list(struct rest_call *call);
+/* rest_replay.c */
+void rest_gateway_replay(struct rest_call *call);
 /* rest_iam.c */
 void rest_iam_create_token(struct rest_call *call);
 void rest_iam_create_for_account(struct rest_call *call);

@@ -35,6 +35,7 @@ const struct rest_route REST_ROUTES[] = {
     {"listRegistries",   HTTP_M_GET,    REGISTRIES,                           false, rest_registry_list},
     {"dryRunRegistry",   HTTP_M_POST,   REGISTRIES "/{registryId}:dryRun",    false, rest_registry_dry_run},
     {"getEvent",         HTTP_M_GET,    "/gateway/v1/events/{eventId}",       false, rest_gateway_event},
+    {"replay",           HTTP_M_POST,   "/gateway/v1/replay",                 false, rest_gateway_replay},
     {"createIamToken",   HTTP_M_POST,   "/iam/v1/tokens",                     true,  rest_iam_create_token},
     {"createIamTokenForServiceAccount", HTTP_M_POST, "/iam/v1/tokens:createForServiceAccount", true, rest_iam_create_for_account},
     {"revokeIamToken",   HTTP_M_POST,   "/iam/v1/tokens:revoke",              true,  rest_iam_revoke},
