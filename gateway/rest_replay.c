@@ -124,9 +124,8 @@ static void read_request(struct replaying *r)
 
 /* --- the answer --- */
 
-static void end(struct replaying *r)
+static void drop(struct replaying *r)
 {
-    r->call->manage->replaying = false;
     resend_fini(&r->resend);
     free(r);
 }
@@ -134,7 +133,7 @@ static void end(struct replaying *r)
 static void fail(struct replaying *r, const struct status *error)
 {
     rest_fail(r->call, error);
-    end(r);
+    drop(r);
 }
 
 static void log_replay(const struct replaying *r)
@@ -168,7 +167,7 @@ static void reply(struct replaying *r)
     rest_json_close(&j, '}');
     rest_reply_json(r->call, &j);
     buf_fini(&json);
-    end(r);
+    drop(r);
 }
 
 static void name_failure(const struct replaying *r, struct status *error)
@@ -207,6 +206,7 @@ static void on_resent(struct resend *s)
     struct replaying *r = LIST_ENTRY(s, struct replaying, resend);
     struct status error = {.code = STATUS_OK};
     log_replay(r);
+    r->call->manage->replaying = false;
     if (s->err == 0) {
         reply(r);
         return;
@@ -264,6 +264,7 @@ static void on_picked(struct mail *m)
         r->resend.done = on_resent;
         resend_start(&r->resend);
     } else {
+        r->call->manage->replaying = false;
         fail(r, &error);
     }
     worker_answered(front);
@@ -320,7 +321,5 @@ void rest_gateway_replay(struct rest_call *call)
         begin(r);
         return;
     }
-    rest_fail(call, &error);
-    resend_fini(&r->resend);
-    free(r);
+    fail(r, &error);
 }
