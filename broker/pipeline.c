@@ -126,7 +126,10 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
     const uint64_t present =
         b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
     uint64_t position = pathlog_tail(b->path->log) - b->frames.len; /* an engine may not place it */
-    deliveries_arrived(p->deliveries, b->note, position, present, clock_wall_ms());
+    const struct delivery_note *note =
+        deliveries_arrived(p->deliveries, b->note, position, present, clock_wall_ms());
+    if (p->watch != NULL && note != NULL)
+        p->watch->batch(p->watch->ctx, note);
     return 0;
 }
 
@@ -356,6 +359,13 @@ static void submit(void *ctx, const struct engine_submission *s)
         p->ops->flush(p->engine);
 }
 
+void pipeline_on_answered(void *ctx, const struct ingest_report *r)
+{
+    const struct pipeline *p = ctx;
+    if (p->watch != NULL)
+        p->watch->answered(p->watch->ctx, r);
+}
+
 static uint64_t engine_now(void *ctx)
 {
     struct pipeline *p = ctx;
@@ -415,6 +425,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     buf_init_owed(&p->frame, SIZE_MAX / 2);
     p->triggers = trigger_set_new();
     p->deliveries = deliveries_new();
+    p->recent = recent_new(RECENT_MAX, RECENT_BYTES);
     p->allowed = has_role;
     p->allowed_ctx = p;
     const struct ingest_target target = {
@@ -425,6 +436,8 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
         .now_ms = engine_now,
         .suspect = suspect,
         .trial = p->ops->trial(p->engine),
+        .recent = p->recent,
+        .answered = pipeline_on_answered,
     };
     p->ingest = ingest_new(cfg, metrics, &target);
     r = ingest_load(p->ingest, p->ops, p->engine);
@@ -498,6 +511,11 @@ void pipeline_set_tap(struct pipeline *p, pipeline_tap *tap, void *ctx)
     p->tap_ctx = ctx;
 }
 
+void pipeline_set_watch(struct pipeline *p, const struct pipeline_watch *watch)
+{
+    p->watch = watch;
+}
+
 int pipeline_relay(struct pipeline *p, struct path *path, uint64_t position, struct slice frames)
 {
     ASSERT(p->broken); /* positions of one store only */
@@ -533,5 +551,6 @@ void pipeline_free(struct pipeline *p)
     buf_fini(&p->frame);
     delivery_fini(&p->delivery);
     deliveries_free(p->deliveries);
+    recent_free(p->recent);
     free(p);
 }

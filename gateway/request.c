@@ -5,8 +5,10 @@
 
 #include "clock.h"
 #include "consent.h"
+#include "console.h"
 #include "crash.h"
 #include "credential.h"
+#include "feed.h"
 #include "gate.h"
 #include "log.h"
 #include "mem.h"
@@ -196,6 +198,17 @@ void request_drop(struct conn *c)
         exchange_free(ex);
 }
 
+/* For whoever looks at what comes; `why` it was refused before ingest had it. */
+static void tell_refused(struct conn *c, enum refuse why)
+{
+    const struct exchange *ex = c->exchange;
+    char peer[INET6_ADDRSTRLEN + 8];
+    struct credential query;
+    conn_peer_name(c, peer);
+    struct ingest_request req = ingest_request_of(c, ex->registry, peer, (struct slice){0}, &query);
+    ingest_refused(c->worker->shared->ingest, &req, why);
+}
+
 /* Whether it may go on to its body. */
 static bool check_sender(struct conn *c, const struct exchange *ex)
 {
@@ -206,10 +219,12 @@ static bool check_sender(struct conn *c, const struct exchange *ex)
     enum refuse why = ingest_check(s->ingest, &req, &refused);
     if (why == REFUSE_UNKNOWN_KEY)
         gate_want_keys(s->gate, &ingest_claimed(s->ingest, &req)->oidc);
-    if (why == REFUSE_NOT_FOUND) /* as for any other path that there is not */
+    if (why == REFUSE_NOT_FOUND) { /* as for any other path that there is not */
         request_refuse(c, why, NULL);
-    else if (why != REFUSE_NONE)
+    } else if (why != REFUSE_NONE) {
+        tell_refused(c, why);
         answer_ingest(c, &refused);
+    }
     return why == REFUSE_NONE;
 }
 
@@ -447,6 +462,8 @@ static void on_done(struct conn *c)
         rest_received(c);
     else if (c->exchange != NULL)
         on_events_done(c);
+    else if (c->role == LISTENER_MANAGEMENT)
+        console_received(c);
     else
         on_route(c, route_find(LISTENER_WEBHOOKS, head));
 }
@@ -476,6 +493,10 @@ static void on_head(struct conn *c, size_t early)
     }
     if (c->role == LISTENER_GATEWAY) {
         on_upgrade(c, early);
+        return;
+    }
+    if (c->role == LISTENER_MANAGEMENT && feed_takes(head)) {
+        feed_begin(c, early);
         return;
     }
     if (c->role == LISTENER_MANAGEMENT) {

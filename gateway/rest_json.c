@@ -97,6 +97,11 @@ void rest_json_text(struct rest_json *j, const char *key, const char *value)
         add_string(j, key, slice_str(value));
 }
 
+void rest_json_string(struct rest_json *j, const char *key, const char *value)
+{
+    add_string(j, key, slice_str(value));
+}
+
 void rest_json_int64(struct rest_json *j, const char *key, uint64_t value)
 {
     char text[DIGITS_MAX];

@@ -34,6 +34,7 @@ const struct rest_route REST_ROUTES[] = {
     {"reload",           HTTP_M_POST,   "/admin/v1/reload",                   false, rest_reload},
     {"listRegistries",   HTTP_M_GET,    REGISTRIES,                           false, rest_registry_list},
     {"dryRunRegistry",   HTTP_M_POST,   REGISTRIES "/{registryId}:dryRun",    false, rest_registry_dry_run},
+    {"listEvents",       HTTP_M_GET,    "/gateway/v1/events",                 false, rest_event_list},
     {"getEvent",         HTTP_M_GET,    "/gateway/v1/events/{eventId}",       false, rest_gateway_event},
     {"replay",           HTTP_M_POST,   "/gateway/v1/replay",                 false, rest_gateway_replay},
     {"createIamToken",   HTTP_M_POST,   "/iam/v1/tokens",                     true,  rest_iam_create_token},
