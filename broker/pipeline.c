@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "crash.h"
 #include "delivery.h"
+#include "event_read.h"
 #include "frame.h"
 #include "log.h"
 #include "mem.h"
@@ -200,6 +201,17 @@ static void on_match(void *ctx, struct trigger *t, struct event *e)
         add_to_batch(a, e);
 }
 
+/* An earlier run has accepted it, and some of it is in no batch yet. */
+static void note_again(struct pipeline *p, const struct event *e)
+{
+    struct event_said said;
+    if (event_read(e->json, &said) < 0)
+        return;
+    struct recent_parts parts = event_said_parts(&said);
+    parts.actor = e->actor;
+    recent_restore(p->recent, &parts, 1);
+}
+
 static void on_events(void *ctx, struct event *const *events, size_t n, bool again)
 {
     static const enum metric MATCHED[] = {M_EVENT_CREATE_IMAGE, M_EVENT_DELETE_IMAGE,
@@ -209,6 +221,9 @@ static void on_events(void *ctx, struct event *const *events, size_t n, bool aga
         M_EVENT_CREATE_TAG_UNMATCHED, M_EVENT_DELETE_TAG_UNMATCHED};
     struct pipeline *p = ctx;
     struct trial *trial = p->ops->trial(p->engine);
+    for (size_t i = 0; again && i < n; i++)
+        if (n - i <= RECENT_RESTORED)
+            note_again(p, events[i]);
     for (size_t i = 0; i < n; i++) {
         struct match match = {.pipeline = p, .again = again};
         trial_event(trial, events[i]->seq);

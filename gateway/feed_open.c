@@ -2,8 +2,6 @@
  */
 #include "feed_private.h"
 
-#include "caller.h"
-#include "clock.h"
 #include "fanout.h"
 #include "mem.h"
 #include "request.h"
@@ -80,27 +78,20 @@ static bool may(const struct shared *s, const struct iam_subject *subject)
 
 static enum refuse admit(struct conn *c, const struct http_head *head, struct feed_seat *ret)
 {
-    struct shared *s = c->worker->shared;
+    const struct shared *s = c->worker->shared;
     struct caller who;
-    struct status error = {.code = STATUS_OK};
-    unsigned retry_after_s = 0;
-    struct slice authorization = http_header(head, "authorization", NULL);
-    enum refuse why = caller_check_browser(head->host, http_header(head, "origin", NULL),
-                                           !c->transport->plain, &s->cfg->management.hosts);
+    enum refuse why = caller_check_origin(head->host, http_header(head, "origin", NULL),
+                                          !c->transport->plain, &s->cfg->management.hosts);
     if (why != REFUSE_NONE)
         return why;
     caller_init(&who, c, (struct slice){0});
-    caller_authenticate(&who, c, authorization, &error, &retry_after_s);
-    if (error.code != STATUS_OK)
-        why = retry_after_s > 0        ? REFUSE_AUTH_RATE
-              : authorization.len == 0 ? REFUSE_NO_CREDENTIAL
-                                       : REFUSE_CREDENTIAL;
-    else if (!may(s, &who.admin.subject))
+    why = login_admit(&ret->login, &who, c, head);
+    if (why == REFUSE_NONE && !may(s, &who.admin.subject))
         why = REFUSE_FORBIDDEN;
+    ret->c = c;
+    ret->subject.service_account = who.admin.subject.service_account;
     if (why == REFUSE_NONE)
-        *ret = (struct feed_seat){c,
-                                  {.id = xstrdup(who.admin.subject.id),
-                                   .service_account = who.admin.subject.service_account}};
+        ret->subject.id = xstrdup(who.admin.subject.id);
     caller_fini(&who);
     return why;
 }
@@ -233,7 +224,7 @@ static void look_seat(struct feed *f, const struct feed_seat *seat)
     bool stuck = conn_blocked(c) && now - c->rest->since_ms >= FEED_STUCK_MS;
     if (c->state != CONN_OPEN)
         return;
-    if (!may(f->shared, &seat->subject))
+    if (!login_lasts(&seat->login, c) || !may(f->shared, &seat->subject))
         session_refuse(c, REFUSE_ACCESS_LOST);
     else if (is_ending(f->shared))
         session_close(c, END_DRAIN, 1012, "server is going down");

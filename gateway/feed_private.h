@@ -5,13 +5,14 @@
 #define GATEWAY_FEED_PRIVATE_H
 
 #include "feed.h"
-#include "iam.h"
+#include "login.h"
 #include "pipeline.h"
 
 #define FEED_BOOT_SIZE 17
 
 struct feed_seat {
     struct conn *c;
+    struct login login;
     struct iam_subject subject; /* its id is the seat's */
 };
 

@@ -17,6 +17,7 @@
 #include "pipeline.h"
 #include "privileges.h"
 #include "pulse.h"
+#include "refill.h"
 #include "reload.h"
 #include "supervisor.h"
 #include "takeover.h"
@@ -458,6 +459,7 @@ static int wire(struct daemon *d, const struct options *options)
         return r;
     }
     supervisor_ready(&d->supervisor, "serving");
+    refill_start(&d->shared);
     return 0;
 }
 
