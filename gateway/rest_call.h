@@ -72,6 +72,7 @@ void rest_revocation_create(struct rest_call *call);
 void rest_reload(struct rest_call *call);
 /* rest_trial.c */
 void rest_trigger_test(struct rest_call *call);
+/* rest_explain.c */
 void rest_gateway_event(struct rest_call *call);
 /* rest_event.c */
 void rest_event_list(struct rest_call *call);
