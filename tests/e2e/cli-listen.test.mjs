@@ -370,7 +370,11 @@ describe('the other commands', () => {
         const ids = (await regcast(['listen', `${s.url}/`, '--since', 'earliest', '--count', '2'])).stdout.trim().split('\n').map(idOf);
         const text = await regcast(['explain', ids[0]], { endpoint: s.endpoint });
         fine(text);
-        assert.match(text.stdout, /^\| everything \| a1s\S+ \| \/ +\| 1 +\| size +\| \d{4}-\S+ \S+ +\| 0 +\|$/m);
+        assert.match(text.stdout, /^\| everything \| a1s\S+ \| \/ +\| 1 +\| size +\| \d{4}-\S+ \S+ +(\| 0 +){4}\|$/m);
+        assert.match(text.stdout, /^repository +r$/m);
+        assert.match(text.stdout, /^from +127\.0\.0\.1:\d+$/m);
+        assert.match(text.stdout, /^duplicate +2 more times, last at \d{4}-/m);
+        assert.match(text.stdout, /^triggers\n {4}taken by everything$/m);
         const json = JSON.parse((await regcast(['explain', ids[1], '--format', 'json'], { endpoint: s.endpoint })).stdout);
         assert.equal(json.batches[0].last_event_id, ids[1]);
         wrong(await regcast(['explain', 'crt06h0417av80000000'], { endpoint: s.endpoint }), 1, /code = NotFound/);
