@@ -59,7 +59,7 @@ static int put_received(struct buf *out, const cJSON *received)
     if (r == 0)
         r = put_line(out, "traceparent", call_member(received, "traceparent"));
     if (r == 0 && strtoull(n, NULL, 10) > 0)
-        r = buf_printf(out, "%-12s %s more times, last at %s\n", "duplicate", n,
+        r = buf_printf(out, "%-12s %s, the last at %s\n", "duplicates", n,
                        time_text(call_member(received, "lastDuplicateAt"), last));
     return r;
 }
