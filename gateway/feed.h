@@ -26,9 +26,8 @@ void feed_close(struct feed *f); /* its timers: the loop must turn once more. NU
 void feed_free(struct feed *f);  /* the front's groups are gone. NULL is fine */
 
 bool feed_takes(const struct http_head *head); /* a request for it, on the management listener */
-/* Its head is there, and `early` bytes behind it: opens a session, or refuses it. */
-void feed_begin(struct conn *c, size_t early);
-void feed_left(struct conn *c); /* an open one ends */
+void feed_begin(struct conn *c); /* its head is there: opens a session, or refuses it */
+void feed_left(struct conn *c);  /* an open one ends */
 /* It has been brought to the tail: tells it so. */
 void feed_gap(struct conn *c);
 

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define EARLY_MAX        4096        /* bytes a console may send before it has our 101 */
 #define SEND_BUFFER      (256 << 10) /* the kernel's: what a console that does not read costs */
 #define ANSWER_BYTES     2048
 #define PARAMETER_LENGTH 32
@@ -96,15 +95,13 @@ static enum refuse admit(struct conn *c, const struct http_head *head, struct fe
     return why;
 }
 
-static enum refuse check(struct conn *c, const struct http_head *head, size_t early,
-                         struct upgrade *ret_up, struct wish *ret_wish)
+static enum refuse check(const struct conn *c, const struct http_head *head, struct upgrade *ret_up,
+                         struct wish *ret_wish)
 {
     const struct shared *s = c->worker->shared;
     enum refuse why = upgrade_check(head, NULL, NULL, false, ret_up);
     if (why == REFUSE_NONE)
         why = read_wish(head, ret_wish);
-    if (why == REFUSE_NONE && early > EARLY_MAX)
-        why = REFUSE_UPGRADE_EARLY;
     if (why == REFUSE_NONE && shared_is_closed(s))
         why = REFUSE_DRAINING;
     if (why == REFUSE_NONE && shed_level(&s->shed) != MEMORY_FINE)
@@ -154,14 +151,14 @@ bool feed_takes(const struct http_head *head)
     return slice_eq(head->path, SLICE_LIT(FEED_PATH));
 }
 
-void feed_begin(struct conn *c, size_t early)
+void feed_begin(struct conn *c)
 {
     const struct http_head *head = http_get_head(c->http);
     struct feed *f = c->worker->shared->feed;
     struct feed_seat seat;
     struct upgrade up;
     struct wish wish;
-    enum refuse why = f == NULL ? REFUSE_NOT_FOUND : check(c, head, early, &up, &wish);
+    enum refuse why = f == NULL ? REFUSE_NOT_FOUND : check(c, head, &up, &wish);
     if (why == REFUSE_NONE)
         why = admit(c, head, &seat);
     if (why != REFUSE_NONE) {

@@ -6,7 +6,6 @@ import { writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import WebSocket from 'ws';
 import {
-    BROADCASTER,
     Client,
     Daemon,
     REGISTRY,
@@ -134,10 +133,11 @@ describe('the feed', () => {
         assert.equal((await d.post('{}', { headers })).json.set_aside, 1);
         assert.equal((await d.post([sent], { headers: { Authorization: 'Bearer wrong' } })).status, 401);
         assert.equal((await d.post([sent], { headers, registry: 'crtnobodys' })).status, 404);
+        assert.equal((await d.post(' '.repeat(5 << 20), { headers }).catch(() => ({ status: 413 }))).status, 413);
         assert.equal((await d.post([newImage('app')], { headers })).status, 202);
-        await until('five webhooks', () => c.of('webhook').length === 5);
+        await until('six webhooks', () => c.of('webhook').length === 6);
         assert.deepEqual(c.of('webhook').map((w) => [w.status, w.accepted, w.duplicates, w.setAside, w.reason]),
-            [[202, 1, 0, 0, ''], [202, 0, 1, 0, ''], [202, 0, 0, 1, ''], [401, 0, 0, 0, 'auth'], [202, 1, 0, 0, '']]);
+            [[202, 1, 0, 0, ''], [202, 0, 1, 0, ''], [202, 0, 0, 1, ''], [401, 0, 0, 0, 'auth'], [413, 0, 0, 0, 'body'], [202, 1, 0, 0, '']]);
         assert.ok(c.of('webhook').every((w) => w.registryId === REGISTRY && /^127\.0\.0\.1:\d+$/.test(w.peer)));
         assert.equal(c.of('event').length, 2);
     });
@@ -180,5 +180,157 @@ describe('the feed', () => {
         await d.accept([newImage('four')]);
         await other.has((i) => i.type === 'event' && i.repository === 'four');
         assert.deepEqual((await list(d)).map((e) => e.repository), ['four', 'three', 'two', 'one']);
+    });
+});
+
+describe('who may listen', () => {
+    const secured = (bob = ['functions.viewer']) => ({
+        users: [{ id: 'bob', roles: bob }, { id: 'nobody', roles: ['api-gateway.viewer'] }],
+        tokens: ['bob', 'nobody'].map((subject) => ({ subject, sha256: sha256(`t1.${subject}`) })),
+    });
+    const bearer = (token) => ({ headers: { Authorization: `Bearer ${token}` } });
+
+    // What a handshake is answered with.
+    async function asked(d, headers = {}, path = LIVE, options = {}) {
+        const raw = await Raw.open(d.managementPort);
+        await raw.send(handshake(path, { Host: `127.0.0.1:${d.managementPort}`, ...headers }, options));
+        await raw.wait('an answer', () => raw.last || raw.done);
+        raw.destroy();
+        return raw.last?.status;
+    }
+
+    test('a token and a role are asked for, and no page of another origin may', limits, async (t) => {
+        const d = await start(t, secured());
+        const Origin = `http://127.0.0.1:${d.managementPort}`;
+        const foreign = 'http://example.com';
+        const cases = [
+            [401, {}],
+            [401, { Authorization: 'Bearer t1.wrong' }],
+            [403, { Authorization: 'Bearer t1.nobody' }],
+            [403, { Authorization: 'Bearer t1.bob', Origin: foreign }],
+            [403, { Authorization: 'Bearer t1.bob', Origin: 'null' }],
+            [101, { Authorization: 'Bearer t1.bob', Origin }],
+            [101, { Authorization: 'Bearer t1.bob' }],
+            [426, { Authorization: 'Bearer t1.bob', Upgrade: null, Connection: null }],
+            [426, { Authorization: 'Bearer t1.bob', 'Sec-WebSocket-Version': '8' }],
+        ];
+        for (const [status, headers] of cases) assert.equal(await asked(d, headers), status, JSON.stringify(headers));
+        assert.equal(await asked(d, { Authorization: 'Bearer t1.bob' }, LIVE, { method: 'POST' }), 405);
+        assert.equal((await d.manage('GET', '/gateway/v1/events')).status, 401);
+        assert.equal((await d.manage('GET', '/gateway/v1/events', { token: 't1.nobody' })).status, 403);
+        assert.deepEqual(await list(d, '', 't1.bob'), []);
+
+        const got = await d.manage('POST', '/console/session', { body: { token: 't1.bob' }, headers: { Origin } });
+        assert.equal(got.status, 200, got.text);
+        const Cookie = got.headers['set-cookie'][0].split(';')[0];
+        assert.equal(await asked(d, { Cookie, Origin }), 101);
+        assert.equal(await asked(d, { Cookie, Origin: foreign }), 403);
+        assert.equal(await asked(d, { Cookie }), 403, 'a browser says whose page it is');
+        const c = await Console.open(t, d, '', { headers: { Cookie, Origin } });
+        const out = await d.manage('DELETE', '/console/session', { headers: { Cookie, Origin, 'x-csrf-token': got.json.csrfToken } });
+        assert.equal(out.status, 200, out.text);
+        assert.deepEqual(await c.end, { code: 4003, reason: 'access_lost' });
+        assert.equal(await asked(d, { Cookie, Origin }), 401);
+    });
+
+    test('without accounts, nobody by another name or from another page', limits, async (t) => {
+        const d = await start(t);
+        assert.equal(await asked(d, { Origin: 'http://example.com' }), 403);
+        assert.equal(await asked(d, { Host: 'example.com' }), 421);
+        assert.equal(await asked(d), 101);
+    });
+
+    test('a role that a reload takes away ends it, and a flood does', limits, async (t) => {
+        const config = makeConfig(secured());
+        const file = writeConfig(config);
+        const d = await Daemon.start(config, { file });
+        defer(t, () => d.stop());
+        const c = await Console.open(t, d, '', bearer('t1.bob'));
+        const long = await Console.open(t, d, '', bearer('t1.bob'));
+        const flood = await Console.open(t, d, '', bearer('t1.bob'));
+        c.socket.send('it is not listened to');
+        long.socket.send('x'.repeat(5000));
+        for (let i = 0; i < 2000; i++) flood.socket.send('again');
+        assert.equal((await long.end).code, 1009);
+        assert.equal((await flood.end).code, 1008);
+        assert.equal(c.closed, undefined);
+        writeFileSync(file, JSON.stringify({ ...config, ...secured(['api-gateway.viewer']) }));
+        d.child.kill('SIGHUP');
+        assert.deepEqual(await c.end, { code: 4003, reason: 'access_lost' });
+        await until('all three are logged', () => d.logged({ msg: 'closed', by: 'refused' }).length === 3);
+    });
+
+    test('a hundred of them, and all leave when the server does', limits, async (t) => {
+        const d = await start(t);
+        const all = await Promise.all(Array.from({ length: 100 }, () => Console.open(t, d)));
+        await assert.rejects(Console.open(t, d), /503/);
+        const metrics = await d.metrics();
+        assert.equal(metrics.get('regcast_feed_connections'), 100);
+        assert.equal(metrics.get('regcast_handshakes_total'), 0, 'they are no clients of a path');
+        const began = performance.now();
+        await d.stop();
+        assert.ok(performance.now() - began < 4000, 'nobody waits for them');
+        for (const c of all) assert.equal((await c.end).code, 1012);
+    });
+});
+
+describe('much at once', () => {
+    const others = Array.from({ length: 15 }, (_, i) => trigger(`no-match-${i}`, { image_name: `team/other-${i}` }));
+    const images = (n) => Array.from({ length: n }, () => newImage('team/app'));
+
+    test('a console that does not read is told so, and nobody else notices', limits, async (t) => {
+        const d = await start(t, { triggers: [trigger('everything', { size: 100 }), ...others] });
+        const client = await Client.open(d.url());
+        defer(t, () => client.terminate());
+        const c = await Console.open(t, d);
+        const stalled = await Raw.open(d.managementPort, { read: false });
+        defer(t, () => stalled.destroy());
+        await stalled.send(handshake(LIVE, { Host: `127.0.0.1:${d.managementPort}` }));
+        await until('two consoles', async () => (await d.metrics()).get('regcast_feed_connections') === 2);
+        let sent = 0;
+        await until('it is too far behind', async () => {
+            await d.accept(images(500));
+            sent += 500;
+            return (await d.metrics()).get('regcast_slow_consumer_actions_total', { action: 'skip' }) >= 1;
+        }, 30000);
+        await until('every event', () => client.messages.flatMap((m) => JSON.parse(m).messages).length === sent);
+        await until('what the other console was told', () => {
+            const skipped = c.of('skipped').reduce((n, i) => n + i.n, 0);
+            return c.items.length - 1 - c.of('skipped').length + skipped >= sent + sent / 100 + sent / 500;
+        });
+        assert.equal(c.of('gap').length, 0);
+        stalled.startReading();
+        await stalled.wait('the gap', () => stalled.ws?.messages.some((m) => m.payload.includes('"type":"gap"')), 20000);
+        await d.accept([newImage('team/last')]);
+        await stalled.wait('what comes now', () => stalled.ws.messages.some((m) => m.payload.includes('team/last')));
+        assert.equal(stalled.problem, null);
+        let seq;
+        for (const m of stalled.ws.messages)
+            for (const item of JSON.parse(m.payload).items) {
+                if (seq !== undefined && item.type !== 'gap') assert.equal(item.seq, seq + 1);
+                seq = item.seq;
+            }
+        assert.equal(stalled.ws.messages.flatMap((m) => JSON.parse(m.payload).items).filter((i) => i.type === 'gap').length, 1);
+    });
+
+    test('what is too much for a second is counted', limits, async (t) => {
+        const d = await start(t, { triggers: [trigger('everything', { size: 100 })] });
+        const c = await Console.open(t, d);
+        await d.accept(images(2200));
+        const { n } = await c.has((i) => i.type === 'skipped');
+        assert.ok(n >= 200, `${n}`);
+        await until('all was said or counted', () => c.items.length - 2 + n === 2200 + 22 + 1);
+        assert.equal((await d.metrics()).get('regcast_feed_items_total', { outcome: 'skipped' }), n);
+    });
+
+    test('strings stay strings, whatever is in them', limits, async (t) => {
+        const d = await start(t);
+        const c = await Console.open(t, d);
+        const names = ['<script>alert(1)</script>', '"}]}\\', '\u2028\u2029\u0007', "' onload=x '", '\u{1f600}\u202e', '${x}{{y}}', 'a\r\nb: c'];
+        const events = names.map((name) => ({ ...newImage('team/app'), actor: { name } }));
+        await d.accept(events);
+        await until('all', () => c.of('event').length === names.length);
+        assert.deepEqual(c.of('event').map((e) => e.actor), names);
+        assert.deepEqual((await list(d)).map((e) => e.actor).reverse(), names);
     });
 });
