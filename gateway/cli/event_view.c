@@ -67,17 +67,23 @@ enum message_kind message_kind(struct slice text, struct slice *ret_events)
     return json_member(text, "control", &value) == 0 ? MESSAGE_CONTROL : MESSAGE_OTHER;
 }
 
+static void copy_text(struct slice object, const char *name, char ret[ID_SIZE])
+{
+    struct slice value;
+    if (json_member(object, name, &value) == 0 && value.data[0] == '"')
+        (void) json_string_copy(value, ret, ID_SIZE);
+}
+
 void message_replay(struct slice text, struct message_replay *ret)
 {
-    struct slice mark, value;
+    struct slice mark;
+    const char *why;
     *ret = (struct message_replay){.id = ""};
-    if (json_member(text, "replay", &mark) < 0)
+    if (json_member(text, "replay", &mark) < 0 || json_check(mark, &why) < 0)
         return;
-    if (json_member(mark, "id", &value) == 0)
-        (void) json_string_copy(value, ret->id, sizeof(ret->id));
-    if (json_member(mark, "resume", &value) == 0 &&
-        json_string_copy(value, ret->resume, sizeof(ret->resume)) > 0 &&
-        !event_view_is_id(slice_str(ret->resume)))
+    copy_text(mark, "id", ret->id);
+    copy_text(mark, "resume", ret->resume);
+    if (!event_view_is_id(slice_str(ret->resume)))
         ret->resume[0] = '\0';
 }
 
