@@ -3,6 +3,7 @@
 #include "connections.h"
 
 #include "gate.h"
+#include "outcomes.h"
 #include "session.h"
 
 #include <arpa/inet.h>
@@ -135,6 +136,10 @@ static int act(struct worker *w, struct connections_ask *ask)
         list(w, ask);
         return 0;
     }
+    if (ask->kind == CONNECTIONS_OUTCOMES) {
+        outcomes_collect(w, ask);
+        return 0;
+    }
     struct conn *c = conn_find(w, slice_str(ask->id));
     if (c == NULL)
         return -ENOENT;
@@ -172,8 +177,8 @@ void connections_ask(struct shared *s, struct connections_ask *ask)
     ask->n = 0;
     ask->next = 0;
     ask->err = 0;
-    bool all = ask->kind == CONNECTIONS_LIST || ask->kind == CONNECTIONS_REVOKED ||
-               ask->kind == CONNECTIONS_FOLLOW;
+    bool all = ask->kind == CONNECTIONS_LIST || ask->kind == CONNECTIONS_OUTCOMES ||
+               ask->kind == CONNECTIONS_REVOKED || ask->kind == CONNECTIONS_FOLLOW;
     bool known = all || conn_id_worker(slice_str(ask->id), &index);
     if (!known || index >= s->n_workers)
         ask->err = -ENOENT;

@@ -21,6 +21,7 @@ struct manage {
     struct reload *reload; /* NULL: nothing can be reloaded (tests) */
     struct admin *admin;
     struct auth_limit *limit;
+    bool replaying; /* messages are being sent again: one such request at a time */
     /* Where we listen, for discovery; borrowed. gRPC is preferred where it is served. */
     char (*rest)[LISTENER_NAME_SIZE];
     size_t n_rest;
