@@ -1,10 +1,11 @@
 // The frame around the views: navigation, language, colours, session; and what is shown of each address.
 //
 // A view is a module views/<name>.js that exports `title`, a key of its heading's text, and
-//     mount(root, ctx) -> unmount(), or {unmount(), update(route)}, or nothing
+//     mount(root, ctx) -> unmount(redrawn), or {unmount(redrawn), update(route)}, or nothing
 // `root` is empty; the heading (h1) is the frame's own. With update() the view stays when only the rest of its
 // address changes; without, it is mounted again. Unmounting ends `ctx.signal`, every timer of ctx and every listener
-// that was given ctx.signal. `ctx` has:
+// that was given ctx.signal; `redrawn` says that the view comes back at once, in another language: what is being
+// written may be kept in the module until then. `ctx` has:
 //     api          get, post, patch, delete, call: see api.js; give {signal: ctx.signal} to what must end with the view
 //     session      state {subject, gatewayId, folderId, cloudId, serviceAccounts, version, open, ...}
 //     can(x)       whether the session has the permission x ('triggers.edit', ...)
@@ -90,12 +91,12 @@ async function mayLeave() {
 
 const rights = () => JSON.stringify(session.state?.permissions ?? null);
 
-function unmount() {
+function unmount(redrawn = false) {
     const old = shown;
     shown = null;
     if (!old) return;
     old.ended.abort(new DOMException('the view is gone', 'AbortError'));
-    old.unmount?.();
+    old.unmount?.(redrawn);
 }
 
 async function show(force = false) {
@@ -126,7 +127,7 @@ async function show(force = false) {
         return;
     }
     const moved = at !== '' && at !== hash;
-    unmount();
+    unmount(force === true);
     at = hash;
     fill(frame.root, ui.spinner(words.t('loading')));
     const view = await VIEWS[route.view]();
@@ -278,7 +279,7 @@ function draw() {
     const app = document.getElementById('app');
     const heading = h('h1', { tabindex: '-1' });
     const actions = h('div', { class: 'page-actions' });
-    const root = h('div', { id: 'view' });
+    const root = h('div', { id: 'view', class: 'stack' });
     const who = h('div', { class: 'session' }, sessionPart());
     const polite = h('p', { class: 'sr', role: 'status' });
     const banner = h('div', { id: 'banner', role: 'status' });

@@ -1,14 +1,6 @@
 // Who is at the page, and what he may do there. The token itself is never kept: the server's cookie is the session.
 import { ApiError, makeApi } from './api.js';
 
-export const PERMISSIONS = [
-    'triggers.view',
-    'triggers.edit',
-    'connections.view',
-    'connections.write',
-    'broadcast',
-    'reload',
-];
 const ROUTE = '/console/session';
 
 // `askToken(logIn)` shows the login and calls logIn(token) until it succeeds; it resolves to false when the reader
@@ -46,13 +38,8 @@ export function makeSession(askToken, onDeclined = () => {}) {
         try {
             set(await api.get(ROUTE, { login: false }));
         } catch (error) {
-            if (error instanceof ApiError && error.status === 404) {
-                set({ open: true, subject: 'anonymous', csrfToken: '', permissions: PERMISSIONS, serviceAccounts: [] });
-            } else if (error instanceof ApiError && error.status === 401) {
-                set(null);
-            } else {
-                throw error;
-            }
+            if (!(error instanceof ApiError) || error.status !== 401) throw error;
+            set(null);
         }
         return state !== null;
     }
