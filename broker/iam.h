@@ -57,6 +57,22 @@ MUST_CHECK int iam_find_names(const struct iam *iam, const struct san_list *name
 /* Of a configured token alone, without a scheme: as above, and when it expires (0: never). */
 MUST_CHECK int iam_find_token(const struct iam *iam, struct slice token, uint64_t now_s,
                               struct iam_subject *ret, uint64_t *ret_expires_s);
+/* A token that somebody has shown, without it: enough to tell later whether it still counts. No
+ * pointers. */
+enum iam_mark_kind { IAM_MARK_TOKEN, IAM_MARK_API_KEY, IAM_MARK_OWN };
+struct iam_mark {
+    enum iam_mark_kind kind;
+    uint64_t hash;        /* keyed, of a configured one */
+    struct iam_token own; /* one that we made */
+    uint64_t expires_s;   /* 0: never */
+};
+/* Of an Authorization header that iam_authenticate() takes, with the same result. The secret is
+ * there; not while it is open. */
+MUST_CHECK int iam_mark(const struct iam *iam, struct slice authorization, uint64_t now_s,
+                        struct iam_mark *ret, struct iam_subject *ret_subject);
+/* Whether it still counts: 0 and for whom; -EACCES: it has expired or is configured no longer. */
+MUST_CHECK int iam_mark_check(const struct iam *iam, const struct iam_mark *mark, uint64_t now_s,
+                              struct iam_subject *ret);
 /* The account's key in PEM; NULL: there is no such account or it has no such key. */
 const char *iam_public_key(const struct iam *iam, const char *account_id, const char *key_id);
 /* Whether a role on the resource, or on what contains it (registry, gateway and account lie in the

@@ -173,22 +173,45 @@ static struct slice without_port(struct slice host)
     return host;
 }
 
-enum refuse caller_check_browser(struct slice host, struct slice origin, bool tls)
+static bool is_named(struct slice host, const struct config_strings *names)
 {
     struct slice name = without_port(host);
-    if (!is_address(name) && !slice_eq_nocase(name, SLICE_LIT("localhost")))
-        return REFUSE_MISDIRECTED;
-    return caller_check_origin(host, origin, tls);
+    for (size_t i = 0; i < names->n; i++)
+        if (slice_eq_nocase(name, slice_str(names->at[i])))
+            return true;
+    return false;
 }
 
-enum refuse caller_check_origin(struct slice host, struct slice origin, bool tls)
+enum refuse caller_check_host(struct slice host, const struct config_strings *names)
 {
-    struct slice scheme = tls ? SLICE_LIT("https://") : SLICE_LIT("http://");
-    if (origin.len > 0 &&
-        (origin.len <= scheme.len || !slice_eq_nocase(slice_sub(origin, 0, scheme.len), scheme) ||
-         !slice_eq_nocase(slice_from(origin, scheme.len), host)))
-        return REFUSE_ORIGIN;
-    return REFUSE_NONE;
+    struct slice name = without_port(host);
+    return is_address(name) || slice_eq_nocase(name, SLICE_LIT("localhost")) ||
+                   is_named(host, names)
+               ? REFUSE_NONE
+               : REFUSE_MISDIRECTED;
+}
+
+enum refuse caller_check_browser(struct slice host, struct slice origin, bool tls,
+                                 const struct config_strings *names)
+{
+    enum refuse why = caller_check_host(host, names);
+    return why == REFUSE_NONE ? caller_check_origin(host, origin, tls, names) : why;
+}
+
+static bool is_origin(struct slice origin, struct slice scheme, struct slice host)
+{
+    return origin.len > scheme.len && slice_eq_nocase(slice_sub(origin, 0, scheme.len), scheme) &&
+           slice_eq_nocase(slice_from(origin, scheme.len), host);
+}
+
+enum refuse caller_check_origin(struct slice host, struct slice origin, bool tls,
+                                const struct config_strings *names)
+{
+    if (origin.len == 0 ||
+        is_origin(origin, tls ? SLICE_LIT("https://") : SLICE_LIT("http://"), host))
+        return REFUSE_NONE;
+    bool by_proxy = !tls && is_named(host, names);
+    return by_proxy && is_origin(origin, SLICE_LIT("https://"), host) ? REFUSE_NONE : REFUSE_ORIGIN;
 }
 
 /* --- the log --- */

@@ -41,14 +41,18 @@ void caller_failed(const struct caller *who, struct shared *s, const char *messa
                    struct status *error);
 /* Where nobody has to say who he is, a page in the operator's browser must not be able to ask: not
  * by a name of its own that leads here, and not from its own origin. REFUSE_NONE,
- * REFUSE_MISDIRECTED or REFUSE_ORIGIN. `host` is Host's value or ":authority"; an empty origin is
- * none; `tls`: ours begins with https. */
-enum refuse caller_check_browser(struct slice host, struct slice origin, bool tls);
+ * REFUSE_MISDIRECTED or REFUSE_ORIGIN. `host` is Host's value or ":authority"; `names` are
+ * management.hosts, which lead here as addresses and localhost do; an empty origin is none; `tls`:
+ * ours begins with https. Without, it may so too by one of the names: of a proxy that has TLS. */
+enum refuse caller_check_browser(struct slice host, struct slice origin, bool tls,
+                                 const struct config_strings *names);
+enum refuse caller_check_host(struct slice host, const struct config_strings *names);
 /* A browser sends its user's certificate for whatever page asks: the second half of that is for who
  * has shown nothing else. */
 bool caller_is_by_certificate(const struct iam *iam, const struct conn *c,
                               struct slice authorization);
-enum refuse caller_check_origin(struct slice host, struct slice origin, bool tls);
+enum refuse caller_check_origin(struct slice host, struct slice origin, bool tls,
+                                const struct config_strings *names);
 
 /* Logs that a call was answered. Lines about whom we do not know are limited. */
 struct caller_answer {

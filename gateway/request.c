@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "consent.h"
+#include "console.h"
 #include "crash.h"
 #include "credential.h"
 #include "gate.h"
@@ -447,6 +448,8 @@ static void on_done(struct conn *c)
         rest_received(c);
     else if (c->exchange != NULL)
         on_events_done(c);
+    else if (c->role == LISTENER_MANAGEMENT)
+        console_received(c);
     else
         on_route(c, route_find(LISTENER_WEBHOOKS, head));
 }

@@ -4,6 +4,7 @@
  * request without a body, and at once, ending the connection, where a body would follow. */
 #include "rest.h"
 
+#include "console.h"
 #include "mem.h"
 #include "request.h"
 #include "rest_call.h"
@@ -202,11 +203,13 @@ static enum refuse check_page(const struct conn *c, const struct iam *iam,
 {
     struct slice origin = http_header(head, "origin", NULL);
     if (iam_is_open(iam))
-        return caller_check_browser(head->host, origin, !c->transport->plain);
+        return caller_check_browser(head->host, origin, !c->transport->plain,
+                                    &c->worker->shared->cfg->management.hosts);
     if (head->method == HTTP_M_OTHER)
         return REFUSE_METHOD;
     return caller_is_by_certificate(iam, c, http_header(head, "authorization", NULL))
-               ? caller_check_origin(head->host, origin, !c->transport->plain)
+               ? caller_check_origin(head->host, origin, !c->transport->plain,
+                                     &c->worker->shared->cfg->management.hosts)
                : REFUSE_NONE;
 }
 
@@ -214,6 +217,10 @@ void rest_begin(struct conn *c)
 {
     const struct http_head *head = http_get_head(c->http);
     struct shared *s = c->worker->shared;
+    if (s->manage != NULL && console_takes(c, head)) {
+        console_begin(c);
+        return;
+    }
     enum refuse why = s->manage == NULL ? REFUSE_NOT_FOUND : check_page(c, s->manage->iam, head);
     if (why != REFUSE_NONE) {
         request_refuse(c, why, "GET, HEAD, POST, PATCH, DELETE");
