@@ -170,6 +170,7 @@ export default {
     'page.never': 'Ещё не было',
     'page.operations': 'Операции',
     'page.operation': 'Операция',
+    'page.noOperations': 'Ни одной не сохранилось; триггер из конфигурации создаётся без операции.',
     'page.operation.create': 'Создание',
     'page.operation.update': 'Изменение',
     'page.operation.delete': 'Удаление',

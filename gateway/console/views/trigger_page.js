@@ -21,12 +21,13 @@ export function mountPage(root, ctx, id) {
         caption: t('page.operations'),
         columns: [{ text: t('page.operation') }, { text: t('page.at') }, { text: t('page.by') }, { text: t('page.operationId') }],
     });
+    const untouched = h('p', { class: 'muted' }, t('page.noOperations'));
     const content = h(
         'div',
         { class: 'stack' },
         rule,
         counts,
-        h('section', { class: 'stack' }, h('h2', null, t('page.operations')), operations.element),
+        h('section', { class: 'stack' }, h('h2', null, t('page.operations')), operations.element, untouched),
         h(
             'section',
             { class: 'card' },
@@ -75,6 +76,8 @@ export function mountPage(root, ctx, id) {
             text.json.set(JSON.stringify(now, null, 2));
         }
         showCounts(done);
+        operations.element.hidden = list.length === 0;
+        untouched.hidden = list.length > 0;
         keyed(operations.body, list, (one) => one.id, operationRow);
     }
 
@@ -112,7 +115,7 @@ export function mountPage(root, ctx, id) {
                 : h('button', { type: 'button', class: kind, 'aria-disabled': 'true', title: t('triggers.noEdit') }, icon(name), label);
         const paused = trigger.status === 'PAUSED';
         return [
-            editLink(ctx, `#/triggers/${encodeURIComponent(id)}/edit`, 'overview', t('page.edit')),
+            editLink(ctx, `#/triggers/${encodeURIComponent(id)}/edit`, 'edit', t('page.edit')),
             paused
                 ? button('live', t('page.resume'), () => change('resume', 'page.resumed'))
                 : button('pause', t('page.pause'), () => change('pause', 'page.pausedNow')),
