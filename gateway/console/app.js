@@ -102,7 +102,7 @@ function unmount(redrawn = false) {
 async function show(force = false) {
     const hash = location.hash;
     const route = readRoute(hash);
-    if (!(route.view in VIEWS)) {
+    if (!Object.hasOwn(VIEWS, route.view)) {
         history.replaceState(null, '', `#/${FIRST}`);
         return show(force);
     }

@@ -7,21 +7,22 @@ const KEPT = 'regcast.language';
 
 // The first of the reader's languages that there is, English otherwise. (pure)
 export function pick(wanted, kept) {
-    if (kept in LANGUAGES) return kept;
+    if (kept && Object.hasOwn(LANGUAGES, kept)) return kept;
     for (const one of wanted ?? []) {
         const base = String(one).toLowerCase().split('-')[0];
-        if (base in LANGUAGES) return base;
+        if (Object.hasOwn(LANGUAGES, base)) return base;
     }
     return 'en';
 }
 
 // `text` with its names replaced, as a list of strings and of whatever was given for a name. (pure)
-export function interpolate(text, params = {}) {
+export function interpolate(text, params) {
+    const given = params ?? {};
     const parts = [];
     let at = 0;
     for (const m of text.matchAll(/\{(\w+)\}/g)) {
         if (m.index > at) parts.push(text.slice(at, m.index));
-        parts.push(m[1] in params ? params[m[1]] : m[0]);
+        parts.push(Object.hasOwn(given, m[1]) ? given[m[1]] : m[0]);
         at = m.index + m[0].length;
     }
     if (at < text.length) parts.push(text.slice(at));
@@ -62,7 +63,7 @@ function kept() {
 
 // Loads a language, or the reader's; `keep` remembers it.
 export async function loadLanguage(lang, keep = false) {
-    const code = lang in LANGUAGES ? lang : pick(navigator.languages, kept());
+    const code = lang && Object.hasOwn(LANGUAGES, lang) ? lang : pick(navigator.languages, kept());
     const { default: texts } = await import(`./i18n/${code}.js`);
     if (keep)
         try {

@@ -221,7 +221,7 @@ const FIELDS = {
 export function fieldOf(path) {
     let at = String(path).replaceAll(/([a-z])([A-Z])/g, (_, a, b) => `${a}_${b.toLowerCase()}`);
     for (;;) {
-        if (at in FIELDS) return FIELDS[at];
+        if (Object.hasOwn(FIELDS, at)) return FIELDS[at];
         const cut = Math.max(at.lastIndexOf('.'), at.lastIndexOf('['));
         if (cut < 0) return null;
         at = at.slice(0, cut);
