@@ -57,19 +57,20 @@ MUST_CHECK int iam_find_names(const struct iam *iam, const struct san_list *name
 /* Of a configured token alone, without a scheme: as above, and when it expires (0: never). */
 MUST_CHECK int iam_find_token(const struct iam *iam, struct slice token, uint64_t now_s,
                               struct iam_subject *ret, uint64_t *ret_expires_s);
-/* A token that somebody has shown, without it: enough to tell later whether it still counts. No
- * pointers. */
+/* A token or key that somebody has shown, without it: enough to tell later whether it still counts.
+ * No pointers. */
 enum iam_mark_kind { IAM_MARK_TOKEN, IAM_MARK_API_KEY, IAM_MARK_OWN };
 struct iam_mark {
     enum iam_mark_kind kind;
-    uint64_t hash;        /* keyed, of a configured one */
-    struct iam_token own; /* one that we made */
-    uint64_t expires_s;   /* 0: never */
+    uint64_t
+        hash; /* keyed: of what is configured, or for one that we made of the key it was got by */
+    struct iam_token own; /* IAM_MARK_OWN */
 };
-/* Of an Authorization header that iam_authenticate() takes, with the same result. The secret is
- * there; not while it is open. */
+/* iam_authenticate(), not while it is open, and also the mark and when it expires (0: never). While
+ * the secret is not there, the mark is worth nothing outside of this process. */
 MUST_CHECK int iam_mark(const struct iam *iam, struct slice authorization, uint64_t now_s,
-                        struct iam_mark *ret, struct iam_subject *ret_subject);
+                        struct iam_subject *ret, struct iam_mark *ret_mark,
+                        uint64_t *ret_expires_s);
 /* Whether it still counts: 0 and for whom; -EACCES: it has expired or is configured no longer. */
 MUST_CHECK int iam_mark_check(const struct iam *iam, const struct iam_mark *mark, uint64_t now_s,
                               struct iam_subject *ret);

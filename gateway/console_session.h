@@ -1,8 +1,7 @@
-/* console_session.h - the console's login as a cookie: for which token it was begun and until when,
- * signed with the secret of our own tokens (iam_token.h), so that nothing has to be kept for it and
- * it counts after a restart. It holds a mark of the token (iam.h), never the token. (pure)
- *
- *   "s1." payload "." HMAC-SHA256 of "s1." payload, both in base64url */
+/* console_session.h - the console's login as a cookie: with which token it was begun and until
+ * when, sealed (sealed.h) with a key made of the secret of our own tokens (iam_token.h), so that
+ * nothing has to be kept for it and it counts after a restart. It holds a mark of the token
+ * (iam.h), never the token. (pure) Any thread. */
 #ifndef GATEWAY_CONSOLE_SESSION_H
 #define GATEWAY_CONSOLE_SESSION_H
 
@@ -17,7 +16,7 @@ struct console_session {
 };
 
 /* The secret is there. */
-#define CONSOLE_SESSION_SIZE 384
+#define CONSOLE_SESSION_SIZE 448
 void console_session_print(const struct iam_secret *secret, const struct console_session *s,
                            char ret[CONSOLE_SESSION_SIZE]);
 /* 0; -EACCES: not one that was printed with this secret. Whether it still counts is another

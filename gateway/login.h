@@ -2,16 +2,16 @@
  * of another origin may not use, and whether it counts later as well. Front's thread.
  *
  * The first that there is counts: an Authorization header; the console's cookie, while its session
- * lasts; the connection's certificate. The last two and the service that is open to everybody are
- * what a browser sends for whatever page asks. So with them
- *   - Host must be an address, localhost or one of management.hosts (421: DNS rebinding);
- *   - Origin, if there is one, must be our own, and Sec-Fetch-Site may not say that the page is of
- *     another origin (403);
- *   - with the cookie, whatever is not GET, HEAD or OPTIONS must bring the session's x-csrf-token.
+ * lasts; the connection's certificate. A browser sends the last two, and to a service that is open
+ * to everybody anything, for whatever page asks. Therefore:
+ *   - Origin, if there is one, must be our own, and Sec-Fetch-Site may not say that another site or
+ *     origin asks (403);
+ *   - Host must be an address, localhost or one of management.hosts (421: DNS rebinding), but with
+ *     a certificate, as TLS has proved the name;
+ *   - with the cookie, whatever changes something must bring the session's x-csrf-token (403).
  *
  * A WebSocket on the management listener asks login_admit() in its handshake, then
- * admin_may_gateway() with who->admin, and login_lasts() every now and then: the session ends when
- * its user signs out, when it expires, or when a reload takes the token away.
+ * admin_may_gateway() with who->admin, and login_lasts() every now and then:
  *
  *   struct caller who;
  *   struct login login;
@@ -27,33 +27,38 @@
 #include "caller.h"
 #include "console_session.h"
 
-enum login_way { LOGIN_OPEN, LOGIN_HEADER, LOGIN_COOKIE, LOGIN_CERTIFICATE, LOGIN_NOTHING };
+enum login_way { LOGIN_NOTHING, LOGIN_OPEN, LOGIN_HEADER, LOGIN_COOKIE, LOGIN_CERTIFICATE };
 
 struct login {
     enum login_way way;
-    struct console_session session; /* LOGIN_COOKIE: that one; LOGIN_HEADER: of the same token */
+    struct console_session session; /* with LOGIN_COOKIE, and LOGIN_HEADER after login_admit() */
 };
 
-/* How the request's sender shows who he is, and whether a page of another origin may have sent it:
- * REFUSE_NONE, REFUSE_MISDIRECTED (421) or REFUSE_ORIGIN (403). A missing x-csrf-token is another
- * question: login_check_csrf(). */
+/* How the request's sender shows who he is, and whether a page may ask so: REFUSE_NONE,
+ * REFUSE_MISDIRECTED (421) or REFUSE_ORIGIN (403). */
 enum refuse login_check(struct login *ret, const struct conn *c, const struct http_head *head);
-/* For a call that changes something: true, or false with *error (403). */
-bool login_check_csrf(const struct login *l, const struct conn *c, const struct http_head *head,
-                      struct status *error);
-/* Who it is, into who->admin.subject; else *error and *ret_retry_after_s, as
- * caller_authenticate(). */
-void login_authenticate(struct login *l, struct caller *who, const struct conn *c,
+/* Who it is, into who->admin.subject; else *error, and *ret_retry_after_s (else 0). */
+void login_authenticate(const struct login *l, struct caller *who, const struct conn *c,
                         const struct http_head *head, struct status *error,
                         unsigned *ret_retry_after_s);
-
-/* The first and the last for a WebSocket handshake, which has no x-csrf-token: a browser says in
- * Origin whose page opens it, so that has to be there with the cookie and in the open service's
- * case is checked if there. REFUSE_NONE: who->admin.subject is known; else also
- * REFUSE_NO_CREDENTIAL, REFUSE_CREDENTIAL (401) or REFUSE_AUTH_RATE (429). */
+/* Both at once for a WebSocket handshake, which has no x-csrf-token: there Origin has to be there
+ * with the cookie. REFUSE_NONE: who->admin.subject is known; else also REFUSE_NO_CREDENTIAL,
+ * REFUSE_CREDENTIAL (401) or REFUSE_AUTH_RATE (429). */
 enum refuse login_admit(struct login *ret, struct caller *who, const struct conn *c,
                         const struct http_head *head);
-/* What was admitted still counts: nothing was revoked, removed, signed out or has expired. */
+/* What was admitted still counts: nothing was taken out of the configuration, signed out or has
+ * expired. */
 bool login_lasts(const struct login *l, const struct conn *c);
+
+/* --- sessions of the console --- */
+
+/* Begins one with the token, as "Bearer TOKEN". true: *ret, `who` is known, and who->admin.subject
+ * too; false: *error and *ret_retry_after_s (else 0). */
+bool login_begin(struct login *ret, struct caller *who, struct shared *s,
+                 struct slice authorization, struct status *error, unsigned *ret_retry_after_s);
+/* Ends all that were begun with the session's token until now. *ret is to be kept before anybody is
+ * told so. Errors of revocations_add(). */
+struct revocation_change;
+MUST_CHECK int login_end(const struct login *l, struct shared *s, struct revocation_change *ret);
 
 #endif

@@ -128,15 +128,6 @@ static void on_kept(void *arg, int err)
     connections_ask(r->call->shared, &r->ask);
 }
 
-static void keep(struct revoking *r, const struct revocation_change *change)
-{
-    struct engine_record records[1 + REVOCATIONS_RETIRE] = {
-        {ENGINE_REVOCATION, change->id, slice_str(change->value)}};
-    for (size_t i = 0; i < change->n_retired; i++)
-        records[1 + i] = (struct engine_record){ENGINE_REVOCATION, change->retired[i], {0}};
-    pipeline_keep(r->call->shared->pipeline, records, 1 + change->n_retired, on_kept, r);
-}
-
 static int note_name(struct revoking *r, struct revocation_change *ret)
 {
     enum revocation_kind kind =
@@ -175,5 +166,5 @@ void rest_revocation_create(struct rest_call *call)
         fail(r, &call->found);
         return;
     }
-    keep(r, &change);
+    gate_keep(call->shared->pipeline, &change, on_kept, r);
 }

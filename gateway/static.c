@@ -68,13 +68,18 @@ static bool has_already(const struct http_head *head, const char *tag)
     return false;
 }
 
+bool static_is_below(struct slice path)
+{
+    struct slice root = SLICE_LIT(STATIC_ROOT);
+    return path.len >= root.len && slice_eq(slice_sub(path, 0, root.len), root);
+}
+
 bool static_takes(const struct http_head *head)
 {
     struct slice root = SLICE_LIT(STATIC_ROOT), path = head->path;
     if (slice_eq(path, SLICE_LIT("/"))) /* a program gets what it got before there was a console */
         return is_read(head) && accepts(head, "accept", "text/html", "application/xhtml+xml");
-    return slice_eq(path, slice_sub(root, 0, root.len - 1)) ||
-           (path.len >= root.len && slice_eq(slice_sub(path, 0, root.len), root));
+    return slice_eq(path, slice_sub(root, 0, root.len - 1)) || static_is_below(path);
 }
 
 /* --- answers --- */

@@ -17,6 +17,7 @@ extern const size_t STATIC_N_FILES;
 
 #define STATIC_ROOT "/console/"
 
+bool static_is_below(struct slice path); /* STATIC_ROOT, or something below it */
 /* The request is for a file, whether there is one or not; or for "/" or "/console", from where it
  * is shown the way. */
 bool static_takes(const struct http_head *head);
