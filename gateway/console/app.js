@@ -378,7 +378,7 @@ session.onChange((state) => {
     frame.sessionChanged();
     // A view stays as it is when the session only goes on: what is being written must not be lost.
     if (!state || !shown) follow();
-    else if (shown.rights !== rights()) draw();
+    else if (shown.rights !== rights() && !shown.dirty?.()) draw();
 });
 
 async function start() {

@@ -51,7 +51,10 @@ let browser;
 before(async () => {
     if (!skip) browser = await Browser.open();
 });
-after(() => browser?.close());
+after(async () => {
+    await browser?.close();
+    if (common) await (await common).stop();
+});
 
 const config = (over = {}) => makeConfig({ triggers: [], ...over, gateway: { paths: ['/', '/builds'], ...over.gateway } });
 
@@ -60,6 +63,10 @@ async function start(t, over, options) {
     defer(t, () => d.stop());
     return d;
 }
+
+// One daemon for what does not mind the others' triggers.
+let common;
+const shared = () => (common ??= Daemon.start(config()));
 
 async function open(t, d, options) {
     const p = await browser.page(d, options);
@@ -125,7 +132,8 @@ for (const lang of ['en', 'ru'])
         defer(t, () => client.socket.terminate());
         const p = await open(t, d, { lang, expect: [400] });
         await p.link(w.first).waitFor();
-        await p.accessible('the empty list');
+        const accessible = async (what) => (SWEEP || lang === 'en') && p.accessible(what); // the same but for the words
+        await accessible('the empty list');
         await p.picture(`triggers-empty-${lang}`);
         await p.link(w.first).click();
         await p.heading(lang === 'en' ? 'Create trigger' : 'Создание триггера');
@@ -140,7 +148,7 @@ for (const lang of ['en', 'ru'])
         assert.match(await beside(p.byLabel(w.size)), /from 0 to 1000/);
         assert.match(await beside(p.byLabel(w.cutoff)), /from 1s to 60s/);
         assert.equal(await p.page.evaluate(() => document.activeElement.name), 'name');
-        await p.accessible('the form with messages');
+        await accessible('the form with messages');
         await p.picture(`triggers-wrong-${lang}`);
         await p.byLabel(w.name).fill('by-hand');
         assert.equal(await p.byLabel(w.name).getAttribute('aria-invalid'), 'false');
@@ -178,21 +186,21 @@ for (const lang of ['en', 'ru'])
         await d.accept([push('team/app', digestOf('form'), 'v1')]);
         const [text] = await client.first(1);
         assert.deepEqual(readMessage(text).map((one) => one.type), ['CreateImage', 'CreateImageTag']);
-        await p.accessible('a trigger');
+        await accessible('a trigger');
         await p.picture(`trigger-${lang}`);
         await p.go('#/triggers');
         await p.heading(w.triggers);
         const row = p.page.getByRole('row').filter({ hasText: 'by-hand' });
         await until('the batch in the list', async () => (await row.locator('td').nth(4).textContent()) === '1');
         assert.match(await row.textContent(), new RegExp(w.active));
-        await p.accessible('the list');
+        await accessible('the list');
         await p.picture(`triggers-${lang}`);
     });
 
 // -------------------------------------------------------------------------- what is done with it
 
 test('a trigger is changed, paused, resumed, tested and deleted', limits, async (t) => {
-    const d = await start(t);
+    const d = await shared();
     const { id } = await create(d, 'first-name', { labels: { team: 'a' }, registry: { filter: { tags: ['v*'] } } });
     const client = await Client.open(d.url('/'));
     defer(t, () => client.socket.terminate());
@@ -241,19 +249,21 @@ test('a trigger is changed, paused, resumed, tested and deleted', limits, async 
     await dialog.getByRole('textbox').fill('second-name');
     await dialog.getByRole('button', { name: 'Delete' }).click();
     await p.heading('Triggers');
-    assert.deepEqual(await list(d), []);
+    assert.equal((await d.manage('GET', `${TRIGGERS}/${id}`)).status, 404);
 });
 
 test('a pasted body is run dry', limits, async (t) => {
-    const d = await start(t);
-    await create(d, 'takes-all');
-    await create(d, 'takes-one', { registry: { imageName: 'team/other' } });
+    const d = await shared();
+    const made = [
+        (await create(d, 'takes-all')).id,
+        (await create(d, 'takes-one', { registry: { imageName: 'team/other' } })).id,
+    ];
     const p = await open(t, d, { hash: '#/triggers/dry-run', expect: [400, 404] });
     await p.button('Run').click();
     assert.match(await beside(p.byLabel('Body of the webhook')), /Paste a body/);
     await p.byLabel('Body of the webhook').fill('{"a":');
     await p.button('Run').click();
-    await p.page.getByText('not a webhook').or(p.page.getByText('JSON', { exact: false }).locator('visible=true')).first().waitFor();
+    await p.page.getByRole('status', { name: 'Result' }).getByText('That did not work').waitFor();
     await p.byLabel('Body of the webhook').fill(envelope([push('team/app', digestOf('dry'))]));
     await p.button('Run').click();
     const row = (name) => p.page.getByRole('row').filter({ hasText: name });
@@ -262,14 +272,15 @@ test('a pasted body is run dry', limits, async (t) => {
     assert.match(await row('takes-one').textContent(), /Leaves it.*image_name/);
     await p.accessible('a dry run');
     await p.picture('triggers-dry-run');
-    assert.equal((await d.manage('GET', '/gateway/v1/triggers')).json.triggers.every((one) => Number(one.batches ?? 0) === 0), true);
+    const { triggers } = (await d.manage('GET', '/gateway/v1/triggers')).json;
+    assert.deepEqual(triggers.filter((one) => made.includes(one.triggerId)).map((one) => Number(one.batches)), [0, 0], 'nothing was sent');
 });
 
 test('by keyboard alone', limits, async (t) => {
     const w = WORDS.en;
-    const d = await start(t);
+    const d = await shared();
     const p = await open(t, d);
-    await p.link(w.first).waitFor();
+    await p.link(w.create).waitFor();
     const press = (key) => p.page.keyboard.press(key);
     // Steps with Tab until what has the focus is called so, and shows it.
     async function tabTo(name) {
@@ -292,7 +303,8 @@ test('by keyboard alone', limits, async (t) => {
     await tabTo('Skip to the content');
     await press('Enter');
     assert.equal(await p.page.evaluate(() => document.activeElement.tagName), 'H1');
-    await tabTo(w.first);
+    assert.equal(new URL(p.page.url()).hash, '#/triggers');
+    await tabTo(w.create);
     await press('Enter');
     await p.heading('Create trigger');
     await p.button(w.create).waitFor();
@@ -305,15 +317,15 @@ test('by keyboard alone', limits, async (t) => {
     await tabTo(w.create);
     await press('Enter');
     await p.heading('by-keyboard');
-    const [made] = await list(d);
+    const made = (await list(d)).find((one) => one.name === 'by-keyboard');
     assert.equal(made.rule.containerRegistry.gatewayWebsocketBroadcast.path, '/builds');
 });
 
 // ------------------------------------------------------------------------- how it looks, and what
 
 test('on a phone and in the dark', limits, async (t) => {
-    const d = await start(t);
-    const { id } = await create(d, 'a-name-as-long-as-names-may-be-which-is-sixty-three-characters-x', {
+    const d = await shared();
+    const { id } = await create(d, `long-${'name'.repeat(14)}`, {
         description: 'x'.repeat(500),
         labels: { [`k${'x'.repeat(62)}`]: 'y'.repeat(63) },
         registry: { imageName: 'team/'.repeat(40), tag: 't'.repeat(128), filter: { tags: ['v'.repeat(255)] } },
@@ -325,14 +337,14 @@ test('on a phone and in the dark', limits, async (t) => {
             await p.go(hash);
             await p.page.locator('table:visible, button[type=submit]:visible').first().waitFor();
             await p.fits(`${name} on a ${kind}`);
-            await p.accessible(`${name}: ${kind}`);
+            if (SWEEP || name !== 'triggers-dry-run') await p.accessible(`${name}: ${kind}`);
             await p.picture(`${name}-${kind}`);
         }
     }
 });
 
 test('language and colours are chosen and kept, and what is being written stays', limits, async (t) => {
-    const d = await start(t);
+    const d = await shared();
     const p = await open(t, d, { hash: '#/triggers/new' });
     await p.byLabel('Name').fill('half-written');
     await p.byLabel('Language').selectOption('ru');
@@ -356,11 +368,12 @@ test('language and colours are chosen and kept, and what is being written stays'
 });
 
 test('hostile texts are texts', limits, async (t) => {
-    const d = await start(t);
+    const d = await shared();
     const made = [];
     for (const [i, text] of hostile.entries())
         made.push(await create(d, `hostile-${i}`, { description: text, registry: { tag: text.slice(0, 40), imageName: text } }));
     const p = await open(t, d, { expect: [400] });
+    await p.byLabel('Name, registry, path, label').fill('hostile-');
     await until('all rows', async () => (await p.page.getByRole('row').count()) === hostile.length + 1);
     const shown = await p.page.locator('tbody th .hint').allTextContents();
     assert.deepEqual(shown, hostile);
@@ -420,8 +433,8 @@ describe('with tokens', () => {
         const row = p.page.getByRole('row').filter({ hasText: 'there' });
         await row.waitFor();
         assert.equal(await p.page.getByText('bob', { exact: true }).count(), 1);
-        const create_ = p.button('Create trigger');
-        assert.deepEqual([await create_.getAttribute('aria-disabled'), /functions\.editor/.test(await create_.getAttribute('title'))], ['true', true]);
+        const make = p.button('Create trigger');
+        assert.deepEqual([await make.getAttribute('aria-disabled'), /functions\.editor/.test(await make.getAttribute('title'))], ['true', true]);
         await row.getByRole('link').click();
         await p.heading('there');
         for (const name of ['Edit', 'Pause', 'Test', 'Delete']) assert.equal(await p.button(name).getAttribute('aria-disabled'), 'true', name);
@@ -438,7 +451,8 @@ describe('with tokens', () => {
     });
 
     test('a session that ends while something is written, and rights that do', limits, async (t) => {
-        const d = await start(t, users());
+        const first = config(users());
+        const d = await start(t, first);
         const p = await open(t, d, { hash: '#/triggers/new', expect: [401, 403] });
         await p.login('t1.alice');
         await p.byLabel('Name').fill('kept-name');
@@ -463,9 +477,9 @@ describe('with tokens', () => {
         await p.link('Edit').click();
         await p.heading('Edit kept-name');
         await p.byLabel('Name').fill('other-name');
-        writeFileSync(d.file, JSON.stringify({ ...JSON.parse(JSON.stringify(d.config)), ...users('functions.viewer') }));
+        writeFileSync(d.file, JSON.stringify({ ...first, ...users('functions.viewer') }));
         d.child.kill('SIGHUP');
-        await until('the reload', () => d.logged({ msg: 'configuration reloaded' }).length > 0 || d.logged({ msg: 'reloaded' }).length > 0);
+        await until('the reload', () => d.logged({ msg: 'reloaded' }).length > 0);
         await p.button('Save').click();
         await p.page.getByText('Not allowed').waitFor();
         assert.equal(await p.byLabel('Name').inputValue(), 'other-name');
