@@ -18,7 +18,8 @@
 //     announce(text)                             says it to screen readers only
 //     setTitle(text), setActions(...nodes)       the heading, and what stands beside it
 //     every(ms, fn(signal), onError)             calls fn at once and then so often while the page is visible; when
-//                                                nobody answers, the frame says so and it is asked less often.
+//                                                nobody answers, the frame says so and it is asked less often. onError
+//                                                gets an error once, not each time.
 //                                                Returns a function that asks at once.
 //     onVisible(fn)                              calls fn when the page is looked at again
 //     keepDirty(fn)                              fn() true: leaving would lose work, the reader is asked first
@@ -77,9 +78,12 @@ function navigate(hash, { replace = false } = {}) {
 }
 
 let following = Promise.resolve();
-// One change of address after the other: a view is mounted before the next takes its place.
-function follow() {
-    following = following.then(show).catch((error) => fill(frame.root, ui.errorBox(words, error, () => follow())));
+// One change of address after the other: a view is mounted before the next takes its place. `force`: also when the
+// address is the same.
+function follow(force = false) {
+    following = following
+        .then(() => show(force))
+        .catch((error) => fill(frame.root, ui.errorBox(words, error, () => follow(true))));
     return following;
 }
 
@@ -99,7 +103,7 @@ function unmount(redrawn = false) {
     old.unmount?.(redrawn);
 }
 
-async function show(force = false) {
+async function show(force) {
     const hash = location.hash;
     const route = readRoute(hash);
     if (!Object.hasOwn(VIEWS, route.view)) {
@@ -111,7 +115,7 @@ async function show(force = false) {
         frame.loggedOut();
         return;
     }
-    if (force !== true && shown?.name === route.view && shown.update) {
+    if (!force && shown?.name === route.view && shown.update) {
         if (hash === at) return;
         if (!(await mayLeave())) {
             history.replaceState(null, '', at);
@@ -122,12 +126,12 @@ async function show(force = false) {
         frame.place(route.view);
         return;
     }
-    if (force !== true && !(await mayLeave())) {
+    if (!force && !(await mayLeave())) {
         history.replaceState(null, '', at);
         return;
     }
     const moved = at !== '' && at !== hash;
-    unmount(force === true);
+    unmount(force);
     at = hash;
     fill(frame.root, ui.spinner(words.t('loading')));
     const view = await VIEWS[route.view]();
@@ -173,6 +177,7 @@ function every(ms, fn, onError, signal) {
     let busy = false;
     let again = false;
     let failures = 0;
+    let said = ''; // what went wrong last: it is not said again
     async function turn() {
         clearTimeout(timer);
         if (signal.aborted || document.hidden) return;
@@ -185,13 +190,16 @@ function every(ms, fn, onError, signal) {
         try {
             await fn(signal);
             failures = 0;
+            said = '';
             frame.reached(true);
         } catch (error) {
             if (signal.aborted) return;
             failures++;
             const silent = error.kind === 'network' || error.kind === 'timeout';
             frame.reached(!silent);
-            if (!silent || failures === 1) onError?.(error);
+            const now = `${error.kind} ${error.status} ${error.message}`;
+            if (now !== said) onError?.(error);
+            said = now;
         } finally {
             busy = false;
             if (!signal.aborted)
@@ -332,7 +340,7 @@ function draw() {
                     t('loggedout.title'),
                     t('loggedout.text'),
                     h('button', { type: 'button', class: 'primary', onclick: () => session.login() }, t('login.open')),
-                    'off',
+                    'lock',
                 ),
             );
         },
@@ -368,7 +376,7 @@ function draw() {
         ),
         h('div', { id: 'toasts', role: 'status' }),
     );
-    return (following = following.then(() => show(true)));
+    return follow(true);
 }
 
 // ----------------------------------------------------------------------------------------- start
@@ -393,7 +401,7 @@ async function start() {
     await draw();
     if (problem) fill(frame.root, ui.errorBox(words, problem, () => location.reload()));
     else if (!known) session.login();
-    addEventListener('hashchange', follow);
+    addEventListener('hashchange', () => follow());
     addEventListener('beforeunload', (event) => {
         if (shown?.dirty?.()) event.preventDefault();
     });

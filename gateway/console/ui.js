@@ -19,6 +19,7 @@ const ICONS = {
     plus: 'M10 4v12M4 10h12',
     search: 'M9 14.5A5.5 5.5 0 1 0 9 3.5a5.5 5.5 0 0 0 0 11zM13 13l4 4',
     off: 'M4 10h12',
+    lock: 'M5 9.5h10V17H5zM7 9.5V6.5a3 3 0 0 1 6 0v3',
     edit: 'M3.5 16.5l.8-3.6L13.5 3.7l2.8 2.8-9.2 9.2zM11.5 5.7l2.8 2.8',
     back: 'M12 4 6 10l6 6',
 };
@@ -104,6 +105,8 @@ export function confirm(words, { title, text, verb, danger = false, typed = '', 
         h('div', { class: 'actions' }, go, h('button', { type: 'button', onclick: () => shown.close() }, t('cancel'))),
     );
     const shown = dialog({ title, body: form, close: t('close') });
+    // Not while it is being done: it would be done all the same.
+    shown.element.addEventListener('cancel', (event) => go.disabled && event.preventDefault());
     return shown.closed.then(() => agreed);
 }
 

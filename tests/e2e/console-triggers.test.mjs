@@ -132,9 +132,13 @@ for (const lang of ['en', 'ru'])
         defer(t, () => client.socket.terminate());
         const p = await open(t, d, { lang, expect: [400] });
         await p.link(w.first).waitFor();
-        const accessible = async (what) => (SWEEP || lang === 'en') && p.accessible(what); // the same but for the words
-        await accessible('the empty list');
-        await p.picture(`triggers-empty-${lang}`);
+        const whole = SWEEP || lang === 'en'; // the other differs in its words
+        const look = async (what, picture) => {
+            if (!whole) return;
+            await p.accessible(what);
+            await p.picture(`${picture}-${lang}`);
+        };
+        await look('the empty list', 'triggers-empty');
         await p.link(w.first).click();
         await p.heading(lang === 'en' ? 'Create trigger' : 'Создание триггера');
         await p.button(w.create).waitFor();
@@ -148,8 +152,7 @@ for (const lang of ['en', 'ru'])
         assert.match(await beside(p.byLabel(w.size)), /from 0 to 1000/);
         assert.match(await beside(p.byLabel(w.cutoff)), /from 1s to 60s/);
         assert.equal(await p.page.evaluate(() => document.activeElement.name), 'name');
-        await accessible('the form with messages');
-        await p.picture(`triggers-wrong-${lang}`);
+        await look('the form with messages', 'triggers-wrong');
         await p.byLabel(w.name).fill('by-hand');
         assert.equal(await p.byLabel(w.name).getAttribute('aria-invalid'), 'false');
         await p.byLabel(w.size).fill('2');
@@ -186,15 +189,13 @@ for (const lang of ['en', 'ru'])
         await d.accept([push('team/app', digestOf('form'), 'v1')]);
         const [text] = await client.first(1);
         assert.deepEqual(readMessage(text).map((one) => one.type), ['CreateImage', 'CreateImageTag']);
-        await accessible('a trigger');
-        await p.picture(`trigger-${lang}`);
+        await look('a trigger', 'trigger');
         await p.go('#/triggers');
         await p.heading(w.triggers);
         const row = p.page.getByRole('row').filter({ hasText: 'by-hand' });
         await until('the batch in the list', async () => (await row.locator('td').nth(4).textContent()) === '1');
         assert.match(await row.textContent(), new RegExp(w.active));
-        await accessible('the list');
-        await p.picture(`triggers-${lang}`);
+        await look('the list', 'triggers');
     });
 
 // -------------------------------------------------------------------------- what is done with it
@@ -337,7 +338,7 @@ test('on a phone and in the dark', limits, async (t) => {
             await p.go(hash);
             await p.page.locator('table:visible, button[type=submit]:visible').first().waitFor();
             await p.fits(`${name} on a ${kind}`);
-            if (SWEEP || name !== 'triggers-dry-run') await p.accessible(`${name}: ${kind}`);
+            if (SWEEP || (kind === 'dark' && name !== 'triggers-dry-run')) await p.accessible(`${name}: ${kind}`);
             await p.picture(`${name}-${kind}`);
         }
     }
@@ -377,11 +378,11 @@ test('hostile texts are texts', limits, async (t) => {
     await until('all rows', async () => (await p.page.getByRole('row').count()) === hostile.length + 1);
     const shown = await p.page.locator('tbody th .hint').allTextContents();
     assert.deepEqual(shown, hostile);
-    for (const one of SWEEP ? made : made.slice(0, 3)) {
+    for (const one of SWEEP ? made : made.slice(0, 2)) {
         const text = one.description;
         await p.go(`#/triggers/${one.id}`);
         await p.heading(one.name);
-        await until('the text on its page', async () => (await p.page.locator('dd').allTextContents()).includes(text));
+        await until('the text on its page', async () => (await p.page.locator('.before').textContent()) === text);
         await p.go(`#/triggers/${one.id}/edit`);
         await p.heading(`Edit ${one.name}`);
         assert.equal(await p.byLabel('Description (optional)').inputValue(), text);
@@ -390,7 +391,7 @@ test('hostile texts are texts', limits, async (t) => {
     await p.go('#/triggers/new');
     await p.heading('Create trigger');
     await p.button('Add label').click();
-    for (const text of SWEEP ? hostile : hostile.slice(0, 5)) {
+    for (const text of SWEEP ? hostile : hostile.slice(0, 3)) {
         await p.byLabel('Name').fill(text);
         await p.byLabel('Key of label 1').fill(text);
         await p.byLabel('Value of label 1').fill(text);
@@ -472,6 +473,15 @@ describe('with tokens', () => {
         await p.login('t1.alice');
         await p.heading('kept-name');
         assert.equal((await list(d, asAlice)).length, 1);
+
+        // Another tab begins a session of its own, with another CSRF token.
+        const other = await p.page.evaluate(async () => {
+            const headers = { 'content-type': 'application/json' };
+            return (await fetch('/console/session', { method: 'POST', headers, body: '{"token":"t1.alice"}' })).status;
+        });
+        assert.equal(other, 200);
+        await p.button('Pause').click();
+        await p.button('Resume').waitFor();
 
         // The role goes while the page is open: the page still offers it, the server says no, and the page shows that.
         await p.link('Edit').click();

@@ -71,7 +71,7 @@ export function mountPage(root, ctx, id) {
             said = JSON.stringify(now);
             ctx.setTitle(now.name || now.id);
             ctx.setActions(actions());
-            fill(rule, h('h2', null, t('page.rule')), ruleFacts(ctx, now));
+            fill(rule, h('h2', null, t('page.rule')), now.description && h('p', { class: 'any before' }, now.description), ruleFacts(ctx, now));
             text.yaml.set(yaml(now));
             text.json.set(JSON.stringify(now, null, 2));
         }
@@ -189,7 +189,6 @@ function ruleFacts(ctx, trigger) {
         [t('triggers.status'), statusBadge(ctx, trigger.status)],
         [t('page.id'), mono(trigger.id)],
         [t('page.created'), format.dateTime(trigger.createdAt)],
-        [t('form.description'), trigger.description],
         [t('form.registry'), mono(registry.registryId)],
         [t('form.eventTypes'), eventTags(ctx, registry.eventType ?? [])],
         [t('form.imageName'), mono(registry.imageName)],

@@ -84,7 +84,7 @@ function mountList(root, ctx) {
     function makeRow() {
         const cells = {
             link: h('a'),
-            description: h('div', { class: 'hint any' }),
+            description: h('div', { class: 'hint any brief' }),
             status: h('td', { dataset: { label: t('triggers.status') } }),
             registry: h('td', { class: 'any mono', dataset: { label: t('triggers.registry') } }),
             events: h('td', { dataset: { label: t('triggers.events') } }),
