@@ -61,16 +61,18 @@ uint64_t deliveries_formed(struct deliveries *d, const struct trigger_spec *t,
     return d->n;
 }
 
-void deliveries_arrived(struct deliveries *d, uint64_t note, uint64_t position,
-                        uint64_t connections, uint64_t wall_ms)
+const struct delivery_note *deliveries_arrived(struct deliveries *d, uint64_t note,
+                                               uint64_t position, uint64_t connections,
+                                               uint64_t wall_ms)
 {
     if (note == 0 || note > d->n || note - 1 < oldest(d))
-        return; /* forgotten by now */
+        return NULL; /* forgotten by now */
     struct delivery_note *n = &entry_at(d, note - 1)->note;
     n->delivered = true;
     n->position = position;
     n->connections = connections;
     n->delivered_ms = wall_ms;
+    return n;
 }
 
 static bool has(const struct deliveries *d, const struct entry *e, const uint8_t id[ID_PACKED_SIZE])

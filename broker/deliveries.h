@@ -31,9 +31,11 @@ void deliveries_free(struct deliveries *d); /* NULL is fine */
 /* The number of its note, never 0. */
 uint64_t deliveries_formed(struct deliveries *d, const struct trigger_spec *t,
                            const struct path *path, const struct batch_message *m, size_t bytes);
-/* `note` may be forgotten, or 0. `position` as in struct engine_batch. */
-void deliveries_arrived(struct deliveries *d, uint64_t note, uint64_t position,
-                        uint64_t connections, uint64_t wall_ms);
+/* `note` may be forgotten, or 0: NULL then, else what it is now, borrowed until the next one is
+ * formed. `position` as in struct engine_batch. */
+const struct delivery_note *deliveries_arrived(struct deliveries *d, uint64_t note,
+                                               uint64_t position, uint64_t connections,
+                                               uint64_t wall_ms);
 /* Calls `one` for each batch with that event, the oldest first; borrowed for the call. Returns how
  * many there were. */
 size_t deliveries_find(const struct deliveries *d, struct slice event_id,

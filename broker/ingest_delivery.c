@@ -33,6 +33,7 @@ struct delivery *ingest_delivery_new(struct ingest *in, const struct ingest_requ
     ingest_copy_text(d->registry_id, sizeof(d->registry_id), /* longer: not ours */
                      sender == NULL ? req->registry_id : slice_str(sender->cfg->id));
     ingest_copy_text(d->peer, sizeof(d->peer), slice_str(req->peer));
+    d->known = sender != NULL;
     d->bytes = req->body.len;
     d->epoch = in->epoch;
     d->own = req->own;
@@ -107,9 +108,35 @@ static void finish_pending(struct delivery *d, bool safe)
     }
 }
 
+/* Those who look at what has come of late. */
+static void tell(const struct delivery *d, const struct ingest_answer *answer)
+{
+    const struct ingest_target *target = &d->in->target;
+    bool safe = answer->status == 202;
+    if (target->recent != NULL)
+        recent_settle(target->recent, d->first_event, d->n_events, safe);
+    if (target->answered == NULL)
+        return;
+    target->answered(target->ctx, &(struct ingest_report){
+                                      .webhook = d->known,
+                                      .registry_id = d->registry_id,
+                                      .peer = d->peer,
+                                      .kind = d->kind,
+                                      .status = answer->status,
+                                      .why = answer->why,
+                                      .accepted = d->accepted,
+                                      .ignored = d->ignored,
+                                      .duplicates = d->duplicates,
+                                      .set_aside = d->set_aside,
+                                      .first_event = d->first_event,
+                                      .n_events = safe ? d->n_events : 0,
+                                  });
+}
+
 static void finish(struct delivery *d, const struct ingest_answer *answer)
 {
     struct ingest_call *call = d->call;
+    tell(d, answer);
     if (!d->completes)
         count_answered(d, answer);
     if (answer->status == 202)

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "crash.h"
 #include "delivery.h"
+#include "event_read.h"
 #include "frame.h"
 #include "log.h"
 #include "mem.h"
@@ -137,7 +138,10 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
     const uint64_t present =
         b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
     const uint64_t wall_ms = clock_wall_ms();
-    deliveries_arrived(p->deliveries, b->note, b->position, present, wall_ms);
+    const struct delivery_note *note =
+        deliveries_arrived(p->deliveries, b->note, b->position, present, wall_ms);
+    if (p->watch != NULL && note != NULL)
+        p->watch->batch(p->watch->ctx, note);
     count_fired(p, b, wall_ms);
     return 0;
 }
@@ -209,6 +213,17 @@ static void on_match(void *ctx, struct trigger *t, struct event *e)
         add_to_batch(a, e);
 }
 
+/* An earlier run has accepted it, and some of it is in no batch yet. */
+static void note_again(struct pipeline *p, const struct event *e)
+{
+    struct event_said said;
+    if (event_read(e->json, &said) < 0)
+        return;
+    struct recent_parts parts = event_said_parts(&said);
+    parts.actor = e->actor;
+    recent_restore(p->recent, &parts, 1);
+}
+
 static void on_events(void *ctx, struct event *const *events, size_t n, bool again)
 {
     static const enum metric MATCHED[] = {M_EVENT_CREATE_IMAGE, M_EVENT_DELETE_IMAGE,
@@ -218,6 +233,9 @@ static void on_events(void *ctx, struct event *const *events, size_t n, bool aga
         M_EVENT_CREATE_TAG_UNMATCHED, M_EVENT_DELETE_TAG_UNMATCHED};
     struct pipeline *p = ctx;
     struct trial *trial = p->ops->trial(p->engine);
+    for (size_t i = 0; again && i < n; i++)
+        if (n - i <= RECENT_RESTORED)
+            note_again(p, events[i]);
     for (size_t i = 0; i < n; i++) {
         struct match match = {.pipeline = p, .again = again};
         trial_event(trial, events[i]->seq);
@@ -369,6 +387,13 @@ static void submit(void *ctx, const struct engine_submission *s)
         p->ops->flush(p->engine);
 }
 
+void pipeline_on_answered(void *ctx, const struct ingest_report *r)
+{
+    const struct pipeline *p = ctx;
+    if (p->watch != NULL)
+        p->watch->answered(p->watch->ctx, r);
+}
+
 static uint64_t engine_now(void *ctx)
 {
     struct pipeline *p = ctx;
@@ -428,6 +453,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     buf_init_owed(&p->frame, SIZE_MAX / 2);
     p->triggers = trigger_set_new();
     p->deliveries = deliveries_new();
+    p->recent = recent_new(RECENT_MAX, RECENT_BYTES);
     p->allowed = has_role;
     p->allowed_ctx = p;
     const struct ingest_target target = {
@@ -438,6 +464,8 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
         .now_ms = engine_now,
         .suspect = suspect,
         .trial = p->ops->trial(p->engine),
+        .recent = p->recent,
+        .answered = pipeline_on_answered,
     };
     p->ingest = ingest_new(cfg, metrics, &target);
     r = ingest_load(p->ingest, p->ops, p->engine);
@@ -511,6 +539,11 @@ void pipeline_set_tap(struct pipeline *p, pipeline_tap *tap, void *ctx)
     p->tap_ctx = ctx;
 }
 
+void pipeline_set_watch(struct pipeline *p, const struct pipeline_watch *watch)
+{
+    p->watch = watch;
+}
+
 int pipeline_relay(struct pipeline *p, struct path *path, uint64_t position, struct slice frames)
 {
     ASSERT(p->broken); /* positions of one store only */
@@ -546,5 +579,6 @@ void pipeline_free(struct pipeline *p)
     buf_fini(&p->frame);
     delivery_fini(&p->delivery);
     deliveries_free(p->deliveries);
+    recent_free(p->recent);
     free(p);
 }

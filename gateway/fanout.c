@@ -168,7 +168,8 @@ static void block(struct member *m, const struct segment_span *span, size_t sent
 /* What a member gets whose cursor is no longer in the log. */
 static void off_the_window(struct group *g, struct member *m)
 {
-    if (m->catching && g->worker->shared->history != NULL)
+    bool stored = g->worker->shared->history != NULL && !g->worker->is_front;
+    if (m->catching && stored)
         replay_start(g, m->conn);
     else
         slow(g, m->conn, M_SLOW_WINDOW);
@@ -345,7 +346,8 @@ static bool slice(struct group *g)
         return false;
     pathlog_enter(g->reader);
     uint64_t tail = pathlog_tail(g->path->log);
-    while (g->at < g->n && t.sends < FANOUT_SLICE && t.bytes < FANOUT_SLICE_BYTES) {
+    uint64_t most = g->worker->is_front ? FANOUT_FRONT_SLICE : FANOUT_SLICE;
+    while (g->at < g->n && t.sends < most && t.bytes < FANOUT_SLICE_BYTES) {
         struct member *m = &g->members[g->at];
         struct conn *c = m->conn;
         if (m->cursor >= tail || m->blocked) {
@@ -368,7 +370,8 @@ static bool slice(struct group *g)
 
 void fanout_turn(struct worker *w)
 {
-    uint64_t end = uv_hrtime() + FANOUT_TURN_US * 1000ull;
+    uint64_t turn_us = w->is_front ? FANOUT_FRONT_TURN_US : FANOUT_TURN_US;
+    uint64_t end = uv_hrtime() + turn_us * 1000;
     while (!list_empty(&w->active) || !list_empty(&w->replaying)) {
         if (!list_empty(&w->active)) {
             struct group *g = LIST_ENTRY(w->active.next, struct group, in_active);

@@ -68,6 +68,54 @@ bool request_can_move(const struct conn *c)
            !conn_blocked(c) && !c->peer_done;
 }
 
+/* --- a webhook's sender --- */
+
+/* Of several the one that counts: one that the body is not read in. */
+static struct slice encoding_of(const struct http_head *head)
+{
+    for (size_t i = 0; i < head->n_headers; i++)
+        if (slice_eq_nocase(head->headers[i].name, SLICE_LIT("content-encoding")) &&
+            !slice_eq_nocase(head->headers[i].value, SLICE_LIT("identity")) &&
+            head->headers[i].value.len > 0)
+            return head->headers[i].value;
+    return (struct slice){0};
+}
+
+/* `query` is where its access_token goes. */
+static struct ingest_request ingest_request_of(struct conn *c, const char *registry,
+                                               const char *peer, struct slice body,
+                                               struct credential *query)
+{
+    const struct http_head *head = http_get_head(c->http);
+    const struct route route = route_find(LISTENER_WEBHOOKS, head);
+    bool has_token = credential_find_query(head, query) == 0;
+    return (struct ingest_request){
+        .registry_id = slice_str(registry),
+        .path_token = route.handler == ROUTE_HOOK ? route.param : (struct slice){0},
+        .access_token = has_token ? query->token : (struct slice){0},
+        .keys = gate_keys(c->worker->shared->gate),
+        .address = &c->peer,
+        .names = transport_peer_names(c),
+        .headers = {head->headers, head->n_headers},
+        .content_type = http_header(head, "content-type", NULL),
+        .content_encoding = encoding_of(head),
+        .traceparent = http_header(head, "traceparent", NULL),
+        .body = body,
+        .peer = peer,
+    };
+}
+
+/* For whoever looks at what comes; `why` it was refused before ingest had it. */
+static void tell_refused(struct conn *c, enum refuse why)
+{
+    char peer[INET6_ADDRSTRLEN + 8];
+    struct credential query;
+    conn_peer_name(c, peer);
+    const struct ingest_request req =
+        ingest_request_of(c, c->exchange->registry, peer, (struct slice){0}, &query);
+    ingest_refused(c->worker->shared->ingest, &req, why);
+}
+
 /* --- answers --- */
 
 void request_answer(struct conn *c, unsigned status, const char *extra, struct slice body,
@@ -108,6 +156,8 @@ static void refuse(struct conn *c, enum refuse why, const char *allow, const cha
     struct worker *w = c->worker;
     unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
     conn_log_refusal_because(c, why, detail);
+    if (c->exchange != NULL && !c->exchange->submitted)
+        tell_refused(c, why);
     if (status == 0) {
         conn_reset(c, END_REFUSED);
         return;
@@ -128,41 +178,6 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
 }
 
 /* --- webhooks --- */
-
-/* Of several the one that counts: one that the body is not read in. */
-static struct slice encoding_of(const struct http_head *head)
-{
-    for (size_t i = 0; i < head->n_headers; i++)
-        if (slice_eq_nocase(head->headers[i].name, SLICE_LIT("content-encoding")) &&
-            !slice_eq_nocase(head->headers[i].value, SLICE_LIT("identity")) &&
-            head->headers[i].value.len > 0)
-            return head->headers[i].value;
-    return (struct slice){0};
-}
-
-/* `query` is where its access_token goes. */
-static struct ingest_request ingest_request_of(struct conn *c, const char *registry,
-                                               const char *peer, struct slice body,
-                                               struct credential *query)
-{
-    const struct http_head *head = http_get_head(c->http);
-    const struct route route = route_find(LISTENER_WEBHOOKS, head);
-    bool has_token = credential_find_query(head, query) == 0;
-    return (struct ingest_request){
-        .registry_id = slice_str(registry),
-        .path_token = route.handler == ROUTE_HOOK ? route.param : (struct slice){0},
-        .access_token = has_token ? query->token : (struct slice){0},
-        .keys = gate_keys(c->worker->shared->gate),
-        .address = &c->peer,
-        .names = transport_peer_names(c),
-        .headers = {head->headers, head->n_headers},
-        .content_type = http_header(head, "content-type", NULL),
-        .content_encoding = encoding_of(head),
-        .traceparent = http_header(head, "traceparent", NULL),
-        .body = body,
-        .peer = peer,
-    };
-}
 
 /* A webhook that does not come as far as ingest_post() counts, too. */
 static void note_webhook(struct conn *c, unsigned status)
@@ -186,6 +201,8 @@ static void answer_ingest(struct conn *c, const struct ingest_answer *a)
     }
     if (a->why != REFUSE_NONE)
         conn_log_refusal(c, a->why);
+    if (c->exchange != NULL) /* else ingest has told it */
+        tell_refused(c, a->why);
     struct slice body = a->handshake.len > 0 ? a->handshake : slice_str(a->body);
     request_answer(c, a->status, extra, body, a->why != REFUSE_NONE);
 }

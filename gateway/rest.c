@@ -5,6 +5,7 @@
 #include "rest.h"
 
 #include "console.h"
+#include "feed.h"
 #include "mem.h"
 #include "request.h"
 #include "rest_call.h"
@@ -225,6 +226,10 @@ void rest_begin(struct conn *c)
 {
     const struct http_head *head = http_get_head(c->http);
     struct shared *s = c->worker->shared;
+    if (feed_takes(head)) {
+        feed_begin(c);
+        return;
+    }
     if (s->manage != NULL && console_takes(c, head)) {
         console_begin(c);
         return;

@@ -75,6 +75,8 @@ void rest_reload(struct rest_call *call);
 /* rest_trial.c */
 void rest_trigger_test(struct rest_call *call);
 void rest_gateway_event(struct rest_call *call);
+/* rest_event.c */
+void rest_event_list(struct rest_call *call);
 /* rest_dry.c */
 void rest_trigger_dry_run(struct rest_call *call); /* with an id: of this trigger alone */
 void rest_registry_dry_run(struct rest_call *call);

@@ -42,6 +42,7 @@ const struct rest_route REST_ROUTES[] = {
     {"getDeadLetter",    HTTP_M_GET,    LETTERS "/{letterId}",                false, rest_letter_get},
     {"deleteDeadLetter", HTTP_M_DELETE, LETTERS "/{letterId}",                false, rest_letter_delete},
     {"replayDeadLetter", HTTP_M_POST,   LETTERS "/{letterId}:replay",         false, rest_letter_replay},
+    {"listEvents",       HTTP_M_GET,    "/gateway/v1/events",                 false, rest_event_list},
     {"getEvent",         HTTP_M_GET,    "/gateway/v1/events/{eventId}",       false, rest_gateway_event},
     {"getSession",       HTTP_M_GET,    SESSION,                              false, rest_session_get},
     {"createSession",    HTTP_M_POST,   SESSION,                              true,  rest_session_create},

@@ -336,6 +336,9 @@ static int print_process(struct shared *s, struct buf *out)
     for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
         r = buf_printf(out, "regcast_open_sockets{listener=\"%s\"} %llu\n", LISTENERS[i],
                        (unsigned long long) load(&s->caps[i].connections));
+    if (r == 0 && s->feed != NULL)
+        r = number(out, "regcast_feed_connections", "gauge", "Consoles that listen to the feed.",
+                   present(worker_group(s->front, 0)));
     if (r == 0)
         r = number(out, "regcast_webhook_inflight_bytes", "gauge",
                    "Webhook body bytes held in memory.",

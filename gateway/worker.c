@@ -211,7 +211,7 @@ static void on_drain(struct mail *m)
     uv_update_time(&w->loop);
     uint64_t now = uv_now(&w->loop);
     w->draining = true;
-    w->drain_end_ms = now + w->shared->drain_spread_ms;
+    w->drain_end_ms = now + (w->is_front ? 0 : w->shared->drain_spread_ms);
     for (size_t i = 0; i < w->n_listeners; i++)
         listener_fini(&w->listeners[i]);
     drain_connections(w);
@@ -318,6 +318,17 @@ int worker_add_groups(struct worker *w, struct path_table *paths)
             return r;
         w->n_groups = i + 1;
     }
+    return 0;
+}
+
+int worker_add_group(struct worker *front, struct path *p, struct group **ret)
+{
+    ASSERT(front->is_front && front->n_groups == 0); /* there is room: see grow_groups() */
+    int r = group_new(front, p, &front->groups[0]);
+    if (r < 0)
+        return r;
+    front->n_groups = 1;
+    *ret = front->groups[0];
     return 0;
 }
 

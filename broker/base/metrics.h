@@ -103,6 +103,9 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
       "Management requests without a valid token or API key.")                                    \
     X(M_API_SENT, "regcast_api_sent_messages_total", "",                                          \
       "Messages sent to one connection by ConnectionService.")                                    \
+    X(M_FEED_ITEMS, "regcast_feed_items_total", "outcome=\"said\"",                                \
+      "What the console's feed had to say, and what was too much for a second.")                  \
+    X(M_FEED_SKIPPED, "regcast_feed_items_total", "outcome=\"skipped\"", "")                        \
     X(M_RESUME_FOUND, "regcast_resumes_total", "outcome=\"found\"",                              \
       "Clients that asked to go on from an event, by what became of it.")                         \
     X(M_RESUME_GONE,   "regcast_resumes_total", "outcome=\"gone\"",   "")                         \
