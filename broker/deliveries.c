@@ -45,14 +45,17 @@ static struct entry *entry_at(const struct deliveries *d, uint64_t n)
 }
 
 uint64_t deliveries_formed(struct deliveries *d, const struct trigger_spec *t,
-                           const struct path *path, const struct batch_message *m, size_t bytes)
+                           const char *replay_id, const struct path *path,
+                           const struct batch_message *m, size_t bytes)
 {
     struct entry *e = entry_at(d, d->n++);
     *e = (struct entry){
         .note = {.path = path, .why = m->why, .n_events = m->n_events, .bytes = bytes},
         .ids = d->n_ids};
-    memcpy(e->note.trigger_id, t->id, ID_SIZE);
-    (void) snprintf(e->note.trigger_name, sizeof(e->note.trigger_name), "%s", t->name);
+    (void) snprintf(e->note.trigger_id, ID_SIZE, "%s", t == NULL ? "" : t->id);
+    (void) snprintf(e->note.trigger_name, sizeof(e->note.trigger_name), "%s",
+                    t == NULL ? "" : t->name);
+    (void) snprintf(e->note.replay_id, ID_SIZE, "%s", t == NULL ? replay_id : "");
     memcpy(e->note.first_event_id, m->first_event_id, ID_SIZE);
     memcpy(e->note.last_event_id, m->last_event_id, ID_SIZE);
     for (size_t i = 0; i < m->n_events; i++)

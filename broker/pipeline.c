@@ -70,7 +70,8 @@ void pipeline_on_flush(void *ctx, const struct batch_message *m)
             .message = m,
             .frames = buf_slice(&p->frame),
             .provisional = p->provisional,
-            .note = deliveries_formed(p->deliveries, &a->trigger->spec, a->path, m, p->frame.len),
+            .note =
+                deliveries_formed(p->deliveries, &a->trigger->spec, "", a->path, m, p->frame.len),
         };
         r = p->ops->broadcast(p->engine, &b);
     }
@@ -128,7 +129,8 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
     static const enum metric FLUSHED[] = {[BATCH_SIZE] = M_BATCH_SIZE,
                                           [BATCH_CUTOFF] = M_BATCH_CUTOFF,
                                           [BATCH_BYTES] = M_BATCH_BYTES,
-                                          [BATCH_DRAIN] = M_BATCH_DRAIN};
+                                          [BATCH_DRAIN] = M_BATCH_DRAIN,
+                                          [BATCH_REPLAY] = M_BATCH_REPLAY};
     struct pipeline *p = ctx;
     int r = put_on_log(p, b);
     if (r < 0)
@@ -138,8 +140,9 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
     const uint64_t present =
         b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
     const uint64_t wall_ms = clock_wall_ms();
+    uint64_t position = pathlog_tail(b->path->log) - b->frames.len; /* an engine may not place it */
     const struct delivery_note *note =
-        deliveries_arrived(p->deliveries, b->note, b->position, present, wall_ms);
+        deliveries_arrived(p->deliveries, b->note, position, present, wall_ms);
     if (p->watch != NULL && note != NULL)
         p->watch->batch(p->watch->ctx, note);
     count_fired(p, b, wall_ms);

@@ -300,4 +300,20 @@ MUST_CHECK int store_reader_count_letters(struct store_reader *r,
                                           int (*one)(void *, const char *registry_id, uint64_t n),
                                           void *ctx);
 
+/* Stored batches by the events in them: those that begin in [from, to) and have an event with an id
+ * from `low` to `high`, packed as in id.h. */
+struct store_pick {
+    uint64_t from, to;
+    uint8_t low[ID_PACKED_SIZE], high[ID_PACKED_SIZE];
+};
+struct store_picked { /* borrowed for the call */
+    uint64_t position;
+    struct slice ids, frames;
+};
+/* Calls `batch` for each, in order, until it returns something else than 0, which is then returned;
+ * 0 at the end. An event that waited for longer than any batch does is perhaps not found. */
+MUST_CHECK int store_reader_pick(struct store_reader *r, const char *path_name,
+                                 const struct store_pick *pick,
+                                 int (*batch)(void *, const struct store_picked *), void *ctx);
+
 #endif

@@ -130,6 +130,8 @@ struct conn {
     uint64_t opened_ms, active_ms, ping_ms, pong_ms, lifetime_ms, drain_ms,
         message_ms;       /* loop time */
     uint64_t idle_cursor; /* the cursor when idleness was last looked at */
+    uint64_t joined;      /* the path log's tail when it came */
+    uint64_t skipped;     /* where it went on when it last was slow and skipped; 0: it was not */
     uint64_t opened_wall_ms;
     struct pass *pass; /* with which it was let in; NULL: its path is open to anybody */
     char *user_agent;  /* NULL: it named none; at most CONN_USER_AGENT_MAX bytes of UTF-8 */

@@ -3,6 +3,7 @@
 #include "connections.h"
 
 #include "gate.h"
+#include "outcomes.h"
 #include "session.h"
 
 #include <arpa/inet.h>
@@ -218,6 +219,10 @@ static int act(struct worker *w, struct connections_ask *ask)
     }
     if (ask->kind == CONNECTIONS_RANK) {
         rank(w, ask);
+        return 0;
+    }
+    if (ask->kind == CONNECTIONS_OUTCOMES) {
+        outcomes_collect(w, ask);
         return 0;
     }
     struct conn *c = conn_find(w, slice_str(ask->id));

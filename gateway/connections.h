@@ -9,8 +9,10 @@
 
 #define CONNECTIONS_AT_ONCE 64 /* that a LIST describes, */
 #define CONNECTIONS_LOOK                                                                           \
-    4096 /* and slots it (or REVOKED, or FOLLOW) looks at, before the worker goes on with its work \
-          */
+    4096 /* and slots it (or OUTCOMES, REVOKED, FOLLOW) looks at, before the worker goes on with   \
+            its work */
+
+struct outcomes;
 
 struct connection_info {
     char id[ID_SIZE];
@@ -29,9 +31,10 @@ enum connections_kind {
     CONNECTIONS_SEND,
     CONNECTIONS_DISCONNECT,
     CONNECTIONS_LIST,
-    CONNECTIONS_RANK,    /* keeps those that are first in an order, of all that it comes by */
-    CONNECTIONS_REVOKED, /* closes those whose pass was revoked */
-    CONNECTIONS_FOLLOW   /* lets all go by the configuration that counts now: session_follow() */
+    CONNECTIONS_RANK,     /* keeps those that are first in an order, of all that it comes by */
+    CONNECTIONS_OUTCOMES, /* adds to what is known of a batch: outcomes.h */
+    CONNECTIONS_REVOKED,  /* closes those whose pass was revoked */
+    CONNECTIONS_FOLLOW    /* lets all go by the configuration that counts now: session_follow() */
 };
 
 enum connections_order {
@@ -47,6 +50,7 @@ struct connections_ask {
     struct slice data;            /* SEND; stays until `done`. Text is valid UTF-8 */
     const char *path;             /* LIST, RANK: only this one, by address; NULL: all */
     enum connections_order order; /* RANK */
+    struct outcomes *outcomes;    /* OUTCOMES; the asker's memory */
     unsigned worker;              /* all but GET, SEND and DISCONNECT */
     uint32_t from;                /* the same: the first slot */
     size_t most;                  /* LIST, RANK: room in `at` */

@@ -3,6 +3,7 @@
 
 #include "conn.h"
 #include "crash.h"
+#include "departures.h"
 #include "replay.h"
 #include "session.h"
 #include "worker.h"
@@ -51,7 +52,8 @@ static void slow(struct group *g, struct conn *c, enum metric reason)
         return;
     }
     count_slow(g, reason, M_SLOW_SKIPPED);
-    g->members[c->member].cursor = pathlog_tail(g->path->log);
+    departures_skipped(&g->worker->departures, c);
+    c->skipped = g->members[c->member].cursor = pathlog_tail(g->path->log);
     session_gap(c, "slow", NULL, NULL);
 }
 

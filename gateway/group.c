@@ -2,6 +2,7 @@
 #include "group.h"
 
 #include "conn.h"
+#include "departures.h"
 #include "fanout.h"
 #include "mem.h"
 #include "worker.h"
@@ -63,6 +64,7 @@ int group_join(struct group *g, struct conn *c, uint64_t position)
     c->group = g;
     c->member = g->n;
     uint64_t tail = pathlog_tail(g->path->log);
+    c->joined = tail;
     g->members[g->n++] = (struct member){
         .cursor = position < tail ? position : tail,
         .conn = c,
@@ -78,6 +80,7 @@ int group_join(struct group *g, struct conn *c, uint64_t position)
 void group_leave(struct group *g, struct conn *c)
 {
     struct member *last = &g->members[g->n - 1];
+    departures_left(&g->worker->departures, c);
     if (g->members[c->member].deflate)
         atomic_fetch_sub_explicit(&g->path->deflate_clients, 1, memory_order_relaxed);
     if (last->conn != c) {

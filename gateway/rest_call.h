@@ -74,6 +74,7 @@ void rest_revocation_create(struct rest_call *call);
 void rest_reload(struct rest_call *call);
 /* rest_trial.c */
 void rest_trigger_test(struct rest_call *call);
+/* rest_explain.c */
 void rest_gateway_event(struct rest_call *call);
 /* rest_event.c */
 void rest_event_list(struct rest_call *call);
@@ -88,6 +89,8 @@ void rest_letter_get(struct rest_call *call);
 /* rest_letter_change.c */
 void rest_letter_replay(struct rest_call *call);
 void rest_letter_delete(struct rest_call *call);
+/* rest_replay.c */
+void rest_gateway_replay(struct rest_call *call);
 /* rest_iam.c */
 void rest_iam_create_token(struct rest_call *call);
 void rest_iam_create_for_account(struct rest_call *call);

@@ -1,7 +1,6 @@
 /* rest_revocation.c - beyond the original: tokens of clients that count no longer. They do not from
  * the request on, and when that is safe, what they have opened is closed worker by worker, as
  * connections are listed: some at a time. */
-#include "config_value.h"
 #include "connection_call.h"
 #include "gate.h"
 #include "mem.h"
@@ -13,13 +12,11 @@
 
 #include <stdlib.h>
 
-#define TIME_SIZE 64
-
 struct revoking {
     struct connections_ask ask;
     struct rest_call *call;
     struct slice names[2]; /* by enum revocation_kind; empty: not given */
-    struct slice until;
+    bool has_until;
     uint64_t until_s, closed;
 };
 
@@ -45,25 +42,14 @@ static void read_id(void *ctx, const char *field, const cJSON *value, struct sta
     read_name(&r->names[REVOCATION_ID], field, value, found);
 }
 
-/* RFC 3339 in UTC; a fraction of a second is left away. */
-static bool read_time(const char *text, uint64_t *ret_s)
-{
-    char whole[TIME_SIZE];
-    size_t len = strcspn(text, ".");
-    size_t fraction = text[len] == '.' ? 1 + strspn(text + len + 1, "0123456789") : 0;
-    if (strlen(text) >= sizeof(whole) || fraction == 1)
-        return false;
-    memcpy(whole, text, len);
-    memcpy(whole + len, text + len + fraction, strlen(text) - len - fraction + 1);
-    return value_time(whole, ret_s);
-}
-
 static void read_until(void *ctx, const char *field, const cJSON *value, struct status *found)
 {
     struct revoking *r = ctx;
-    if (rest_object_text(value, field, &r->until, found) &&
-        !read_time(value->valuestring, &r->until_s))
-        status_violate(found, field, "must be a time such as 2027-01-31T12:00:00Z");
+    uint64_t ms;
+    if (!rest_object_time(value, field, &ms, found))
+        return;
+    r->has_until = true;
+    r->until_s = ms / 1000;
 }
 
 static void check(const struct revoking *r, struct status *found)
@@ -72,7 +58,7 @@ static void check(const struct revoking *r, struct status *found)
          id = r->names[REVOCATION_ID].data != NULL;
     if (subject == id)
         status_violate(found, "subject", "must be given, or jti, and not both");
-    if (r->until.data == NULL)
+    if (!r->has_until)
         status_violate(found, "until", "is required");
 }
 

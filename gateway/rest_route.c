@@ -44,6 +44,7 @@ const struct rest_route REST_ROUTES[] = {
     {"replayDeadLetter", HTTP_M_POST,   LETTERS "/{letterId}:replay",         false, rest_letter_replay},
     {"listEvents",       HTTP_M_GET,    "/gateway/v1/events",                 false, rest_event_list},
     {"getEvent",         HTTP_M_GET,    "/gateway/v1/events/{eventId}",       false, rest_gateway_event},
+    {"replay",           HTTP_M_POST,   "/gateway/v1/replay",                 false, rest_gateway_replay},
     {"getSession",       HTTP_M_GET,    SESSION,                              false, rest_session_get},
     {"createSession",    HTTP_M_POST,   SESSION,                              true,  rest_session_create},
     {"deleteSession",    HTTP_M_DELETE, SESSION,                              false, rest_session_delete},

@@ -1,6 +1,7 @@
 /* worker.c - see worker.h. */
 #include "worker.h"
 
+#include "departures.h"
 #include "fanout.h"
 #include "gate.h"
 #include "grpc.h"
@@ -404,6 +405,7 @@ void worker_fini(struct worker *w)
     free(w->listeners);
     free(w->slots);
     free(w->free_slots);
+    departures_free(w->departures);
     ws_pool_free(w->ws_pool);
     for (size_t i = 0; i < LISTENER_N; i++)
         tls_unref(w->tls[i]);

@@ -22,6 +22,7 @@
 #define WORKER_HURRY_MS   1500
 
 struct certificates;
+struct departures;
 struct gate;
 struct manage;
 struct tls;
@@ -88,6 +89,7 @@ struct worker {
     size_t n_former_groups;
     struct list active;    /* groups with a sweep */
     struct list replaying; /* connections that can go on sending stored messages (replay.c) */
+    struct departures *departures;
     uint32_t n_asked;      /* requests that history has not answered yet */
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;

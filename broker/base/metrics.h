@@ -91,6 +91,7 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_BATCH_CUTOFF, "regcast_batches_total", "reason=\"cutoff\"", "")                           \
     X(M_BATCH_BYTES,  "regcast_batches_total", "reason=\"bytes\"",  "")                           \
     X(M_BATCH_DRAIN,  "regcast_batches_total", "reason=\"drain\"",  "")                           \
+    X(M_BATCH_REPLAY, "regcast_batches_total", "reason=\"replay\"", "")                           \
     X(M_BATCH_DROPPED, "regcast_batches_dropped_total", "",                                       \
       "Batches that could not be put on their path (logged as errors).")                          \
     X(M_TRIGGER_DENIED, "regcast_trigger_denied_total", "",                                       \

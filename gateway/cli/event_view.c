@@ -25,7 +25,7 @@ bool event_view_is_id(struct slice s)
 int event_view_parse(struct slice text, struct event_view *ret)
 {
     const char *why;
-    *ret = (struct event_view){.json = NULL};
+    *ret = (struct event_view){.json = NULL, .replay = ""};
     if (json_check(text, &why) < 0)
         return -EBADMSG;
     ret->json = cJSON_ParseWithLength((const char *) text.data, text.len);
@@ -65,6 +65,20 @@ enum message_kind message_kind(struct slice text, struct slice *ret_events)
         return MESSAGE_EVENTS;
     }
     return json_member(text, "control", &value) == 0 ? MESSAGE_CONTROL : MESSAGE_OTHER;
+}
+
+void message_replay(struct slice text, struct message_replay *ret)
+{
+    struct slice mark, value;
+    *ret = (struct message_replay){.id = ""};
+    if (json_member(text, "replay", &mark) < 0)
+        return;
+    if (json_member(mark, "id", &value) == 0)
+        (void) json_string_copy(value, ret->id, sizeof(ret->id));
+    if (json_member(mark, "resume", &value) == 0 &&
+        json_string_copy(value, ret->resume, sizeof(ret->resume)) > 0 &&
+        !event_view_is_id(slice_str(ret->resume)))
+        ret->resume[0] = '\0';
 }
 
 /* --- for people --- */

@@ -450,8 +450,8 @@ describe('trying out', () => {
             batches.map((b) => [b.triggerName, b.firstEventId, b.lastEventId, b.size, b.delivered, b.connections]),
             [['pairs', events[0], events[3], '4', true, '2']],
         );
-        await refused(d, 'GET', '/gateway/v1/events/crt00000000000000000', {}, 404, 5, /none of the batches/);
-        await refused(d, 'GET', '/gateway/v1/events/x', {}, 404, 5, /none of the batches/);
+        await refused(d, 'GET', '/gateway/v1/events/crt00000000000000000', {}, 404, 5, /in none of the batches/);
+        await refused(d, 'GET', '/gateway/v1/events/x', {}, 404, 5, /in none of the batches/);
     });
 
     test('a dry run says what would match and changes nothing', limits, async (t) => {
