@@ -400,7 +400,7 @@ static void set_end(struct conn *c, enum conn_end end)
     if (c->end != END_NONE)
         return;
     c->end = (uint8_t) end;
-    if (!c->was_open)
+    if (!c->was_open || c->own)
         return;
     metrics_add(&c->worker->metrics, END_METRICS[end], 1);
     conn_log_closed(c);

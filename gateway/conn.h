@@ -107,6 +107,7 @@ struct conn {
     bool deflate : 1;      /* has negotiated permessage-deflate */
     bool small_window : 1; /* and keeps to a window of DEFLATE_CLIENT_BITS; else 15 bits */
     bool introduced : 1;   /* a proxy's header has come */
+    bool own : 1;          /* the other end is the canary's (canary.h): nobody's client */
 
     struct hop *hop;               /* whose X-Forwarded-For is believed; NULL: nobody's */
     struct address_count *address; /* counted for its address; NULL: it is not */
@@ -137,6 +138,9 @@ struct conn {
 
 /* The accepted socket, which is the connection's from here on, becomes one or is refused (caps). */
 void conn_accept(struct worker *w, enum metrics_listener role, int fd);
+/* One end of a socket pair, whose other end this process has: no TLS, no address, no caps. What it
+ * opens and closes is neither logged nor counted, but for the connections there are. */
+void conn_accept_own(struct worker *w, enum metrics_listener role, int fd);
 /* What has come from a proxy in state PROXY. */
 void conn_read_proxy(struct conn *c, struct slice in);
 MUST_CHECK int conn_start_reading(struct conn *c); /* what libuv says of it */

@@ -84,6 +84,8 @@ void conn_log_refusal_because(struct conn *c, enum refuse why, const char *detai
 {
     char id[ID_SIZE], peer[INET6_ADDRSTRLEN + 8];
     c->why = (uint8_t) why;
+    if (c->own) /* the canary says itself what it has met */
+        return;
     conn_id(c, id);
     conn_peer_name(c, peer);
     log_refusal(&(struct refused){.worker = c->worker,

@@ -272,6 +272,10 @@ static int print_process(struct shared *s, struct buf *out)
     if (r == 0)
         r = number(out, "regcast_log_dropped_total", "counter",
                    "Log lines lost because nobody read them.", log_dropped());
+    if (r == 0 && s->cfg->canary.interval_ms > 0)
+        r = number(out, "regcast_canary_last_success_timestamp_seconds", "gauge",
+                   "When an event of our own last arrived; 0: none has since the start.",
+                   load(&s->canary_ok_s));
     if (r == 0)
         r = head(out, "regcast_build_info", "gauge", "1, with the version as a label.");
     if (r == 0)

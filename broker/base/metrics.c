@@ -43,6 +43,9 @@ static const struct {
                    NULL},
     [H_GROUP] = {"regcast_journal_group_items", "Webhooks and batches of one group commit.", COUNTS,
                  NULL},
+    [H_CANARY] = {"regcast_canary_seconds",
+                  "From the webhook of an event of our own to its WebSocket client.", SECONDS,
+                  NULL},
     [H_LAG_WORKER] = {"regcast_loop_lag_seconds",
                       "How long something that happens waits until its thread sees to it, measured "
                       "once a second.",

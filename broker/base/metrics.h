@@ -135,6 +135,12 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_CONFIG_RELOADED, "regcast_config_reloads_total", "outcome=\"ok\"",                         \
       "Times that the configuration was read anew, by what came of it.")                          \
     X(M_CONFIG_RELOAD_FAILED, "regcast_config_reloads_total", "outcome=\"failed\"", "")            \
+    X(M_CANARY_OK, "regcast_canary_total", "outcome=\"ok\"",                                      \
+      "Events of our own sent the whole way, by what became of them: see canary.interval.")       \
+    X(M_CANARY_CONNECT, "regcast_canary_total", "outcome=\"connect\"", "")                        \
+    X(M_CANARY_REFUSED, "regcast_canary_total", "outcome=\"refused\"", "")                        \
+    X(M_CANARY_WEBHOOK, "regcast_canary_total", "outcome=\"webhook\"", "")                        \
+    X(M_CANARY_MESSAGE, "regcast_canary_total", "outcome=\"message\"", "")                        \
     X(M_CLOCK_STEPS, "regcast_clock_step_total", "",                                              \
       "Times the wall clock was found to have stepped by more than a second.")                    \
     X(M_LOG_DROPPED, "regcast_log_suppressed_total", "",                                          \
@@ -154,6 +160,7 @@ enum metrics_histogram {
     H_WEBHOOK,
     H_JOURNAL,
     H_GROUP,
+    H_CANARY,
     H_LAG_WORKER, /* these two are one family */
     H_LAG_FRONT,
     H_N
