@@ -403,6 +403,7 @@ static void set_end(struct conn *c, enum conn_end end)
     if (!c->was_open || c->own)
         return;
     metrics_add(&c->worker->metrics, END_METRICS[end], 1);
+    metrics_close(&c->worker->metrics, conn_close_code(c));
     conn_log_closed(c);
 }
 

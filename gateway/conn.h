@@ -196,6 +196,14 @@ void conn_close(struct conn *c, enum conn_end end);
 /* The same with a reset, so that the kernel does not keep what the peer never read. */
 void conn_reset(struct conn *c, enum conn_end end);
 
+/* Of one that was a WebSocket: the code that was sent or received, or 1006 (RFC 6455
+ * section 7.1.5).
+ */
+static inline unsigned conn_close_code(const struct conn *c)
+{
+    return c->close_code == 0 ? 1006 : c->close_code;
+}
+
 /* With log_level debug, these lines tell a connection's life. */
 void conn_log_state(const struct conn *c, enum conn_state next);
 void conn_log_closed(const struct conn *c); /* one that was a WebSocket */

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pipeline.h"
+#include "scrape_process.h"
 
 #include <stdlib.h>
 
@@ -246,6 +247,11 @@ static int print_process(struct shared *s, struct buf *out)
         r = buf_printf(out, "regcast_open_sockets{listener=\"%s\"} %llu\n", LISTENERS[i],
                        (unsigned long long) load(&s->caps[i].connections));
     if (r == 0)
+        r = head(out, "regcast_max_sockets", "gauge", "How many of them there may be.");
+    for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
+        r = buf_printf(out, "regcast_max_sockets{listener=\"%s\"} %llu\n", LISTENERS[i],
+                       (unsigned long long) load(&s->caps[i].max_connections));
+    if (r == 0)
         r = number(out, "regcast_webhook_inflight_bytes", "gauge",
                    "Webhook body bytes held in memory.",
                    load(&s->caps[LISTENER_WEBHOOKS].inflight_bytes));
@@ -314,6 +320,8 @@ int scrape_print(struct shared *s, struct buf *out)
         r = print_paths(s, out);
     if (r == 0)
         r = print_process(s, out);
+    if (r == 0)
+        r = scrape_process_print(out);
     if (r == 0)
         r = print_configuration(s, out);
     if (r == 0)
