@@ -126,6 +126,19 @@ static void answer_find(struct history *h, struct history_request *q)
     answer(q, r);
 }
 
+static void answer_read(struct history *h, struct history_request *q)
+{
+    int r = reader_get(h);
+    if (r == 0)
+        r = store_reader_begin(h->reader);
+    if (r == 0) {
+        r = q->read(q->ctx, h->reader);
+        store_reader_end(h->reader);
+    }
+    reader_done(h, r);
+    answer(q, r);
+}
+
 /* --- the cache --- */
 
 /* The part of the path that a load is about. */
@@ -406,6 +419,8 @@ static void take_in(struct history *h, struct work *w)
             answer(q, -ECANCELED);
         else if (q->kind == HISTORY_FIND)
             answer_find(h, q);
+        else if (q->kind == HISTORY_READ)
+            answer_read(h, q);
         else if (!hit(h, q))
             line_put(h, w);
     }

@@ -20,7 +20,7 @@
 
 struct history;
 
-enum history_kind { HISTORY_FIND, HISTORY_LOAD };
+enum history_kind { HISTORY_FIND, HISTORY_LOAD, HISTORY_READ };
 
 struct history_request {
     /* set by the maker */
@@ -28,7 +28,11 @@ struct history_request {
     struct mailbox *answer_to;
     struct mail mail; /* mail.run is called with the answer */
     const struct path *path;
-    char since[ID_SIZE];   /* FIND: an event id, or "" for the earliest kept */
+    char since[ID_SIZE]; /* FIND: an event id, or "" for the earliest kept */
+    /* READ: called on the history thread, in one read transaction; what it returns is the answer.
+     * Short: clients that come back wait meanwhile. -ENOENT is no failure of the store. */
+    int (*read)(void *ctx, struct store_reader *reader);
+    void *ctx;
     uint64_t cursor, upto; /* LOAD: messages from `cursor` up to the position `upto`, as many as
                               are in the cursor's segment */
     _Atomic bool given_up; /* set at any time: nobody wants the answer. It still comes, perhaps

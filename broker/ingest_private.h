@@ -31,6 +31,7 @@ struct ingest {
     struct sender_set *senders;
     struct completion *completion; /* NULL: none */
     struct kinds *kinds;
+    struct registry_watch *watch;
     struct catalog *catalog;
     struct seen *seen;
     struct id_gen ids;
@@ -55,6 +56,8 @@ struct delivery {
     struct buf keys;     /* of the ids that are new with it: struct seen_key, one after the other */
     struct list pending; /* pushes that wait for their digests, when it is safe */
     bool completes;      /* no webhook */
+    bool own;            /* a webhook of former times: ingest_request.own */
+    uint64_t letter;     /* what was kept of it then; 0: none, or it stays */
     struct list in_flight;
 };
 

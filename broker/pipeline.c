@@ -77,6 +77,7 @@ void pipeline_on_flush(void *ctx, const struct batch_message *m)
     if (r == 0)
         return;
     log_unsent(a, m, r);
+    a->stats.last_error = "a batch could not be made safe";
     if (p->provisional)
         p->ops->withdraw(p->engine); /* no start could form it again */
     if (p->ops->waits)
@@ -114,6 +115,18 @@ static int put_on_log(struct pipeline *p, const struct engine_batch *b)
     return r;
 }
 
+static void count_fired(struct pipeline *p, const struct engine_batch *b, uint64_t wall_ms)
+{
+    const struct trigger *t = trigger_set_find(p->triggers, b->trigger_id);
+    if (t == NULL)
+        return; /* it was deleted meanwhile */
+    struct action_stats *stats = &((struct action *) t->action)->stats;
+    stats->batches++;
+    stats->events += b->n_events;
+    stats->last_fired_ms = wall_ms;
+    stats->last_error = NULL;
+}
+
 static int on_deliver(void *ctx, const struct engine_batch *b)
 {
     static const enum metric FLUSHED[] = {[BATCH_SIZE] = M_BATCH_SIZE,
@@ -128,7 +141,9 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
     log_batch(p->cfg, b);
     const uint64_t present =
         b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
-    deliveries_arrived(p->deliveries, b->note, b->position, present, clock_wall_ms());
+    const uint64_t wall_ms = clock_wall_ms();
+    deliveries_arrived(p->deliveries, b->note, b->position, present, wall_ms);
+    count_fired(p, b, wall_ms);
     return 0;
 }
 
@@ -161,11 +176,11 @@ static void add_to_batch(struct action *a, struct event *e)
     int r = batch_add(&a->batch, e, now_of(p));
     if (r == 0)
         return;
+    const char *why = r == -EMSGSIZE ? "longer than the path's messages" : "no memory";
     metrics_add(p->metrics, M_BATCH_DROPPED, 1);
     log_lost(a->trigger, e, r);
-    p->ops->set_aside(p->engine, e,
-                      r == -EMSGSIZE ? "longer than the path's messages" : "no memory",
-                      p->provisional);
+    a->stats.last_error = why;
+    p->ops->set_aside(p->engine, e, why, p->provisional);
 }
 
 static void on_early_match(void *ctx, struct trigger *t, struct event *e)
@@ -284,6 +299,7 @@ static void on_expire(uv_timer_t *timer)
     delivery_expire(&p->delivery, now_of(p));
     watch_clock(p);
     completion_tick(p->completion);
+    registry_watch_tick(ingest_watch(p->ingest));
     if (!p->draining && !p->broken)
         p->ops->batched(p->engine, batched_seq(p));
 }

@@ -3,6 +3,7 @@
 #define BROKER_TRIGGER_H
 
 #include "event.h"
+#include "table.h"
 #include "trigger_spec.h"
 
 struct trigger {
@@ -10,9 +11,10 @@ struct trigger {
     bool allowed;             /* its service account may broadcast; the owner's to set */
     void *action;             /* the pipeline's: batch and path */
     size_t place;             /* private: in the order of making */
+    struct table_node by_id;  /* private */
 };
 
-struct trigger_set; /* in the order of making, with an index registry id > triggers */
+struct trigger_set; /* in the order of making, with indexes by registry id and by id */
 
 struct trigger_set *trigger_set_new(void); /* empty; never NULL */
 void trigger_set_free(struct trigger_set *set);

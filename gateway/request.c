@@ -44,6 +44,7 @@ struct exchange {
 };
 
 static void on_answered(struct ingest_call *call, const struct ingest_answer *answer);
+static void note_webhook(struct conn *c, unsigned status);
 
 /* --- hand-over --- */
 
@@ -112,6 +113,7 @@ static void refuse(struct conn *c, enum refuse why, const char *allow, const cha
         conn_reset(c, END_REFUSED);
         return;
     }
+    note_webhook(c, status);
     struct buf out;
     buf_init(&out, REQUEST_ANSWER_MAX);
     if (http_refuse(&out, why, allow, RETRY_S + (unsigned) (worker_random(w) % RETRY_MORE_S)) == 0)
@@ -163,6 +165,18 @@ static struct ingest_request ingest_request_of(struct conn *c, const char *regis
     };
 }
 
+/* A webhook that does not come as far as ingest_post() counts, too. */
+static void note_webhook(struct conn *c, unsigned status)
+{
+    const struct exchange *ex = c->exchange;
+    struct credential query;
+    if (ex == NULL || ex->submitted || status == 0)
+        return;
+    const struct ingest_request req =
+        ingest_request_of(c, ex->registry, NULL, (struct slice){0}, &query);
+    ingest_turned_away(c->worker->shared->ingest, &req, status);
+}
+
 static void answer_ingest(struct conn *c, const struct ingest_answer *a)
 {
     char retry[HEADER_MAX];
@@ -210,8 +224,10 @@ static bool check_sender(struct conn *c, const struct exchange *ex)
         gate_want_keys(s->gate, &ingest_claimed(s->ingest, &req)->oidc);
     if (why == REFUSE_NOT_FOUND) /* as for any other path that there is not */
         request_refuse(c, why, NULL);
-    else if (why != REFUSE_NONE)
+    else if (why != REFUSE_NONE) {
+        note_webhook(c, refused.status);
         answer_ingest(c, &refused);
+    }
     return why == REFUSE_NONE;
 }
 

@@ -428,6 +428,11 @@ const struct setting SETTINGS[] = {
     {R(allowed_from),                 TEXTS,    0, 256,        NULL,       &NETWORK, 0,
      "Networks that it posts from, as `webhooks.allowed_from`, which counts as well; others get 403. "
      "Empty: any."},
+    {"registries[].silence_alarm", offsetof(struct config_registry, silence_alarm_ms),
+                                         SETTING_ALARM, 1000, 30 * DAY, "auto", NULL, 0,
+     "When so long no event has come from it, also since the start, that is logged as a warning and "
+     "seen in `regcast_registry_silent`. `auto`: twice as long as is usual for it, at least ten "
+     "minutes; what is usual is learnt in the first day and forgotten by halves every two weeks."},
 
     {G(events),                       TEXT,     0, 255,        NULL,       &POINTER, 0,
      "With `kind: generic`: where the body has its events, an array of at most 10,000 or one object; "
