@@ -2,6 +2,7 @@
  * taken back. */
 #include "ingest_private.h"
 
+#include "config_canary.h"
 #include "crash.h"
 #include "digits.h"
 #include "log.h"
@@ -34,6 +35,7 @@ struct delivery *ingest_delivery_new(struct ingest *in, const struct ingest_requ
                      sender == NULL ? req->registry_id : slice_str(sender->cfg->id));
     ingest_copy_text(d->peer, sizeof(d->peer), slice_str(req->peer));
     d->known = sender != NULL;
+    memcpy(d->trace_id, event_trace_parse(req->traceparent).trace_id, sizeof(d->trace_id));
     d->bytes = req->body.len;
     d->epoch = in->epoch;
     d->own = req->own;
@@ -49,7 +51,8 @@ static void log_answered(const struct delivery *d, const struct ingest_answer *a
                          uint64_t duration_us)
 {
     struct log_line l;
-    log_open(&l, LOG_INFO, "webhook", "answered");
+    bool canary = config_is_canary_registry(d->in->cfg, d->registry_id);
+    log_open(&l, canary ? LOG_DEBUG : LOG_INFO, "webhook", "answered");
     log_str(&l, "registry", d->registry_id);
     log_str(&l, "peer", d->peer);
     log_u64(&l, "status", answer->status);
@@ -63,6 +66,8 @@ static void log_answered(const struct delivery *d, const struct ingest_answer *a
     if (d->stale > 0) /* of a registry whose clock went back, nearly all */
         log_u64(&l, "stale", d->stale);
     log_u64(&l, "duration_us", duration_us);
+    if (d->trace_id[0] != '\0')
+        log_str(&l, "trace_id", d->trace_id);
     log_str(&l, "kind", d->kind);
     log_str(&l, "known_by", d->known_by);
     log_close(&l);

@@ -47,6 +47,7 @@ struct delivery {
     struct ingest *in;
     struct ingest_call *call;
     char registry_id[64], peer[64]; /* copies: the answer may come after the request is gone */
+    char trace_id[33];              /* "": the request has none */
     size_t bytes;
     uint64_t start_us;
     uint64_t accepted, ignored, duplicates, set_aside, letters, stale;

@@ -2,6 +2,7 @@
 #include "pipeline_private.h"
 
 #include "clock.h"
+#include "config_canary.h"
 #include "crash.h"
 #include "delivery.h"
 #include "event_read.h"
@@ -90,10 +91,12 @@ void pipeline_on_flush(void *ctx, const struct batch_message *m)
 
 /* --- engine > delivery (path log > wake) --- */
 
-static void log_batch(const struct engine_batch *b)
+static void log_batch(const struct config *cfg, const struct engine_batch *b)
 {
     struct log_line l;
-    log_open(&l, LOG_INFO, "broker", "batch");
+    struct slice trace_id = event_find_trace_id(b->frames);
+    bool canary = config_is_canary_path(cfg, b->path->name);
+    log_open(&l, canary ? LOG_DEBUG : LOG_INFO, "broker", "batch");
     log_str(&l, "trigger", b->trigger_name);
     log_str(&l, "path", b->path->name);
     log_str(&l, "flush", BATCH_FLUSH_NAMES[b->why]);
@@ -101,6 +104,8 @@ static void log_batch(const struct engine_batch *b)
     log_u64(&l, "bytes", b->frames.len);
     log_str(&l, "first_event_id", b->first_event_id);
     log_str(&l, "last_event_id", b->last_event_id);
+    if (trace_id.len > 0)
+        log_slice(&l, "trace_id", trace_id); /* of the first */
     log_close(&l);
 }
 
@@ -136,7 +141,7 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
     if (r < 0)
         return r;
     metrics_add(p->metrics, FLUSHED[b->why], 1);
-    log_batch(b);
+    log_batch(p->cfg, b);
     const uint64_t present =
         b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
     const uint64_t wall_ms = clock_wall_ms();

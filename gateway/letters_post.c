@@ -70,6 +70,7 @@ static int post_again(struct post *p, const struct letter_again *a, uint64_t rec
         .received_ms = received_ms, /* what tells no time is older than what came since */
         .headers = a->request.headers,
         .content_type = a->request.content_type,
+        .traceparent = headers_only(a->request.headers, "traceparent"),
         .body = a->request.body,
         .peer = "replay",
     };

@@ -4,6 +4,7 @@
 #include "request.h"
 
 #include "clock.h"
+#include "config_canary.h"
 #include "consent.h"
 #include "console.h"
 #include "crash.h"
@@ -57,7 +58,8 @@ static bool is_quiet(const struct conn *c)
 /* TLS and what a proxy has said of it stay with this process. */
 static bool is_movable(const struct conn *c)
 {
-    return c->tls == NULL && c->hop == NULL && !c->introduced && c->role != LISTENER_GRPC;
+    return c->tls == NULL && c->hop == NULL && !c->introduced && c->role != LISTENER_GRPC &&
+           !c->own;
 }
 
 bool request_can_move(const struct conn *c)
@@ -271,6 +273,10 @@ static void on_events_head(struct conn *c, struct slice id, size_t early)
         request_refuse(c, REFUSE_MEMORY, NULL);
         return;
     }
+    if (config_is_canary_registry(c->worker->shared->cfg, ex->registry) && !c->own) {
+        request_refuse(c, REFUSE_REGISTRY, NULL);
+        return;
+    }
     if (!check_sender(c, ex))
         return;
     if (head->content_length > ex->body.limit) {
@@ -431,6 +437,8 @@ static enum refuse check_handshake(const struct conn *c, size_t early, struct wa
     int r = why == REFUSE_NONE ? path_match(s->paths, head->path, &ret->path) : 0;
     if (r < 0)
         why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
+    else if (why == REFUSE_NONE && !c->own && config_is_canary_path(cfg, ret->path->name))
+        why = REFUSE_NOT_FOUND;
     else if (why == REFUSE_NONE && path_is_full(ret->path))
         why = REFUSE_PATH_CAP;
     if (why == REFUSE_NONE)

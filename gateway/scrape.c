@@ -5,6 +5,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pipeline.h"
+#include "scrape_process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -340,6 +341,11 @@ static int print_process(struct shared *s, struct buf *out)
         r = number(out, "regcast_feed_connections", "gauge", "Consoles that listen to the feed.",
                    present(worker_group(s->front, 0)));
     if (r == 0)
+        r = head(out, "regcast_max_sockets", "gauge", "How many of them there may be.");
+    for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
+        r = buf_printf(out, "regcast_max_sockets{listener=\"%s\"} %llu\n", LISTENERS[i],
+                       (unsigned long long) load(&s->caps[i].max_connections));
+    if (r == 0)
         r = number(out, "regcast_webhook_inflight_bytes", "gauge",
                    "Webhook body bytes held in memory.",
                    load(&s->caps[LISTENER_WEBHOOKS].inflight_bytes));
@@ -366,6 +372,10 @@ static int print_process(struct shared *s, struct buf *out)
     if (r == 0)
         r = number(out, "regcast_log_dropped_total", "counter",
                    "Log lines lost because nobody read them.", log_dropped());
+    if (r == 0 && s->cfg->canary.interval_ms > 0)
+        r = number(out, "regcast_canary_last_success_timestamp_seconds", "gauge",
+                   "When an event of our own last arrived; 0: none has since the start.",
+                   load(&s->canary_ok_s));
     if (r == 0)
         r = head(out, "regcast_build_info", "gauge", "1, with the version as a label.");
     if (r == 0)
@@ -404,6 +414,8 @@ int scrape_print(struct shared *s, struct buf *out)
         r = print_paths(s, out);
     if (r == 0)
         r = print_process(s, out);
+    if (r == 0)
+        r = scrape_process_print(out);
     if (r == 0)
         r = print_configuration(s, out);
     if (r == 0)

@@ -239,6 +239,9 @@ struct config {
     struct {
         uint64_t max_images, max_tags; /* of all registries together */
     } catalog;
+    struct {
+        uint64_t interval_ms, timeout_ms; /* interval 0: there is none; see config_canary.h */
+    } canary;
     struct config_registry *registries;
     size_t n_registries;
     struct config_user *users;

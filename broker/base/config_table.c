@@ -335,6 +335,14 @@ const struct setting SETTINGS[] = {
     {C(catalog.max_tags),             COUNT,    1, 100000000,  "400000",   NULL, RESTART,
      "Tags remembered, of all registries together."},
 
+    {C_MS(canary.interval),           DURATION, 0, DAY,        "0s",       NULL, 0,
+     "How often an event of our own goes the whole way, from a webhook to a WebSocket client, over "
+     "connections within the process; `regcast_canary_seconds` is how long that takes. 0 is never. With "
+     "it there are a registry, a service account and a trigger `regcast-canary` and a path "
+     "`/regcast.canary`, which nobody else can post or connect to."},
+    {C_MS(canary.timeout),            DURATION, 100, 60000,    "5s",       NULL, 0,
+     "After so long it counts as lost, with a warning."},
+
     {CERTIFICATE(gateway, certificate_file),
                                          TEXT,     1, 4000,       NULL,       &FILE_NAME, REQUIRED,
      "The certificate and those that lead to its authority, PEM."},
