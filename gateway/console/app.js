@@ -37,7 +37,7 @@ const VIEWS = {
     registries: () => import('./views/registries.js'),
     overview: () => import('./views/overview.js'),
 };
-const FIRST = 'triggers';
+const FIRST = 'overview';
 const MAX_PAUSE_MS = 30000;
 
 let words = null;
