@@ -98,6 +98,11 @@ void batch_flush(struct batch *b, enum batch_flush why)
     b->deadline_ms = UINT64_MAX;
 }
 
+uint64_t batch_waiting(const struct batch *b)
+{
+    return b->n;
+}
+
 uint64_t batch_first_seq(const struct batch *b)
 {
     return b->n == 0 ? UINT64_MAX : b->first_seq;

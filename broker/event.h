@@ -28,6 +28,10 @@ struct event_trace {
  * present = false. (pure) */
 struct event_trace event_trace_parse(struct slice traceparent);
 
+/* The trace id that an event's JSON has, or the first event's of a message or frame: empty when
+ * there is none. Only what this program has encoded. (pure) */
+struct slice event_find_trace_id(struct slice json);
+
 /* What an event is made of; everything borrowed, copied by event_new(). */
 struct event_parts {
     enum event_type type;

@@ -128,6 +128,19 @@ static void answer_find(struct history *h, struct history_request *q)
     answer(q, r);
 }
 
+static void answer_read(struct history *h, struct history_request *q)
+{
+    int r = reader_get(h);
+    if (r == 0)
+        r = store_reader_begin(h->reader);
+    if (r == 0) {
+        r = q->read(q->ctx, h->reader);
+        store_reader_end(h->reader);
+    }
+    reader_done(h, r);
+    answer(q, r);
+}
+
 /* --- picks --- */
 
 static int pick(struct history *h, struct history_request *q)
@@ -434,6 +447,8 @@ static void take_in(struct history *h, struct work *w)
             answer(q, -ECANCELED);
         else if (q->kind == HISTORY_FIND)
             answer_find(h, q);
+        else if (q->kind == HISTORY_READ)
+            answer_read(h, q);
         else if (q->kind == HISTORY_PICK)
             answer_pick(h, q);
         else if (!hit(h, q))

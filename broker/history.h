@@ -21,7 +21,7 @@
 
 struct history;
 
-enum history_kind { HISTORY_FIND, HISTORY_LOAD, HISTORY_PICK };
+enum history_kind { HISTORY_FIND, HISTORY_LOAD, HISTORY_READ, HISTORY_PICK };
 
 struct history_request {
     /* set by the maker */
@@ -29,7 +29,11 @@ struct history_request {
     struct mailbox *answer_to;
     struct mail mail; /* mail.run is called with the answer */
     const struct path *path;
-    char since[ID_SIZE];   /* FIND: an event id, or "" for the earliest kept */
+    char since[ID_SIZE]; /* FIND: an event id, or "" for the earliest kept */
+    /* READ: called on the history thread, in one read transaction; what it returns is the answer.
+     * Short: clients that come back wait meanwhile. -ENOENT is no failure of the store. */
+    int (*read)(void *ctx, struct store_reader *reader);
+    void *ctx;
     uint64_t cursor, upto; /* LOAD: messages from `cursor` up to the position `upto`, as many as
                               are in the cursor's segment */
     struct pick *pick;     /* PICK: the maker's; its answer is there with `err` 0 */

@@ -98,6 +98,14 @@ const struct config_registry *ingest_claimed(const struct ingest *in,
     return sender == NULL ? NULL : sender->cfg;
 }
 
+void ingest_turned_away(struct ingest *in, const struct ingest_request *req, unsigned status)
+{
+    const struct sender *sender = find_sender(in, req);
+    if (sender != NULL)
+        registry_watch_answered(in->watch, sender->cfg->id,
+                                &(struct registry_outcome){.status = status});
+}
+
 /* --- the way of a webhook --- */
 
 struct catalog_now ingest_now(const struct ingest *in)
@@ -155,6 +163,7 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
     in->senders = sender_set_new(cfg);
     in->kinds = kinds_new(cfg);
+    in->watch = registry_watch_new(cfg);
     return in;
 }
 
@@ -164,6 +173,7 @@ void ingest_configure(struct ingest *in, const struct config *cfg)
     in->cfg = cfg;
     in->senders = sender_set_new(cfg);
     kinds_configure(in->kinds, cfg);
+    registry_watch_configure(in->watch, cfg);
 }
 
 void ingest_set_completion(struct ingest *in, struct completion *completion)
@@ -197,6 +207,11 @@ const struct catalog *ingest_catalog(const struct ingest *in)
     return in->catalog;
 }
 
+struct registry_watch *ingest_watch(struct ingest *in)
+{
+    return in->watch;
+}
+
 void ingest_free(struct ingest *in)
 {
     if (in == NULL)
@@ -205,5 +220,6 @@ void ingest_free(struct ingest *in)
     seen_free(in->seen);
     sender_set_free(in->senders);
     kinds_free(in->kinds);
+    registry_watch_free(in->watch);
     free(in);
 }

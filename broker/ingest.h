@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "list.h"
 #include "metrics.h"
+#include "registry_watch.h"
 #include "san.h"
 #include "source.h"
 #include "verify.h"
@@ -19,11 +20,17 @@ struct ingest_request {
     const struct in6_addr *address; /* of the sender; NULL: not known */
     const struct san_list *names;   /* of the connection's certificate; NULL: it has none */
     bool own; /* no sender's: an operator posts what one has sent before, and proves nothing */
-    uint64_t received_ms;   /* when that was, by the wall clock; 0: now */
-    struct headers headers; /* of the whole request */
+    uint64_t received_ms; /* when that was, by the wall clock; 0: now */
+    uint64_t letter; /* the dead letter that it was kept as, which goes with what it leads to, or
+                        stays, alone, when nothing of it is taken; 0: none */
+    struct headers headers;                                   /* of the whole request */
     struct slice content_type, content_encoding, traceparent; /* header values; empty when absent */
     struct slice body;
     const char *peer; /* for the log; may be NULL */
+};
+
+struct ingest_counts {
+    uint64_t accepted, ignored, duplicates, set_aside;
 };
 
 struct ingest_answer {
@@ -37,6 +44,7 @@ struct ingest_answer {
      * sender's id that was seen before, a delivery as a whole that was seen before is one; a body
      * that nobody understands counts as one thing set aside. */
     char body[160];
+    struct ingest_counts counts; /* the same with 202 */
     /* With 200, instead: what the registry's adapter answers to a question whether we are there.
      * Borrowed until the callback returns. */
     struct slice handshake;
@@ -88,6 +96,7 @@ MUST_CHECK int ingest_load(struct ingest *in, const struct engine_ops *ops, stru
 void ingest_configure(struct ingest *in, const struct config *cfg);
 void ingest_free(struct ingest *in);
 const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
+struct registry_watch *ingest_watch(struct ingest *in);        /* the same */
 const struct seen *ingest_seen(const struct ingest *in);       /* the same */
 
 /* NULL: there is none of that id. Borrowed until the next ingest_configure(). */
@@ -135,6 +144,9 @@ enum refuse ingest_check_source(const struct ingest *in, const struct ingest_req
 const struct config_registry *ingest_claimed(const struct ingest *in,
                                              const struct ingest_request *req);
 
+/* It was answered with `status` before it came to ingest_post(). */
+void ingest_turned_away(struct ingest *in, const struct ingest_request *req, unsigned status);
+
 /* A webhook that was refused before ingest_post(), as whoever asked to know is told; nothing where
  * the registry is not known. */
 void ingest_refused(struct ingest *in, const struct ingest_request *req, enum refuse why);
@@ -145,5 +157,10 @@ void ingest_refused(struct ingest *in, const struct ingest_request *req, enum re
  * 202, since Distribution retries every 4xx for ever and keeps all later events waiting behind it.
  */
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call);
+
+/* An accepted event that was set aside (`letter`) goes on its way under a new id and number; the
+ * letter goes with it. Answered as above, with set_aside when it cannot be read any more. */
+void ingest_repeat(struct ingest *in, const struct event *e, uint64_t letter,
+                   struct ingest_call *call);
 
 #endif

@@ -32,6 +32,7 @@ struct ingest {
     struct sender_set *senders;
     struct completion *completion; /* NULL: none */
     struct kinds *kinds;
+    struct registry_watch *watch;
     struct catalog *catalog;
     struct seen *seen;
     struct id_gen ids;
@@ -46,6 +47,7 @@ struct delivery {
     struct ingest *in;
     struct ingest_call *call;
     char registry_id[64], peer[64]; /* copies: the answer may come after the request is gone */
+    char trace_id[33];              /* "": the request has none */
     size_t bytes;
     uint64_t start_us;
     uint64_t accepted, ignored, duplicates, set_aside, letters, stale;
@@ -57,6 +59,8 @@ struct delivery {
     struct buf keys;     /* of the ids that are new with it: struct seen_key, one after the other */
     struct list pending; /* pushes that wait for their digests, when it is safe */
     bool completes;      /* no webhook */
+    bool own;            /* a webhook of former times: ingest_request.own */
+    uint64_t letter;     /* what was kept of it then; 0: none, or it stays */
     bool known;          /* whose it is; then it is a webhook */
     struct list in_flight;
 };

@@ -2,6 +2,7 @@
 #include "pipeline_private.h"
 
 #include "clock.h"
+#include "config_canary.h"
 #include "crash.h"
 #include "delivery.h"
 #include "event_read.h"
@@ -78,6 +79,7 @@ void pipeline_on_flush(void *ctx, const struct batch_message *m)
     if (r == 0)
         return;
     log_unsent(a, m, r);
+    a->stats.last_error = "a batch could not be made safe";
     if (p->provisional)
         p->ops->withdraw(p->engine); /* no start could form it again */
     if (p->ops->waits)
@@ -89,10 +91,12 @@ void pipeline_on_flush(void *ctx, const struct batch_message *m)
 
 /* --- engine > delivery (path log > wake) --- */
 
-static void log_batch(const struct engine_batch *b)
+static void log_batch(const struct config *cfg, const struct engine_batch *b)
 {
     struct log_line l;
-    log_open(&l, LOG_INFO, "broker", "batch");
+    struct slice trace_id = event_find_trace_id(b->frames);
+    bool canary = config_is_canary_path(cfg, b->path->name);
+    log_open(&l, canary ? LOG_DEBUG : LOG_INFO, "broker", "batch");
     log_str(&l, "trigger", b->trigger_name);
     log_str(&l, "path", b->path->name);
     log_str(&l, "flush", BATCH_FLUSH_NAMES[b->why]);
@@ -100,6 +104,8 @@ static void log_batch(const struct engine_batch *b)
     log_u64(&l, "bytes", b->frames.len);
     log_str(&l, "first_event_id", b->first_event_id);
     log_str(&l, "last_event_id", b->last_event_id);
+    if (trace_id.len > 0)
+        log_slice(&l, "trace_id", trace_id); /* of the first */
     log_close(&l);
 }
 
@@ -109,6 +115,18 @@ static int put_on_log(struct pipeline *p, const struct engine_batch *b)
     if (r == 0 && p->tap != NULL)
         p->tap(p->tap_ctx, b->path, b->position, b->frames);
     return r;
+}
+
+static void count_fired(struct pipeline *p, const struct engine_batch *b, uint64_t wall_ms)
+{
+    const struct trigger *t = trigger_set_find(p->triggers, b->trigger_id);
+    if (t == NULL)
+        return; /* it was deleted meanwhile */
+    struct action_stats *stats = &((struct action *) t->action)->stats;
+    stats->batches++;
+    stats->events += b->n_events;
+    stats->last_fired_ms = wall_ms;
+    stats->last_error = NULL;
 }
 
 static int on_deliver(void *ctx, const struct engine_batch *b)
@@ -123,14 +141,16 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
     if (r < 0)
         return r;
     metrics_add(p->metrics, FLUSHED[b->why], 1);
-    log_batch(b);
+    log_batch(p->cfg, b);
     const uint64_t present =
         b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
+    const uint64_t wall_ms = clock_wall_ms();
     uint64_t position = pathlog_tail(b->path->log) - b->frames.len; /* an engine may not place it */
     const struct delivery_note *note =
-        deliveries_arrived(p->deliveries, b->note, position, present, clock_wall_ms());
+        deliveries_arrived(p->deliveries, b->note, position, present, wall_ms);
     if (p->watch != NULL && note != NULL)
         p->watch->batch(p->watch->ctx, note);
+    count_fired(p, b, wall_ms);
     return 0;
 }
 
@@ -163,11 +183,11 @@ static void add_to_batch(struct action *a, struct event *e)
     int r = batch_add(&a->batch, e, now_of(p));
     if (r == 0)
         return;
+    const char *why = r == -EMSGSIZE ? "longer than the path's messages" : "no memory";
     metrics_add(p->metrics, M_BATCH_DROPPED, 1);
     log_lost(a->trigger, e, r);
-    p->ops->set_aside(p->engine, e,
-                      r == -EMSGSIZE ? "longer than the path's messages" : "no memory",
-                      p->provisional);
+    a->stats.last_error = why;
+    p->ops->set_aside(p->engine, e, why, p->provisional);
 }
 
 static void on_early_match(void *ctx, struct trigger *t, struct event *e)
@@ -300,6 +320,7 @@ static void on_expire(uv_timer_t *timer)
     delivery_expire(&p->delivery, now_of(p));
     watch_clock(p);
     completion_tick(p->completion);
+    registry_watch_tick(ingest_watch(p->ingest));
     if (!p->draining && !p->broken)
         p->ops->batched(p->engine, batched_seq(p));
 }

@@ -92,6 +92,21 @@ const struct trigger_spec *pipeline_trigger(const struct pipeline *p, size_t i)
     return &trigger_set_at(p->triggers, i)->spec;
 }
 
+void pipeline_fired(const struct pipeline *p, size_t i, struct pipeline_fired *ret)
+{
+    const struct trigger *t = trigger_set_at(p->triggers, i);
+    const struct action *a = t->action;
+    *ret = (struct pipeline_fired){
+        .batches = a->stats.batches,
+        .events = a->stats.events,
+        .last_fired_ms = a->stats.last_fired_ms,
+        .waiting = batch_waiting(&a->batch),
+        .last_error = a->path == NULL ? "its path is not configured"
+                      : !t->allowed   ? "its service account lacks the role " ROLE_BROADCAST
+                                      : a->stats.last_error,
+    };
+}
+
 /* --- a start: what is stored --- */
 
 struct loading {

@@ -101,6 +101,11 @@ void store_reader_close(struct store_reader *r)
     free(r);
 }
 
+sqlite3 *store_reader_db(struct store_reader *r)
+{
+    return r->db;
+}
+
 /* --- one moment --- */
 
 int store_reader_begin(struct store_reader *r)

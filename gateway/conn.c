@@ -401,10 +401,12 @@ static void set_end(struct conn *c, enum conn_end end)
     if (c->end != END_NONE)
         return;
     c->end = (uint8_t) end;
-    if (!c->was_open)
+    if (!c->was_open || c->own)
         return;
-    if (c->role == LISTENER_GATEWAY) /* as handshakes are */
+    if (c->role == LISTENER_GATEWAY) { /* as handshakes are */
         metrics_add(&c->worker->metrics, END_METRICS[end], 1);
+        metrics_close(&c->worker->metrics, conn_close_code(c));
+    }
     conn_log_closed(c);
 }
 

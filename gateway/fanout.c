@@ -1,6 +1,7 @@
 /* fanout.c - see fanout.h. */
 #include "fanout.h"
 
+#include "clock.h"
 #include "conn.h"
 #include "crash.h"
 #include "departures.h"
@@ -326,14 +327,21 @@ void fanout_start(struct group *g)
 
 static bool begin_pass(struct group *g)
 {
+    uint64_t now_us = clock_mono_us();
     if (g->pass_us != 0)
-        metrics_observe(&g->worker->metrics, H_SWEEP, uv_hrtime() / 1000 - g->pass_us);
-    g->pass_us = 0;
-    if (!g->again || g->n == 0)
+        metrics_observe(&g->worker->metrics, H_SWEEP, now_us - g->pass_us);
+    if (g->pass_us != 0 && g->sending_us != 0)
+        metrics_observe(&g->worker->metrics, H_BROADCAST, now_us - g->sending_us);
+    g->pass_us = g->sending_us = 0;
+    if (!g->again || g->n == 0) {
+        g->pending_us = 0;
         return false;
+    }
     g->again = false;
     g->at = 0;
-    g->pass_us = uv_hrtime() / 1000;
+    g->pass_us = now_us;
+    g->sending_us = g->pending_us;
+    g->pending_us = 0;
     metrics_add(&g->worker->metrics, M_SWEEPS, 1);
     return true;
 }

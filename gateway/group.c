@@ -1,6 +1,7 @@
 /* group.c - see group.h. */
 #include "group.h"
 
+#include "clock.h"
 #include "conn.h"
 #include "departures.h"
 #include "fanout.h"
@@ -102,6 +103,7 @@ void group_wake(struct group *g)
     if (atomic_exchange_explicit(&g->dirty, true, memory_order_acq_rel))
         return;
     struct worker *w = g->worker;
+    g->dirty_us = clock_mono_us();
     struct group *head = atomic_load_explicit(&w->dirty, memory_order_relaxed);
     do
         g->next_dirty = head;
@@ -140,6 +142,8 @@ void group_take_dirty(struct worker *w)
     struct group *g = atomic_exchange_explicit(&w->dirty, NULL, memory_order_acquire);
     while (g != NULL) {
         struct group *next = g->next_dirty;
+        if (g->pending_us == 0)
+            g->pending_us = g->dirty_us;
         /* before the sweep reads the tail, so that what is appended later wakes us again */
         atomic_exchange_explicit(&g->dirty, false, memory_order_acq_rel);
         fanout_start(g);

@@ -1,5 +1,6 @@
 /* main.c - regcastd: options, wiring, signals. No logic. */
 #include "addresses.h"
+#include "canary.h"
 #include "certificates.h"
 #include "config.h"
 #include "crash.h"
@@ -57,6 +58,7 @@ struct daemon {
     struct handover handover; /* to the next one */
     struct pulse pulse;
     struct watchdog watchdog;
+    struct canary canary;
     struct pipeline *pipeline;
     struct reload *reload;
     uv_signal_t term, interrupt;
@@ -175,6 +177,7 @@ static void end_watch(struct daemon *d)
 {
     pulse_ending(&d->pulse);
     watchdog_stop(&d->watchdog);
+    canary_stop(&d->canary);
 }
 
 /* Another process has data_dir, or had it: there is nothing to settle. */
@@ -286,6 +289,7 @@ static void on_front_stopped(struct worker *w)
     uv_close((uv_handle_t *) &d->settle, NULL);
     uv_close((uv_handle_t *) &d->end, NULL);
     pulse_close(&d->pulse);
+    canary_close(&d->canary);
     takeover_close(&d->takeover);
     handover_close(&d->handover);
     pipeline_close(d->pipeline);
@@ -441,6 +445,8 @@ static int wire(struct daemon *d, const struct options *options)
         r = watchdog_start(&d->watchdog, &d->shared);
     if (r == 0)
         r = pulse_start(&d->pulse, &d->supervisor, &d->watchdog, &d->shared);
+    if (r == 0)
+        r = canary_start(&d->canary, &d->shared, &d->front.loop);
     if (r < 0) {
         log_error("main", "cannot start the workers", r);
         return r;

@@ -4,6 +4,7 @@
 #include "request.h"
 
 #include "clock.h"
+#include "config_canary.h"
 #include "consent.h"
 #include "console.h"
 #include "crash.h"
@@ -44,6 +45,7 @@ struct exchange {
 };
 
 static void on_answered(struct ingest_call *call, const struct ingest_answer *answer);
+static void note_webhook(struct conn *c, unsigned status);
 
 /* --- hand-over --- */
 
@@ -56,7 +58,8 @@ static bool is_quiet(const struct conn *c)
 /* TLS and what a proxy has said of it stay with this process. */
 static bool is_movable(const struct conn *c)
 {
-    return c->tls == NULL && c->hop == NULL && !c->introduced && c->role != LISTENER_GRPC;
+    return c->tls == NULL && c->hop == NULL && !c->introduced && c->role != LISTENER_GRPC &&
+           !c->own;
 }
 
 bool request_can_move(const struct conn *c)
@@ -161,6 +164,7 @@ static void refuse(struct conn *c, enum refuse why, const char *allow, const cha
         conn_reset(c, END_REFUSED);
         return;
     }
+    note_webhook(c, status);
     struct buf out;
     buf_init(&out, REQUEST_ANSWER_MAX);
     if (http_refuse(&out, why, allow, RETRY_S + (unsigned) (worker_random(w) % RETRY_MORE_S)) == 0)
@@ -176,6 +180,18 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
 }
 
 /* --- webhooks --- */
+
+/* A webhook that does not come as far as ingest_post() counts, too. */
+static void note_webhook(struct conn *c, unsigned status)
+{
+    const struct exchange *ex = c->exchange;
+    struct credential query;
+    if (ex == NULL || ex->submitted || status == 0)
+        return;
+    const struct ingest_request req =
+        ingest_request_of(c, ex->registry, NULL, (struct slice){0}, &query);
+    ingest_turned_away(c->worker->shared->ingest, &req, status);
+}
 
 static void answer_ingest(struct conn *c, const struct ingest_answer *a)
 {
@@ -226,8 +242,10 @@ static bool check_sender(struct conn *c, const struct exchange *ex)
         gate_want_keys(s->gate, &ingest_claimed(s->ingest, &req)->oidc);
     if (why == REFUSE_NOT_FOUND) /* as for any other path that there is not */
         request_refuse(c, why, NULL);
-    else if (why != REFUSE_NONE)
+    else if (why != REFUSE_NONE) {
+        note_webhook(c, refused.status);
         answer_ingest(c, &refused);
+    }
     return why == REFUSE_NONE;
 }
 
@@ -253,6 +271,10 @@ static void on_events_head(struct conn *c, struct slice id, size_t early)
     }
     if (shed_level(&c->worker->shared->shed) >= MEMORY_NO_WEBHOOKS) {
         request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
+    if (config_is_canary_registry(c->worker->shared->cfg, ex->registry) && !c->own) {
+        request_refuse(c, REFUSE_REGISTRY, NULL);
         return;
     }
     if (!check_sender(c, ex))
@@ -415,6 +437,8 @@ static enum refuse check_handshake(const struct conn *c, size_t early, struct wa
     int r = why == REFUSE_NONE ? path_match(s->paths, head->path, &ret->path) : 0;
     if (r < 0)
         why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
+    else if (why == REFUSE_NONE && !c->own && config_is_canary_path(cfg, ret->path->name))
+        why = REFUSE_NOT_FOUND;
     else if (why == REFUSE_NONE && path_is_full(ret->path))
         why = REFUSE_PATH_CAP;
     if (why == REFUSE_NONE)

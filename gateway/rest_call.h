@@ -66,6 +66,8 @@ void rest_gateway_paths(struct rest_call *call);
 void rest_gateway_connections(struct rest_call *call);
 /* rest_metrics.c */
 void rest_metrics(struct rest_call *call);
+/* rest_fired.c */
+void rest_gateway_triggers(struct rest_call *call);
 /* rest_revocation.c */
 void rest_revocation_create(struct rest_call *call);
 /* rest_reload.c */
@@ -81,6 +83,12 @@ void rest_trigger_dry_run(struct rest_call *call); /* with an id: of this trigge
 void rest_registry_dry_run(struct rest_call *call);
 /* rest_registry.c */
 void rest_registry_list(struct rest_call *call);
+/* rest_letter.c */
+void rest_letter_list(struct rest_call *call);
+void rest_letter_get(struct rest_call *call);
+/* rest_letter_change.c */
+void rest_letter_replay(struct rest_call *call);
+void rest_letter_delete(struct rest_call *call);
 /* rest_replay.c */
 void rest_gateway_replay(struct rest_call *call);
 /* rest_iam.c */

@@ -9,6 +9,7 @@
 #define CONNECTIONS "/apigateways/websocket/v1/connections"
 #define REGISTRIES  "/registries/v1/registries"
 #define SESSION     "/console/session"
+#define LETTERS     "/registries/v1/letters"
 
 // clang-format off
 const struct rest_route REST_ROUTES[] = {
@@ -32,10 +33,15 @@ const struct rest_route REST_ROUTES[] = {
     {"listPaths",        HTTP_M_GET,    "/gateway/v1/paths",                  false, rest_gateway_paths},
     {"listConnections",  HTTP_M_GET,    "/gateway/v1/connections",            false, rest_gateway_connections},
     {"getMetrics",       HTTP_M_GET,    "/gateway/v1/metrics",                false, rest_metrics},
+    {"listTriggerStatistics", HTTP_M_GET, "/gateway/v1/triggers",             false, rest_gateway_triggers},
     {"createRevocation", HTTP_M_POST,   "/admin/v1/revocations",              false, rest_revocation_create},
     {"reload",           HTTP_M_POST,   "/admin/v1/reload",                   false, rest_reload},
     {"listRegistries",   HTTP_M_GET,    REGISTRIES,                           false, rest_registry_list},
     {"dryRunRegistry",   HTTP_M_POST,   REGISTRIES "/{registryId}:dryRun",    false, rest_registry_dry_run},
+    {"listDeadLetters",  HTTP_M_GET,    LETTERS,                              false, rest_letter_list},
+    {"getDeadLetter",    HTTP_M_GET,    LETTERS "/{letterId}",                false, rest_letter_get},
+    {"deleteDeadLetter", HTTP_M_DELETE, LETTERS "/{letterId}",                false, rest_letter_delete},
+    {"replayDeadLetter", HTTP_M_POST,   LETTERS "/{letterId}:replay",         false, rest_letter_replay},
     {"listEvents",       HTTP_M_GET,    "/gateway/v1/events",                 false, rest_event_list},
     {"getEvent",         HTTP_M_GET,    "/gateway/v1/events/{eventId}",       false, rest_gateway_event},
     {"replay",           HTTP_M_POST,   "/gateway/v1/replay",                 false, rest_gateway_replay},

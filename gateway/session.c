@@ -270,9 +270,11 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
     c->idle_cursor = g->members[c->member].cursor;
     c->ping_ms = in(now, jitter(c, cfg->gateway.ping_interval_ms));
     c->lifetime_ms = in(now, jitter(c, cfg->gateway.max_lifetime_ms));
-    if (!is_console(c))
-        metrics_add(&c->worker->metrics, M_HANDSHAKES, 1);
-    log_open_session(c);
+    if (!c->own) {
+        if (!is_console(c))
+            metrics_add(&c->worker->metrics, M_HANDSHAKES, 1);
+        log_open_session(c);
+    }
     conn_set_state(c, CONN_OPEN);
     if (c->worker->draining) /* it had begun to come in before a hand-over */
         worker_drain_session(c);

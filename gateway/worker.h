@@ -51,6 +51,7 @@ struct shared {
     struct certificates *certificates;       /* front's thread; NULL: as they are (tests) */
     struct tls_tickets *tickets[LISTENER_N]; /* NULL: none are given */
     _Atomic uint64_t config_hash, config_loaded_s; /* of `cfg`; the latter is Unix time */
+    _Atomic uint64_t canary_ok_s; /* when the last canary arrived (canary.h), Unix time; 0: none */
     uint64_t reload_ms; /* when one last began, also in vain (clock_mono_ms()); front's thread */
     _Atomic bool ready, draining;
     /* While another process takes over: nobody is accepted, and what is asked on a connection that

@@ -139,6 +139,12 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_CONFIG_RELOADED, "regcast_config_reloads_total", "outcome=\"ok\"",                         \
       "Times that the configuration was read anew, by what came of it.")                          \
     X(M_CONFIG_RELOAD_FAILED, "regcast_config_reloads_total", "outcome=\"failed\"", "")            \
+    X(M_CANARY_OK, "regcast_canary_total", "outcome=\"ok\"",                                      \
+      "Events of our own sent the whole way, by what became of them: see canary.interval.")       \
+    X(M_CANARY_CONNECT, "regcast_canary_total", "outcome=\"connect\"", "")                        \
+    X(M_CANARY_REFUSED, "regcast_canary_total", "outcome=\"refused\"", "")                        \
+    X(M_CANARY_WEBHOOK, "regcast_canary_total", "outcome=\"webhook\"", "")                        \
+    X(M_CANARY_MESSAGE, "regcast_canary_total", "outcome=\"message\"", "")                        \
     X(M_CLOCK_STEPS, "regcast_clock_step_total", "",                                              \
       "Times the wall clock was found to have stepped by more than a second.")                    \
     X(M_LOG_DROPPED, "regcast_log_suppressed_total", "",                                          \
@@ -155,9 +161,11 @@ enum metric {
 /* H_GROUP counts things, 1 to 10,000; the others microseconds, from 50 to 10 seconds. */
 enum metrics_histogram {
     H_SWEEP,
+    H_BROADCAST,
     H_WEBHOOK,
     H_JOURNAL,
     H_GROUP,
+    H_CANARY,
     H_LAG_WORKER, /* these two are one family */
     H_LAG_FRONT,
     H_N
@@ -169,12 +177,14 @@ struct histogram {
 
 /* HTTP statuses that are counted one by one; the last cell counts all others. */
 #define METRICS_STATUSES 26
+#define METRICS_CLOSES   16 /* the same for the codes of close frames */
 #define METRICS_CODES    17 /* of gRPC: google.rpc.Code */
 
 struct metrics {
     _Atomic uint64_t counter[METRIC_N];
     _Atomic uint64_t reject[LISTENER_N][REFUSE_N];
     _Atomic uint64_t answer[LISTENER_N][METRICS_STATUSES];
+    _Atomic uint64_t close[METRICS_CLOSES];
     _Atomic uint64_t call[METRICS_CODES];
     struct histogram histogram[H_N];
 };
@@ -182,7 +192,8 @@ struct metrics {
 void metrics_add(struct metrics *m, enum metric id, uint64_t n); /* the owner's thread */
 void metrics_refuse(struct metrics *m, enum metrics_listener where, enum refuse why);
 void metrics_answer(struct metrics *m, enum metrics_listener where, unsigned status);
-void metrics_call(struct metrics *m, unsigned code); /* a gRPC call was answered with it */
+void metrics_close(struct metrics *m, unsigned code); /* a WebSocket was closed with it */
+void metrics_call(struct metrics *m, unsigned code);  /* a gRPC call was answered with it */
 void metrics_observe(struct metrics *m, enum metrics_histogram h, uint64_t value);
 uint64_t metrics_get(const struct metrics *const *all, size_t n, enum metric id); /* any thread */
 
