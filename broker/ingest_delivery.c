@@ -81,13 +81,14 @@ static void count_events(const struct delivery *d)
     metrics_add(m, M_WEBHOOK_IGNORED, d->ignored);
     metrics_add(m, M_WEBHOOK_DUPLICATE, d->duplicates);
     metrics_add(m, M_WEBHOOK_SET_ASIDE, d->set_aside);
-    metrics_add(m, M_WEBHOOK_STALE, d->stale);
 }
 
 /* What an operator posts again was counted when its registry did. */
 static void count_answered(const struct delivery *d, const struct ingest_answer *answer)
 {
     uint64_t duration_us = clock_mono_us() - d->start_us;
+    if (answer->status == 202)
+        metrics_add(d->in->metrics, M_WEBHOOK_STALE, d->stale);
     if (answer->status == 202 && !d->own)
         count_events(d);
     if (!d->own) {
@@ -144,8 +145,10 @@ static void finish(struct delivery *d, const struct ingest_answer *answer)
     tell(d, answer);
     if (!d->completes)
         count_answered(d, answer);
-    if (answer->status == 202)
+    if (answer->status == 202) {
         metrics_add(d->in->metrics, M_DEAD_LETTERS, d->letters);
+        metrics_add(d->in->metrics, M_DEAD_LETTERS_REPLAYED, d->letter != 0);
+    }
     finish_pending(d, answer->status == 202);
     list_remove(&d->in_flight);
     buf_fini(&d->keys);

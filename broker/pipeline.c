@@ -320,9 +320,10 @@ static void on_expire(uv_timer_t *timer)
     delivery_expire(&p->delivery, now_of(p));
     watch_clock(p);
     completion_tick(p->completion);
+    if (p->draining || p->broken)
+        return; /* another process may have the webhooks by now */
     registry_watch_tick(ingest_watch(p->ingest));
-    if (!p->draining && !p->broken)
-        p->ops->batched(p->engine, batched_seq(p));
+    p->ops->batched(p->engine, batched_seq(p));
 }
 
 /* --- ingest > engine --- */

@@ -295,7 +295,7 @@ MUST_CHECK int store_reader_letters(struct store_reader *r, uint64_t before,
 /* -ENOENT: there is none of that id. */
 MUST_CHECK int store_reader_letter(struct store_reader *r, uint64_t id,
                                    int (*one)(void *, const struct store_letter *), void *ctx);
-/* How many are kept of each registry that has some. */
+/* How many are kept of each registry that has some, by registry as strcmp() orders them. */
 MUST_CHECK int store_reader_count_letters(struct store_reader *r,
                                           int (*one)(void *, const char *registry_id, uint64_t n),
                                           void *ctx);

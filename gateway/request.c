@@ -185,12 +185,13 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
 static void note_webhook(struct conn *c, unsigned status)
 {
     const struct exchange *ex = c->exchange;
+    struct ingest *in = c->worker->shared->ingest;
     struct credential query;
-    if (ex == NULL || ex->submitted || status == 0)
+    if (ex == NULL || ex->submitted || in == NULL)
         return;
     const struct ingest_request req =
         ingest_request_of(c, ex->registry, NULL, (struct slice){0}, &query);
-    ingest_turned_away(c->worker->shared->ingest, &req, status);
+    ingest_turned_away(in, &req, status);
 }
 
 static void answer_ingest(struct conn *c, const struct ingest_answer *a)

@@ -126,6 +126,8 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_JOURNAL_BUSY,   "regcast_journal_failures_total", "reason=\"busy\"",   "")                \
     X(M_JOURNAL_FAILED, "regcast_journal_failures_total", "reason=\"failed\"", "")                \
     X(M_DEAD_LETTERS, "regcast_dead_letters_total", "", "Events set aside.")                      \
+    X(M_DEAD_LETTERS_REPLAYED, "regcast_dead_letters_replayed_total", "",                         \
+      "Dead letters that have gone on their way again.")                                          \
     X(M_LOOKUP_FOUND, "regcast_lookups_total", "outcome=\"found\"",                                \
       "Pushes without a digest that waited for a registry's answer, by what became of them.")     \
     X(M_LOOKUP_MISSING,   "regcast_lookups_total", "outcome=\"missing\"",   "")                   \
