@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Client, Daemon, REGISTRY, defer, makeConfig, newImage, readMessage, trigger } from './harness.mjs';
+import { Client, Daemon, REGISTRY, defer, makeConfig, newImage, readMessage, trigger, until } from './harness.mjs';
 
 const limits = { timeout: 60000 };
 
@@ -15,11 +15,15 @@ function newTrace() {
 test('each event of a batch keeps its own, also over a kill', limits, async (t) => {
     const config = makeConfig({ triggers: [trigger('pairs', { size: 3, cutoff: '60s' })] });
     const daemon = await Daemon.start(config);
+    defer(t, () => daemon.child.kill('SIGKILL'));
     const traces = [newTrace(), null, newTrace()];
     const post = (where, i) => where.accept([newImage('team/app', `trace ${i}`)], { headers: traces[i]?.headers ?? {} });
     await post(daemon, 0);
     await post(daemon, 1);
-    const answered = daemon.logged({ component: 'webhook', msg: 'answered' });
+    const answered = await until('a line for each', () => {
+        const lines = daemon.logged({ component: 'webhook', msg: 'answered' });
+        return lines.length === 2 && lines;
+    });
     assert.deepEqual(answered.map((line) => line.trace_id), [traces[0].id, undefined]);
     const end = daemon.ends('SIGKILL');
     daemon.child.kill('SIGKILL');
@@ -35,7 +39,7 @@ test('each event of a batch keeps its own, also over a kill', limits, async (t) 
     assert.deepEqual(events.map((e) => e.trace.parent_span_id), [traces[0].span, '', traces[2].span]);
     assert.equal(new Set(events.map((e) => e.trace.span_id)).size, 3, 'a span each');
     assert.ok(!text.includes('rojo'), 'no tracestate');
-    const [batch] = again.logged({ component: 'broker', msg: 'batch' });
+    const batch = await until('its line', () => again.logged({ component: 'broker', msg: 'batch' })[0]);
     assert.equal(batch.trace_id, traces[0].id, 'of the first event');
 });
 
