@@ -66,8 +66,9 @@ struct slice event_find_trace_id(struct slice json)
     /* Before it there are ids and times: no text that somebody else has written. */
     const uint8_t *key = json.len == 0 ? NULL : memmem(json.data, json.len, KEY, strlen(KEY));
     size_t at = key == NULL ? json.len : (size_t) (key - json.data) + strlen(KEY);
-    return json.len - at > len && json.data[at + len] == '"' ? slice_sub(json, at, at + len)
-                                                             : (struct slice){0};
+    struct slice found =
+        json.len - at > len ? slice_sub(json, at, at + len) : slice_sub(json, 0, 0);
+    return hex_id(found) ? found : (struct slice){0};
 }
 
 /* A span of its own for each event, the same whenever the event is encoded again: FNV-1a over the

@@ -121,6 +121,7 @@ static void post_body(struct handling *c, const struct letter_again *a)
         .received_ms = c->wall_ms, /* what tells no time is older than what came since */
         .headers = a->request.headers,
         .content_type = a->request.content_type,
+        .traceparent = headers_only(a->request.headers, "traceparent"),
         .body = a->request.body,
         .peer = "replay",
     };

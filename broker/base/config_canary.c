@@ -68,6 +68,7 @@ static void add_registry(struct loader *l)
     struct config_registry *registry = add_item(l, "registries");
     registry->id = xstrdup(CANARY_NAME);
     registry->kind = xstrdup("distribution");
+    registry->silence_alarm_ms = CONFIG_ALARM_OFF; /* it has one of its own */
 }
 
 static void add_trigger(struct loader *l)

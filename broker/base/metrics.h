@@ -1,7 +1,7 @@
 /* metrics.h - counters and histograms. Each thread owns one `struct metrics` and is its only writer
  * (a relaxed load and store, no locked instruction); any thread may read. Sums are made when
  * somebody asks. What is counted per path and worker lives in gateway/group.h.
- * The listing of names in METRICS_TABLE is the documentation of /metrics. */
+ * docs/metrics.md describes all that is in /metrics, and a test compares the two. */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 

@@ -108,7 +108,7 @@ async function startPrometheus(t, daemon) {
     await until(() => `Prometheus scrapes:\n${said.join('\n')}`, async () => {
         const got = await ask(port, '/-/ready').catch(() => null);
         // Two rounds of scraping, or there is no rate.
-        return got?.status === 200 && (await query('count_over_time(up[1m]) >= 4')).length > 0;
+        return got?.status === 200 && (await query('count_over_time(up[1m]) >= 2')).length > 0;
     }, 20000);
     return { port, query };
 }
