@@ -390,14 +390,15 @@ session.onChange((state) => {
 });
 
 async function start() {
+    // All that is needed is asked for at once; what fails is said where it is needed.
+    const { view } = readRoute(location.hash);
+    VIEWS[Object.hasOwn(VIEWS, view) ? view : FIRST]().catch(() => {});
+    const asked = session.load().then(
+        (known) => ({ known }),
+        (problem) => ({ problem }),
+    );
     words = await loadLanguage();
-    let known = true;
-    let problem = null;
-    try {
-        known = await session.load();
-    } catch (error) {
-        problem = error;
-    }
+    const { known, problem } = await asked;
     await draw();
     if (problem) fill(frame.root, ui.errorBox(words, problem, () => location.reload()));
     else if (!known) session.login();

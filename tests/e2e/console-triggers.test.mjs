@@ -344,6 +344,31 @@ test('on a phone and in the dark', limits, async (t) => {
     }
 });
 
+test('the first view is light and quick', limits, async (t) => {
+    const d = await shared();
+    const p = await open(t, d);
+    await p.context.addInitScript(() => {
+        new MutationObserver((_, observer) => {
+            if (!document.querySelector('main table, main .empty')) return;
+            window.shownAfter = performance.now();
+            observer.disconnect();
+        }).observe(document, { childList: true, subtree: true });
+    });
+    const times = [];
+    for (let i = 0; i < 3; i++) {
+        const fresh = await p.context.newPage();
+        await fresh.goto(p.url());
+        times.push(await (await fresh.waitForFunction(() => window.shownAfter)).jsonValue());
+        const files = await fresh.evaluate(() => performance.getEntriesByType('resource').filter((one) => one.name.includes('/console/') && !one.name.endsWith('/session')).map((one) => one.encodedBodySize));
+        const bytes = files.reduce((sum, one) => sum + one, 0);
+        assert.ok(files.length <= 30 && bytes > 0 && bytes < 60 * 1024, `${files.length} files, ${bytes} bytes`);
+        await fresh.close();
+    }
+    t.diagnostic(`shown after ${times.map((ms) => ms.toFixed(0))} ms`);
+    // Against a loaded machine and a build with sanitizers the least of them says enough.
+    assert.ok(Math.min(...times) < (SWEEP ? 300 : 1500), `shown after ${times} ms`);
+});
+
 test('language and colours are chosen and kept, and what is being written stays', limits, async (t) => {
     const d = await shared();
     const p = await open(t, d, { hash: '#/triggers/new' });
