@@ -117,11 +117,11 @@ static enum login_way find_way(const struct conn *c, const struct http_head *hea
 }
 
 /* Fetch Metadata, section 2.4; what no browser sent has none. */
-static bool is_foreign(const struct http_head *head)
+static bool is_foreign(const struct http_head *head, bool *ret_own)
 {
     struct slice site = http_header(head, "sec-fetch-site", NULL);
-    return site.len > 0 && !slice_eq_nocase(site, SLICE_LIT("same-origin")) &&
-           !slice_eq_nocase(site, SLICE_LIT("none"));
+    *ret_own = slice_eq_nocase(site, SLICE_LIT("same-origin"));
+    return site.len > 0 && !*ret_own && !slice_eq_nocase(site, SLICE_LIT("none"));
 }
 
 enum refuse login_check(struct login *ret, const struct conn *c, const struct http_head *head)
@@ -136,7 +136,7 @@ enum refuse login_check(struct login *ret, const struct conn *c, const struct ht
         ret->way == LOGIN_CERTIFICATE ? REFUSE_NONE : caller_check_host(head->host, names);
     if (why == REFUSE_NONE)
         why = caller_check_origin(head->host, origin, !c->transport->plain, names);
-    return why == REFUSE_NONE && is_foreign(head) ? REFUSE_ORIGIN : why;
+    return why == REFUSE_NONE && is_foreign(head, &ret->page) ? REFUSE_ORIGIN : why;
 }
 
 static bool changes(const struct http_head *head)

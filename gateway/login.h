@@ -31,6 +31,7 @@ enum login_way { LOGIN_NOTHING, LOGIN_OPEN, LOGIN_HEADER, LOGIN_COOKIE, LOGIN_CE
 
 struct login {
     enum login_way way;
+    bool page;                      /* a page of ours asks, as far as its browser says so */
     struct console_session session; /* with LOGIN_COOKIE, and LOGIN_HEADER after login_admit() */
 };
 

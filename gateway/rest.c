@@ -56,7 +56,8 @@ void rest_drop(struct conn *c)
 /* What a page reads for its user, who is told nothing new. */
 static bool reads(const struct rest_call *call)
 {
-    return call->login.way == LOGIN_COOKIE && call->route->method == HTTP_M_GET;
+    bool page = call->login.way == LOGIN_COOKIE || call->login.page;
+    return page && call->route->method == HTTP_M_GET;
 }
 
 static void finish(struct rest_call *call, unsigned status, const struct status *error,

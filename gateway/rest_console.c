@@ -1,5 +1,6 @@
 /* rest_console.c - the console's login: who is logged in and what it may do, logging in with a
  * token, and out. */
+#include "clock.h"
 #include "gate.h"
 #include "mem.h"
 #include "rest_call.h"
@@ -143,7 +144,7 @@ static void begin(struct rest_call *call, struct slice token)
     char cookie[CONSOLE_SESSION_SIZE];
     const struct console_session *s = &call->login.session;
     console_session_print(&call->manage->secret, s, cookie);
-    set_cookie(call, cookie, s->expires_s > s->issued_s ? s->expires_s - s->issued_s : 0);
+    set_cookie(call, cookie, s->expires_s - clock_wall_ms() / 1000);
     reply(call);
 }
 

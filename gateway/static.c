@@ -7,12 +7,14 @@
 
 #define ROOT_FILE "index.html"
 
-/* The page runs what comes from here and nothing else, talks to us alone (a WebSocket of the same
- * origin is 'self' too, CSP level 3 section 6.7.2.8), and is shown in nobody's frame. */
+/* The page runs what comes from here and nothing else, makes no markup of texts (Trusted Types),
+ * talks to us alone (a WebSocket of the same origin is 'self' too, CSP level 3 section 6.7.2.8),
+ * and is shown in nobody's frame. */
 static const char SAFE[] =
     "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\n"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'\r\n"
     "X-Content-Type-Options: nosniff\r\n"
     "Referrer-Policy: no-referrer\r\n"
     "Cross-Origin-Opener-Policy: same-origin\r\n"

@@ -289,7 +289,8 @@ static void test_headers(void **state)
     static const char *const TARGETS[] = {"/console/", "/console", "/console/none"};
     static const char *const HEADERS[] = {"Content-Security-Policy: default-src 'none';",
                                           "script-src 'self';",
-                                          "frame-ancestors 'none'\r\n",
+                                          "frame-ancestors 'none';",
+                                          "require-trusted-types-for 'script';",
                                           "base-uri 'none';",
                                           "form-action 'self';",
                                           "X-Content-Type-Options: nosniff\r\n",
