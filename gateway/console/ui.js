@@ -113,14 +113,14 @@ export function confirm(words, { title, text, verb, danger = false, typed = '', 
 // ---------------------------------------------------------------------------------------- toasts
 
 // A word on what has been done; read out, gone after a while, at once when clicked. kind: ok, bad, info.
-export function toast(text, kind = 'ok', { link = null, stay = 6000 } = {}) {
+export function toast({ t }, text, kind = 'ok', { link = null, stay = 6000 } = {}) {
     const area = document.getElementById('toasts');
     const one = h(
         'div',
         { class: ['toast', kind] },
         icon(BADGES[kind]),
         h('span', null, text, link && [' ', h('a', { href: link.href }, link.text)]),
-        h('button', { type: 'button', class: 'icon-only', 'aria-label': link?.close ?? '×', onclick: () => one.remove() }, icon('cross')),
+        h('button', { type: 'button', class: 'icon-only', 'aria-label': t('close'), onclick: () => one.remove() }, icon('cross')),
     );
     area.append(one);
     while (area.children.length > 4) area.firstChild.remove();

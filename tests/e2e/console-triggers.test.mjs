@@ -36,14 +36,14 @@ const WORDS = {
         add: 'Add label', key: 'Key of label 1', value: 'Value of label 1', registry: 'Registry', createImage: 'Create Docker image',
         createTag: 'Create Docker image tag', cutoff: 'Waiting time, s', size: 'Batch size', path: 'Path', tag: 'Docker image tag (optional)',
         sections: ['Basic parameters', 'Container Registry settings', 'Message batching settings', 'API gateway settings', 'The command for this'],
-        line: 'Command line', call: 'REST call', active: 'Active', triggers: 'Triggers',
+        tags: 'Tags', line: 'Command line', call: 'REST call', active: 'Active', triggers: 'Triggers',
     },
     ru: {
         first: 'Создать первый триггер', create: 'Создать триггер', name: 'Имя', description: 'Описание (необязательно)',
         add: 'Добавить метку', key: 'Ключ метки 1', value: 'Значение метки 1', registry: 'Реестр', createImage: 'Создание Docker-образа',
         createTag: 'Создание тега Docker-образа', cutoff: 'Время ожидания, с', size: 'Размер группы', path: 'Путь', tag: 'Тег Docker-образа (необязательно)',
         sections: ['Базовые параметры', 'Настройки Container Registry', 'Настройки группирования сообщений', 'Настройки API-шлюза', 'Команда для этого'],
-        line: 'Командная строка', call: 'Вызов REST', active: 'Активен', triggers: 'Триггеры',
+        tags: 'Теги', line: 'Командная строка', call: 'Вызов REST', active: 'Активен', triggers: 'Триггеры',
     },
 };
 
@@ -130,7 +130,7 @@ for (const lang of ['en', 'ru'])
         const d = await start(t);
         const client = await Client.open(d.url('/builds'));
         defer(t, () => client.socket.terminate());
-        const p = await open(t, d, { lang, expect: [400] });
+        const p = await open(t, d, { lang, expect: [400, 404] });
         await p.link(w.first).waitFor();
         const whole = SWEEP || lang === 'en'; // the other differs in its words
         const look = async (what, picture) => {
@@ -147,16 +147,29 @@ for (const lang of ['en', 'ru'])
 
         // Wrong first: the server's words beside the fields, the first of them focused, nothing lost.
         await fillForm(p, w, { name: 'No Such Name', size: '1001', cutoff: '61' });
+        const advanced = p.page.locator('summary');
+        await advanced.click();
+        await p.byLabel(w.tags).fill('semver:?');
+        await advanced.click();
         await p.button(w.create).click();
         assert.match(await beside(p.byLabel(w.name)), /must match \[a-z\]/);
         assert.match(await beside(p.byLabel(w.size)), /from 0 to 1000/);
         assert.match(await beside(p.byLabel(w.cutoff)), /from 1s to 60s/);
+        assert.match(await beside(p.byLabel(w.tags)), /semver:\?/);
+        assert.ok(await p.byLabel(w.tags).isVisible(), 'what is wrong is not hidden');
         assert.equal(await p.page.evaluate(() => document.activeElement.name), 'name');
         await look('the form with messages', 'triggers-wrong');
         await p.byLabel(w.name).fill('by-hand');
         assert.equal(await p.byLabel(w.name).getAttribute('aria-invalid'), 'false');
         await p.byLabel(w.size).fill('2');
         await p.byLabel(w.cutoff).fill('1,5');
+        await p.byLabel(w.tags).fill('');
+
+        // What is of no field is said above the form.
+        await p.byLabel(w.registry).fill('crtnobody');
+        await p.button(w.create).click();
+        await p.page.getByRole('alert').getByText('Registry crtnobody not found').waitFor();
+        await p.byLabel(w.registry).fill(REGISTRY);
 
         // What the page offers to copy does the same.
         if (lang === 'en') {
@@ -391,6 +404,25 @@ test('language and colours are chosen and kept, and what is being written stays'
     assert.equal(await colour(), dark);
     await p.byLabel('Цвета').selectOption('light');
     assert.notEqual(await colour(), dark);
+});
+
+test('a server that does not answer is said to, and what is asked for later comes', limits, async (t) => {
+    const d = await shared();
+    const { id } = await create(d, 'comes-back');
+    const p = await open(t, d, { expect: [404] });
+    const row = p.page.getByRole('row').filter({ hasText: 'comes-back' });
+    await row.waitFor();
+    p.offline = true;
+    await p.context.setOffline(true);
+    const look = () => p.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange'))); // not to wait for the next turn
+    await look();
+    await p.page.getByText('The server does not answer. What you see').waitFor();
+    await row.waitFor();
+    await d.manage('DELETE', `${TRIGGERS}/${id}`);
+    await p.context.setOffline(false);
+    await look();
+    await row.waitFor({ state: 'detached' });
+    assert.equal(await p.page.getByText('The server does not answer').count(), 0);
 });
 
 test('hostile texts are texts', limits, async (t) => {
