@@ -17,7 +17,7 @@ function put(node, name, value) {
     } else if (name === 'value' || name === 'checked' || name === 'indeterminate') {
         node[name] = value;
     } else if (name === 'href' || name === 'src') {
-        if (!/^(#|\/|https?:|[\w-]+\.\w+$)/.test(value)) throw new TypeError(`${name}: ${value}`);
+        if (!/^(#|\/(?![/\\])|https?:\/\/|[\w-]+\.\w+$)/.test(value)) throw new TypeError(`${name}: ${value}`);
         node.setAttribute(name, value);
     } else {
         node.setAttribute(name, value === true ? '' : String(value));

@@ -273,25 +273,32 @@ async function toClipboard(text) {
     }
 }
 
-// A button that copies what `text()` gives. `what` says of what it is, for screen readers.
+// A button that copies what `text()` gives, and says so. `what` says of what it is, for screen readers.
 export function copyButton({ t }, text, what) {
-    const word = h('span', { role: 'status' }, t('copy'));
+    const word = h('span', null, t('copy'));
+    const said = h('span', { class: 'sr', role: 'status' });
     let timer;
-    return h(
+    const button = h(
         'button',
         {
             type: 'button',
-            class: 'small copy',
+            class: 'small',
             'aria-label': what ? `${t('copy')}: ${what}` : undefined,
             onclick: async () => {
-                word.textContent = (await toClipboard(text())) ? t('copied') : t('copy.failed');
+                const result = (await toClipboard(text())) ? t('copied') : t('copy.failed');
+                fill(word, result);
+                fill(said, result);
                 clearTimeout(timer);
-                timer = setTimeout(() => (word.textContent = t('copy')), 2000);
+                timer = setTimeout(() => {
+                    fill(word, t('copy'));
+                    fill(said);
+                }, 2000);
             },
         },
         icon('copy'),
         word,
     );
+    return h('span', { class: 'copy' }, button, said);
 }
 
 // Text as it is, with a button to copy it. Returns {element, set(text)}.
