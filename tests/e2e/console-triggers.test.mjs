@@ -380,7 +380,7 @@ test('the first view is light and quick', limits, async (t) => {
         times.push(await (await fresh.waitForFunction(() => window.shownAfter)).jsonValue());
         const files = await fresh.evaluate(() => performance.getEntriesByType('resource').filter((one) => one.name.includes('/console/') && !one.name.endsWith('/session')).map((one) => one.encodedBodySize));
         const bytes = files.reduce((sum, one) => sum + one, 0);
-        assert.ok(files.length <= 30 && bytes > 0 && bytes < 60 * 1024, `${files.length} files, ${bytes} bytes`);
+        assert.ok(files.length <= 30 && bytes > 0 && bytes < 80 * 1024, `${files.length} files, ${bytes} bytes`);
         await fresh.close();
     }
     t.diagnostic(`shown after ${times.map((ms) => ms.toFixed(0))} ms`);
