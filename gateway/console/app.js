@@ -14,7 +14,7 @@
 //     t(key, {names}), tx(key, {names: nodes})   a text; a list of children. Plural forms by the name `n`.
 //     lang, format                               the language, and format.js in it
 //     words        {t, tx, lang, format}: what ui.js takes as its first argument
-//     toast(text, kind, {link})                  ui.js
+//     toast(text, kind, {link, stay})            a word on what has been done: ui.js
 //     announce(text)                             says it to screen readers only
 //     setTitle(text), setActions(...nodes)       the heading, and what stands beside it
 //     every(ms, fn(signal), onError)             calls fn at once and then so often while the page is visible; when
@@ -158,7 +158,7 @@ function makeContext(route, signal) {
         navigate,
         words,
         ...words,
-        toast: ui.toast,
+        toast: (...rest) => ui.toast(words, ...rest),
         announce: frame.announce,
         setTitle: frame.setTitle,
         setActions: frame.setActions,
@@ -272,7 +272,7 @@ function sessionPart() {
                     try {
                         await session.logout();
                     } catch (error) {
-                        ui.toast(ui.errorText(words, error), 'bad');
+                        ui.toast(words, ui.errorText(words, error), 'bad');
                     }
                 },
             },
@@ -390,14 +390,15 @@ session.onChange((state) => {
 });
 
 async function start() {
+    // All that is needed is asked for at once; what fails is said where it is needed.
+    const { view } = readRoute(location.hash);
+    VIEWS[Object.hasOwn(VIEWS, view) ? view : FIRST]().catch(() => {});
+    const asked = session.load().then(
+        (known) => ({ known }),
+        (problem) => ({ problem }),
+    );
     words = await loadLanguage();
-    let known = true;
-    let problem = null;
-    try {
-        known = await session.load();
-    } catch (error) {
-        problem = error;
-    }
+    const { known, problem } = await asked;
     await draw();
     if (problem) fill(frame.root, ui.errorBox(words, problem, () => location.reload()));
     else if (!known) session.login();

@@ -17,7 +17,7 @@ function put(node, name, value) {
     } else if (name === 'value' || name === 'checked' || name === 'indeterminate') {
         node[name] = value;
     } else if (name === 'href' || name === 'src') {
-        if (!/^(#|\/|https?:|[\w-]+\.\w+$)/.test(value)) throw new TypeError(`${name}: ${value}`);
+        if (!/^(#|\/(?![/\\])|https?:\/\/|[\w-]+\.\w+$)/.test(value)) throw new TypeError(`${name}: ${value}`);
         node.setAttribute(name, value);
     } else {
         node.setAttribute(name, value === true ? '' : String(value));
@@ -60,20 +60,25 @@ export function setText(node, text) {
 
 // Brings the children of `node` in line with `items`: keeps the one of a key, makes what is missing, takes away what is
 // over, and moves as little as it can. `make(item)` gives an element, `update(element, item)` is called for all of them.
+// No key twice.
 export function keyed(node, items, keyOf, make, update = () => {}) {
     const had = (node.regcastKeys ??= new Map());
-    const now = new Map();
+    const keys = items.map(keyOf);
+    const wanted = new Set(keys);
+    // First what is over: what stays would be moved past it otherwise, and lose the focus.
+    for (const [key, one] of had)
+        if (!wanted.has(key)) {
+            one.remove();
+            had.delete(key);
+        }
     let at = node.firstChild;
-    for (const item of items) {
-        const key = keyOf(item);
-        const one = had.get(key) ?? make(item);
-        now.set(key, one);
+    items.forEach((item, i) => {
+        const one = had.get(keys[i]) ?? make(item);
+        had.set(keys[i], one);
         update(one, item);
         if (one === at) at = at.nextSibling;
         else node.insertBefore(one, at);
-    }
-    for (const [key, one] of had) if (now.get(key) !== one) one.remove();
-    node.regcastKeys = now;
+    });
 }
 
 let ids = 0;

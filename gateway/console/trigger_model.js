@@ -230,12 +230,17 @@ export function fieldOf(path) {
 
 // ------------------------------------------------------------------------------------------- text
 
+// What YAML reads as a text without quotes, and as nothing else.
+const isPlain = (text) =>
+    (/^[A-Za-z_/][\w ./-]*$/.test(text) || /^\d+(\.\d+)?s$/.test(text)) && !/^(true|false|null|yes|no|on|off|y|n)$|\s$/i.test(text);
+const escaped = (c) => `\\U${c.codePointAt(0).toString(16).padStart(8, '0')}`;
+
 // A trigger as the command line program prints it: YAML with names in snake_case.
 export function yaml(value, indent = '') {
     const snake = (name) => name.replaceAll(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
     const scalar = (one) =>
-        typeof one === 'string' && !(/^[A-Za-z_/][\w ./-]*$/.test(one) && !/^(true|false|null|yes|no|on|off|y|n)$|\s$/i.test(one))
-            ? JSON.stringify(one).replaceAll(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => [...c].map((u) => `\\U${u.codePointAt(0).toString(16).padStart(8, '0')}`).join(''))
+        typeof one === 'string' && !isPlain(one)
+            ? JSON.stringify(one).replaceAll(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu, escaped)
             : String(one);
     const key = (name, free) => (free ? scalar(name) : snake(name));
     const walk = (object, pad, free) =>

@@ -113,14 +113,14 @@ export function confirm(words, { title, text, verb, danger = false, typed = '', 
 // ---------------------------------------------------------------------------------------- toasts
 
 // A word on what has been done; read out, gone after a while, at once when clicked. kind: ok, bad, info.
-export function toast(text, kind = 'ok', { link = null, stay = 6000 } = {}) {
+export function toast({ t }, text, kind = 'ok', { link = null, stay = 6000 } = {}) {
     const area = document.getElementById('toasts');
     const one = h(
         'div',
         { class: ['toast', kind] },
         icon(BADGES[kind]),
         h('span', null, text, link && [' ', h('a', { href: link.href }, link.text)]),
-        h('button', { type: 'button', class: 'icon-only', 'aria-label': link?.close ?? '×', onclick: () => one.remove() }, icon('cross')),
+        h('button', { type: 'button', class: 'icon-only', 'aria-label': t('close'), onclick: () => one.remove() }, icon('cross')),
     );
     area.append(one);
     while (area.children.length > 4) area.firstChild.remove();
@@ -273,25 +273,32 @@ async function toClipboard(text) {
     }
 }
 
-// A button that copies what `text()` gives. `what` says of what it is, for screen readers.
+// A button that copies what `text()` gives, and says so. `what` says of what it is, for screen readers.
 export function copyButton({ t }, text, what) {
-    const word = h('span', { role: 'status' }, t('copy'));
+    const word = h('span', null, t('copy'));
+    const said = h('span', { class: 'sr', role: 'status' });
     let timer;
-    return h(
+    const button = h(
         'button',
         {
             type: 'button',
-            class: 'small copy',
+            class: 'small',
             'aria-label': what ? `${t('copy')}: ${what}` : undefined,
             onclick: async () => {
-                word.textContent = (await toClipboard(text())) ? t('copied') : t('copy.failed');
+                const result = (await toClipboard(text())) ? t('copied') : t('copy.failed');
+                fill(word, result);
+                fill(said, result);
                 clearTimeout(timer);
-                timer = setTimeout(() => (word.textContent = t('copy')), 2000);
+                timer = setTimeout(() => {
+                    fill(word, t('copy'));
+                    fill(said);
+                }, 2000);
             },
         },
         icon('copy'),
         word,
     );
+    return h('span', { class: 'copy' }, button, said);
 }
 
 // Text as it is, with a button to copy it. Returns {element, set(text)}.

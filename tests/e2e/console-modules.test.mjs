@@ -227,8 +227,8 @@ describe('command lines', async () => {
         assert.deepEqual(model.ruleOf(model.formOf(trigger)), trigger.rule);
         assert.deepEqual(model.formOf({ rule: {} }).eventTypes, []);
         assert.equal(
-            model.yaml({ name: 'x', labels: { someKey: 'true', b: 'a: b' }, rule: { eventType: ['A'] }, n: '3' }),
-            'name: x\nlabels:\n  someKey: "true"\n  b: "a: b"\nrule:\n  event_type:\n  - A\nn: "3"',
+            model.yaml({ name: 'x', labels: { someKey: 'true', b: 'a: b' }, rule: { eventType: ['A'], cutoff: '1.500s' }, n: '3', h: '\u202e' }),
+            'name: x\nlabels:\n  someKey: "true"\n  b: "a: b"\nrule:\n  event_type:\n  - A\n  cutoff: 1.500s\nn: "3"\nh: "\\U0000202e"',
         );
     });
 

@@ -213,13 +213,15 @@ function build(ctx, id, form, known, onSaved) {
             if (name) beside.set(name, [...(beside.get(name) ?? []), description]);
             else others.push(`${path}: ${description}`);
         }
-        for (const [name, texts] of beside) fields[name].fail(texts.join('; '));
+        for (const [name, texts] of beside) {
+            fields[name].fail(texts.join('; '));
+            fields[name].element.closest('details')?.setAttribute('open', '');
+        }
         if (beside.size === 0 && others.length === 0) fill(problem, errorBox(ctx.words, error));
         else if (others.length > 0)
             fill(problem, notice('bad', h('strong', null, t('form.others')), h('ul', null, others.map((one) => h('li', null, one)))));
         const first = Object.keys(fields).find((name) => beside.has(name));
         if (first) {
-            fields[first].element.closest('details')?.setAttribute('open', '');
             fields[first].control.focus();
             ctx.announce(t('form.wrong', { n: beside.size }));
         } else {

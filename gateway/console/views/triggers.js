@@ -86,7 +86,7 @@ function mountList(root, ctx) {
             link: h('a'),
             description: h('div', { class: 'hint any brief' }),
             status: h('td', { dataset: { label: t('triggers.status') } }),
-            registry: h('td', { class: 'any mono', dataset: { label: t('triggers.registry') } }),
+            registry: h('td', { class: 'any mono id', dataset: { label: t('triggers.registry') } }),
             events: h('td', { dataset: { label: t('triggers.events') } }),
             path: h('td', { class: 'any mono', dataset: { label: t('triggers.path') } }),
             batches: h('td', { class: 'num', dataset: { label: t('triggers.batches') } }),
