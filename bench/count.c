@@ -160,7 +160,7 @@ void measured(struct slice message)
             if (pathlog_append(gateway.path->log, message, uv_now(&gateway.worker.loop)) < 0)
                 die("the message cannot be appended");
             if (options.deflate) /* what bytes it is made of makes no difference to sending */
-                pathlog_add_deflated(gateway.path->log, message);
+                pathlog_add_form(gateway.path->log, FORM_DEFLATED, message);
         }
         gateway.path->wake(NULL, gateway.path);
         turn_until(&gateway.group->frames, (round + 1) * per_round);
@@ -190,7 +190,8 @@ int main(int argc, char **argv)
     start(name);
     int *fds = connect_clients(name);
     struct buf message = make_message();
-    if (atomic_load(&gateway.path->deflate_clients) != (options.deflate ? options.connections : 0))
+    if (atomic_load(&gateway.path->form_clients[FORM_DEFLATED]) !=
+        (options.deflate ? options.connections : 0))
         die("permessage-deflate was not negotiated as it should have been");
     measured(buf_slice(&message));
     const struct metrics *all[] = {&gateway.worker.metrics};

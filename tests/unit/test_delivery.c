@@ -87,7 +87,7 @@ static struct segment_span read_at(struct deliveries *d, uint64_t cursor)
 {
     struct segment_span s;
     pathlog_enter(d->reader);
-    assert_int_equal(pathlog_read_deflated(d->reader, cursor, &s), 0);
+    assert_int_equal(pathlog_read_form(d->reader, FORM_DEFLATED, cursor, &s), 0);
     pathlog_leave(d->reader); /* nothing is retired here */
     return s;
 }
@@ -121,7 +121,7 @@ static void test_wanted(void **state)
         bool random, deflated;
     } CASES[] = {{5000, false, true}, {251, false, false}, {252, false, true},
                  {3000, true, false}, {1, false, false},   {70000, false, true}};
-    d->path->deflate_clients = 1;
+    d->path->form_clients[FORM_DEFLATED] = 1;
     struct buf want, room;
     buf_init(&want, 1 << 24);
     uint64_t in = 0, out = 0, n = 0;
@@ -157,7 +157,7 @@ static void test_no_memory(void **state)
     struct deliveries *d = *state;
     struct buf frames = batch_of(5000, false);
     assert_int_equal(add(d, 0, buf_slice(&frames), ENGINE_ANYWHERE), 0); /* makes the segment */
-    d->path->deflate_clients = 1;
+    d->path->form_clients[FORM_DEFLATED] = 1;
     mem_fail_at(1);
     assert_int_equal(add(d, 0, buf_slice(&frames), ENGINE_ANYWHERE), 0);
     mem_fail_at(0);
@@ -177,7 +177,7 @@ static void test_deflater_is_dropped(void **state)
 {
     struct deliveries *d = *state;
     struct buf frames = batch_of(5000, false);
-    d->path->deflate_clients = 1;
+    d->path->form_clients[FORM_DEFLATED] = 1;
     for (unsigned round = 1; round <= 2; round++) {
         assert_int_equal(add(d, 0, buf_slice(&frames), ENGINE_ANYWHERE), 0);
         delivery_expire(&d->delivery, 1000 + KEPT);
@@ -230,7 +230,7 @@ static void test_positions(void **state)
 {
     struct deliveries *d = *state;
     struct buf frames = batch_of(100, false), longer = batch_of(1 << 20, false);
-    d->path->deflate_clients = 1;
+    d->path->form_clients[FORM_DEFLATED] = 1;
     assert_int_equal(add(d, 0, buf_slice(&longer), ENGINE_ANYWHERE), -EMSGSIZE);
     delivery_wake(&d->delivery);
     assert_int_equal(d->wakes[0], 0);
