@@ -162,7 +162,8 @@ static void cut_span(const struct conn *c, const struct segment_span *span, size
 
 /* The kernel took only `sent` bytes of the span: the rest of the message that was cut goes to libuv
  * straight from the segment, and the write completing is how we learn that there is room again. */
-static void block(struct member *m, const struct segment_span *span, size_t sent, struct tally *t)
+__attribute__((noinline)) static void block(struct member *m, const struct segment_span *span,
+                                            size_t sent, struct tally *t)
 {
     struct conn *c = m->conn;
     struct segment_cut cut;
@@ -187,7 +188,8 @@ static void off_the_window(struct group *g, struct member *m)
 
 /* In each record as many whole messages as it takes: the client has nothing of a message of which
  * the last bytes are in a record to come. One that is longer than a record begins with one. */
-static ssize_t send_records(struct conn *c, const struct segment_span *span)
+__attribute__((noinline)) static ssize_t send_records(struct conn *c,
+                                                      const struct segment_span *span)
 {
     size_t most = c->transport->record, sent = 0;
     while (sent < span->bytes.len) {
@@ -275,7 +277,8 @@ static void forget_pieces(struct piece pieces[SEGMENT_FORMS])
         pieces[i].of = UINT64_MAX;
 }
 
-static bool read_piece(struct group *g, struct member *m, struct piece *p)
+/* Not inlined, as send_records() and block(): what is done for each member is not to carry it. */
+__attribute__((noinline)) static bool read_piece(struct group *g, struct member *m, struct piece *p)
 {
     int r = m->form == FORM_PLAIN
                 ? pathlog_read(g->reader, m->cursor, &p->span)
