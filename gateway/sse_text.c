@@ -25,7 +25,7 @@ int sse_text_read(struct sse_text *t, const struct segment_span *plain, struct s
     *ret = (struct segment_span){
         .bytes = buf_slice(&t->text),
         .start = start,
-        .end = frames.len == 0 ? plain->end : t->ends[t->n - 1].position,
+        .end = t->ends[t->n - 1].position,
         .n_messages = t->n,
         .form = FORM_SSE,
     };

@@ -369,6 +369,66 @@ static void test_deflated_memory(void **state)
     segment_unref(seg);
 }
 
+/* Two forms of the same messages know nothing of each other. */
+static void test_two_forms(void **state)
+{
+    (void) state;
+    struct segment *seg = segment_open(BITS, 0);
+    assert_non_null(seg);
+    struct segment_span span;
+    struct segment_cut cut;
+    uint64_t end = start_of(0, N_FORMS), size = segment_size(seg);
+    for (size_t i = 0; i < N_FORMS; i++) {
+        segment_put(seg, start_of(0, i), slice_of(bytes + i, message_len(i)), i);
+        if (FORMS[i] == '1')
+            segment_put_form(seg, FORM_DEFLATED, start_of(0, i), form_of(i));
+        segment_put_form(seg, FORM_SSE, start_of(0, i), slice_of(bytes + 2000 + i, 100));
+    }
+    segment_read_form_to(seg, FORM_SSE, 0, end, &span);
+    assert_int_equal(span.form, FORM_SSE);
+    assert_int_equal(span.n_messages, N_FORMS);
+    assert_int_equal(span.bytes.len, N_FORMS * 100);
+    for (size_t i = 0; i < N_FORMS; i++) {
+        assert_memory_equal(span.bytes.data + i * 100, bytes + 2000 + i, 100);
+        segment_cut(&span, i * 100 + 99, &cut);
+        assert_int_equal(cut.end, start_of(0, i + 1));
+        assert_int_equal(cut.before, i * 100);
+    }
+    for (size_t i = 0; i < N_FORMS; i++)
+        check_run(seg, 0, i, N_FORMS);
+    segment_read_to(seg, 0, end, &span);
+    assert_int_equal(span.form, FORM_PLAIN);
+    assert_int_equal(span.bytes.len, end);
+    /* half of its memory, and nine eighths */
+    assert_in_range(segment_size(seg) - size, SPAN * 13 / 8, SPAN * 13 / 8 + 1000);
+    segment_reopen(seg, SPAN);
+    assert_int_equal(segment_size(seg), size);
+    segment_unref(seg);
+}
+
+/* Events of messages as ours are (some 30 bytes longer) have room beside all that fit a segment. */
+static void test_events_fit(void **state)
+{
+    (void) state;
+    enum { LEN = 300 };
+    struct segment *seg = segment_open(BITS, 0);
+    assert_non_null(seg);
+    struct segment_place place = {0};
+    struct segment_span span;
+    uint32_t n = 0;
+    for (;; n++) {
+        uint64_t at = segment_place(BITS, &place, LEN);
+        if (at >= SPAN)
+            break;
+        segment_put(seg, at, slice_of(bytes, LEN), 1);
+        segment_put_form(seg, FORM_SSE, at, slice_of(bytes + 1, LEN + 33));
+    }
+    segment_read_form_to(seg, FORM_SSE, 0, (uint64_t) n * LEN, &span);
+    assert_int_equal(span.n_messages, n);
+    assert_true(n > SPAN / (LEN + ENTRY) - 2);
+    segment_unref(seg);
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof(bytes); i++)
@@ -383,6 +443,8 @@ int main(void)
         cmocka_unit_test(test_deflated),
         cmocka_unit_test(test_deflated_comes_after),
         cmocka_unit_test(test_deflated_memory),
+        cmocka_unit_test(test_two_forms),
+        cmocka_unit_test(test_events_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
