@@ -266,7 +266,8 @@ enum store_found {
                     */
     STORE_GONE     /* what came after it is perhaps not all kept any more, or it was never here */
 };
-/* Where a client that has seen the event `id` goes on reading. When triggers share a path an event
+/* Where a client that has seen the event `id` goes on reading; with STORE_GONE where what is kept
+ * begins. When triggers share a path an event
  * may be in two batches: the earlier one counts. */
 MUST_CHECK int store_reader_find(struct store_reader *r, const char *path_name, struct slice id,
                                  enum store_found *ret, uint64_t *ret_position);

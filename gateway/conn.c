@@ -205,8 +205,9 @@ static void on_end_of_input(struct conn *c, ssize_t nread)
         conn_pause(c); /* it waits for its answer, or for the rest of it */
         return;
     }
-    if (c->state == CONN_OPEN)
-        conn_close(c, END_LOST); /* without a close frame: 1006 in the field's terms */
+    if (c->state == CONN_OPEN &&
+        !(c->sse && nread == UV_EOF)) /* who reads events has no other way */
+        conn_close(c, END_LOST);      /* without a close frame: 1006 in the field's terms */
     else
         conn_close(c, nread == UV_EOF ? END_PEER : END_LOST);
 }

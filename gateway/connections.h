@@ -23,7 +23,7 @@ struct connection_info {
     uint64_t connected_ms, active_ms;         /* Unix time */
     uint64_t lag_bytes, lag_messages, lag_ms; /* what it has not been sent yet; of what is older
                                                  than the path log holds, only the bytes */
-    bool v1, deflate;                         /* subprotocol regcast.v1, permessage-deflate */
+    bool v1, deflate, sse; /* subprotocol regcast.v1, permessage-deflate; events, no WebSocket */
 };
 
 enum connections_kind {
@@ -57,7 +57,8 @@ struct connections_ask {
     void (*done)(struct connections_ask *ask); /* front's thread, once */
 
     /* The answer: 0; -ENOENT: there is no such open connection; -EAGAIN: we are going down;
-     * -EMSGSIZE: longer than the path's messages; -ENOBUFS: too much waits for it already. */
+     * -EMSGSIZE: longer than the path's messages; -ENOBUFS: too much waits for it already;
+     * -EPROTOTYPE: it reads events, which are text. */
     int err;
     struct connection_info *at; /* GET: one; LIST, RANK: `most`. The asker's memory */
     size_t n;                   /* LIST: maybe none, and there are more; REVOKED: closed ones. RANK:

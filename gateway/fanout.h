@@ -24,9 +24,9 @@ void fanout_start(struct group *g);
 void fanout_turn(struct worker *w);
 /* Has the loop come round to fanout_turn() again at once. */
 void fanout_keep_turning(struct worker *w);
-/* Sends a span, cut to whole messages, to a member that is not blocked. True: all of it has left.
- * Else the rest of a cut message is queued and fanout_unblocked() follows, or the connection has
- * ended. */
+/* Sends a span, cut to whole messages, to a member that is not blocked, in the form that it takes.
+ * True: as much has left as was converted at once, or all. Else the rest of a cut message is queued
+ * and fanout_unblocked() follows, or the connection has ended. */
 struct fanout_sent {
     uint64_t messages, bytes;
 };

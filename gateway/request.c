@@ -1,6 +1,6 @@
 /* request.c - see request.h. In the order things happen:
  *   request_received > on_head > [on_body ...] > on_done > (ingest) on_answered > answer > next one
- *                    > on_head > on_upgrade > resume_open */
+ *                    > on_head > on_upgrade > let_in > resume_open */
 #include "request.h"
 
 #include "clock.h"
@@ -9,6 +9,7 @@
 #include "console.h"
 #include "crash.h"
 #include "credential.h"
+#include "event_stream.h"
 #include "gate.h"
 #include "log.h"
 #include "mem.h"
@@ -19,18 +20,20 @@
 #include "route.h"
 #include "scrape.h"
 #include "session.h"
+#include "sse.h"
 #include "upgrade.h"
 #include "worker.h"
 
 #include <stdlib.h>
 
-#define RETRY_S      5    /* who is refused shall come back after as many seconds, */
-#define RETRY_MORE_S 26   /* and up to so many more, so that a crowd does not come back as one */
-#define LINGER_MS    1000 /* for the peer to read our last answer */
-#define EARLY_MAX    4096 /* bytes a client may send after its handshake before it has our 101 */
-#define UNREAD_MAX   (WORKER_READ_BYTES * 2)
-#define HEADER_MAX   128
-#define BODY_AT_ONCE 65536 /* longer bodies get their memory as they come */
+#define RETRY_S       5    /* who is refused shall come back after as many seconds, */
+#define RETRY_MORE_S  26   /* and up to so many more, so that a crowd does not come back as one */
+#define LINGER_MS     1000 /* for the peer to read our last answer */
+#define HANDSHAKE_MAX (HTTP_MAX_HEAD + 1024) /* of our answer: it repeats a client's origin */
+#define EARLY_MAX     4096 /* bytes a client may send after its handshake before it has our 101 */
+#define UNREAD_MAX    (WORKER_READ_BYTES * 2)
+#define HEADER_MAX    128
+#define BODY_AT_ONCE  65536 /* longer bodies get their memory as they come */
 
 /* A webhook request in progress. Lives until ingest has answered, also when the connection has
  * gone. */
@@ -417,13 +420,14 @@ static void on_operations(struct conn *c, enum route_handler handler)
     }
 }
 
-/* --- the upgrade --- */
+/* --- the upgrade, or a stream of events --- */
 
 static const char *const PROTOCOLS[] = {NOTICE_PROTOCOL, NULL};
 
 /* What a client asks for in its handshake. */
 struct wanted {
     struct path *path;
+    bool sse; /* events; else `up` */
     struct upgrade up;
     struct resume_wish wish;
 };
@@ -442,7 +446,10 @@ static enum refuse check_handshake(const struct conn *c, size_t early, struct wa
         why = REFUSE_NOT_FOUND;
     else if (why == REFUSE_NONE && path_is_full(ret->path))
         why = REFUSE_PATH_CAP;
-    if (why == REFUSE_NONE)
+    ret->sse = event_stream_wanted(head);
+    if (why == REFUSE_NONE && ret->sse)
+        why = event_stream_check(head, gate_origins(cfg, ret->path->cfg));
+    else if (why == REFUSE_NONE)
         why = upgrade_check(head, gate_origins(cfg, ret->path->cfg), PROTOCOLS,
                             cfg->gateway.deflate != 0, &ret->up);
     if (why == REFUSE_NONE)
@@ -454,10 +461,42 @@ static enum refuse check_handshake(const struct conn *c, size_t early, struct wa
     return why;
 }
 
+/* What the client is told when it is let in. */
+static int print_answer(struct conn *c, const struct wanted *wanted, struct buf *out)
+{
+    const struct shared *s = c->worker->shared;
+    char id[ID_SIZE];
+    conn_id(c, id);
+    if (wanted->sse)
+        return event_stream_answer(out, http_get_head(c->http),
+                                   gate_origins(s->cfg, wanted->path->cfg), id,
+                                   sse_retry_ms(c->worker, 0));
+    return upgrade_response(out, &wanted->up, id);
+}
+
+static void let_in(struct conn *c, const struct wanted *wanted)
+{
+    struct buf answer;
+    buf_init(&answer, HANDSHAKE_MAX);
+    if (print_answer(c, wanted, &answer) < 0) {
+        buf_fini(&answer);
+        request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
+    conn_learn_agent(c, http_header(http_get_head(c->http), "user-agent", NULL));
+    http_free(c->http); /* what is wanted is a copy */
+    c->http = NULL;
+    c->sse = wanted->sse;
+    c->v1 = !wanted->sse && wanted->up.protocol.len > 0;
+    c->deflate = !wanted->sse && wanted->up.deflate.agreed;
+    c->small_window = !wanted->sse && wanted->up.deflate.client_bits != 0;
+    resume_open(c, wanted->path, &answer, &wanted->wish);
+}
+
 static void on_upgrade(struct conn *c, size_t early)
 {
     const struct http_head *head = http_get_head(c->http);
-    struct wanted wanted;
+    struct wanted wanted = {0};
     const char *detail = NULL;
     enum refuse why = check_handshake(c, early, &wanted);
     const struct config_path *path = why == REFUSE_NONE ? wanted.path->cfg : NULL;
@@ -467,10 +506,7 @@ static void on_upgrade(struct conn *c, size_t early)
         refuse(c, why, why == REFUSE_METHOD ? "GET" : NULL, detail);
         return;
     }
-    conn_learn_agent(c, http_header(head, "user-agent", NULL));
-    http_free(c->http); /* what is wanted is a copy */
-    c->http = NULL;
-    resume_open(c, wanted.path, &wanted.up, &wanted.wish);
+    let_in(c, &wanted);
 }
 
 /* --- the parser's events --- */

@@ -407,6 +407,7 @@ void worker_fini(struct worker *w)
     free(w->free_slots);
     departures_free(w->departures);
     ws_pool_free(w->ws_pool);
+    sse_text_drop(&w->sse_text);
     for (size_t i = 0; i < LISTENER_N; i++)
         tls_unref(w->tls[i]);
     tls_buffers_free(w->tls_buffers);

@@ -14,6 +14,7 @@
 #include "listener.h"
 #include "mailbox.h"
 #include "shed.h"
+#include "sse_text.h"
 
 #include <uv.h>
 
@@ -94,6 +95,7 @@ struct worker {
     uint32_t n_asked;      /* requests that history has not answered yet */
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;
+    struct sse_text sse_text;    /* what a turn has converted */
     struct tls *tls[LISTENER_N]; /* from certificates.h; NULL: plain */
     struct tls_buffers *tls_buffers;
     struct metrics metrics;

@@ -24,6 +24,7 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
 // clang-format off
 #define METRICS_TABLE(X)                                                                          \
     X(M_HANDSHAKES, "regcast_handshakes_total", "", "WebSocket handshakes answered with 101.")    \
+    X(M_SSE_STREAMS, "regcast_sse_streams_total", "", "Streams of server-sent events opened.")    \
     X(M_CONNECTIONS_ACCEPTED, "regcast_connections_accepted_total", "",                           \
       "TCP connections accepted, all listeners.")                                                 \
     X(M_TLS_HANDSHAKES, "regcast_tls_handshakes_total", "",                                       \
@@ -119,6 +120,12 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_DEFLATE_IN_BYTES, "regcast_deflate_in_bytes_total", "",                                   \
       "Bytes of those messages before.")                                                          \
     X(M_DEFLATE_OUT_BYTES, "regcast_deflate_out_bytes_total", "", "Their bytes after.")           \
+    X(M_SSE_MESSAGES, "regcast_sse_messages_total", "",                                           \
+      "Messages written as server-sent events, once each for all clients that read them.")        \
+    X(M_SSE_BYTES, "regcast_sse_bytes_total", "", "Bytes of those events.")                       \
+    X(M_SSE_CONVERTED, "regcast_sse_converted_messages_total", "",                                \
+      "Messages made into server-sent events when they were sent: older than the path's first "   \
+      "such client, or from stored history.")                                                     \
     X(M_JOURNAL_ITEMS, "regcast_journal_items_total", "",                                         \
       "Webhooks and batches written to the journal.")                                             \
     X(M_JOURNAL_FULL, "regcast_journal_failures_total", "reason=\"full\"",                       \
