@@ -31,7 +31,7 @@ static int type_of(const char *name, enum event_type *ret)
 static int read_metadata(struct slice meta, struct event_said *ret)
 {
     char type[96];
-    struct slice trace;
+    struct slice trace = {0};
     uint8_t packed[ID_PACKED_SIZE];
     int r = text(meta, "event_id", ret->id, sizeof(ret->id));
     if (r == 0 && !id_pack(EVENT_ID_PREFIX, slice_str(ret->id), packed))
@@ -57,7 +57,7 @@ static void cut_registry(struct event_said *e)
 
 int event_read(struct slice json, struct event_said *ret)
 {
-    struct slice meta, details;
+    struct slice meta = {0}, details = {0};
     if (json_member(json, "event_metadata", &meta) < 0 ||
         json_member(json, "details", &details) < 0)
         return -EBADMSG;
@@ -78,7 +78,7 @@ int event_read(struct slice json, struct event_said *ret)
 void event_read_message(struct slice payload, void (*one)(void *ctx, const struct event_said *e),
                         void *ctx)
 {
-    struct slice messages, event;
+    struct slice messages = {0}, event = {0};
     size_t at = 0;
     if (json_member(payload, "replay", &event) != -ENOENT ||
         json_member(payload, "messages", &messages) < 0 || messages.len == 0 ||

@@ -24,7 +24,7 @@ enum text {
     TEXT_PARENT,
     TEXT_N
 };
-#define TEXT_MAX 1023 /* their makers keep them shorter */
+#define TEXT_MAX 1023 /* their makers keep them shorter; what is longer is cut */
 
 enum state { STATE_UNDER_WAY, STATE_SAFE, STATE_DROPPED };
 
@@ -113,6 +113,17 @@ static bool is_there(const struct recent *r, uint64_t number)
     return number >= r->oldest && number <= r->newest;
 }
 
+static struct slice text_of(const char *s)
+{
+    struct slice text = slice_str(s);
+    if (text.len <= TEXT_MAX)
+        return text;
+    text.len = TEXT_MAX;
+    while (text.len > 0 && (text.data[text.len] & 0xc0) == 0x80) /* not inside a character */
+        text.len--;
+    return text;
+}
+
 struct texts {
     struct slice at[TEXT_N];
     size_t size; /* of a record with them */
@@ -125,8 +136,7 @@ static void measure(const struct recent_parts *p, struct texts *ret)
                                        p->peer,        p->sender_id,  p->traceparent};
     size_t size = sizeof(struct record);
     for (size_t i = 0; i < TEXT_N; i++) {
-        ret->at[i] = slice_str(texts[i]);
-        ASSERT(ret->at[i].len <= TEXT_MAX);
+        ret->at[i] = text_of(texts[i]);
         size += ret->at[i].len + 1;
     }
     ret->size = (size + 7) & ~(size_t) 7;
@@ -143,7 +153,8 @@ static void fill(struct record *rec, const struct recent_parts *p, const struct 
     for (size_t i = 0; i < TEXT_N; i++) {
         size_t len = texts->at[i].len;
         rec->at[i] = (uint16_t) (to - base);
-        memcpy(to, texts->at[i].data, len + 1);
+        memcpy(to, texts->at[i].data, len);
+        to[len] = '\0';
         to += len + 1;
     }
     memcpy(rec->id, p->id, ID_SIZE);

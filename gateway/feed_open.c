@@ -79,13 +79,15 @@ static enum refuse admit(struct conn *c, const struct http_head *head, struct fe
 {
     const struct shared *s = c->worker->shared;
     struct caller who;
+    struct status error = {.code = STATUS_OK};
     enum refuse why = caller_check_origin(head->host, http_header(head, "origin", NULL),
                                           !c->transport->plain, &s->cfg->management.hosts);
     if (why != REFUSE_NONE)
         return why;
     caller_init(&who, c, (struct slice){0});
     why = login_admit(&ret->login, &who, c, head);
-    if (why == REFUSE_NONE && !may(s, &who.admin.subject))
+    if (why == REFUSE_NONE &&
+        !admin_may_triggers(s->manage->admin, &who.admin, IAM_TRIGGER_VIEW, &error))
         why = REFUSE_FORBIDDEN;
     ret->c = c;
     ret->subject.service_account = who.admin.subject.service_account;

@@ -161,7 +161,7 @@ static void refuse(struct conn *c, enum refuse why, const char *allow, const cha
     struct worker *w = c->worker;
     unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
     conn_log_refusal_because(c, why, detail);
-    if (c->exchange != NULL && !c->exchange->submitted)
+    if (c->exchange != NULL && !c->exchange->submitted && w->shared->ingest != NULL)
         tell_refused(c, why);
     if (status == 0) {
         conn_reset(c, END_REFUSED);

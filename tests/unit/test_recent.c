@@ -152,6 +152,41 @@ static void test_settled(void **state)
     recent_free(r);
 }
 
+/* What nobody should send is cut, between two characters. */
+static void test_long(void **state)
+{
+    struct recent *r = recent_new(4, 65536);
+    struct recent_event e;
+    char actor[1999];
+    static const uint64_t NO_KEYS[RECENT_KEYS];
+    (void) state;
+    for (size_t i = 0; i + 3 < sizeof(actor); i += 3)
+        memcpy(actor + i, "\xe2\x82\xac", 3);
+    actor[sizeof(actor) - 1] = '\0';
+    struct recent_parts parts = {.id = "crt00000000000000007",
+                                 .registry_id = "r",
+                                 .repository = "a",
+                                 .digest = "",
+                                 .tag = "v1",
+                                 .actor = actor,
+                                 .created_at = "",
+                                 .peer = "x",
+                                 .sender_id = "",
+                                 .trace_id = "",
+                                 .traceparent = "",
+                                 .keys = NO_KEYS};
+    recent_settle(r, recent_add(r, &parts), 1, true);
+    assert_true(recent_at(r, 1, &e));
+    assert_int_equal(strlen(e.actor), 1023); /* 341 of them */
+    assert_string_equal(e.peer, "x");
+    actor[1020] = 'x';
+    memmove(actor + 1021, "\xe2\x82\xac", 3); /* crosses the end */
+    recent_settle(r, recent_add(r, &parts), 1, true);
+    assert_true(recent_at(r, 2, &e));
+    assert_int_equal(strlen(e.actor), 1021);
+    recent_free(r);
+}
+
 static void test_count(void **state)
 {
     struct recent *r = recent_new(3, 65536);
@@ -354,10 +389,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one),           cmocka_unit_test(test_settled),
-        cmocka_unit_test(test_count),         cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_again),         cmocka_unit_test(test_again_many),
-        cmocka_unit_test(test_restored),      cmocka_unit_test(test_restored_most),
-        cmocka_unit_test(test_restored_time),
+        cmocka_unit_test(test_long),          cmocka_unit_test(test_count),
+        cmocka_unit_test(test_bytes),         cmocka_unit_test(test_again),
+        cmocka_unit_test(test_again_many),    cmocka_unit_test(test_restored),
+        cmocka_unit_test(test_restored_most), cmocka_unit_test(test_restored_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
