@@ -18,9 +18,9 @@ void pipeline_resend_mark(struct pipeline *p, char ret_id[ID_SIZE], struct repla
     clock_rfc3339(clock_wall_ms(), ret->at);
 }
 
-/* The store knows it by an id of its own. Were it by those of its events, then once the message they
- * came in first is deleted, who comes back behind that one would be taken for one who has seen this:
- * what lay between would be left out. And who has seen this could not go on behind it. */
+/* The store knows it by an id of its own. Were it by those of its events, then once the message
+ * they came in first is deleted, who comes back behind that one would be taken for one who has seen
+ * this: what lay between would be left out. And who has seen this could not go on behind it. */
 static int broadcast(struct pipeline *p, const struct pipeline_resend *r, const char *id,
                      struct slice text)
 {

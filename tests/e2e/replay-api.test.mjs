@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { Client, Daemon, GATEWAY, Raw, defer, digestOf, handshake, makeConfig, push, trigger, until } from './harness.mjs';
 import { MIB, Service, config } from './journal.mjs';
+import { Sse } from './sse.mjs';
 
 const SWEEP = process.env.REGCAST_SWEEP === '1';
 const limits = { timeout: 60000 };
@@ -121,6 +122,33 @@ test('coming back: behind an old id, behind a replay, after restarts', limits, a
     const again = (await c.first(3)).map(parse);
     assert.deepEqual(again.flatMap(ids), [old[5], ...fresh]);
     assert.ok(again[0].replay.resume > marks[1]);
+});
+
+// Their id is the replay's own; what is sent to one stream alone leaves it where it was.
+test('server-sent events', limits, async (t) => {
+    const { daemon: d } = await Service.start(t, config({ size: 1 }));
+    const stream = await Sse.open(d.port);
+    defer(t, () => stream.close());
+    for (let i = 0; i < 2; i++) await push2(d, `stream ${i}`);
+    const events = (await stream.first(4)).map(parse).flatMap(ids);
+    const got = await replayed(d, { path: '/', since: events[2] });
+    const { replay: mark, messages } = parse((await stream.first(5))[4]);
+    assert.equal(mark.id, got.replayId);
+    assert.deepEqual(ids({ messages }), [events[3]]);
+    assert.equal(stream.parser.lastId, mark.resume);
+    await replayed(d, { path: '/', eventId: events[0], connectionId: stream.id });
+    assert.deepEqual(ids(parse((await stream.first(6))[5])), [events[0]]);
+    assert.equal(stream.parser.lastId, mark.resume);
+    const { batches } = (await d.manage('GET', `/gateway/v1/events/${events[3]}`)).json;
+    assert.deepEqual(batches.map((b) => [b.replayId ?? '', b.offered, b.written]), [
+        ['', '1', '1'],
+        [got.replayId, '1', '1'],
+    ]);
+    await push2(d, 'stream last');
+    const texts = await stream.first(8);
+    const back = await Sse.open(d.port, '/', { headers: { 'Last-Event-ID': mark.resume } });
+    defer(t, () => back.close());
+    assert.deepEqual(await back.first(2), texts.slice(6));
 });
 
 // Once the original is deleted, a replay of it must not pass for it: what lay between would be left out.
