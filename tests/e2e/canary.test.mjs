@@ -17,6 +17,7 @@ import {
     until,
     writeConfig,
 } from './harness.mjs';
+import { takeOver } from './takeover.mjs';
 
 const limits = { timeout: 60000 };
 const NAME = 'regcast-canary';
@@ -152,6 +153,20 @@ test('a reload begins and ends it, and it survives a restart', limits, async (t)
     await afterRounds(again, 2);
     await again.stop(); // in the middle of rounds
     assert.deepEqual(again.logged({ component: 'canary' }), []);
+});
+
+test('a takeover in the middle of rounds loses none', limits, async (t) => {
+    const config = makeConfig({ canary: { interval: '20ms' } });
+    const before = await Daemon.start(config);
+    defer(t, () => before.child.kill('SIGKILL'));
+    await afterRounds(before, 2);
+    const gone = before.ends(0);
+    const after = await takeOver(config);
+    defer(t, () => after.stop());
+    await gone;
+    const m = await afterRounds(after, 2);
+    assert.equal(rounds(m), rounds(m, 'ok'));
+    for (const daemon of [before, after]) assert.deepEqual(daemon.logged({ component: 'canary' }), []);
 });
 
 test('its names are its own while it is on', { timeout: 20000 }, () => {
