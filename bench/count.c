@@ -9,6 +9,7 @@
  *   --messages N       how many of them at once (1)
  *   --bytes N          payload of each (100)
  *   --deflate 1        the clients take permessage-deflate (the gateway must, too)
+ *   --sse 1            they read server-sent events
  */
 #include "frame.h"
 #include "log.h"
@@ -20,6 +21,7 @@
 #define HANDSHAKE                                                                                  \
     "GET / HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"               \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+#define SSE          "GET / HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n\r\n"
 #define DEFLATE      "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 #define TURN_LIMIT_S 60 /* a condition that has not come true by then never will */
 #define RECEIVE_MAX  65536
@@ -27,7 +29,7 @@
 static struct {
     const char *config;
     size_t connections, rounds, messages, bytes;
-    bool deflate;
+    enum segment_form form;
 } options = {.connections = 200, .rounds = 100, .messages = 1, .bytes = 100};
 
 static struct {
@@ -53,13 +55,15 @@ static void read_options(int argc, char **argv)
         else if (strcmp(name, "--bytes") == 0)
             options.bytes = number_parse(name, value, 1, 65536);
         else if (strcmp(name, "--deflate") == 0)
-            options.deflate = number_parse(name, value, 0, 1) == 1;
+            options.form = number_parse(name, value, 0, 1) == 1 ? FORM_DEFLATED : FORM_PLAIN;
+        else if (strcmp(name, "--sse") == 0)
+            options.form = number_parse(name, value, 0, 1) == 1 ? FORM_SSE : FORM_PLAIN;
         else
             die("there is no option '%s'", name);
     }
     if (argc % 2 == 0 || options.config == NULL)
         die("usage: bench_count --config FILE [--connections N] [--rounds N] [--messages N] "
-            "[--bytes N] [--deflate 1]");
+            "[--bytes N] [--deflate 1 | --sse 1]");
     if (options.rounds * options.messages * (options.bytes + WS_HEAD_MAX) > RECEIVE_MAX)
         die("more than a client's receive buffer takes: nobody reads it");
 }
@@ -121,8 +125,12 @@ static int *connect_clients(const char *name)
     struct sockaddr_storage to;
     socklen_t len = address_parse(name, &to);
     int *fds = xcalloc(options.connections, sizeof(*fds));
-    struct slice hello =
-        options.deflate ? SLICE_LIT(HANDSHAKE DEFLATE "\r\n") : SLICE_LIT(HANDSHAKE "\r\n");
+    static const struct slice HELLOS[SEGMENT_FORMS] = {
+        [FORM_PLAIN] = SLICE_INIT(HANDSHAKE "\r\n"),
+        [FORM_DEFLATED] = SLICE_INIT(HANDSHAKE DEFLATE "\r\n"),
+        [FORM_SSE] = SLICE_INIT(SSE),
+    };
+    struct slice hello = HELLOS[options.form];
     for (size_t i = 0; i < options.connections; i++) {
         fds[i] = socket(to.ss_family, SOCK_STREAM, 0);
         int room = RECEIVE_MAX * 4;
@@ -159,8 +167,8 @@ void measured(struct slice message)
         for (size_t i = 0; i < options.messages; i++) {
             if (pathlog_append(gateway.path->log, message, uv_now(&gateway.worker.loop)) < 0)
                 die("the message cannot be appended");
-            if (options.deflate) /* what bytes it is made of makes no difference to sending */
-                pathlog_add_deflated(gateway.path->log, message);
+            if (options.form != FORM_PLAIN) /* what bytes it is of makes no difference to sending */
+                pathlog_add_form(gateway.path->log, options.form, message);
         }
         gateway.path->wake(NULL, gateway.path);
         turn_until(&gateway.group->frames, (round + 1) * per_round);
@@ -190,8 +198,8 @@ int main(int argc, char **argv)
     start(name);
     int *fds = connect_clients(name);
     struct buf message = make_message();
-    if (atomic_load(&gateway.path->deflate_clients) != (options.deflate ? options.connections : 0))
-        die("permessage-deflate was not negotiated as it should have been");
+    if (atomic_load(&gateway.path->form_clients[options.form]) != options.connections)
+        die("the clients do not take what they should");
     measured(buf_slice(&message));
     const struct metrics *all[] = {&gateway.worker.metrics};
     (void) printf("{\"frames\":%llu,\"sends\":%llu}\n",

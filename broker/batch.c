@@ -7,10 +7,8 @@
 #define KEEP_BYTES 65536
 
 const char *const BATCH_FLUSH_NAMES[] = {
-    [BATCH_SIZE] = "size",
-    [BATCH_CUTOFF] = "cutoff",
-    [BATCH_BYTES] = "bytes",
-    [BATCH_DRAIN] = "drain",
+    [BATCH_SIZE] = "size",   [BATCH_CUTOFF] = "cutoff", [BATCH_BYTES] = "bytes",
+    [BATCH_DRAIN] = "drain", [BATCH_REPLAY] = "replay",
 };
 
 void batch_init(struct batch *b, uint64_t size, uint64_t cutoff_ms, size_t max_bytes,

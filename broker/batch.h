@@ -7,8 +7,14 @@
 
 #include <stdint.h>
 
-enum batch_flush { BATCH_SIZE, BATCH_CUTOFF, BATCH_BYTES, BATCH_DRAIN };
-extern const char *const BATCH_FLUSH_NAMES[]; /* "size", "cutoff", "bytes", "drain" */
+enum batch_flush {
+    BATCH_SIZE,
+    BATCH_CUTOFF,
+    BATCH_BYTES,
+    BATCH_DRAIN,
+    BATCH_REPLAY /* no trigger's: a stored message once more (pipeline_resend.h) */
+};
+extern const char *const BATCH_FLUSH_NAMES[]; /* "size", "cutoff", "bytes", "drain", "replay" */
 
 /* A finished batch; everything borrowed for the call. */
 struct batch_message {

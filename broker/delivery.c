@@ -3,6 +3,7 @@
 
 #include "crash.h"
 #include "mem.h"
+#include "sse_form.h"
 
 #include <stdlib.h>
 
@@ -15,6 +16,7 @@ void delivery_init(struct delivery *d, const struct config *cfg, struct path_tab
         .min_bytes = cfg->gateway.deflate_min_bytes,
     };
     buf_init(&d->deflated, SIZE_MAX / 2);
+    buf_init(&d->event, SIZE_MAX / 2);
     delivery_know(d, paths);
 }
 
@@ -47,10 +49,16 @@ void delivery_fini(struct delivery *d)
 {
     deflater_free(d->deflater);
     buf_fini(&d->deflated);
+    buf_fini(&d->event);
     free(d->touched);
 }
 
-/* --- deflated --- */
+/* --- other forms --- */
+
+static bool wanted(const struct engine_batch *b, enum segment_form form)
+{
+    return atomic_load_explicit(&b->path->form_clients[form], memory_order_relaxed) > 0;
+}
 
 static int deflate_message(struct delivery *d, const struct engine_batch *b)
 {
@@ -69,7 +77,7 @@ static int deflate_message(struct delivery *d, const struct engine_batch *b)
  * since what lies there in a row leaves with one send. */
 static struct slice deflated_form(struct delivery *d, const struct engine_batch *b, uint64_t now_ms)
 {
-    if (atomic_load_explicit(&b->path->deflate_clients, memory_order_relaxed) == 0)
+    if (!wanted(b, FORM_DEFLATED))
         return (struct slice){0};
     d->deflated_ms = now_ms;
     int r = deflate_message(d, b);
@@ -79,6 +87,27 @@ static struct slice deflated_form(struct delivery *d, const struct engine_batch 
     metrics_add(d->metrics, M_DEFLATE_IN_BYTES, b->frames.len);
     metrics_add(d->metrics, M_DEFLATE_OUT_BYTES, d->deflated.len);
     return buf_slice(&d->deflated);
+}
+
+/* Empty without memory: then the message is converted when it is sent. */
+static struct slice event_form(struct delivery *d, const struct engine_batch *b, uint64_t now_ms)
+{
+    struct slice frames = b->frames;
+    if (!wanted(b, FORM_SSE))
+        return (struct slice){0};
+    d->event_ms = now_ms;
+    buf_clear(&d->event);
+    if (sse_form_message(&d->event, &frames) < 0)
+        return (struct slice){0};
+    metrics_add(d->metrics, M_SSE_MESSAGES, 1);
+    metrics_add(d->metrics, M_SSE_BYTES, d->event.len);
+    return buf_slice(&d->event);
+}
+
+static void drop_event(struct delivery *d)
+{
+    buf_fini(&d->event);
+    buf_init(&d->event, SIZE_MAX / 2);
 }
 
 /* --- append > wake --- */
@@ -94,13 +123,15 @@ int delivery_add(struct delivery *d, const struct engine_batch *b, uint64_t now_
 {
     struct pathlog *log = b->path->log;
     /* Before the message is there: a sweep that runs should hardly ever find it without. */
-    struct slice form = deflated_form(d, b, now_ms);
+    const struct slice forms[SEGMENT_FORMS] = {
+        [FORM_DEFLATED] = deflated_form(d, b, now_ms), [FORM_SSE] = event_form(d, b, now_ms)};
     int r = b->position == ENGINE_ANYWHERE ? pathlog_append(log, b->frames, now_ms)
                                            : pathlog_append_at(log, b->position, b->frames, now_ms);
     if (r < 0)
         return r;
-    if (form.len > 0)
-        pathlog_add_deflated(log, form);
+    for (enum segment_form form = FORM_PLAIN + 1; form < SEGMENT_FORMS; form++)
+        if (forms[form].len > 0)
+            pathlog_add_form(log, form, forms[form]);
     touch(d, b->path);
     d->unseen_bytes += b->frames.len;
     if (d->unseen_bytes >= DELIVERY_WAKE_BYTES)
@@ -132,4 +163,6 @@ void delivery_expire(struct delivery *d, uint64_t now_ms)
     }
     if (d->deflater != NULL && now_ms - d->deflated_ms > DELIVERY_KEEP_MS)
         drop_deflater(d);
+    if (d->event.cap > 0 && now_ms - d->event_ms > DELIVERY_KEEP_MS)
+        drop_event(d);
 }

@@ -1,5 +1,6 @@
-/* delivery.h - batches from the engine into their paths' logs: plain, deflated too while a client
- * of the path takes permessage-deflate, and then the readers are woken. Broker thread. */
+/* delivery.h - batches from the engine into their paths' logs: plain, and in each other form that a
+ * client of the path takes (permessage-deflate, server-sent events); then the readers are woken.
+ * Broker thread. */
 #ifndef BROKER_DELIVERY_H
 #define BROKER_DELIVERY_H
 
@@ -7,7 +8,7 @@
 #include "engine.h"
 
 #define DELIVERY_WAKE_BYTES (256u << 10) /* appended at most before the readers are woken */
-#define DELIVERY_KEEP_MS    60000        /* the deflater, after its last message */
+#define DELIVERY_KEEP_MS    60000        /* what a form needs, after its last message */
 
 struct delivery {
     struct path_table *paths;
@@ -19,6 +20,8 @@ struct delivery {
     struct deflater *deflater; /* NULL while nobody has wanted it for a while */
     struct buf deflated;       /* scratch; there while the deflater is */
     uint64_t deflated_ms;      /* when it was wanted last */
+    struct buf event;          /* scratch; there while somebody takes events */
+    uint64_t event_ms;         /* the same */
 };
 
 void delivery_init(struct delivery *d, const struct config *cfg, struct path_table *paths,

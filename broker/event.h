@@ -23,6 +23,7 @@ struct event_trace {
     bool present;
     char trace_id[33], parent_id[17];
 };
+#define EVENT_TRACEPARENT_SIZE 56 /* with the NUL: version, trace, parent, flags */
 /* Reads a `traceparent` header value (W3C Trace Context section 3.2); anything malformed gives
  * present = false. (pure) */
 struct event_trace event_trace_parse(struct slice traceparent);

@@ -78,6 +78,19 @@ enum refuse ingest_check_source(const struct ingest *in, const struct ingest_req
     return sender_allows(sender, req->address) ? REFUSE_NONE : REFUSE_SOURCE;
 }
 
+void ingest_refused(struct ingest *in, const struct ingest_request *req, enum refuse why)
+{
+    const struct sender *sender = find_sender(in, req);
+    if (sender == NULL || in->target.answered == NULL)
+        return;
+    in->target.answered(in->target.ctx,
+                        &(struct ingest_report){.webhook = true,
+                                                .registry_id = sender->cfg->id,
+                                                .peer = req->peer == NULL ? "" : req->peer,
+                                                .status = refuse_info(why)->answer,
+                                                .why = why});
+}
+
 const struct config_registry *ingest_claimed(const struct ingest *in,
                                              const struct ingest_request *req)
 {
@@ -121,6 +134,9 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
     if (req->received_ms > 0)
         ingest_set_received(&rd, req->received_ms);
     rd.trace = event_trace_parse(req->traceparent);
+    if (rd.trace.present)
+        ingest_copy_text(rd.traceparent, sizeof(rd.traceparent), req->traceparent);
+    rd.own = req->own;
     rd.sender = sender;
     rd.registry = sender->cfg;
     const struct source_request request = {.content_type = req->content_type,

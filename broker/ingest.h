@@ -54,6 +54,20 @@ struct ingest_call {
     void (*done)(struct ingest_call *call, const struct ingest_answer *answer); /* once */
 };
 
+struct recent;
+
+/* What became of a webhook, or of pushes of former ones; borrowed. */
+struct ingest_report {
+    bool webhook; /* false: it was answered before, or is nobody's */
+    const char *registry_id, *peer;
+    const char *kind; /* of its source; NULL: it was not read, or is nobody's */
+    unsigned status;  /* and the answer, as above */
+    enum refuse why;
+    uint64_t accepted, ignored, duplicates, set_aside; /* 0 unless it was taken */
+    uint64_t first_event; /* their numbers, of recent.h, from here on, when it was taken */
+    size_t n_events;
+};
+
 /* Where derived events go, and what else an engine knows. */
 struct ingest_target {
     void *ctx;
@@ -66,7 +80,10 @@ struct ingest_target {
     void (*submit)(void *ctx, const struct engine_submission *s);
     uint64_t (*now_ms)(void *ctx); /* the clock of the de-duplication window */
     bool (*suspect)(void *ctx, uint64_t webhook_hash);
-    struct trial *trial; /* borrowed; NULL is one, too */
+    struct trial *trial;   /* borrowed; NULL is one, too */
+    struct recent *recent; /* borrowed; NULL: nobody looks at what has come */
+    /* Just before the answer; NULL: nobody wants to know. */
+    void (*answered)(void *ctx, const struct ingest_report *r);
 };
 
 struct ingest;
@@ -129,6 +146,10 @@ const struct config_registry *ingest_claimed(const struct ingest *in,
 
 /* It was answered with `status` before it came to ingest_post(). */
 void ingest_turned_away(struct ingest *in, const struct ingest_request *req, unsigned status);
+
+/* A webhook that was refused before ingest_post(), as whoever asked to know is told; nothing where
+ * the registry is not known. */
+void ingest_refused(struct ingest *in, const struct ingest_request *req, enum refuse why);
 
 /* Takes the request (copied or used up before it returns), ingest_check() and the signature
  * included. An envelope or

@@ -34,6 +34,7 @@ struct delivery *ingest_delivery_new(struct ingest *in, const struct ingest_requ
     ingest_copy_text(d->registry_id, sizeof(d->registry_id), /* longer: not ours */
                      sender == NULL ? req->registry_id : slice_str(sender->cfg->id));
     ingest_copy_text(d->peer, sizeof(d->peer), slice_str(req->peer));
+    d->known = sender != NULL;
     memcpy(d->trace_id, event_trace_parse(req->traceparent).trace_id, sizeof(d->trace_id));
     d->bytes = req->body.len;
     d->epoch = in->epoch;
@@ -80,13 +81,14 @@ static void count_events(const struct delivery *d)
     metrics_add(m, M_WEBHOOK_IGNORED, d->ignored);
     metrics_add(m, M_WEBHOOK_DUPLICATE, d->duplicates);
     metrics_add(m, M_WEBHOOK_SET_ASIDE, d->set_aside);
-    metrics_add(m, M_WEBHOOK_STALE, d->stale);
 }
 
 /* What an operator posts again was counted when its registry did. */
 static void count_answered(const struct delivery *d, const struct ingest_answer *answer)
 {
     uint64_t duration_us = clock_mono_us() - d->start_us;
+    if (answer->status == 202)
+        metrics_add(d->in->metrics, M_WEBHOOK_STALE, d->stale);
     if (answer->status == 202 && !d->own)
         count_events(d);
     if (!d->own) {
@@ -112,13 +114,41 @@ static void finish_pending(struct delivery *d, bool safe)
     }
 }
 
+/* Those who look at what has come of late. */
+static void tell(const struct delivery *d, const struct ingest_answer *answer)
+{
+    const struct ingest_target *target = &d->in->target;
+    bool safe = answer->status == 202;
+    if (target->recent != NULL)
+        recent_settle(target->recent, d->first_event, d->n_events, safe);
+    if (target->answered == NULL)
+        return;
+    target->answered(target->ctx, &(struct ingest_report){
+                                      .webhook = d->known,
+                                      .registry_id = d->registry_id,
+                                      .peer = d->peer,
+                                      .kind = d->kind,
+                                      .status = answer->status,
+                                      .why = answer->why,
+                                      .accepted = d->accepted,
+                                      .ignored = d->ignored,
+                                      .duplicates = d->duplicates,
+                                      .set_aside = d->set_aside,
+                                      .first_event = d->first_event,
+                                      .n_events = safe ? d->n_events : 0,
+                                  });
+}
+
 static void finish(struct delivery *d, const struct ingest_answer *answer)
 {
     struct ingest_call *call = d->call;
+    tell(d, answer);
     if (!d->completes)
         count_answered(d, answer);
-    if (answer->status == 202)
+    if (answer->status == 202) {
         metrics_add(d->in->metrics, M_DEAD_LETTERS, d->letters);
+        metrics_add(d->in->metrics, M_DEAD_LETTERS_REPLAYED, d->letter != 0);
+    }
     finish_pending(d, answer->status == 202);
     list_remove(&d->in_flight);
     buf_fini(&d->keys);

@@ -20,9 +20,9 @@ struct path {
     size_t index;     /* among all paths that this process has known */
     struct pathlog *log;
     struct config_path last; /* of one that is configured no more, for who is still on it */
-    /* Open connections that take permessage-deflate, of all workers: while there is one, what is
-     * appended is deflated too. Any thread, relaxed. */
-    _Atomic uint32_t deflate_clients;
+    /* Open connections of all workers by the form that they take: while there is one, what is
+     * appended is written in its form too. Any thread, relaxed. */
+    _Atomic uint32_t form_clients[SEGMENT_FORMS];
     _Atomic uint64_t clients; /* open connections of all workers. Any thread, relaxed */
     /* Called on the broker thread after an append; the gateway sets it before anything is appended.
      */

@@ -315,12 +315,12 @@ int pathlog_append(struct pathlog *log, struct slice message, uint64_t now_ms)
     return is_appendable(log, message) ? append(log, position, message, now_ms) : -EMSGSIZE;
 }
 
-void pathlog_add_deflated(struct pathlog *log, struct slice message)
+void pathlog_add_form(struct pathlog *log, enum segment_form form, struct slice message)
 {
     ASSERT(!is_empty(log) && message.len > 0);
     struct segment *seg = retained(log, log->newest);
     uint64_t size = segment_size(seg);
-    segment_put_deflated(seg, log->last, message);
+    segment_put_form(seg, form, log->last, message);
     counter_add(&log->bytes, segment_size(seg) - size);
 }
 
@@ -514,7 +514,7 @@ static int locate(const struct pathlog_reader *r, uint64_t cursor, struct place 
     }
 }
 
-static inline int read_at(const struct pathlog_reader *r, uint64_t cursor, bool deflated,
+static inline int read_at(const struct pathlog_reader *r, enum segment_form form, uint64_t cursor,
                           struct segment_span *ret)
 {
     struct place p;
@@ -523,8 +523,8 @@ static inline int read_at(const struct pathlog_reader *r, uint64_t cursor, bool 
         return err;
     if (p.seg == NULL)
         *ret = (struct segment_span){.start = p.at, .end = p.at};
-    else if (deflated)
-        segment_read_deflated_to(p.seg, p.at, p.end, ret);
+    else if (form != FORM_PLAIN)
+        segment_read_form_to(p.seg, form, p.at, p.end, ret);
     else
         segment_read_to(p.seg, p.at, p.end, ret);
     return 0;
@@ -532,12 +532,13 @@ static inline int read_at(const struct pathlog_reader *r, uint64_t cursor, bool 
 
 int pathlog_read(struct pathlog_reader *r, uint64_t cursor, struct segment_span *ret)
 {
-    return read_at(r, cursor, false, ret);
+    return read_at(r, FORM_PLAIN, cursor, ret);
 }
 
-int pathlog_read_deflated(struct pathlog_reader *r, uint64_t cursor, struct segment_span *ret)
+int pathlog_read_form(struct pathlog_reader *r, enum segment_form form, uint64_t cursor,
+                      struct segment_span *ret)
 {
-    return read_at(r, cursor, true, ret);
+    return read_at(r, form, cursor, ret);
 }
 
 int pathlog_appended_ms(struct pathlog_reader *r, uint64_t cursor, uint64_t *ret)

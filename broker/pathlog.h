@@ -48,9 +48,9 @@ MUST_CHECK int pathlog_append_at(struct pathlog *log, uint64_t position, struct 
                                  uint64_t now_ms);
 /* The same at the position the log reckons itself, where no store does. */
 MUST_CHECK int pathlog_append(struct pathlog *log, struct slice message, uint64_t now_ms);
-/* Writer. The message just appended once more, deflated (deflater.h), for readers that ask for it.
- * Without memory it is left out, and they get the plain one. */
-void pathlog_add_deflated(struct pathlog *log, struct slice message);
+/* Writer. The message just appended once more, in another form, for readers that ask for it.
+ * Without memory it is left out, and they find the plain one. */
+void pathlog_add_form(struct pathlog *log, enum segment_form form, struct slice message);
 /* Writer. Retires what is over the limits at `now_ms` and frees what no reader holds back. Append
  * does it too; call it now and then for a quiet path. */
 void pathlog_expire(struct pathlog *log, uint64_t now_ms);
@@ -75,10 +75,10 @@ void pathlog_leave(struct pathlog_reader *r);
 /* Inside. 0, or -EOVERFLOW: the cursor has fallen off the window (pathlog_oldest() begins later).
  */
 MUST_CHECK int pathlog_read(struct pathlog_reader *r, uint64_t cursor, struct segment_span *ret);
-/* The same for a client with permessage-deflate: deflated messages where there are any, else plain
- * ones; one piece has only one of the two. */
-MUST_CHECK int pathlog_read_deflated(struct pathlog_reader *r, uint64_t cursor,
-                                     struct segment_span *ret);
+/* The same for a client that takes another form: messages of that form where there are any, else
+ * plain ones; one piece has only one of the two (span.form). */
+MUST_CHECK int pathlog_read_form(struct pathlog_reader *r, enum segment_form form, uint64_t cursor,
+                                 struct segment_span *ret);
 /* When (the writer's now_ms) the message at the cursor was appended; UINT64_MAX when nothing is
  * there. -EOVERFLOW as above. */
 MUST_CHECK int pathlog_appended_ms(struct pathlog_reader *r, uint64_t cursor, uint64_t *ret);

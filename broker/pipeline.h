@@ -102,6 +102,14 @@ void pipeline_resume(struct pipeline *p);
 typedef void pipeline_tap(void *ctx, const struct path *path, uint64_t position,
                           struct slice frames);
 void pipeline_set_tap(struct pipeline *p, pipeline_tap *tap, void *ctx);
+/* Who looks at what goes on; NULL: nobody does. Nothing of it may be slow. `ctx` is the calls'. */
+struct delivery_note;
+struct pipeline_watch {
+    void *ctx;
+    void (*answered)(void *ctx, const struct ingest_report *r);
+    void (*batch)(void *ctx, const struct delivery_note *n); /* put on its path's log */
+};
+void pipeline_set_watch(struct pipeline *p, const struct pipeline_watch *watch); /* borrowed */
 /* After pipeline_stop(): a batch that another process has made safe, where it has placed it, for
  * the clients that are left here. 0 or pathlog_append_at()'s errors. */
 MUST_CHECK int pipeline_relay(struct pipeline *p, struct path *path, uint64_t position,

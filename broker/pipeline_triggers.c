@@ -59,7 +59,10 @@ void pipeline_log_denied(struct pipeline *p, const struct trigger *t)
 
 static void ask_allowed(struct pipeline *p, struct trigger *t)
 {
-    t->allowed = p->allowed(p->allowed_ctx, &t->spec);
+    bool allowed = p->allowed(p->allowed_ctx, &t->spec);
+    if (allowed != t->allowed && p->started)
+        t->changed_ms = clock_wall_ms();
+    t->allowed = allowed;
 }
 
 static struct trigger *add_trigger(struct pipeline *p, const struct trigger_spec *spec,
@@ -375,6 +378,7 @@ static void take_effect(struct pipeline *p, const struct under_way *c)
         (void) add_trigger(p, &c->spec, seq);
     } else {
         trigger_set_replace(p->triggers, t, &c->spec);
+        t->changed_ms = clock_wall_ms();
         action_changed(t->action, p->paths, seq, c->resumed, is_quiet(p));
         ask_allowed(p, t);
     }
@@ -475,6 +479,8 @@ void pipeline_follow_paths(struct pipeline *p)
         if (path == a->path && (path == NULL || a->batch.max_bytes == path->cfg->max_message_bytes))
             continue;
         batch_flush(&a->batch, BATCH_DRAIN); /* it was acknowledged: history has it */
+        if ((path == NULL) != (a->path == NULL))
+            t->changed_ms = clock_wall_ms();
         action_changed(a, p->paths, seq, true, is_quiet(p));
         if (a->path == NULL)
             pipeline_log_trigger(LOG_WARN, PIPELINE_NO_PATH, &t->spec);

@@ -34,7 +34,7 @@ static struct watched *find(const struct registry_watch *w, const char *id)
 {
     const struct watched key = {.stats = {.id = id}}, *at = &key;
     struct watched **found =
-        w->n == 0 ? NULL : bsearch(&at, w->at, w->n, sizeof(w->at[0]), compare);
+        w->n == 0 ? NULL : bsearch(&at, w->at, w->n, sizeof(struct watched *), compare);
     return found == NULL ? NULL : *found;
 }
 
@@ -64,7 +64,7 @@ void registry_watch_configure(struct registry_watch *w, const struct config *cfg
 {
     const struct registry_watch before = *w;
     size_t left = before.n;
-    w->at = xcalloc(cfg->n_registries + 1, sizeof(*w->at));
+    w->at = xcalloc(cfg->n_registries + 1, sizeof(struct watched *));
     w->n = cfg->n_registries;
     for (size_t i = 0; i < w->n; i++) {
         const struct config_registry *r = &cfg->registries[i];
@@ -75,7 +75,7 @@ void registry_watch_configure(struct registry_watch *w, const struct config *cfg
         left -= one != NULL;
     }
     if (w->n > 0)
-        qsort(w->at, w->n, sizeof(w->at[0]), compare);
+        qsort(w->at, w->n, sizeof(struct watched *), compare);
     for (size_t i = 0; left > 0 && i < before.n; i++) {
         if (find(w, before.at[i]->stats.id) != NULL)
             continue;

@@ -5,10 +5,10 @@
  * that the log published later, sees all that is before it; a count may be newer than that tail, so
  * counts are only used as a bound for searches.
  *
- * The deflated forms lie in a sibling, a segment as well, whose positions are those of its own
- * bytes and whose index says which message each is the form of. Nobody but its segment refers to
- * it, so a reference to the segment keeps both. It is published with its first message in it; then
- * its count is, as above. */
+ * Other forms lie in siblings, one for each, segments as well, whose positions are those of their
+ * own bytes and whose index says which message each is the form of. Nobody but its segment refers
+ * to a sibling, so a reference to the segment keeps all. It is published with its first message in
+ * it; then its count is, as above. */
 #include "segment.h"
 
 #include "mem.h"
@@ -27,15 +27,16 @@ struct entry {
 
 struct segment {
     atomic_uint refs;
-    _Atomic uint32_t n;                /* messages published */
-    _Atomic uint64_t end;              /* the position after its last message, once sealed */
-    uint64_t start;                    /* the position of data[0] */
-    uint64_t newest_ms;                /* who puts: when the last message came */
-    uint32_t used;                     /* who puts: bytes of messages */
-    uint32_t room;                     /* bytes of data, index included */
-    _Atomic uint64_t *account;         /* NULL: nobody counts its memory */
-    struct segment *link;              /* its owner's */
-    _Atomic(struct segment *) sibling; /* the deflated forms; NULL: there is none */
+    _Atomic uint32_t n;        /* messages published */
+    _Atomic uint64_t end;      /* the position after its last message, once sealed */
+    uint64_t start;            /* the position of data[0] */
+    uint64_t newest_ms;        /* who puts: when the last message came */
+    uint32_t used;             /* who puts: bytes of messages */
+    uint32_t room;             /* bytes of data, index included */
+    _Atomic uint64_t *account; /* NULL: nobody counts its memory */
+    struct segment *link;      /* its owner's */
+    /* of each form but FORM_PLAIN, one lower; NULL: nothing has that form */
+    _Atomic(struct segment *) siblings[SEGMENT_FORMS - 1];
     _Alignas(struct entry) uint8_t data[];
 };
 
@@ -80,7 +81,8 @@ static struct segment *segment_new(void *(*get)(size_t), size_t room, uint64_t p
         return NULL;
     seg->room = (uint32_t) room;
     seg->account = NULL;
-    atomic_init(&seg->sibling, NULL);
+    for (size_t i = 0; i < SEGMENT_FORMS - 1; i++)
+        atomic_init(&seg->siblings[i], NULL);
     segment_reopen(seg, position);
     return seg;
 }
@@ -91,15 +93,23 @@ struct segment *segment_open(unsigned span_bits, uint64_t position)
     return segment_new(owed_malloc, (size_t) 1 << span_bits, position);
 }
 
-static struct segment *sibling_of(const struct segment *seg)
+/* The holder of that form, which is not FORM_PLAIN. */
+static struct segment *sibling_of(const struct segment *seg, enum segment_form form)
 {
-    return atomic_load_explicit(&seg->sibling, memory_order_acquire);
+    return atomic_load_explicit(&seg->siblings[form - 1], memory_order_acquire);
+}
+
+static void free_siblings(struct segment *seg)
+{
+    for (enum segment_form form = FORM_PLAIN + 1; form < SEGMENT_FORMS; form++)
+        free(sibling_of(seg, form));
 }
 
 void segment_reopen(struct segment *seg, uint64_t position)
 {
-    free(sibling_of(seg)); /* maybe nobody wants deflated messages any more */
-    atomic_init(&seg->sibling, NULL);
+    free_siblings(seg); /* maybe nobody wants those forms any more */
+    for (size_t i = 0; i < SEGMENT_FORMS - 1; i++)
+        atomic_init(&seg->siblings[i], NULL);
     atomic_init(&seg->refs, 1);
     atomic_init(&seg->n, 0);
     atomic_init(&seg->end, SEGMENT_GROWING);
@@ -135,7 +145,7 @@ void segment_unref(struct segment *seg)
         return;
     if (seg->account != NULL)
         (void) atomic_fetch_sub_explicit(seg->account, segment_size(seg), memory_order_relaxed);
-    free(sibling_of(seg));
+    free_siblings(seg);
     free(seg);
 }
 
@@ -156,8 +166,12 @@ static uint64_t memory_of(const struct segment *seg)
 
 uint64_t segment_size(const struct segment *seg)
 {
-    const struct segment *sibling = sibling_of(seg);
-    return memory_of(seg) + (sibling != NULL ? memory_of(sibling) : 0);
+    uint64_t size = memory_of(seg);
+    for (enum segment_form form = FORM_PLAIN + 1; form < SEGMENT_FORMS; form++) {
+        const struct segment *sibling = sibling_of(seg, form);
+        size += sibling != NULL ? memory_of(sibling) : 0;
+    }
+    return size;
 }
 
 uint64_t segment_start(const struct segment *seg)
@@ -214,20 +228,24 @@ void segment_put(struct segment *seg, uint64_t position, struct slice message, u
     put(seg, message, (struct entry){.appended_ms = appended_ms});
 }
 
-static struct segment *sibling_new(const struct segment *seg)
+/* An event is its message's text and some 30 bytes: one that is shorter than 240 would need more.
+ */
+static struct segment *sibling_new(const struct segment *seg, enum segment_form form)
 {
-    size_t align = _Alignof(struct entry);
-    return segment_new(try_malloc, seg->room / 2 / align * align, 0);
+    size_t align = _Alignof(struct entry), room = seg->room;
+    room = form == FORM_DEFLATED ? room / 2 : room + room / 8;
+    return segment_new(try_malloc, room / align * align, 0);
 }
 
-void segment_put_deflated(struct segment *seg, uint64_t position, struct slice message)
+void segment_put_form(struct segment *seg, enum segment_form form, uint64_t position,
+                      struct slice message)
 {
     uint32_t newest = atomic_load_explicit(&seg->n, memory_order_relaxed) - 1;
-    ASSERT(position == seg->start + entry_at(seg, newest)->offset);
-    struct segment *sibling = atomic_load_explicit(&seg->sibling, memory_order_relaxed);
+    ASSERT(form != FORM_PLAIN && position == seg->start + entry_at(seg, newest)->offset);
+    struct segment *sibling = atomic_load_explicit(&seg->siblings[form - 1], memory_order_relaxed);
     bool fresh = sibling == NULL;
     if (fresh)
-        sibling = sibling_new(seg);
+        sibling = sibling_new(seg, form);
     if (sibling == NULL)
         return;
     if (has_room(sibling, message.len))
@@ -236,7 +254,7 @@ void segment_put_deflated(struct segment *seg, uint64_t position, struct slice m
         return;
     if (seg->account != NULL)
         (void) atomic_fetch_add_explicit(seg->account, memory_of(sibling), memory_order_relaxed);
-    atomic_store_explicit(&seg->sibling, sibling, memory_order_release);
+    atomic_store_explicit(&seg->siblings[form - 1], sibling, memory_order_release);
 }
 
 void segment_seal(struct segment *seg)
@@ -331,13 +349,13 @@ static uint32_t forms_in_row(struct segment *sibling, uint32_t from, uint32_t mo
     return low;
 }
 
-void segment_read_deflated_to(struct segment *seg, uint64_t cursor, uint64_t end,
-                              struct segment_span *ret)
+void segment_read_form_to(struct segment *seg, enum segment_form form, uint64_t cursor,
+                          uint64_t end, struct segment_span *ret)
 {
     uint32_t published = segment_messages(seg);
     uint32_t first = messages_below(seg, published, (uint32_t) (cursor - seg->start));
     uint32_t upto = messages_below(seg, published, (uint32_t) (end - seg->start));
-    struct segment *sibling = sibling_of(seg);
+    struct segment *sibling = sibling_of(seg, form);
     uint32_t n = sibling == NULL ? 0 : segment_messages(sibling);
     uint32_t i = n == 0 ? 0 : forms_below(sibling, n, first);
     uint64_t next = i < n ? entry_at(sibling, i)->form_of : upto;
@@ -354,6 +372,7 @@ void segment_read_deflated_to(struct segment *seg, uint64_t cursor, uint64_t end
         .start = cursor,
         .end = end_of(seg, first + row - 1),
         .n_messages = row,
+        .form = (uint8_t) form,
         .seg = seg,
     };
 }
@@ -362,8 +381,8 @@ void segment_cut(const struct segment_span *span, size_t sent, struct segment_cu
 {
     ASSERT(sent < span->bytes.len);
     struct segment *seg = span->seg, *holder = seg; /* of the span's bytes */
-    if (span->bytes.data != seg->data + (span->start - seg->start))
-        holder = sibling_of(seg);
+    if (span->form != FORM_PLAIN)
+        holder = sibling_of(seg, span->form);
     uint32_t n = segment_messages(holder), from = (uint32_t) (span->bytes.data - holder->data);
     uint32_t first = messages_below(holder, n, from);
     uint32_t last = messages_below(holder, n, from + (uint32_t) sent + 1) - 1;

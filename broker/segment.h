@@ -20,6 +20,14 @@
 
 struct segment;
 
+/* The ways in which a message may be written. Each has the plain one; the others lie beside it. */
+enum segment_form {
+    FORM_PLAIN,    /* WebSocket frames */
+    FORM_DEFLATED, /* the same with permessage-deflate (deflater.h) */
+    FORM_SSE,      /* a server-sent event (sse_form.h) */
+    SEGMENT_FORMS
+};
+
 /* The span of the path whose longest encoded message has `max_message` bytes: 1 << the result, at
  * least 256 KiB and twice the message. */
 unsigned segment_span_bits(size_t max_message);
@@ -51,7 +59,8 @@ struct segment_span {
     struct slice bytes;  /* whole messages in one piece; empty: nothing there */
     uint64_t start, end; /* the positions of the first message and after the last */
     uint32_t n_messages; /* in `bytes` */
-    struct segment *seg; /* NULL when bytes is empty */
+    uint8_t form;        /* enum segment_form of all of them */
+    struct segment *seg; /* where `bytes` are; NULL when there are none */
 };
 /* From a sealed segment: everything from `cursor` (between two messages, or below the first) on. */
 void segment_read(struct segment *seg, uint64_t cursor, struct segment_span *ret);
@@ -65,17 +74,18 @@ struct segment_cut {
 };
 void segment_cut(const struct segment_span *span, size_t sent, struct segment_cut *ret);
 
-/* The deflated form of a message, beside the plain one of the same position. A reader with
- * permessage-deflate gets it where there is one and the plain message elsewhere (RFC 7692 section 6
- * leaves that to the sender message by message). It lies in a sibling, which grows from nothing
- * when the first is added, never takes more than half of its segment's room, and lives as long.
+/* Another form of a message, beside the plain one of the same position. Those of one form lie in a
+ * sibling, which grows from nothing when the first is added, never takes more than its part of the
+ * segment's room (half of it deflated, a little more than all of it as events), and lives as long.
  *
- * Who puts, right after segment_put(). Without memory or room the message has no deflated form. */
-void segment_put_deflated(struct segment *seg, uint64_t position, struct slice message);
-/* As segment_read_to(), but deflated from `cursor` on; up to where the first message has none. When
- * that is the one at the cursor: plain, up to where one has. */
-void segment_read_deflated_to(struct segment *seg, uint64_t cursor, uint64_t end,
-                              struct segment_span *ret);
+ * Who puts, right after segment_put(), at most once for each form. Without memory or room the
+ * message has no such form. */
+void segment_put_form(struct segment *seg, enum segment_form form, uint64_t position,
+                      struct slice message);
+/* As segment_read_to(), but in that form from `cursor` on; up to where the first message does not
+ * have it. When that is the one at the cursor: plain, up to where one has. */
+void segment_read_form_to(struct segment *seg, enum segment_form form, uint64_t cursor,
+                          uint64_t end, struct segment_span *ret);
 
 void segment_ref(struct segment *seg);   /* inside, or holding a reference already; any thread */
 void segment_unref(struct segment *seg); /* any thread; NULL is fine */

@@ -266,7 +266,8 @@ enum store_found {
                     */
     STORE_GONE     /* what came after it is perhaps not all kept any more, or it was never here */
 };
-/* Where a client that has seen the event `id` goes on reading. When triggers share a path an event
+/* Where a client that has seen the event `id` goes on reading; with STORE_GONE where what is kept
+ * begins. When triggers share a path an event
  * may be in two batches: the earlier one counts. */
 MUST_CHECK int store_reader_find(struct store_reader *r, const char *path_name, struct slice id,
                                  enum store_found *ret, uint64_t *ret_position);
@@ -295,9 +296,25 @@ MUST_CHECK int store_reader_letters(struct store_reader *r, uint64_t before,
 /* -ENOENT: there is none of that id. */
 MUST_CHECK int store_reader_letter(struct store_reader *r, uint64_t id,
                                    int (*one)(void *, const struct store_letter *), void *ctx);
-/* How many are kept of each registry that has some. */
+/* How many are kept of each registry that has some, by registry as strcmp() orders them. */
 MUST_CHECK int store_reader_count_letters(struct store_reader *r,
                                           int (*one)(void *, const char *registry_id, uint64_t n),
                                           void *ctx);
+
+/* Stored batches by the events in them: those that begin in [from, to) and have an event with an id
+ * from `low` to `high`, packed as in id.h. */
+struct store_pick {
+    uint64_t from, to;
+    uint8_t low[ID_PACKED_SIZE], high[ID_PACKED_SIZE];
+};
+struct store_picked { /* borrowed for the call */
+    uint64_t position;
+    struct slice ids, frames;
+};
+/* Calls `batch` for each, in order, until it returns something else than 0, which is then returned;
+ * 0 at the end. An event that waited for longer than any batch does is perhaps not found. */
+MUST_CHECK int store_reader_pick(struct store_reader *r, const char *path_name,
+                                 const struct store_pick *pick,
+                                 int (*batch)(void *, const struct store_picked *), void *ctx);
 
 #endif

@@ -57,7 +57,9 @@ int store_reader_count_letters(struct store_reader *r,
 {
     sqlite3_stmt *st;
     int err = store_prepare(store_reader_db(r),
-                            "SELECT registry, count(*) FROM dead_letters GROUP BY registry", &st);
+                            "SELECT registry, count(*) FROM dead_letters GROUP BY registry"
+                            " ORDER BY registry",
+                            &st);
     if (err < 0)
         return err;
     while ((err = store_step(st)) == 1) {

@@ -9,6 +9,7 @@
 struct trigger {
     struct trigger_spec spec; /* its own; changed by trigger_set_replace() only */
     bool allowed;             /* its service account may broadcast; the owner's to set */
+    uint64_t changed_ms;      /* the same: Unix time, when it came to be as it is in this run */
     void *action;             /* the pipeline's: batch and path */
     size_t place;             /* private: in the order of making */
     struct table_node by_id;  /* private */

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "crash.h"
 #include "fanout.h"
+#include "feed.h"
 #include "gate.h"
 #include "grpc.h"
 #include "log.h"
@@ -204,8 +205,9 @@ static void on_end_of_input(struct conn *c, ssize_t nread)
         conn_pause(c); /* it waits for its answer, or for the rest of it */
         return;
     }
-    if (c->state == CONN_OPEN)
-        conn_close(c, END_LOST); /* without a close frame: 1006 in the field's terms */
+    if (c->state == CONN_OPEN &&
+        !(c->sse && nread == UV_EOF)) /* who reads events has no other way */
+        conn_close(c, END_LOST);      /* without a close frame: 1006 in the field's terms */
     else
         conn_close(c, nread == UV_EOF ? END_PEER : END_LOST);
 }
@@ -402,8 +404,10 @@ static void set_end(struct conn *c, enum conn_end end)
     c->end = (uint8_t) end;
     if (!c->was_open || c->own)
         return;
-    metrics_add(&c->worker->metrics, END_METRICS[end], 1);
-    metrics_close(&c->worker->metrics, conn_close_code(c));
+    if (c->role == LISTENER_GATEWAY) { /* as handshakes are */
+        metrics_add(&c->worker->metrics, END_METRICS[end], 1);
+        metrics_close(&c->worker->metrics, conn_close_code(c));
+    }
     conn_log_closed(c);
 }
 
@@ -417,6 +421,8 @@ static void drop_service(struct conn *c)
     http_free(c->http);
     c->http = NULL;
     ws_drop(c->worker->ws_pool, &c->ws);
+    if (c->group != NULL && c->role == LISTENER_MANAGEMENT)
+        feed_left(c);
     if (c->group != NULL)
         group_leave(c->group, c);
     c->group = NULL;

@@ -1,8 +1,8 @@
 /* conn.h - the life of a connection: states and their limits, what it holds, how it is closed.
  *
  *   accepted > [PROXY >] [TLS >] REQUEST > [BODY > HANDLING > KEEPALIVE > REQUEST ...] webhooks,
- * management (request.c) > [HANDLING >] OPEN                            WebSocket (session.c); it
- * is handled while history is asked where to go on (resume.c) > SERVING gRPC (grpc.c) > CLOSING
+ * management (request.c) > [HANDLING >] OPEN   WebSocket or server-sent events (session.c); it is
+ * handled while history is asked where to go on (resume.c) > SERVING gRPC (grpc.c) > CLOSING
  * (lingering: our last bytes leave) > CLOSED
  *
  * A connection belongs to one worker and never leaves its thread. What only some connections need
@@ -99,12 +99,13 @@ struct conn {
     bool half_open : 1;          /* counted in caps.half_open */
     bool paused : 1;             /* not reading */
     bool finish : 1;             /* transport->finish() when everything has left */
-    bool was_open : 1;           /* has been a WebSocket */
+    bool was_open : 1;           /* has been a WebSocket, or read events */
     bool draining : 1;           /* drain_ms is set */
     bool awaiting_pong : 1;
     bool peer_done : 1;    /* has sent its FIN */
     bool v1 : 1;           /* speaks subprotocol regcast.v1: gets the messages of notice.h */
     bool deflate : 1;      /* has negotiated permessage-deflate */
+    bool sse : 1;          /* reads server-sent events, and says nothing: no WebSocket */
     bool small_window : 1; /* and keeps to a window of DEFLATE_CLIENT_BITS; else 15 bits */
     bool introduced : 1;   /* a proxy's header has come */
     bool own : 1;          /* the other end is the canary's (canary.h): nobody's client */
@@ -122,15 +123,18 @@ struct conn {
     struct buf *unread;            /* received while a request is being answered */
     uint64_t close_ms;             /* CLOSING: when the peer's time is over; loop time */
 
-    /* an open WebSocket (session.c) */
+    /* an open WebSocket or stream of events (session.c) */
     struct ws *ws; /* a half-received message */
     struct group *group;
-    uint32_t member;     /* in group->members */
-    uint16_t close_code; /* sent or received, 0: none; for the log */
+    uint32_t member;       /* in group->members */
+    uint16_t close_code;   /* sent or received, 0: none; for the log */
+    uint16_t unread_bytes; /* sent by who reads events */
     struct rate control, messages;
     uint64_t opened_ms, active_ms, ping_ms, pong_ms, lifetime_ms, drain_ms,
         message_ms;       /* loop time */
     uint64_t idle_cursor; /* the cursor when idleness was last looked at */
+    uint64_t joined;      /* the path log's tail when it came */
+    uint64_t skipped;     /* where it went on when it last was slow and skipped; 0: it was not */
     uint64_t opened_wall_ms;
     struct pass *pass; /* with which it was let in; NULL: its path is open to anybody */
     char *user_agent;  /* NULL: it named none; at most CONN_USER_AGENT_MAX bytes of UTF-8 */

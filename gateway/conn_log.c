@@ -32,7 +32,7 @@ void conn_log_closed(const struct conn *c)
     char id[ID_SIZE];
     conn_id(c, id);
     struct log_line l;
-    log_open(&l, LOG_INFO, "ws", "closed");
+    log_open(&l, LOG_INFO, c->sse ? "sse" : "ws", "closed");
     log_str(&l, "conn", id);
     log_str(&l, "by", END_NAMES[c->end]);
     if (c->end == END_REFUSED || c->end == END_SLOW)

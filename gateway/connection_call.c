@@ -39,6 +39,9 @@ static void name_failure(struct connection_call *c)
     case -EMSGSIZE:
         status_violate(s, "data", "is longer than a message on the connection's path may be");
         break;
+    case -EPROTOTYPE:
+        status_violate(s, "type", "must be TEXT: the connection reads server-sent events");
+        break;
     case -ENOBUFS:
         status_set(s, STATUS_RESOURCE_EXHAUSTED,
                    "The connection %.50s does not read what it was sent before", c->id);

@@ -3,7 +3,9 @@
 #include "connections.h"
 
 #include "gate.h"
+#include "outcomes.h"
 #include "session.h"
+#include "sse_form.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -43,7 +45,8 @@ static void describe(struct conn *c, struct connection_info *ret)
                                     .port = c->peer_port,
                                     .connected_ms = c->opened_wall_ms,
                                     .v1 = c->v1,
-                                    .deflate = c->deflate};
+                                    .deflate = c->deflate,
+                                    .sse = c->sse};
     conn_id(c, ret->id);
     if (inet_ntop(v4 ? AF_INET : AF_INET6,
                   v4 ? (const void *) &c->peer.s6_addr[12] : (const void *) &c->peer, ret->address,
@@ -64,19 +67,21 @@ static int send_message(struct conn *c, const struct connections_ask *ask)
     const struct config_path *path = c->group->path->cfg;
     if (ask->data.len > path->max_message_bytes)
         return -EMSGSIZE;
-    size_t size = frame_message_size(ask->data.len, path->max_frame_bytes);
-    if (!conn_has_room(c, size))
-        return -ENOBUFS;
-    struct buf frames;
-    buf_init(&frames, size);
-    int r = frame_message(&frames, ask->opcode, ask->data, path->max_frame_bytes);
+    if (c->sse && ask->opcode != FRAME_TEXT)
+        return -EPROTOTYPE;
+    struct buf bytes;
+    buf_init(&bytes, SIZE_MAX / 2);
+    int r = c->sse ? sse_form_event(&bytes, NULL, ask->data)
+                   : frame_message(&bytes, ask->opcode, ask->data, path->max_frame_bytes);
+    if (r == 0 && !conn_has_room(c, bytes.len))
+        r = -ENOBUFS;
     if (r == 0) {
         c->active_ms = uv_now(&c->worker->loop);
         metrics_add(&c->worker->metrics, M_API_SENT, 1);
-        conn_send(c, buf_slice(&frames));
+        conn_send(c, buf_slice(&bytes));
         r = c->state == CONN_OPEN ? 0 : -ENOENT;
     }
-    buf_fini(&frames);
+    buf_fini(&bytes);
     return r;
 }
 
@@ -218,6 +223,10 @@ static int act(struct worker *w, struct connections_ask *ask)
     }
     if (ask->kind == CONNECTIONS_RANK) {
         rank(w, ask);
+        return 0;
+    }
+    if (ask->kind == CONNECTIONS_OUTCOMES) {
+        outcomes_collect(w, ask);
         return 0;
     }
     struct conn *c = conn_find(w, slice_str(ask->id));

@@ -9,8 +9,10 @@
 
 #define CONNECTIONS_AT_ONCE 64 /* that a LIST describes, */
 #define CONNECTIONS_LOOK                                                                           \
-    4096 /* and slots it (or REVOKED, or FOLLOW) looks at, before the worker goes on with its work \
-          */
+    4096 /* and slots it (or OUTCOMES, REVOKED, FOLLOW) looks at, before the worker goes on with   \
+            its work */
+
+struct outcomes;
 
 struct connection_info {
     char id[ID_SIZE];
@@ -21,7 +23,7 @@ struct connection_info {
     uint64_t connected_ms, active_ms;         /* Unix time */
     uint64_t lag_bytes, lag_messages, lag_ms; /* what it has not been sent yet; of what is older
                                                  than the path log holds, only the bytes */
-    bool v1, deflate;                         /* subprotocol regcast.v1, permessage-deflate */
+    bool v1, deflate, sse; /* subprotocol regcast.v1, permessage-deflate; events, no WebSocket */
 };
 
 enum connections_kind {
@@ -29,9 +31,10 @@ enum connections_kind {
     CONNECTIONS_SEND,
     CONNECTIONS_DISCONNECT,
     CONNECTIONS_LIST,
-    CONNECTIONS_RANK,    /* keeps those that are first in an order, of all that it comes by */
-    CONNECTIONS_REVOKED, /* closes those whose pass was revoked */
-    CONNECTIONS_FOLLOW   /* lets all go by the configuration that counts now: session_follow() */
+    CONNECTIONS_RANK,     /* keeps those that are first in an order, of all that it comes by */
+    CONNECTIONS_OUTCOMES, /* adds to what is known of a batch: outcomes.h */
+    CONNECTIONS_REVOKED,  /* closes those whose pass was revoked */
+    CONNECTIONS_FOLLOW    /* lets all go by the configuration that counts now: session_follow() */
 };
 
 enum connections_order {
@@ -47,13 +50,15 @@ struct connections_ask {
     struct slice data;            /* SEND; stays until `done`. Text is valid UTF-8 */
     const char *path;             /* LIST, RANK: only this one, by address; NULL: all */
     enum connections_order order; /* RANK */
+    struct outcomes *outcomes;    /* OUTCOMES; the asker's memory */
     unsigned worker;              /* all but GET, SEND and DISCONNECT */
     uint32_t from;                /* the same: the first slot */
     size_t most;                  /* LIST, RANK: room in `at` */
     void (*done)(struct connections_ask *ask); /* front's thread, once */
 
     /* The answer: 0; -ENOENT: there is no such open connection; -EAGAIN: we are going down;
-     * -EMSGSIZE: longer than the path's messages; -ENOBUFS: too much waits for it already. */
+     * -EMSGSIZE: longer than the path's messages; -ENOBUFS: too much waits for it already;
+     * -EPROTOTYPE: it reads events, which are text. */
     int err;
     struct connection_info *at; /* GET: one; LIST, RANK: `most`. The asker's memory */
     size_t n;                   /* LIST: maybe none, and there are more; REVOKED: closed ones. RANK:

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "crash.h"
+#include "departures.h"
 #include "replay.h"
 #include "session.h"
 #include "worker.h"
@@ -52,7 +53,8 @@ static void slow(struct group *g, struct conn *c, enum metric reason)
         return;
     }
     count_slow(g, reason, M_SLOW_SKIPPED);
-    g->members[c->member].cursor = pathlog_tail(g->path->log);
+    departures_skipped(&g->worker->departures, c);
+    c->skipped = g->members[c->member].cursor = pathlog_tail(g->path->log);
     session_gap(c, "slow", NULL, NULL);
 }
 
@@ -151,25 +153,38 @@ void fanout_blocked(struct group *g, struct rest *r)
 
 /* --- sending --- */
 
+/* segment_cut(), also for what was converted. */
+static void cut_span(const struct conn *c, const struct segment_span *span, size_t sent,
+                     struct segment_cut *ret)
+{
+    if (span->seg != NULL)
+        segment_cut(span, sent, ret);
+    else
+        sse_text_cut(&c->worker->sse_text, sent, ret);
+}
+
 /* The kernel took only `sent` bytes of the span: the rest of the message that was cut goes to libuv
  * straight from the segment, and the write completing is how we learn that there is room again. */
-static void block(struct member *m, const struct segment_span *span, size_t sent, struct tally *t)
+__attribute__((noinline)) static void block(struct member *m, const struct segment_span *span,
+                                            size_t sent, struct tally *t)
 {
     struct conn *c = m->conn;
     struct segment_cut cut;
-    segment_cut(span, sent, &cut);
+    cut_span(c, span, sent, &cut);
     m->cursor = cut.end;
     t->frames += cut.n_messages;
     t->bytes += cut.len;
     t->partial++;
-    segment_ref(span->seg);
+    if (span->seg != NULL) /* else it is copied */
+        segment_ref(span->seg);
     conn_queue(c, slice_sub(span->bytes, sent, cut.len), span->seg);
 }
 
 /* What a member gets whose cursor is no longer in the log. */
 static void off_the_window(struct group *g, struct member *m)
 {
-    if (m->catching && g->worker->shared->history != NULL)
+    bool stored = g->worker->shared->history != NULL && !g->worker->is_front;
+    if (m->catching && stored)
         replay_start(g, m->conn);
     else
         slow(g, m->conn, M_SLOW_WINDOW);
@@ -177,14 +192,15 @@ static void off_the_window(struct group *g, struct member *m)
 
 /* In each record as many whole messages as it takes: the client has nothing of a message of which
  * the last bytes are in a record to come. One that is longer than a record begins with one. */
-static ssize_t send_records(struct conn *c, const struct segment_span *span)
+__attribute__((noinline)) static ssize_t send_records(struct conn *c,
+                                                      const struct segment_span *span)
 {
     size_t most = c->transport->record, sent = 0;
     while (sent < span->bytes.len) {
         size_t end = span->bytes.len;
         if (end - sent > most) {
             struct segment_cut cut;
-            segment_cut(span, sent + most, &cut);
+            cut_span(c, span, sent + most, &cut);
             end = cut.before > sent ? cut.before : cut.len;
         }
         ssize_t n = c->transport->send(c, slice_sub(span->bytes, sent, end));
@@ -226,44 +242,66 @@ static bool send_span(struct member *m, const struct segment_span *span, struct 
     return true;
 }
 
+/* What was read for a client of server-sent events: it can read nothing else, so where there is no
+ * such form the messages are converted now. False: the connection has ended. */
+static bool as_read_by(const struct member *m, struct segment_span *span)
+{
+    struct worker *w = m->conn->worker;
+    if (m->form != FORM_SSE || span->form == FORM_SSE || span->bytes.len == 0)
+        return true;
+    int r = sse_text_read(&w->sse_text, span, span);
+    if (r < 0)
+        session_refuse(m->conn, r == -ENOMEM ? REFUSE_SHED : REFUSE_HISTORY_FAILED);
+    else
+        metrics_add(&w->metrics, M_SSE_CONVERTED, (uint64_t) r);
+    return r >= 0;
+}
+
 bool fanout_send(struct group *g, struct member *m, const struct segment_span *span,
                  struct fanout_sent *ret)
 {
     struct tally t = {0};
-    bool all = send_span(m, span, &t);
+    struct segment_span as_read = *span;
+    bool all = as_read_by(m, &as_read) && send_span(m, &as_read, &t);
     tally_add(g, &t);
     *ret = (struct fanout_sent){t.frames, t.bytes};
     return all;
 }
 
-/* What was read for the member before, since most stand at one position. There are two of them, by
- * member.deflate, so that in a mixed group neither kind has to read again after the other. */
+/* What was read for the member before, since most stand at one position. There is one for each
+ * form, so that in a mixed group no kind has to read again after another. */
 struct piece {
     uint64_t of;              /* the cursor it was read for; UINT64_MAX: nothing was */
     struct segment_span span; /* then not empty */
 };
 
-static void forget_pieces(struct piece pieces[2])
+static void forget_pieces(struct piece pieces[SEGMENT_FORMS])
 {
-    pieces[0].of = pieces[1].of = UINT64_MAX;
+    for (size_t i = 0; i < SEGMENT_FORMS; i++)
+        pieces[i].of = UINT64_MAX;
 }
 
-static bool read_piece(struct group *g, struct member *m, struct piece *p)
+/* Not inlined, as send_records() and block(): what is done for each member is not to carry it. */
+__attribute__((noinline)) static bool read_piece(struct group *g, struct member *m, struct piece *p)
 {
-    int r = m->deflate ? pathlog_read_deflated(g->reader, m->cursor, &p->span)
-                       : pathlog_read(g->reader, m->cursor, &p->span);
-    bool found = r == 0 && p->span.bytes.len > 0;
-    p->of = found ? m->cursor : UINT64_MAX;
+    int r = m->form == FORM_PLAIN
+                ? pathlog_read(g->reader, m->cursor, &p->span)
+                : pathlog_read_form(g->reader, (enum segment_form) m->form, m->cursor, &p->span);
+    p->of = UINT64_MAX;
     if (r < 0)
         off_the_window(g, m);
-    return found;
+    if (r < 0 || p->span.bytes.len == 0 || !as_read_by(m, &p->span))
+        return false;
+    p->of = m->cursor;
+    return true;
 }
 
 /* Sends one piece (up to a segment's end) to one member. True when the member may have more. Inside
  * pathlog_enter(). */
-static bool send_piece(struct group *g, struct member *m, struct piece pieces[2], struct tally *t)
+static bool send_piece(struct group *g, struct member *m, struct piece pieces[SEGMENT_FORMS],
+                       struct tally *t)
 {
-    struct piece *p = &pieces[m->deflate];
+    struct piece *p = &pieces[m->form];
     if (p->of != m->cursor && !read_piece(g, m, p))
         return false;
     return send_span(m, &p->span, t);
@@ -273,7 +311,7 @@ void fanout_flush(struct group *g, struct conn *c)
 {
     if (conn_blocked(c) || c->replay != NULL)
         return;
-    struct piece pieces[2];
+    struct piece pieces[SEGMENT_FORMS];
     struct tally t = {0};
     forget_pieces(pieces);
     pathlog_enter(g->reader);
@@ -346,14 +384,15 @@ static bool begin_pass(struct group *g)
 /* A slice's sends or bytes. False when the group is done. */
 static bool slice(struct group *g)
 {
-    struct piece pieces[2];
+    struct piece pieces[SEGMENT_FORMS];
     struct tally t = {0};
     forget_pieces(pieces);
     if (g->at >= g->n && !begin_pass(g))
         return false;
     pathlog_enter(g->reader);
     uint64_t tail = pathlog_tail(g->path->log);
-    while (g->at < g->n && t.sends < FANOUT_SLICE && t.bytes < FANOUT_SLICE_BYTES) {
+    uint64_t most = g->worker->is_front ? FANOUT_FRONT_SLICE : FANOUT_SLICE;
+    while (g->at < g->n && t.sends < most && t.bytes < FANOUT_SLICE_BYTES) {
         struct member *m = &g->members[g->at];
         struct conn *c = m->conn;
         if (m->cursor >= tail || m->blocked) {
@@ -376,7 +415,8 @@ static bool slice(struct group *g)
 
 void fanout_turn(struct worker *w)
 {
-    uint64_t end = uv_hrtime() + FANOUT_TURN_US * 1000ull;
+    uint64_t turn_us = w->is_front ? FANOUT_FRONT_TURN_US : FANOUT_TURN_US;
+    uint64_t end = uv_hrtime() + turn_us * 1000;
     while (!list_empty(&w->active) || !list_empty(&w->replaying)) {
         if (!list_empty(&w->active)) {
             struct group *g = LIST_ENTRY(w->active.next, struct group, in_active);
@@ -390,5 +430,6 @@ void fanout_turn(struct worker *w)
         if (uv_hrtime() >= end)
             return;
     }
+    sse_text_drop(&w->sse_text);
     (void) uv_idle_stop(&w->turn); /* always 0 */
 }

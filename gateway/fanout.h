@@ -13,7 +13,10 @@
 #define FANOUT_TURN_US     1000 /* sweeping per loop turn, all groups together */
 #define FANOUT_SLICE       64 /* sends before the clock is read and the next group has its turn; */
 #define FANOUT_SLICE_BYTES (1 << 20) /* and bytes, since who is behind gets much with one */
-#define FANOUT_CHECK_MS    250       /* how often blocked connections are measured */
+/* On the broker's thread, where each of them has a long message and webhooks wait meanwhile. */
+#define FANOUT_FRONT_TURN_US 200
+#define FANOUT_FRONT_SLICE   2
+#define FANOUT_CHECK_MS      250 /* how often blocked connections are measured */
 
 /* Puts the group into the worker's sweep (fine when it is there). */
 void fanout_start(struct group *g);
@@ -21,9 +24,9 @@ void fanout_start(struct group *g);
 void fanout_turn(struct worker *w);
 /* Has the loop come round to fanout_turn() again at once. */
 void fanout_keep_turning(struct worker *w);
-/* Sends a span, cut to whole messages, to a member that is not blocked. True: all of it has left.
- * Else the rest of a cut message is queued and fanout_unblocked() follows, or the connection has
- * ended. */
+/* Sends a span, cut to whole messages, to a member that is not blocked, in the form that it takes.
+ * True: as much has left as was converted at once, or all. Else the rest of a cut message is queued
+ * and fanout_unblocked() follows, or the connection has ended. */
 struct fanout_sent {
     uint64_t messages, bytes;
 };

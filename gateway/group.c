@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "conn.h"
+#include "departures.h"
 #include "fanout.h"
 #include "mem.h"
 #include "worker.h"
@@ -48,6 +49,13 @@ static int grow(struct group *g)
     return 0;
 }
 
+static enum segment_form form_of(const struct conn *c)
+{
+    if (c->sse)
+        return FORM_SSE;
+    return c->deflate ? FORM_DEFLATED : FORM_PLAIN;
+}
+
 int group_join(struct group *g, struct conn *c, uint64_t position)
 {
     uint64_t most = g->path->cfg->max_connections;
@@ -64,23 +72,24 @@ int group_join(struct group *g, struct conn *c, uint64_t position)
     c->group = g;
     c->member = g->n;
     uint64_t tail = pathlog_tail(g->path->log);
+    c->joined = tail;
     g->members[g->n++] = (struct member){
         .cursor = position < tail ? position : tail,
         .conn = c,
         .fd = c->transport->plain ? c->fd : -1,
         .catching = position < tail,
-        .deflate = c->deflate,
+        .form = (uint8_t) form_of(c),
     };
-    if (c->deflate)
-        atomic_fetch_add_explicit(&g->path->deflate_clients, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&g->path->form_clients[form_of(c)], 1, memory_order_relaxed);
     return 0;
 }
 
 void group_leave(struct group *g, struct conn *c)
 {
     struct member *last = &g->members[g->n - 1];
-    if (g->members[c->member].deflate)
-        atomic_fetch_sub_explicit(&g->path->deflate_clients, 1, memory_order_relaxed);
+    enum segment_form form = g->members[c->member].form;
+    departures_left(&g->worker->departures, c);
+    atomic_fetch_sub_explicit(&g->path->form_clients[form], 1, memory_order_relaxed);
     if (last->conn != c) {
         g->members[c->member] = *last;
         last->conn->member = c->member;

@@ -20,7 +20,7 @@ struct member {
     bool blocked;  /* out of the sweep: until the socket is writable (conn->rest), or until it has
                       been sent what only the store holds (conn->replay) */
     bool catching; /* has not reached the tail since it joined */
-    bool deflate;  /* takes permessage-deflate */
+    uint8_t form;  /* enum segment_form: what it is sent where there is one */
 };
 _Static_assert(sizeof(struct member) == 24, "a sweep reads them all");
 
@@ -52,9 +52,9 @@ MUST_CHECK int group_new(struct worker *w, struct path *p, struct group **ret);
 void group_free(struct group *g); /* no members; NULL is fine */
 
 #define GROUP_TAIL UINT64_MAX
-/* Adds the connection with its cursor at `position`, at most at the tail; conn->deflate is known by
- * now. -ENOMEM, or -EBUSY: the path has all the clients that it may have. Who is behind the tail
- * needs a fanout_start(). */
+/* Adds the connection with its cursor at `position`, at most at the tail; its form is known by now:
+ * conn->deflate, conn->sse. -ENOMEM, or -EBUSY: the path has all the clients that it may have. Who
+ * is behind the tail needs a fanout_start(). */
 MUST_CHECK int group_join(struct group *g, struct conn *c, uint64_t position);
 void group_leave(struct group *g, struct conn *c);
 

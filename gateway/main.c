@@ -5,6 +5,7 @@
 #include "config.h"
 #include "crash.h"
 #include "deadline.h"
+#include "feed.h"
 #include "gate.h"
 #include "handover.h"
 #include "inherited.h"
@@ -17,6 +18,7 @@
 #include "pipeline.h"
 #include "privileges.h"
 #include "pulse.h"
+#include "refill.h"
 #include "reload.h"
 #include "supervisor.h"
 #include "takeover.h"
@@ -283,6 +285,7 @@ static void on_front_stopped(struct worker *w)
     reload_unwatch(d->reload);
     certificates_unwatch(d->shared.certificates);
     shed_unwatch(&d->shared.shed);
+    feed_close(d->shared.feed);
     uv_close((uv_handle_t *) &d->settle, NULL);
     uv_close((uv_handle_t *) &d->end, NULL);
     pulse_close(&d->pulse);
@@ -418,6 +421,8 @@ static int wire(struct daemon *d, const struct options *options)
     if (r == 0)
         r = make_workers(d, at);
     if (r == 0)
+        r = feed_new(&d->shared, &d->shared.feed);
+    if (r == 0)
         r = certificates_new(&d->shared, d->shared.cfg, &d->shared.certificates);
     if (r == 0)
         r = certificates_watch(d->shared.certificates, &d->front.loop);
@@ -460,6 +465,7 @@ static int wire(struct daemon *d, const struct options *options)
         return r;
     }
     supervisor_ready(&d->supervisor, "serving");
+    refill_start(&d->shared);
     return 0;
 }
 
@@ -478,6 +484,7 @@ static void unwire(struct daemon *d)
     for (size_t i = 0; i < s->n_workers; i++)
         worker_fini(&s->workers[i]);
     worker_fini(&d->front);
+    feed_free(s->feed);
     for (size_t i = 0; i < LISTENER_N; i++)
         tls_tickets_free(s->tickets[i]);
     doors_fini(s->doors);

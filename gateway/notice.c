@@ -3,12 +3,15 @@
 #include "notice.h"
 
 #include "frame.h"
+#include "sse_form.h"
 
 #define TEXT_MAX 160 /* the longest has two ids */
 
-static int message(struct buf *out, struct buf *text, int r, size_t max_frame)
+static int message(struct buf *out, const char *name, struct buf *text, int r, size_t max_frame)
 {
-    if (r == 0)
+    if (r == 0 && max_frame == NOTICE_EVENT)
+        r = sse_form_event(out, name, buf_slice(text));
+    else if (r == 0)
         r = frame_message(out, FRAME_TEXT, buf_slice(text), max_frame);
     buf_fini(text);
     return r;
@@ -19,7 +22,7 @@ int notice_recovered(struct buf *out, const char *since, size_t max_frame)
     struct buf text;
     buf_init(&text, TEXT_MAX);
     int r = buf_printf(&text, "{\"control\":\"recovered\",\"since\":\"%s\"}", since);
-    return message(out, &text, r, max_frame);
+    return message(out, "recovered", &text, r, max_frame);
 }
 
 int notice_gap(struct buf *out, const char *reason, const char *since, const char *oldest,
@@ -34,7 +37,7 @@ int notice_gap(struct buf *out, const char *reason, const char *since, const cha
         r = buf_printf(&text, ",\"oldest\":\"%s\"}", oldest);
     else if (r == 0)
         r = buf_append_str(&text, ",\"oldest\":null}");
-    return message(out, &text, r, max_frame);
+    return message(out, "gap", &text, r, max_frame);
 }
 
 int notice_draining(struct buf *out, unsigned code, uint64_t close_in_ms, size_t max_frame)
@@ -43,7 +46,7 @@ int notice_draining(struct buf *out, unsigned code, uint64_t close_in_ms, size_t
     buf_init(&text, TEXT_MAX);
     int r = buf_printf(&text, "{\"control\":\"draining\",\"code\":%u,\"close_in_ms\":%llu}", code,
                        (unsigned long long) close_in_ms);
-    return message(out, &text, r, max_frame);
+    return message(out, "draining", &text, r, max_frame);
 }
 
 int notice_token_expiring(struct buf *out, uint64_t expires_in_ms, size_t max_frame)
@@ -53,5 +56,5 @@ int notice_token_expiring(struct buf *out, uint64_t expires_in_ms, size_t max_fr
     int r =
         buf_printf(&text, "{\"control\":\"token_expiring\",\"code\":4001,\"expires_in_ms\":%llu}",
                    (unsigned long long) expires_in_ms);
-    return message(out, &text, r, max_frame);
+    return message(out, "token_expiring", &text, r, max_frame);
 }

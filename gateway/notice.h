@@ -1,6 +1,7 @@
-/* notice.h - the control messages for clients that asked for subprotocol regcast.v1: text messages
- * with one JSON object that has no "messages" key. (pure) Each is appended as a whole WebSocket
- * message. Errors: frame_message()'s. */
+/* notice.h - the control messages for clients that asked for subprotocol regcast.v1 and for all who
+ * read server-sent events: text messages with one JSON object that has no "messages" key. (pure)
+ * Each is appended as a whole WebSocket message of frames of at most `max_frame`, or as an event
+ * that is named as its "control". Errors: frame_message()'s. */
 #ifndef GATEWAY_NOTICE_H
 #define GATEWAY_NOTICE_H
 
@@ -10,6 +11,7 @@
 
 #define NOTICE_PROTOCOL "regcast.v1"
 #define NOTICE_MAX      1024 /* bytes of any of them, also in frames of one byte */
+#define NOTICE_EVENT    0    /* as max_frame: an event */
 
 /* What follows is everything after `since`, an event id or "earliest". */
 MUST_CHECK int notice_recovered(struct buf *out, const char *since, size_t max_frame);

@@ -1,13 +1,15 @@
 /* request.c - see request.h. In the order things happen:
  *   request_received > on_head > [on_body ...] > on_done > (ingest) on_answered > answer > next one
- *                    > on_head > on_upgrade > resume_open */
+ *                    > on_head > on_upgrade > let_in > resume_open */
 #include "request.h"
 
 #include "clock.h"
 #include "config_canary.h"
 #include "consent.h"
+#include "console.h"
 #include "crash.h"
 #include "credential.h"
+#include "event_stream.h"
 #include "gate.h"
 #include "log.h"
 #include "mem.h"
@@ -18,18 +20,20 @@
 #include "route.h"
 #include "scrape.h"
 #include "session.h"
+#include "sse.h"
 #include "upgrade.h"
 #include "worker.h"
 
 #include <stdlib.h>
 
-#define RETRY_S      5    /* who is refused shall come back after as many seconds, */
-#define RETRY_MORE_S 26   /* and up to so many more, so that a crowd does not come back as one */
-#define LINGER_MS    1000 /* for the peer to read our last answer */
-#define EARLY_MAX    4096 /* bytes a client may send after its handshake before it has our 101 */
-#define UNREAD_MAX   (WORKER_READ_BYTES * 2)
-#define HEADER_MAX   128
-#define BODY_AT_ONCE 65536 /* longer bodies get their memory as they come */
+#define RETRY_S       5    /* who is refused shall come back after as many seconds, */
+#define RETRY_MORE_S  26   /* and up to so many more, so that a crowd does not come back as one */
+#define LINGER_MS     1000 /* for the peer to read our last answer */
+#define HANDSHAKE_MAX (HTTP_MAX_HEAD + 1024) /* of our answer: it repeats a client's origin */
+#define EARLY_MAX     4096 /* bytes a client may send after its handshake before it has our 101 */
+#define UNREAD_MAX    (WORKER_READ_BYTES * 2)
+#define HEADER_MAX    128
+#define BODY_AT_ONCE  65536 /* longer bodies get their memory as they come */
 
 /* A webhook request in progress. Lives until ingest has answered, also when the connection has
  * gone. */
@@ -67,6 +71,54 @@ bool request_can_move(const struct conn *c)
                  (c->state == CONN_REQUEST && (c->http == NULL || !http_started(c->http)));
     return is_movable(c) && (fresh || c->state == CONN_KEEPALIVE) && c->unread == NULL &&
            !conn_blocked(c) && !c->peer_done;
+}
+
+/* --- a webhook's sender --- */
+
+/* Of several the one that counts: one that the body is not read in. */
+static struct slice encoding_of(const struct http_head *head)
+{
+    for (size_t i = 0; i < head->n_headers; i++)
+        if (slice_eq_nocase(head->headers[i].name, SLICE_LIT("content-encoding")) &&
+            !slice_eq_nocase(head->headers[i].value, SLICE_LIT("identity")) &&
+            head->headers[i].value.len > 0)
+            return head->headers[i].value;
+    return (struct slice){0};
+}
+
+/* `query` is where its access_token goes. */
+static struct ingest_request ingest_request_of(struct conn *c, const char *registry,
+                                               const char *peer, struct slice body,
+                                               struct credential *query)
+{
+    const struct http_head *head = http_get_head(c->http);
+    const struct route route = route_find(LISTENER_WEBHOOKS, head);
+    bool has_token = credential_find_query(head, query) == 0;
+    return (struct ingest_request){
+        .registry_id = slice_str(registry),
+        .path_token = route.handler == ROUTE_HOOK ? route.param : (struct slice){0},
+        .access_token = has_token ? query->token : (struct slice){0},
+        .keys = gate_keys(c->worker->shared->gate),
+        .address = &c->peer,
+        .names = transport_peer_names(c),
+        .headers = {head->headers, head->n_headers},
+        .content_type = http_header(head, "content-type", NULL),
+        .content_encoding = encoding_of(head),
+        .traceparent = http_header(head, "traceparent", NULL),
+        .body = body,
+        .peer = peer,
+    };
+}
+
+/* For whoever looks at what comes; `why` it was refused before ingest had it. */
+static void tell_refused(struct conn *c, enum refuse why)
+{
+    char peer[INET6_ADDRSTRLEN + 8];
+    struct credential query;
+    conn_peer_name(c, peer);
+    const struct ingest_request req =
+        ingest_request_of(c, c->exchange->registry, peer, (struct slice){0}, &query);
+    ingest_refused(c->worker->shared->ingest, &req, why);
 }
 
 /* --- answers --- */
@@ -109,6 +161,8 @@ static void refuse(struct conn *c, enum refuse why, const char *allow, const cha
     struct worker *w = c->worker;
     unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
     conn_log_refusal_because(c, why, detail);
+    if (c->exchange != NULL && !c->exchange->submitted)
+        tell_refused(c, why);
     if (status == 0) {
         conn_reset(c, END_REFUSED);
         return;
@@ -130,51 +184,17 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
 
 /* --- webhooks --- */
 
-/* Of several the one that counts: one that the body is not read in. */
-static struct slice encoding_of(const struct http_head *head)
-{
-    for (size_t i = 0; i < head->n_headers; i++)
-        if (slice_eq_nocase(head->headers[i].name, SLICE_LIT("content-encoding")) &&
-            !slice_eq_nocase(head->headers[i].value, SLICE_LIT("identity")) &&
-            head->headers[i].value.len > 0)
-            return head->headers[i].value;
-    return (struct slice){0};
-}
-
-/* `query` is where its access_token goes. */
-static struct ingest_request ingest_request_of(struct conn *c, const char *registry,
-                                               const char *peer, struct slice body,
-                                               struct credential *query)
-{
-    const struct http_head *head = http_get_head(c->http);
-    const struct route route = route_find(LISTENER_WEBHOOKS, head);
-    bool has_token = credential_find_query(head, query) == 0;
-    return (struct ingest_request){
-        .registry_id = slice_str(registry),
-        .path_token = route.handler == ROUTE_HOOK ? route.param : (struct slice){0},
-        .access_token = has_token ? query->token : (struct slice){0},
-        .keys = gate_keys(c->worker->shared->gate),
-        .address = &c->peer,
-        .names = transport_peer_names(c),
-        .headers = {head->headers, head->n_headers},
-        .content_type = http_header(head, "content-type", NULL),
-        .content_encoding = encoding_of(head),
-        .traceparent = http_header(head, "traceparent", NULL),
-        .body = body,
-        .peer = peer,
-    };
-}
-
 /* A webhook that does not come as far as ingest_post() counts, too. */
 static void note_webhook(struct conn *c, unsigned status)
 {
     const struct exchange *ex = c->exchange;
+    struct ingest *in = c->worker->shared->ingest;
     struct credential query;
-    if (ex == NULL || ex->submitted || status == 0)
+    if (ex == NULL || ex->submitted || in == NULL)
         return;
     const struct ingest_request req =
         ingest_request_of(c, ex->registry, NULL, (struct slice){0}, &query);
-    ingest_turned_away(c->worker->shared->ingest, &req, status);
+    ingest_turned_away(in, &req, status);
 }
 
 static void answer_ingest(struct conn *c, const struct ingest_answer *a)
@@ -187,6 +207,8 @@ static void answer_ingest(struct conn *c, const struct ingest_answer *a)
     }
     if (a->why != REFUSE_NONE)
         conn_log_refusal(c, a->why);
+    if (c->exchange != NULL) /* else ingest has told it */
+        tell_refused(c, a->why);
     struct slice body = a->handshake.len > 0 ? a->handshake : slice_str(a->body);
     request_answer(c, a->status, extra, body, a->why != REFUSE_NONE);
 }
@@ -395,13 +417,14 @@ static void on_operations(struct conn *c, enum route_handler handler)
     }
 }
 
-/* --- the upgrade --- */
+/* --- the upgrade, or a stream of events --- */
 
 static const char *const PROTOCOLS[] = {NOTICE_PROTOCOL, NULL};
 
 /* What a client asks for in its handshake. */
 struct wanted {
     struct path *path;
+    bool sse; /* events; else `up` */
     struct upgrade up;
     struct resume_wish wish;
 };
@@ -420,7 +443,10 @@ static enum refuse check_handshake(const struct conn *c, size_t early, struct wa
         why = REFUSE_NOT_FOUND;
     else if (why == REFUSE_NONE && path_is_full(ret->path))
         why = REFUSE_PATH_CAP;
-    if (why == REFUSE_NONE)
+    ret->sse = event_stream_wanted(head);
+    if (why == REFUSE_NONE && ret->sse)
+        why = event_stream_check(head, gate_origins(cfg, ret->path->cfg));
+    else if (why == REFUSE_NONE)
         why = upgrade_check(head, gate_origins(cfg, ret->path->cfg), PROTOCOLS,
                             cfg->gateway.deflate != 0, &ret->up);
     if (why == REFUSE_NONE)
@@ -432,10 +458,42 @@ static enum refuse check_handshake(const struct conn *c, size_t early, struct wa
     return why;
 }
 
+/* What the client is told when it is let in. */
+static int print_answer(struct conn *c, const struct wanted *wanted, struct buf *out)
+{
+    const struct shared *s = c->worker->shared;
+    char id[ID_SIZE];
+    conn_id(c, id);
+    if (wanted->sse)
+        return event_stream_answer(out, http_get_head(c->http),
+                                   gate_origins(s->cfg, wanted->path->cfg), id,
+                                   sse_retry_ms(c->worker, 0));
+    return upgrade_response(out, &wanted->up, id);
+}
+
+static void let_in(struct conn *c, const struct wanted *wanted)
+{
+    struct buf answer;
+    buf_init(&answer, HANDSHAKE_MAX);
+    if (print_answer(c, wanted, &answer) < 0) {
+        buf_fini(&answer);
+        request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
+    conn_learn_agent(c, http_header(http_get_head(c->http), "user-agent", NULL));
+    http_free(c->http); /* what is wanted is a copy */
+    c->http = NULL;
+    c->sse = wanted->sse;
+    c->v1 = !wanted->sse && wanted->up.protocol.len > 0;
+    c->deflate = !wanted->sse && wanted->up.deflate.agreed;
+    c->small_window = !wanted->sse && wanted->up.deflate.client_bits != 0;
+    resume_open(c, wanted->path, &answer, &wanted->wish);
+}
+
 static void on_upgrade(struct conn *c, size_t early)
 {
     const struct http_head *head = http_get_head(c->http);
-    struct wanted wanted;
+    struct wanted wanted = {0};
     const char *detail = NULL;
     enum refuse why = check_handshake(c, early, &wanted);
     const struct config_path *path = why == REFUSE_NONE ? wanted.path->cfg : NULL;
@@ -445,10 +503,7 @@ static void on_upgrade(struct conn *c, size_t early)
         refuse(c, why, why == REFUSE_METHOD ? "GET" : NULL, detail);
         return;
     }
-    conn_learn_agent(c, http_header(head, "user-agent", NULL));
-    http_free(c->http); /* what is wanted is a copy */
-    c->http = NULL;
-    resume_open(c, wanted.path, &wanted.up, &wanted.wish);
+    let_in(c, &wanted);
 }
 
 /* --- the parser's events --- */
@@ -468,6 +523,8 @@ static void on_done(struct conn *c)
         rest_received(c);
     else if (c->exchange != NULL)
         on_events_done(c);
+    else if (c->role == LISTENER_MANAGEMENT)
+        console_received(c);
     else
         on_route(c, route_find(LISTENER_WEBHOOKS, head));
 }

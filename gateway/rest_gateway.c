@@ -143,6 +143,7 @@ static void put_connection(struct rest_json *j, const struct connection_info *in
     rest_json_int64(j, "lagBytes", info->lag_bytes);
     rest_json_int64(j, "lagMessages", info->lag_messages);
     rest_json_int64(j, "lagMs", info->lag_ms);
+    rest_json_text(j, "transport", info->sse ? "sse" : "websocket");
     rest_json_text(j, "subprotocol", info->v1 ? NOTICE_PROTOCOL : "");
     rest_json_bool(j, "deflate", info->deflate);
     rest_json_close(j, '}');

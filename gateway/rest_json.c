@@ -96,6 +96,16 @@ void rest_json_item(struct rest_json *j, const char *value)
     add_string(j, NULL, slice_str(value));
 }
 
+void rest_json_string(struct rest_json *j, const char *key, const char *value)
+{
+    add_string(j, key, slice_str(value));
+}
+
+void rest_json_raw(struct rest_json *j, const char *key, struct slice value)
+{
+    add_plain(j, key, value, "");
+}
+
 void rest_json_text(struct rest_json *j, const char *key, const char *value)
 {
     if (value[0] != '\0')

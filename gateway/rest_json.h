@@ -18,6 +18,8 @@ void rest_json_open(struct rest_json *j, const char *key, char bracket); /* '{' 
                                                                             none */
 void rest_json_close(struct rest_json *j, char bracket);
 void rest_json_text(struct rest_json *j, const char *key, const char *value);   /* "": left out */
+void rest_json_string(struct rest_json *j, const char *key, const char *value); /* also "" */
+void rest_json_raw(struct rest_json *j, const char *key, struct slice value);   /* JSON already */
 void rest_json_slice(struct rest_json *j, const char *key, struct slice value); /* valid UTF-8 */
 void rest_json_item(struct rest_json *j, const char *value);                    /* of a list */
 void rest_json_int64(struct rest_json *j, const char *key, uint64_t value);     /* "3" */

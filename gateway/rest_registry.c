@@ -101,7 +101,7 @@ static void put_time(struct rest_json *j, const char *key, uint64_t wall_ms)
         rest_json_time(j, key, wall_ms * NS_PER_MS);
 }
 
-static void put_stats(struct rest_json *j, const struct registry_stats *s, uint64_t letters)
+static void put_stats(struct rest_json *j, const struct registry_stats *s)
 {
     put_time(j, "lastEventAt", s->last_event_ms);
     put_duration(j, "usualInterval", s->usual_ms);
@@ -113,13 +113,12 @@ static void put_stats(struct rest_json *j, const struct registry_stats *s, uint6
     rest_json_int64(j, "ignored", s->ignored);
     rest_json_int64(j, "duplicates", s->duplicates);
     rest_json_int64(j, "setAside", s->set_aside);
-    rest_json_int64(j, "letters", letters);
 }
 
 /* --- the list --- */
 
 /* How many letters are kept is the store's to say, by registry: those that are configured no longer
- * may have some, too. */
+ * may have some, too. Ordered by id. */
 struct kept {
     char *registry_id;
     uint64_t n;
@@ -132,12 +131,17 @@ struct listing {
     size_t n_kept;
 };
 
+static int compare_kept(const void *registry_id, const void *kept)
+{
+    return strcmp(registry_id, ((const struct kept *) kept)->registry_id);
+}
+
 static uint64_t kept_of(const struct listing *l, const char *registry_id)
 {
-    for (size_t i = 0; i < l->n_kept; i++)
-        if (strcmp(l->kept[i].registry_id, registry_id) == 0)
-            return l->kept[i].n;
-    return 0;
+    const struct kept *one =
+        l->n_kept == 0 ? NULL
+                       : bsearch(registry_id, l->kept, l->n_kept, sizeof(l->kept[0]), compare_kept);
+    return one == NULL ? 0 : one->n;
 }
 
 static void put_registry(struct rest_json *j, const struct listing *l,
@@ -151,7 +155,9 @@ static void put_registry(struct rest_json *j, const struct listing *l,
     put_proofs(j, r);
     put_urls(j, l->call, r);
     if (stats != NULL) /* else a reload is half-way */
-        put_stats(j, stats, kept_of(l, r->id));
+        put_stats(j, stats);
+    if (l->request.err == 0)
+        rest_json_int64(j, "letters", kept_of(l, r->id));
     rest_json_close(j, '}');
 }
 
@@ -196,14 +202,8 @@ static void on_counted(struct mail *m)
 {
     struct listing *l = LIST_ENTRY(m, struct listing, request.mail);
     struct worker *front = l->call->shared->front;
-    struct status error = {.code = STATUS_OK};
-    if (l->request.err == 0) {
-        reply(l);
-    } else {
-        status_set(&error, STATUS_UNAVAILABLE, "The dead letters cannot be counted: %s",
-                   err_str(l->request.err));
-        rest_fail(l->call, &error);
-    }
+    reply(l); /* what is not known is left out: the rest is worth knowing when the store is not well
+               */
     listing_free(l);
     worker_answered(front);
 }

@@ -101,28 +101,17 @@ struct resume {
     struct worker *worker;
     struct conn *c; /* NULL: gone */
     struct path *path;
-    struct upgrade up;
+    struct buf answer;
     struct resume_wish wish;
 };
 
-static void open_session(struct conn *c, struct path *path, const struct upgrade *up,
+static void open_session(struct conn *c, struct path *path, const struct buf *answer,
                          uint64_t position)
 {
     struct worker *w = c->worker;
-    char id[ID_SIZE];
-    conn_id(c, id);
-    c->v1 = up->protocol.len > 0;
-    c->deflate = up->deflate.agreed;
-    c->small_window = up->deflate.client_bits != 0;
-    struct buf out;
-    buf_init(&out, 1024);
-    if (upgrade_response(&out, up, id) == 0)
-        session_open(c, worker_group(w, path->index), buf_slice(&out), position);
-    else
-        request_refuse(c, REFUSE_MEMORY, NULL);
-    buf_fini(&out);
+    session_open(c, worker_group(w, path->index), buf_slice(answer), position);
     if (c->state == CONN_OPEN)
-        metrics_answer(&w->metrics, c->role, 101);
+        metrics_answer(&w->metrics, c->role, c->sse ? 200 : 101);
 }
 
 static void count(struct conn *c, enum metric outcome)
@@ -130,29 +119,34 @@ static void count(struct conn *c, enum metric outcome)
     metrics_add(&c->worker->metrics, outcome, 1);
 }
 
-static void found(struct conn *c, struct path *path, const struct upgrade *up,
+static void found(struct conn *c, struct path *path, const struct buf *answer,
                   const struct resume_wish *wish, uint64_t position)
 {
     count(c, M_RESUME_FOUND);
-    open_session(c, path, up, position);
+    open_session(c, path, answer, position);
     if (c->state == CONN_OPEN)
         session_recovered(c, wish->since[0] == '\0' ? EARLIEST : wish->since);
     if (c->state == CONN_OPEN)
         fanout_start(c->group);
 }
 
-static void gone(struct conn *c, struct path *path, const struct upgrade *up,
-                 const struct resume_wish *wish, const char *oldest_id)
+/* What is kept from `oldest` on is not all. A WebSocket client is told and closed: what it does
+ * next is its choice. Who reads events would come back by itself with the same id, again and again,
+ * so it goes on from there. */
+static void gone(struct conn *c, struct path *path, const struct buf *answer,
+                 const struct resume_wish *wish, uint64_t oldest, const char *oldest_id)
 {
     count(c, M_RESUME_GONE);
     if (wish->strict) {
         request_refuse(c, REFUSE_GONE, NULL);
         return;
     }
-    open_session(c, path, up, GROUP_TAIL);
+    open_session(c, path, answer, c->sse ? oldest : GROUP_TAIL);
     if (c->state == CONN_OPEN)
         session_gap(c, "history_lost", wish->since, oldest_id);
-    if (c->state == CONN_OPEN)
+    if (c->state == CONN_OPEN && c->sse)
+        fanout_start(c->group);
+    else if (c->state == CONN_OPEN)
         session_refuse(c, REFUSE_HISTORY);
 }
 
@@ -194,9 +188,9 @@ static void take_answer(struct conn *c, const struct resume *r)
     } else if (shared_is_closed(c->worker->shared)) {
         request_refuse(c, REFUSE_DRAINING, NULL);
     } else if (answer->err == 0) {
-        found(c, r->path, &r->up, &r->wish, answer->position);
+        found(c, r->path, &r->answer, &r->wish, answer->position);
     } else if (answer->err == -ENOENT) {
-        gone(c, r->path, &r->up, &r->wish, answer->oldest_id);
+        gone(c, r->path, &r->answer, &r->wish, answer->position, answer->oldest_id);
     } else {
         count(c, M_RESUME_FAILED);
         request_refuse(c, REFUSE_NO_HISTORY, NULL);
@@ -213,15 +207,17 @@ static void on_found(struct mail *m)
         c->resume = NULL;
         take_answer(c, r);
     }
+    buf_fini(&r->answer);
     free(r);
     worker_answered(w);
 }
 
-static void ask(struct conn *c, struct path *path, const struct upgrade *up,
+static void ask(struct conn *c, struct path *path, struct buf *answer,
                 const struct resume_wish *wish)
 {
     struct resume *r = try_calloc(1, sizeof(*r));
     if (r == NULL) {
+        buf_fini(answer);
         request_refuse(c, REFUSE_MEMORY, NULL);
         return;
     }
@@ -232,24 +228,28 @@ static void ask(struct conn *c, struct path *path, const struct upgrade *up,
     r->worker = c->worker;
     r->c = c;
     r->path = path;
-    r->up = *up;
+    r->answer = *answer;
     r->wish = *wish;
     c->resume = r;
     conn_set_state(c, CONN_HANDLING);
     worker_ask(c->worker, &r->request);
 }
 
-void resume_open(struct conn *c, struct path *path, const struct upgrade *up,
+void resume_open(struct conn *c, struct path *path, struct buf *answer,
                  const struct resume_wish *wish)
 {
+    uint64_t oldest = pathlog_oldest(path->log);
+    if (wish->any && c->worker->shared->history != NULL) {
+        ask(c, path, answer, wish);
+        return;
+    }
     if (!wish->any)
-        open_session(c, path, up, GROUP_TAIL);
-    else if (c->worker->shared->history != NULL)
-        ask(c, path, up, wish);
+        open_session(c, path, answer, GROUP_TAIL);
     else if (wish->since[0] == '\0')
-        found(c, path, up, wish, pathlog_oldest(path->log));
+        found(c, path, answer, wish, oldest);
     else
-        gone(c, path, up, wish, NULL); /* ids are found in the store only */
+        gone(c, path, answer, wish, oldest, NULL); /* ids are found in the store only */
+    buf_fini(answer);
 }
 
 void resume_timeout(struct conn *c)

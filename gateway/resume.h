@@ -5,7 +5,6 @@
 
 #include "conn.h"
 #include "path.h"
-#include "upgrade.h"
 
 struct resume_wish {
     bool any;            /* false: it wants what is new from now on */
@@ -19,8 +18,9 @@ struct resume_wish {
 enum refuse resume_parse(const struct http_head *head, struct resume_wish *ret);
 
 /* Opens the session that the handshake asks for, at once or when history has answered; the
- * connection is in state HANDLING until then. */
-void resume_open(struct conn *c, struct path *path, const struct upgrade *up,
+ * connection is in state HANDLING until then. `answer` is what it is sent when it is let in; it is
+ * taken over. What it has negotiated is on the connection already. */
+void resume_open(struct conn *c, struct path *path, struct buf *answer,
                  const struct resume_wish *wish);
 /* The handshake's time is over before history has answered. */
 void resume_timeout(struct conn *c);

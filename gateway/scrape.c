@@ -66,7 +66,8 @@ static const struct {
     const char *family, *type, *help;
     uint64_t (*value)(const struct group *g);
 } PER_GROUP[] = {
-    {"regcast_connections", "gauge", "Open WebSocket connections.", present},
+    {"regcast_connections", "gauge",
+     "Open WebSocket connections and streams of server-sent events.", present},
     {"regcast_frames_sent_total", "counter", "Broadcast messages handed to sockets.", frames},
     {"regcast_bytes_sent_total", "counter", "Bytes of those messages.", bytes},
     {"regcast_slow_consumer_findings_total", "counter",
@@ -100,7 +101,11 @@ static uint64_t log_messages(const struct path *p)
 }
 static uint64_t deflate_clients(const struct path *p)
 {
-    return atomic_load_explicit(&p->deflate_clients, memory_order_relaxed);
+    return atomic_load_explicit(&p->form_clients[FORM_DEFLATED], memory_order_relaxed);
+}
+static uint64_t sse_clients(const struct path *p)
+{
+    return atomic_load_explicit(&p->form_clients[FORM_SSE], memory_order_relaxed);
 }
 
 static const struct {
@@ -110,6 +115,7 @@ static const struct {
     {"regcast_path_log_bytes", "Memory held by the path's log.", log_bytes},
     {"regcast_path_log_messages", "Messages kept in the path's log.", log_messages},
     {"regcast_deflate_connections", "Open connections with permessage-deflate.", deflate_clients},
+    {"regcast_sse_connections", "Open streams of server-sent events.", sse_clients},
 };
 
 static int print_paths(struct shared *s, struct buf *out)
@@ -337,6 +343,9 @@ static int print_process(struct shared *s, struct buf *out)
     for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
         r = buf_printf(out, "regcast_open_sockets{listener=\"%s\"} %llu\n", LISTENERS[i],
                        (unsigned long long) load(&s->caps[i].connections));
+    if (r == 0 && s->feed != NULL)
+        r = number(out, "regcast_feed_connections", "gauge", "Consoles that listen to the feed.",
+                   present(worker_group(s->front, 0)));
     if (r == 0)
         r = head(out, "regcast_max_sockets", "gauge", "How many of them there may be.");
     for (size_t i = 0; r == 0 && i < LISTENER_N; i++)

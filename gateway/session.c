@@ -4,11 +4,13 @@
 #include "clock.h"
 #include "deflate_offer.h"
 #include "fanout.h"
+#include "feed.h"
 #include "frame.h"
 #include "gate.h"
 #include "log.h"
 #include "notice.h"
 #include "request.h"
+#include "sse.h"
 #include "worker.h"
 
 #define CONTROL_WINDOW_MS 3000 /* a burst is fine, a stream is not (security list FR-15) */
@@ -19,6 +21,11 @@
 static const struct config *cfg_of(const struct conn *c)
 {
     return c->worker->shared->cfg;
+}
+
+static bool is_console(const struct conn *c)
+{
+    return c->role == LISTENER_MANAGEMENT;
 }
 
 /* It was sent away because of its path, not because we go down. */
@@ -36,15 +43,16 @@ static uint64_t now_of(const struct conn *c)
 
 static size_t max_frame_of(const struct conn *c)
 {
-    return c->group->path->cfg->max_frame_bytes;
+    return c->sse ? NOTICE_EVENT : c->group->path->cfg->max_frame_bytes;
 }
 
 /* Sends what a notice function has written with result `r`, and frees it. */
 static void notify(struct conn *c, struct buf *frame, int r)
 {
-    if (c->v1 && c->state == CONN_OPEN && r == 0)
+    bool told = c->v1 || c->sse;
+    if (told && c->state == CONN_OPEN && r == 0)
         conn_send(c, buf_slice(frame));
-    else if (c->v1 && r < 0)
+    else if (told && r < 0)
         conn_close(c, END_LOST);
     buf_fini(frame);
 }
@@ -58,6 +66,10 @@ void session_recovered(struct conn *c, const char *since)
 
 void session_gap(struct conn *c, const char *reason, const char *since, const char *oldest)
 {
+    if (is_console(c)) {
+        feed_gap(c);
+        return;
+    }
     struct buf frame;
     buf_init(&frame, NOTICE_MAX);
     notify(c, &frame, notice_gap(&frame, reason, since, oldest, max_frame_of(c)));
@@ -78,6 +90,8 @@ static uint64_t jitter(struct conn *c, uint64_t ms)
 
 static uint64_t idle_due(const struct conn *c)
 {
+    if (is_console(c) || c->sse) /* nothing may happen for long; it has no way to be busy */
+        return UINT64_MAX;
     return in(c->active_ms, cfg_of(c)->gateway.idle_timeout_ms);
 }
 
@@ -106,6 +120,11 @@ static void send_ping(struct conn *c, uint64_t now)
 {
     const struct config *cfg = cfg_of(c);
     c->ping_ms = in(now, jitter(c, cfg->gateway.ping_interval_ms));
+    if (c->sse) {
+        uint64_t pong = cfg->gateway.pong_timeout_ms;
+        sse_beat(c, pong == 0 ? 0 : cfg->gateway.ping_interval_ms + pong);
+        return;
+    }
     if (conn_blocked(c)) { /* a ping would wait behind what the peer does not read */
         uint64_t patience = cfg->gateway.ping_interval_ms + cfg->gateway.pong_timeout_ms;
         if (now - c->rest->since_ms >= patience && conn_silent_ms(c) >= patience)
@@ -227,7 +246,7 @@ static void log_open_session(struct conn *c)
     conn_id(c, id);
     conn_peer_name(c, peer);
     struct log_line l;
-    log_open(&l, LOG_INFO, "ws", "open");
+    log_open(&l, LOG_INFO, c->sse ? "sse" : "ws", "open");
     log_str(&l, "conn", id);
     log_str(&l, "path", c->group->path->name);
     if (c->pass != NULL)
@@ -259,7 +278,8 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
     c->ping_ms = in(now, jitter(c, cfg->gateway.ping_interval_ms));
     c->lifetime_ms = in(now, jitter(c, cfg->gateway.max_lifetime_ms));
     if (!c->own) {
-        metrics_add(&c->worker->metrics, M_HANDSHAKES, 1);
+        if (!is_console(c))
+            metrics_add(&c->worker->metrics, c->sse ? M_SSE_STREAMS : M_HANDSHAKES, 1);
         log_open_session(c);
     }
     conn_set_state(c, CONN_OPEN);
@@ -272,8 +292,16 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
 static uint64_t linger_ms(const struct conn *c, enum conn_end end)
 {
     uint64_t ms = cfg_of(c)->gateway.close_timeout_ms;
-    bool stuck = (end == END_SLOW && catching_up(c)) || c->why == REFUSE_SHED;
+    bool stuck = (end == END_SLOW && catching_up(c)) || c->why == REFUSE_SHED || is_console(c);
     return stuck ? least(ms, STUCK_LINGER_MS) : ms;
+}
+
+static void send_close_frame(struct conn *c, uint16_t code, const char *reason)
+{
+    uint8_t frame[FRAME_MAX_CONTROL];
+    size_t len = code == 1005 ? frame_control(frame, FRAME_CLOSE, SLICE_LIT(""))
+                              : frame_close(frame, code, reason);
+    conn_send(c, slice_of(frame, len));
 }
 
 void session_close(struct conn *c, enum conn_end end, uint16_t code, const char *reason)
@@ -281,18 +309,20 @@ void session_close(struct conn *c, enum conn_end end, uint16_t code, const char 
     if (c->state != CONN_OPEN)
         return;
     /* What was broadcast before belongs before the close frame, but for what is in the store only:
-     * that takes its time. Who has lost history must not be sent what came after the gap. */
-    bool flush = end != END_SLOW && c->why != REFUSE_HISTORY;
+     * that takes its time. Who has lost history must not be sent what came after the gap, and who
+     * goes because it cannot be sent gets nothing more. */
+    bool cannot = c->why == REFUSE_SHED || c->why == REFUSE_HISTORY_FAILED;
+    bool flush = end != END_SLOW && c->why != REFUSE_HISTORY && !cannot;
     while (flush && c->state == CONN_OPEN && !caught_up(c) && !conn_blocked(c) && c->replay == NULL)
         fanout_flush(c->group, c);
     if (c->state != CONN_OPEN)
         return;
-    uint8_t frame[FRAME_MAX_CONTROL];
-    size_t len = code == 1005 ? frame_control(frame, FRAME_CLOSE, SLICE_LIT(""))
-                              : frame_close(frame, code, reason);
     c->close_code = code;
     uint64_t linger = linger_ms(c, end);
-    conn_send(c, slice_of(frame, len));
+    if (c->sse)
+        sse_send_close(c, end, code, reason);
+    else
+        send_close_frame(c, code, reason);
     conn_linger(c, end, linger);
 }
 
@@ -394,6 +424,10 @@ static uint8_t inflate_bits(const struct conn *c)
 
 void session_received(struct conn *c, struct slice bytes)
 {
+    if (c->sse) {
+        sse_received(c, bytes);
+        return;
+    }
     const struct config *cfg = cfg_of(c);
     const struct config_path *path = c->group->path->cfg;
     struct ws_limits limits = {

@@ -68,7 +68,7 @@ static enum refuse choose_protocol(const struct http_head *head, const char *con
 
 /* Byte for byte: browsers send the origin in one normal form (RFC 6454 section 6.2), so any other
  * spelling of a listed origin does not come from a browser's own code. */
-static bool origin_allowed(const struct http_head *head, const struct config_strings *origins)
+bool upgrade_origin_allowed(const struct http_head *head, const struct config_strings *origins)
 {
     size_t count;
     struct slice origin = http_header(head, "Origin", &count);
@@ -107,7 +107,7 @@ enum refuse upgrade_check(const struct http_head *head, const struct config_stri
     enum refuse why = choose_protocol(head, supported, &u.protocol);
     if (why != REFUSE_NONE)
         return why;
-    if (!origin_allowed(head, origins))
+    if (!upgrade_origin_allowed(head, origins))
         return REFUSE_ORIGIN;
     if (deflate)
         u.deflate = deflate_offer_choose(head);

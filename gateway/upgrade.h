@@ -28,6 +28,9 @@ struct upgrade {
 enum refuse upgrade_check(const struct http_head *head, const struct config_strings *origins,
                           const char *const *supported, bool deflate, struct upgrade *ret);
 
+/* What `origins` says of the head's Origin, as above. */
+bool upgrade_origin_allowed(const struct http_head *head, const struct config_strings *origins);
+
 /* Appends the 101 with X-Yc-Apigateway-Websocket-Connection-Id. */
 MUST_CHECK int upgrade_response(struct buf *out, const struct upgrade *u,
                                 const char *connection_id);

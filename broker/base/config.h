@@ -226,7 +226,9 @@ struct config {
         struct config_strings proxy_protocol_from, trusted_proxies; /* networks; of both */
         uint64_t max_triggers, max_connections, max_address_connections, max_body_bytes;
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
-        struct config_tls tls; /* of both */
+        struct config_tls tls;       /* of both */
+        unsigned console;            /* 0, or 1: the console is served */
+        struct config_strings hosts; /* names, without capitals */
     } management;
     struct {
         uint64_t busy_timeout_ms, ballast_bytes, max_dead_letters;

@@ -307,6 +307,11 @@ const struct setting SETTINGS[] = {
      "For the body."},
     {C_MS(management.keepalive_timeout),DURATION, 1, HOUR,     "15s",      NULL, 0,
      "How long a connection may wait for its next request."},
+    {C(management.console),           CHOICE,   0, 0,          "true",     &SWITCH, 0,
+     "Whether the console is served, at /console/."},
+    {C(management.hosts),             TEXTS,    0, 64,         NULL,       &HOST, 0,
+     "Names by which browsers reach REST and the console, without a port; addresses and localhost are "
+     "in any case. By another name they get 421."},
     {C(management.tls.certificates),  LIST,     1, 256,        NULL,       NULL, REQUIRED,
      "With `management.tls`, REST and gRPC are served with TLS, and may listen on other addresses "
      "than loopback if there are accounts: as `gateway.tls.certificates`."},

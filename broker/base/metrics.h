@@ -24,6 +24,7 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
 // clang-format off
 #define METRICS_TABLE(X)                                                                          \
     X(M_HANDSHAKES, "regcast_handshakes_total", "", "WebSocket handshakes answered with 101.")    \
+    X(M_SSE_STREAMS, "regcast_sse_streams_total", "", "Streams of server-sent events opened.")    \
     X(M_CONNECTIONS_ACCEPTED, "regcast_connections_accepted_total", "",                           \
       "TCP connections accepted, all listeners.")                                                 \
     X(M_TLS_HANDSHAKES, "regcast_tls_handshakes_total", "",                                       \
@@ -91,6 +92,7 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_BATCH_CUTOFF, "regcast_batches_total", "reason=\"cutoff\"", "")                           \
     X(M_BATCH_BYTES,  "regcast_batches_total", "reason=\"bytes\"",  "")                           \
     X(M_BATCH_DRAIN,  "regcast_batches_total", "reason=\"drain\"",  "")                           \
+    X(M_BATCH_REPLAY, "regcast_batches_total", "reason=\"replay\"", "")                           \
     X(M_BATCH_DROPPED, "regcast_batches_dropped_total", "",                                       \
       "Batches that could not be put on their path (logged as errors).")                          \
     X(M_TRIGGER_DENIED, "regcast_trigger_denied_total", "",                                       \
@@ -103,6 +105,9 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
       "Management requests without a valid token or API key.")                                    \
     X(M_API_SENT, "regcast_api_sent_messages_total", "",                                          \
       "Messages sent to one connection by ConnectionService.")                                    \
+    X(M_FEED_ITEMS, "regcast_feed_items_total", "outcome=\"said\"",                                \
+      "What the console's feed had to say, and what was too much for a second.")                  \
+    X(M_FEED_SKIPPED, "regcast_feed_items_total", "outcome=\"skipped\"", "")                        \
     X(M_RESUME_FOUND, "regcast_resumes_total", "outcome=\"found\"",                              \
       "Clients that asked to go on from an event, by what became of it.")                         \
     X(M_RESUME_GONE,   "regcast_resumes_total", "outcome=\"gone\"",   "")                         \
@@ -115,6 +120,12 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_DEFLATE_IN_BYTES, "regcast_deflate_in_bytes_total", "",                                   \
       "Bytes of those messages before.")                                                          \
     X(M_DEFLATE_OUT_BYTES, "regcast_deflate_out_bytes_total", "", "Their bytes after.")           \
+    X(M_SSE_MESSAGES, "regcast_sse_messages_total", "",                                           \
+      "Messages written as server-sent events, once each for all clients that read them.")        \
+    X(M_SSE_BYTES, "regcast_sse_bytes_total", "", "Bytes of those events.")                       \
+    X(M_SSE_CONVERTED, "regcast_sse_converted_messages_total", "",                                \
+      "Messages made into server-sent events when they were sent: older than the path's first "   \
+      "such client, or from stored history.")                                                     \
     X(M_JOURNAL_ITEMS, "regcast_journal_items_total", "",                                         \
       "Webhooks and batches written to the journal.")                                             \
     X(M_JOURNAL_FULL, "regcast_journal_failures_total", "reason=\"full\"",                       \
@@ -122,6 +133,8 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_JOURNAL_BUSY,   "regcast_journal_failures_total", "reason=\"busy\"",   "")                \
     X(M_JOURNAL_FAILED, "regcast_journal_failures_total", "reason=\"failed\"", "")                \
     X(M_DEAD_LETTERS, "regcast_dead_letters_total", "", "Events set aside.")                      \
+    X(M_DEAD_LETTERS_REPLAYED, "regcast_dead_letters_replayed_total", "",                         \
+      "Dead letters that have gone on their way again.")                                          \
     X(M_LOOKUP_FOUND, "regcast_lookups_total", "outcome=\"found\"",                                \
       "Pushes without a digest that waited for a registry's answer, by what became of them.")     \
     X(M_LOOKUP_MISSING,   "regcast_lookups_total", "outcome=\"missing\"",   "")                   \

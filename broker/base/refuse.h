@@ -106,6 +106,7 @@ enum refuse_stage {
     X(REFUSE_CTRL_RATE,        "ctrl_rate",        STAGE_FRAMES,    1008) \
     X(REFUSE_RATE,             "rate",             STAGE_FRAMES,    1008) \
     X(REFUSE_INBOUND,          "inbound",          STAGE_FRAMES,    1003) \
+    X(REFUSE_SSE_INPUT,        "sse_input",        STAGE_FRAMES,    1008) \
     X(REFUSE_INFLATERS,        "inflaters",        STAGE_FRAMES,    1013) \
     X(REFUSE_HISTORY,          "history_lost",     STAGE_FRAMES,    4009) \
     X(REFUSE_HISTORY_FAILED,   "history_failed",   STAGE_FRAMES,    1011) \

@@ -139,7 +139,12 @@ describe('a replay', () => {
         const d = service.daemon;
         assert.deepEqual(await replay(d, letter.id), { accepted: '1', ignored: '0', duplicates: '0', setAside: '0' });
         assert.deepEqual(await list(d), []);
-        assert.deepEqual(await sent(t, d, 2), [one.target.digest, poison.target.digest]);
+        const client = await resume(d, { since: 'earliest' });
+        defer(t, () => client.close());
+        await until('both', () => digests(client.messages).length >= 2);
+        const events = client.messages.flatMap((text) => readMessage(text));
+        assert.deepEqual(events.map((e) => e.digest), [one.target.digest, poison.target.digest]);
+        assert.ok(events[1].id > events[0].id && events[1].id !== set.event_metadata.event_id, 'ids are in the order of batches');
     });
 
     for (const [point, gone] of [

@@ -10,6 +10,7 @@ import { makeCertificate } from './certificates.mjs';
 import {
     Client, Daemon, ENVELOPE_TYPE, REGISTRY, ROOT, defer, envelope, freePort, makeConfig, newImage, start, summary, tempDir, until,
 } from './harness.mjs';
+import { Sse } from './sse.mjs';
 
 const limits = { timeout: 60000 };
 const FROM = '127.0.0.7'; // whom the proxy is to tell of
@@ -67,6 +68,7 @@ async function haproxy(t, d, cert) {
         ['maxconn 60000', 'maxconn 200'],
         ['inter 1s', 'inter 100ms'],
         ['default-server', `default-server source ${PROXY}`],
+        [' 30s', ' 1200ms'], // what is quiet between two pings must not go by these
     ]);
     writeFileSync(file, text);
     await run(t, 'haproxy', ['-db', '-q', '-f', file], at);
@@ -122,6 +124,14 @@ const open = (at, path = '/') =>
         createConnection: (options) => tls.connect({ ...options, host: '127.0.0.1', localAddress: FROM }),
     });
 
+// The same as a reader of server-sent events.
+const openEvents = async (t, at, path = '/') => {
+    const s = await Sse.open(at.clients, path, { tls: { rejectUnauthorized: false }, localAddress: FROM, headers: { 'X-Forwarded-For': '192.0.2.1' } });
+    defer(t, () => s.close());
+    assert.equal(s.status, 200, s.text);
+    return s;
+};
+
 const KINDS = [
     ['nginx', nginx, { trusted_proxies: [PROXY] }],
     ['HAProxy', haproxy, { proxy_protocol_from: [PROXY] }],
@@ -132,7 +142,7 @@ describe('behind a proxy', { concurrency: 1 }, () => {
         test(`${name} as in conf/proxies`, limits, async (t) => {
             const d = await Daemon.start(
                 makeConfig({
-                    gateway: { ...whom, drain_timeout: '0s', ping_interval: '1s' },
+                    gateway: { ...whom, drain_timeout: '0s', ping_interval: '1800ms' },
                     webhooks: { listen: ['127.0.0.1:0'], ...whom, allowed_from: [FROM, PROXY, '127.0.0.1'] },
                 }),
             );
@@ -140,6 +150,9 @@ describe('behind a proxy', { concurrency: 1 }, () => {
             const at = await proxy(t, d, makeCertificate());
 
             const client = await open(at);
+            const events = await openEvents(t, at);
+            const { json: stream } = await d.manage('GET', `/apigateways/websocket/v1/connections/${events.id}`);
+            assert.equal(stream.identity.sourceIp, FROM);
             const { json } = await d.manage('GET', `/apigateways/websocket/v1/connections/${client.id}`);
             assert.equal(json.identity.sourceIp, FROM, 'not the proxy, and not what the client says');
 
@@ -149,18 +162,27 @@ describe('behind a proxy', { concurrency: 1 }, () => {
             assert.deepEqual(summary(await client.first(1)), [['CreateImage', 'team/app', image.target.digest, '']]);
 
             const { event_metadata: meta } = JSON.parse(client.messages[0]).messages[0];
+            await events.first(1); // at once: nobody has kept it to have more
+            assert.deepEqual(events.messages, client.messages);
             const missed = newImage('team/app');
             assert.equal((await post(at, [missed])).status, 202);
             const back = await open(at, `/?since=${meta.event_id}`);
             assert.deepEqual(summary(await back.first(1)), [['CreateImage', 'team/app', missed.target.digest, '']]);
+            const again = await openEvents(t, at, `/?since=${meta.event_id}`);
+            assert.deepEqual(summary(await again.first(1)), [['CreateImage', 'team/app', missed.target.digest, '']]);
+            assert.deepEqual(again.named, [{ type: 'recovered', control: 'recovered', since: meta.event_id }]);
 
             for (const path of ['/metrics', '/readyz', '/healthz'])
                 assert.equal((await request(at.registries, 'GET', path)).status, 404, path);
 
-            await until('pings go through', async () => (await d.metrics()).get('regcast_pings_sent_total') >= 4);
+            await until('pings go through', async () => (await d.metrics()).get('regcast_pings_sent_total') >= 8);
+            await until('beats, too', () => events.parser.comments >= 2);
             assert.equal(client.closed, null);
+            assert.equal(events.ended, null);
             const stopped = d.stop();
             assert.equal((await client.end).code, 1012);
+            assert.deepEqual(await events.event('close'), { type: 'close', code: 1012, reason: 'server is going down' });
+            assert.equal(await events.end, 'end');
             await stopped;
             const gone = await request(at.clients, 'GET', '/');
             assert.ok([502, 503].includes(gone.status), `without regcastd ${gone.status}`);

@@ -1,7 +1,8 @@
 /* The opening handshake: header lines after a request line that fits (first byte odd: and after all
  * that a handshake needs). What is accepted answers with a response of the fixed shape and echoes
  * nothing of the client's but a subprotocol that is ours, and says of extensions what was agreed.
- */
+ * A request for server-sent events is answered with nothing of the client's but a listed origin. */
+#include "event_stream.h"
 #include "upgrade.h"
 
 #include <stdlib.h>
@@ -37,6 +38,25 @@ static void check_response(const struct upgrade *u)
     buf_fini(&out);
 }
 
+static void check_events(const struct http_head *head, const struct config_strings *origins)
+{
+    struct buf out;
+    size_t lines = 0, n;
+    if (!event_stream_wanted(head) || event_stream_check(head, origins) != REFUSE_NONE)
+        return;
+    buf_init(&out, 1024);
+    if (event_stream_answer(&out, head, origins, "d5d00000000000000001", 1000) < 0)
+        abort();
+    for (size_t i = 1; i < out.len; i++)
+        lines += out.data[i - 1] == '\r' && out.data[i] == '\n' ? 1u : 0;
+    (void) http_header(head, "Origin", &n);
+    if (lines != (origins != NULL && n == 1 ? 10u : 8u))
+        abort();
+    buf_fini(&out);
+    if (origins != NULL)
+        check_origin(head);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -64,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if ((data[0] & 2) != 0)
                 check_origin(head);
         }
+        check_events(head, (data[0] & 2) != 0 ? &origins : NULL);
     }
     http_free(h);
     return 0;

@@ -186,9 +186,9 @@ static inline void bed_append(size_t path, struct slice payload)
     buf_init(&packed, WITNESS_MESSAGE_MAX);
     ASSERT(frame_message(&frames, FRAME_TEXT, payload, p->cfg->max_frame_bytes) == 0);
     ASSERT(pathlog_append(p->log, buf_slice(&frames), uv_now(&bed.front.loop)) == 0);
-    if (atomic_load(&p->deflate_clients) > 0 &&
+    if (atomic_load(&p->form_clients[FORM_DEFLATED]) > 0 &&
         deflater_message(bed.deflater, buf_slice(&frames), p->cfg->max_frame_bytes, &packed) == 0)
-        pathlog_add_deflated(p->log, buf_slice(&packed));
+        pathlog_add_form(p->log, FORM_DEFLATED, buf_slice(&packed));
     buf_fini(&frames);
     buf_fini(&packed);
     p->wake(p->wake_ctx, p);

@@ -343,7 +343,7 @@ static void op_form(struct run *t)
     size_t len = pick(t, 10) == 0 ? t->messages[t->n - 1].len : random_length(t);
     bool *sibling = &t->sibling[t->next - 1], fail = pick(t, 20) == 0;
     mem_fail_at(fail ? 1 : 0);
-    pathlog_add_deflated(t->log, slice_of(form(t->n - 1), len));
+    pathlog_add_form(t->log, FORM_DEFLATED, slice_of(form(t->n - 1), len));
     mem_fail_at(0);
     *sibling = *sibling || !fail;
     if (*sibling && model_has_form_room(t, len)) {
@@ -425,7 +425,7 @@ static void op_read(struct run *t)
     size_t at = model_at(t, cursor);
     struct segment_span s;
     bool either = pick(t, 2) == 0;
-    int r = either ? pathlog_read_deflated(t->readers[i], cursor, &s)
+    int r = either ? pathlog_read_form(t->readers[i], FORM_DEFLATED, cursor, &s)
                    : pathlog_read(t->readers[i], cursor, &s);
     CHECK(t, pathlog_appended_ms(t->readers[i], cursor, &ms) == r);
     if (cursor < t->oldest) {

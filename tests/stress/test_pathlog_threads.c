@@ -145,7 +145,7 @@ static void *writer_run(void *arg)
             ASSERT(r == 0);
             if (pick(&w->rng, 8) < rate) {
                 size_t form = message_write(message, number, (size_t) pick(&w->rng, 300), true);
-                pathlog_add_deflated(s->log, slice_of(message, form));
+                pathlog_add_form(s->log, FORM_DEFLATED, slice_of(message, form));
             }
             number++;
             bytes += len;
@@ -203,8 +203,8 @@ static void read_once(struct worker *w, struct pathlog_reader *r, struct positio
 {
     struct stress *s = w->s;
     struct segment_span span;
-    int err =
-        p->deflate ? pathlog_read_deflated(r, p->cursor, &span) : pathlog_read(r, p->cursor, &span);
+    int err = p->deflate ? pathlog_read_form(r, FORM_DEFLATED, p->cursor, &span)
+                         : pathlog_read(r, p->cursor, &span);
     if (err < 0) {
         ASSERT(err == -EOVERFLOW && p->cursor < pathlog_oldest(s->log));
         (void) atomic_fetch_add(&s->overflows, 1);

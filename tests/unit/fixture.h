@@ -261,7 +261,7 @@ static inline void fixture_add_deflated(struct fixture *f, size_t path, struct s
     buf_init(&frame, 1 << 24);
     assert_int_equal(frame_message_deflated(&frame, FRAME_TEXT, payload, p->cfg->max_frame_bytes),
                      0);
-    pathlog_add_deflated(p->log, buf_slice(&frame));
+    pathlog_add_form(p->log, FORM_DEFLATED, buf_slice(&frame));
     buf_fini(&frame);
 }
 

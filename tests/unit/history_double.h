@@ -50,9 +50,9 @@ static inline void double_find(struct history *h, struct history_request *q)
     q->oldest_id[0] = '\0';
     if (h->first < h->n)
         double_id(h->first, q->oldest_id);
-    if (q->err == 0 && q->since[0] == '\0') {
-        q->position = h->first < h->n ? h->messages[h->first].position : q->position;
-    } else if (q->err == 0) {
+    if (h->first < h->n)
+        q->position = h->messages[h->first].position;
+    if (q->err == 0 && q->since[0] != '\0') {
         assert_true(id_decode(EVENT_ID_PREFIX, slice_str(q->since), &hi, &number));
         if (number < 1000 + h->first || number >= 1000 + h->n)
             q->err = -ENOENT;

@@ -83,13 +83,18 @@ static struct slice deflated_of(struct slice frames, struct buf *room)
     return buf_slice(room);
 }
 
-static struct segment_span read_at(struct deliveries *d, uint64_t cursor)
+static struct segment_span read_form(struct deliveries *d, enum segment_form form, uint64_t cursor)
 {
     struct segment_span s;
     pathlog_enter(d->reader);
-    assert_int_equal(pathlog_read_deflated(d->reader, cursor, &s), 0);
+    assert_int_equal(pathlog_read_form(d->reader, form, cursor, &s), 0);
     pathlog_leave(d->reader); /* nothing is retired here */
     return s;
+}
+
+static struct segment_span read_at(struct deliveries *d, uint64_t cursor)
+{
+    return read_form(d, FORM_DEFLATED, cursor);
 }
 
 static uint64_t metric(const struct deliveries *d, enum metric id)
@@ -121,7 +126,7 @@ static void test_wanted(void **state)
         bool random, deflated;
     } CASES[] = {{5000, false, true}, {251, false, false}, {252, false, true},
                  {3000, true, false}, {1, false, false},   {70000, false, true}};
-    d->path->deflate_clients = 1;
+    d->path->form_clients[FORM_DEFLATED] = 1;
     struct buf want, room;
     buf_init(&want, 1 << 24);
     uint64_t in = 0, out = 0, n = 0;
@@ -157,7 +162,7 @@ static void test_no_memory(void **state)
     struct deliveries *d = *state;
     struct buf frames = batch_of(5000, false);
     assert_int_equal(add(d, 0, buf_slice(&frames), ENGINE_ANYWHERE), 0); /* makes the segment */
-    d->path->deflate_clients = 1;
+    d->path->form_clients[FORM_DEFLATED] = 1;
     mem_fail_at(1);
     assert_int_equal(add(d, 0, buf_slice(&frames), ENGINE_ANYWHERE), 0);
     mem_fail_at(0);
@@ -177,7 +182,7 @@ static void test_deflater_is_dropped(void **state)
 {
     struct deliveries *d = *state;
     struct buf frames = batch_of(5000, false);
-    d->path->deflate_clients = 1;
+    d->path->form_clients[FORM_DEFLATED] = 1;
     for (unsigned round = 1; round <= 2; round++) {
         assert_int_equal(add(d, 0, buf_slice(&frames), ENGINE_ANYWHERE), 0);
         delivery_expire(&d->delivery, 1000 + KEPT);
@@ -188,6 +193,60 @@ static void test_deflater_is_dropped(void **state)
         assert_int_equal(metric(d, M_DEFLATED_MESSAGES), round);
     }
     buf_fini(&frames);
+}
+
+#define EVENT "{\"event_id\":\"crt00000000000000001\"}"
+#define FORM  "id: crt00000000000000001\ndata: " EVENT "\n\n"
+
+static int add_event(struct deliveries *d)
+{
+    struct buf frames;
+    buf_init(&frames, 65536);
+    assert_int_equal(frame_message(&frames, FRAME_TEXT, SLICE_LIT(EVENT), 32768), 0);
+    int r = add(d, 0, buf_slice(&frames), ENGINE_ANYWHERE);
+    buf_fini(&frames);
+    return r;
+}
+
+/* Written as an event while somebody reads events, beside the deflated form or without it; without
+ * memory it is not, nor what is no text. */
+static void test_events(void **state)
+{
+    struct deliveries *d = *state;
+    assert_int_equal(add_event(d), 0);
+    assert_null(d->delivery.event.data); /* costs nothing */
+    uint64_t cursor = pathlog_tail(d->path->log);
+    d->path->form_clients[FORM_SSE] = 1;
+    assert_int_equal(add_event(d), 0);
+    d->path->form_clients[FORM_DEFLATED] = 1;
+    assert_int_equal(add_event(d), 0);
+    struct segment_span s = read_form(d, FORM_SSE, cursor);
+    assert_int_equal(s.form, FORM_SSE);
+    assert_int_equal(s.n_messages, 2);
+    assert_int_equal(s.bytes.len, 2 * strlen(FORM));
+    assert_memory_equal(s.bytes.data, FORM FORM, s.bytes.len);
+    assert_int_equal(s.end, pathlog_tail(d->path->log));
+    assert_int_equal(read_form(d, FORM_SSE, 0).form, FORM_PLAIN);
+    assert_int_equal(metric(d, M_SSE_MESSAGES), 2);
+    assert_int_equal(metric(d, M_SSE_BYTES), 2 * strlen(FORM));
+    d->path->form_clients[FORM_DEFLATED] = 0;
+
+    delivery_expire(&d->delivery, 1000 + KEPT);
+    assert_non_null(d->delivery.event.data);
+    delivery_expire(&d->delivery, 1000 + KEPT + 1);
+    assert_null(d->delivery.event.data);
+
+    cursor = pathlog_tail(d->path->log);
+    mem_fail_at(2); /* the first is this test's own */
+    assert_int_equal(add_event(d), 0);
+    mem_fail_at(0);
+    struct buf binary = batch_of(100, false);
+    assert_int_equal(add(d, 0, buf_slice(&binary), ENGINE_ANYWHERE), 0);
+    buf_fini(&binary);
+    s = read_form(d, FORM_SSE, cursor);
+    assert_int_equal(s.form, FORM_PLAIN);
+    assert_int_equal(s.n_messages, 2);
+    assert_int_equal(metric(d, M_SSE_MESSAGES), 2);
 }
 
 static void test_expire(void **state)
@@ -230,7 +289,7 @@ static void test_positions(void **state)
 {
     struct deliveries *d = *state;
     struct buf frames = batch_of(100, false), longer = batch_of(1 << 20, false);
-    d->path->deflate_clients = 1;
+    d->path->form_clients[FORM_DEFLATED] = 1;
     assert_int_equal(add(d, 0, buf_slice(&longer), ENGINE_ANYWHERE), -EMSGSIZE);
     delivery_wake(&d->delivery);
     assert_int_equal(d->wakes[0], 0);
@@ -251,7 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_nobody_wants_it),     TEST(test_wanted), TEST(test_no_memory),
         TEST(test_deflater_is_dropped), TEST(test_expire), TEST(test_wakes),
-        TEST(test_positions),
+        TEST(test_positions),           TEST(test_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

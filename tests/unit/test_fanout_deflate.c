@@ -106,7 +106,7 @@ static void test_mixed_group(void **state)
     static struct client clients[N];
     for (int i = 0; i < N; i++)
         clients[i] = i % 2 == 0 ? deflate_client(f) : client_ws(f, "/");
-    assert_int_equal(p->deflate_clients, N / 2);
+    assert_int_equal(p->form_clients[FORM_DEFLATED], N / 2);
     for (unsigned n = 0; n < MESSAGES; n++) {
         append_run(f, n, n);
         fixture_step(f);
@@ -137,7 +137,7 @@ static void test_mixed_group(void **state)
     for (int i = 0; i < N; i += 2)
         client_free(&clients[i]);
     FIXTURE_UNTIL(f, g->n == N / 2);
-    assert_int_equal(p->deflate_clients, 0);
+    assert_int_equal(p->form_clients[FORM_DEFLATED], 0);
     for (int i = 1; i < N; i += 2)
         client_free(&clients[i]);
     fixture_free(f);
@@ -220,7 +220,7 @@ static void test_slow(void **state)
             client_expect_close(f, &c, 1013, true);
             client_until_eof(f, &c);
             assert_int_equal(c.in.len, 0);
-            assert_int_equal(fixture_path(f, 0)->deflate_clients, 0);
+            assert_int_equal(fixture_path(f, 0)->form_clients[FORM_DEFLATED], 0);
         }
         client_free(&c);
         fixture_free(f);

@@ -46,6 +46,28 @@ static void test_texts(void **state)
     buf_fini(&out);
 }
 
+/* For who reads events: the same text, and its kind as the event's name. */
+static void test_events(void **state)
+{
+    (void) state;
+    struct buf out;
+    buf_init(&out, NOTICE_MAX);
+    assert_int_equal(notice_recovered(&out, A, NOTICE_EVENT), 0);
+    assert_int_equal(notice_gap(&out, "slow", NULL, NULL, NOTICE_EVENT), 0);
+    assert_int_equal(notice_draining(&out, 1012, 5, NOTICE_EVENT), 0);
+    assert_int_equal(notice_token_expiring(&out, 7, NOTICE_EVENT), 0);
+    static const char WANT[] =
+        "event: recovered\ndata: {\"control\":\"recovered\",\"since\":\"" A "\"}\n\n"
+        "event: gap\ndata: {\"control\":\"gap\",\"reason\":\"slow\",\"oldest\":null}\n\n"
+        "event: draining\n"
+        "data: {\"control\":\"draining\",\"code\":1012,\"close_in_ms\":5}\n\n"
+        "event: token_expiring\n"
+        "data: {\"control\":\"token_expiring\",\"code\":4001,\"expires_in_ms\":7}\n\n";
+    assert_int_equal(out.len, sizeof(WANT) - 1);
+    assert_memory_equal(out.data, WANT, out.len);
+    buf_fini(&out);
+}
+
 /* The longest one fits however short the frames are. */
 static void test_short_frames(void **state)
 {
@@ -64,7 +86,7 @@ static void test_short_frames(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_events), cmocka_unit_test(test_texts),
                                        cmocka_unit_test(test_short_frames)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

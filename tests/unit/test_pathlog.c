@@ -494,23 +494,23 @@ static void test_deflated(void **state)
     append(log, 1000, 1);
     uint64_t one = pathlog_bytes(log);
     append(log, 1000, 1);
-    pathlog_add_deflated(log, slice_of(bytes + 5, 30));
+    pathlog_add_form(log, FORM_DEFLATED, slice_of(bytes + 5, 30));
     append(log, 1000, 1);
-    pathlog_add_deflated(log, slice_of(bytes + 6, 40));
+    pathlog_add_form(log, FORM_DEFLATED, slice_of(bytes + 6, 40));
     uint64_t both = pathlog_bytes(log);
     assert_in_range(both, one + SPAN / 2, one + SPAN / 2 + 100);
     pathlog_enter(r);
     struct segment_span s;
-    assert_int_equal(pathlog_read_deflated(r, 0, &s), 0);
+    assert_int_equal(pathlog_read_form(r, FORM_DEFLATED, 0, &s), 0);
     assert_int_equal(s.end, 1000); /* plain up to the first that has another form */
     assert_int_equal(s.bytes.len, 1000);
-    assert_int_equal(pathlog_read_deflated(r, 1000, &s), 0);
+    assert_int_equal(pathlog_read_form(r, FORM_DEFLATED, 1000, &s), 0);
     assert_int_equal(s.end, 3000);
     assert_int_equal(s.bytes.len, 70);
     assert_int_equal(s.n_messages, 2);
     assert_memory_equal(s.bytes.data, bytes + 5, 30);
     assert_memory_equal(s.bytes.data + 30, bytes + 6, 40);
-    assert_int_equal(pathlog_read_deflated(r, 3000, &s), 0);
+    assert_int_equal(pathlog_read_form(r, FORM_DEFLATED, 3000, &s), 0);
     assert_null(s.seg);
     assert_int_equal(s.end, 3000);
     assert_int_equal(read_at(r, 1000).bytes.len, 2000);
@@ -518,7 +518,7 @@ static void test_deflated(void **state)
     while (pathlog_tail(log) < SPAN) /* retires it; it must wait for the reader */
         append(log, 1000, 1);
     assert_int_equal(pathlog_bytes(log), both + one);
-    assert_int_equal(pathlog_read_deflated(r, 1000, &s), -EOVERFLOW);
+    assert_int_equal(pathlog_read_form(r, FORM_DEFLATED, 1000, &s), -EOVERFLOW);
     pathlog_leave(r);
     pathlog_expire(log, 1);
     assert_int_equal(pathlog_bytes(log), both + one); /* it is the spare now */
@@ -526,10 +526,10 @@ static void test_deflated(void **state)
         append(log, 1000, 1);
     assert_int_equal(pathlog_bytes(log), 2 * one);
     pathlog_enter(r);
-    assert_int_equal(pathlog_read_deflated(r, 2 * SPAN, &s), 0);
+    assert_int_equal(pathlog_read_form(r, FORM_DEFLATED, 2 * SPAN, &s), 0);
     assert_int_equal(s.bytes.len, 1000);
     segment_ref(s.seg);
-    pathlog_add_deflated(log, slice_of(bytes + 7, 50));
+    pathlog_add_form(log, FORM_DEFLATED, slice_of(bytes + 7, 50));
     pathlog_leave(r);
     pathlog_expire(log, 1);
     while (pathlog_tail(log) < 3 * SPAN)

@@ -1,6 +1,7 @@
 /* Tests of gateway/resume.c: what a handshake asks for, and how its connection is let in. */
 #include "history_double.h"
 #include "resume.h"
+#include "sse_client.h"
 
 #define LEN 3000
 #define ID  "crt0000000000000009g"
@@ -236,6 +237,47 @@ static void test_gone(void **state)
     client_free(&strict);
     client_free(&plain);
     client_free(&v1);
+    finish(f, h);
+}
+
+/* Who reads events would come back with the same id for ever: it is told, and goes on from the
+ * oldest message kept. */
+static void test_gone_of_events(void **state)
+{
+    (void) state;
+    struct history *h;
+    struct fixture *f = fixture_of(&h);
+    double_append_run(h, LEN, 20);
+    h->first = 8;
+    char id[ID_SIZE], oldest[ID_SIZE], text[256];
+    double_id(7, id);
+    double_id(8, oldest);
+    (void) snprintf(text, sizeof(text), "/?since=%s", id);
+    struct client c = sse_client(f, text);
+    (void) snprintf(text, sizeof(text),
+                    "event: gap\ndata: {\"control\":\"gap\",\"reason\":\"history_lost\","
+                    "\"since\":\"%s\",\"oldest\":\"%s\"}\n\n",
+                    id, oldest);
+    sse_expect(f, &c, text);
+    double_append_run(h, LEN, 1);
+    sse_expect_run(f, &c, LEN, 8, 20);
+    assert_int_equal(outcome(f, M_RESUME_GONE), 1);
+    assert_int_equal(fixture_metric(f->gateway, M_SSE_CONVERTED), 13);
+    (void) snprintf(text, sizeof(text), "/?strict=1&since=%s", id);
+    struct client strict = sse_asked(f, text, 0);
+    assert_int_equal(client_response(f, &strict).status, 410);
+    client_free(&strict);
+
+    double_id(18, id);
+    (void) snprintf(text, sizeof(text), "/?since=%s", id);
+    struct client back = sse_client(f, text);
+    (void) snprintf(text, sizeof(text),
+                    "event: recovered\ndata: {\"control\":\"recovered\",\"since\":\"%s\"}\n\n", id);
+    sse_expect(f, &back, text);
+    sse_expect_run(f, &back, LEN, 19, 20);
+    assert_int_equal(back.in.len, 0);
+    client_free(&back);
+    client_free(&c);
     finish(f, h);
 }
 
@@ -513,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_found_at_the_tail),
         cmocka_unit_test(test_position_beyond_the_tail),
         cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_gone_of_events),
         cmocka_unit_test(test_gone_while_broadcasting),
         cmocka_unit_test(test_without_history),
         cmocka_unit_test(test_refused),

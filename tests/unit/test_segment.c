@@ -253,7 +253,7 @@ static struct segment *with_forms(uint64_t start, size_t n, _Atomic uint64_t *ac
     for (size_t i = 0; i < n; i++) {
         segment_put(seg, start_of(start, i), slice_of(bytes + i, message_len(i)), i);
         if (FORMS[i] == '1')
-            segment_put_deflated(seg, start_of(start, i), form_of(i));
+            segment_put_form(seg, FORM_DEFLATED, start_of(start, i), form_of(i));
     }
     segment_seal(seg);
     return seg;
@@ -264,7 +264,7 @@ static void check_run(struct segment *seg, uint64_t start, size_t i, size_t upto
 {
     struct segment_span span;
     struct segment_cut cut;
-    segment_read_deflated_to(seg, start_of(start, i), start_of(start, upto), &span);
+    segment_read_form_to(seg, FORM_DEFLATED, start_of(start, i), start_of(start, upto), &span);
     assert_ptr_equal(span.seg, seg);
     assert_int_equal(span.start, start_of(start, i));
     size_t end = i, at = 0, sent = 0;
@@ -313,14 +313,14 @@ static void test_deflated_comes_after(void **state)
     for (size_t i = 0; i < 3; i++) {
         uint64_t at = start_of(0, i), end = start_of(0, i + 1);
         segment_put(seg, at, slice_of(bytes, message_len(i)), 1);
-        segment_read_deflated_to(seg, at, end, &span);
+        segment_read_form_to(seg, FORM_DEFLATED, at, end, &span);
         assert_int_equal(span.bytes.len, message_len(i));
-        segment_read_deflated_to(seg, 0, end, &span);
+        segment_read_form_to(seg, FORM_DEFLATED, 0, end, &span);
         assert_int_equal(span.n_messages, i == 0 ? 1 : i); /* the deflated ones before it */
-        segment_put_deflated(seg, at, form_of(i));
-        segment_read_deflated_to(seg, at, end, &span);
+        segment_put_form(seg, FORM_DEFLATED, at, form_of(i));
+        segment_read_form_to(seg, FORM_DEFLATED, at, end, &span);
         assert_int_equal(span.bytes.len, form_of(i).len);
-        segment_read_deflated_to(seg, 0, end, &span);
+        segment_read_form_to(seg, FORM_DEFLATED, 0, end, &span);
         assert_int_equal(span.n_messages, i + 1);
     }
     segment_unref(seg);
@@ -343,29 +343,89 @@ static void test_deflated_memory(void **state)
     struct segment_span span;
     segment_put(seg, 0, slice_of(bytes, 100), 1);
     mem_fail_at(1);
-    segment_put_deflated(seg, 0, form_of(0)); /* no memory: no form */
+    segment_put_form(seg, FORM_DEFLATED, 0, form_of(0)); /* no memory: no form */
     mem_fail_at(0);
     assert_int_equal(segment_size(seg), size);
-    segment_read_deflated_to(seg, 0, 100, &span);
+    segment_read_form_to(seg, FORM_DEFLATED, 0, 100, &span);
     assert_int_equal(span.bytes.len, 100);
     uint32_t n = 1;
     for (at = 100; at + 2000 + (n + 1) * ENTRY <= SPAN; at += 2000, n++) { /* as long as plain */
         segment_put(seg, at, slice_of(bytes, 2000), 1);
-        segment_put_deflated(seg, at, slice_of(bytes + 7, 2000));
+        segment_put_form(seg, FORM_DEFLATED, at, slice_of(bytes + 7, 2000));
         assert_true(segment_size(seg) > size && segment_size(seg) <= size * 3 / 2 + 100);
     }
     uint32_t most = (SPAN / 2) / (2000 + ENTRY);
-    segment_read_deflated_to(seg, 100, at, &span);
+    segment_read_form_to(seg, FORM_DEFLATED, 100, at, &span);
     assert_int_equal(span.n_messages, most); /* half a segment's memory, and no more */
-    segment_read_deflated_to(seg, span.end, at, &span);
+    segment_read_form_to(seg, FORM_DEFLATED, span.end, at, &span);
     assert_int_equal(span.n_messages, n - 1 - most);
     assert_int_equal(span.end, at);
     segment_reopen(seg, SPAN); /* the same memory, and nothing of the forms */
     assert_int_equal(segment_size(seg), size);
     segment_put(seg, SPAN, slice_of(bytes, 2000), 1);
-    segment_read_deflated_to(seg, SPAN, SPAN + 2000, &span);
+    segment_read_form_to(seg, FORM_DEFLATED, SPAN, SPAN + 2000, &span);
     assert_int_equal(span.bytes.len, 2000);
     assert_memory_equal(span.bytes.data, bytes, 2000);
+    segment_unref(seg);
+}
+
+/* Two forms of the same messages know nothing of each other. */
+static void test_two_forms(void **state)
+{
+    (void) state;
+    struct segment *seg = segment_open(BITS, 0);
+    assert_non_null(seg);
+    struct segment_span span;
+    struct segment_cut cut;
+    uint64_t end = start_of(0, N_FORMS), size = segment_size(seg);
+    for (size_t i = 0; i < N_FORMS; i++) {
+        segment_put(seg, start_of(0, i), slice_of(bytes + i, message_len(i)), i);
+        if (FORMS[i] == '1')
+            segment_put_form(seg, FORM_DEFLATED, start_of(0, i), form_of(i));
+        segment_put_form(seg, FORM_SSE, start_of(0, i), slice_of(bytes + 2000 + i, 100));
+    }
+    segment_read_form_to(seg, FORM_SSE, 0, end, &span);
+    assert_int_equal(span.form, FORM_SSE);
+    assert_int_equal(span.n_messages, N_FORMS);
+    assert_int_equal(span.bytes.len, N_FORMS * 100);
+    for (size_t i = 0; i < N_FORMS; i++) {
+        assert_memory_equal(span.bytes.data + i * 100, bytes + 2000 + i, 100);
+        segment_cut(&span, i * 100 + 99, &cut);
+        assert_int_equal(cut.end, start_of(0, i + 1));
+        assert_int_equal(cut.before, i * 100);
+    }
+    for (size_t i = 0; i < N_FORMS; i++)
+        check_run(seg, 0, i, N_FORMS);
+    segment_read_to(seg, 0, end, &span);
+    assert_int_equal(span.form, FORM_PLAIN);
+    assert_int_equal(span.bytes.len, end);
+    /* half of its memory, and nine eighths */
+    assert_in_range(segment_size(seg) - size, SPAN * 13 / 8, SPAN * 13 / 8 + 1000);
+    segment_reopen(seg, SPAN);
+    assert_int_equal(segment_size(seg), size);
+    segment_unref(seg);
+}
+
+/* Events of messages as ours are (some 30 bytes longer) have room beside all that fit a segment. */
+static void test_events_fit(void **state)
+{
+    (void) state;
+    enum { LEN = 300 };
+    struct segment *seg = segment_open(BITS, 0);
+    assert_non_null(seg);
+    struct segment_place place = {0};
+    struct segment_span span;
+    uint32_t n = 0;
+    for (;; n++) {
+        uint64_t at = segment_place(BITS, &place, LEN);
+        if (at >= SPAN)
+            break;
+        segment_put(seg, at, slice_of(bytes, LEN), 1);
+        segment_put_form(seg, FORM_SSE, at, slice_of(bytes + 1, LEN + 33));
+    }
+    segment_read_form_to(seg, FORM_SSE, 0, (uint64_t) n * LEN, &span);
+    assert_int_equal(span.n_messages, n);
+    assert_true(n > SPAN / (LEN + ENTRY) - 2);
     segment_unref(seg);
 }
 
@@ -383,6 +443,8 @@ int main(void)
         cmocka_unit_test(test_deflated),
         cmocka_unit_test(test_deflated_comes_after),
         cmocka_unit_test(test_deflated_memory),
+        cmocka_unit_test(test_two_forms),
+        cmocka_unit_test(test_events_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,7 +60,8 @@ static void test_who_gets_it(void **state)
         const struct conn *conn = client_conn(f, &c);
         assert_int_equal(conn->deflate, CASES[i].deflate);
         assert_int_equal(conn->small_window, CASES[i].small_window);
-        assert_int_equal(atomic_load(&fixture_path(f, 0)->deflate_clients), CASES[i].deflate);
+        assert_int_equal(atomic_load(&fixture_path(f, 0)->form_clients[FORM_DEFLATED]),
+                         CASES[i].deflate);
         client_free(&c);
         fixture_free(f);
     }
