@@ -9,7 +9,6 @@ import {
     Daemon,
     Raw,
     defer,
-    handshake,
     makeConfig,
     newImage,
     run,
@@ -63,10 +62,13 @@ test('nobody else posts to it or hears it', limits, async (t) => {
     defer(t, () => daemon.stop());
     assert.equal((await daemon.post([newImage('x')], { registry: NAME })).status, 404);
     for (const path of [PATH, '/regcast%2Ecanary', `${PATH}/`]) {
-        const raw = await Raw.open(daemon.port);
-        await raw.send(handshake(path));
-        assert.equal((await raw.answer()).status, 404, path);
-        raw.destroy();
+        const headers = {
+            Connection: 'Upgrade',
+            Upgrade: 'websocket',
+            'Sec-WebSocket-Version': '13',
+            'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+        };
+        assert.equal((await daemon.request('GET', path, { port: daemon.port, headers })).status, 404, path);
     }
 });
 
