@@ -243,7 +243,7 @@ static void post(struct canary *c)
                     "Connection: close\r\n\r\n%s",
                     strlen(events), c->trace_id, c->trace_id, events);
     c->posted_us = clock_mono_us();
-    int fd, r = open_side(c, slice_str(request), on_sender, &c->sender, &fd);
+    int fd = -1, r = open_side(c, slice_str(request), on_sender, &c->sender, &fd);
     if (r < 0) {
         lose(c, M_CANARY_WEBHOOK, "webhook", err_str(r));
         return;
@@ -267,7 +267,9 @@ static void on_message(struct canary *c, struct slice message)
 /* Length of the unmasked frame's head; 0: it has not come whole. */
 static size_t read_head(struct slice in, uint64_t *ret_payload)
 {
-    size_t extra = in.len < 2 ? 0 : in.data[1] == 126 ? 2 : in.data[1] == 127 ? 8 : 0;
+    if (in.data == NULL || in.len < 2)
+        return 0;
+    size_t extra = in.data[1] == 126 ? 2 : in.data[1] == 127 ? 8 : 0;
     if (in.len < 2 + extra)
         return 0;
     *ret_payload = extra == 0 ? in.data[1] : 0;
@@ -342,7 +344,7 @@ static void connect_to(struct canary *c, struct worker *w)
                                   "Connection: Upgrade\r\n"
                                   "Sec-WebSocket-Version: 13\r\n"
                                   "Sec-WebSocket-Key: " WS_KEY "\r\n\r\n";
-    int fd, r = open_side(c, slice_str(REQUEST), on_client, &c->client, &fd);
+    int fd = -1, r = open_side(c, slice_str(REQUEST), on_client, &c->client, &fd);
     if (r < 0) {
         lose(c, M_CANARY_CONNECT, "connect", err_str(r));
         return;

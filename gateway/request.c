@@ -241,7 +241,8 @@ static bool check_sender(struct conn *c, const struct exchange *ex)
     struct credential query;
     struct ingest_answer refused;
     struct ingest_request req = ingest_request_of(c, ex->registry, NULL, (struct slice){0}, &query);
-    enum refuse why = ingest_check(s->ingest, &req, &refused);
+    bool stranger = !c->own && config_is_canary_registry(s->cfg, ex->registry);
+    enum refuse why = stranger ? REFUSE_NOT_FOUND : ingest_check(s->ingest, &req, &refused);
     if (why == REFUSE_UNKNOWN_KEY)
         gate_want_keys(s->gate, &ingest_claimed(s->ingest, &req)->oidc);
     if (why == REFUSE_NOT_FOUND) /* as for any other path that there is not */
@@ -275,10 +276,6 @@ static void on_events_head(struct conn *c, struct slice id, size_t early)
     }
     if (shed_level(&c->worker->shared->shed) >= MEMORY_NO_WEBHOOKS) {
         request_refuse(c, REFUSE_MEMORY, NULL);
-        return;
-    }
-    if (config_is_canary_registry(c->worker->shared->cfg, ex->registry) && !c->own) {
-        request_refuse(c, REFUSE_REGISTRY, NULL);
         return;
     }
     if (!check_sender(c, ex))

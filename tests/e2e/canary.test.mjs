@@ -9,7 +9,6 @@ import {
     Daemon,
     Raw,
     defer,
-    handshake,
     makeConfig,
     newImage,
     run,
@@ -17,6 +16,7 @@ import {
     until,
     writeConfig,
 } from './harness.mjs';
+import { takeOver } from './takeover.mjs';
 
 const limits = { timeout: 60000 };
 const NAME = 'regcast-canary';
@@ -62,10 +62,13 @@ test('nobody else posts to it or hears it', limits, async (t) => {
     defer(t, () => daemon.stop());
     assert.equal((await daemon.post([newImage('x')], { registry: NAME })).status, 404);
     for (const path of [PATH, '/regcast%2Ecanary', `${PATH}/`]) {
-        const raw = await Raw.open(daemon.port);
-        await raw.send(handshake(path));
-        assert.equal((await raw.answer()).status, 404, path);
-        raw.destroy();
+        const headers = {
+            Connection: 'Upgrade',
+            Upgrade: 'websocket',
+            'Sec-WebSocket-Version': '13',
+            'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+        };
+        assert.equal((await daemon.request('GET', path, { port: daemon.port, headers })).status, 404, path);
     }
 });
 
@@ -152,6 +155,20 @@ test('a reload begins and ends it, and it survives a restart', limits, async (t)
     await afterRounds(again, 2);
     await again.stop(); // in the middle of rounds
     assert.deepEqual(again.logged({ component: 'canary' }), []);
+});
+
+test('a takeover in the middle of rounds loses none', limits, async (t) => {
+    const config = makeConfig({ canary: { interval: '20ms' } });
+    const before = await Daemon.start(config);
+    defer(t, () => before.child.kill('SIGKILL'));
+    await afterRounds(before, 2);
+    const gone = before.ends(0);
+    const after = await takeOver(config);
+    defer(t, () => after.stop());
+    await gone;
+    const m = await afterRounds(after, 2);
+    assert.equal(rounds(m), rounds(m, 'ok'));
+    for (const daemon of [before, after]) assert.deepEqual(daemon.logged({ component: 'canary' }), []);
 });
 
 test('its names are its own while it is on', { timeout: 20000 }, () => {

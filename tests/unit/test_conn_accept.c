@@ -429,6 +429,44 @@ static void test_both(void **state)
     client_free(&c);
 }
 
+/* One end of a socket pair, where nobody else could come in. */
+static void test_own(void **state)
+{
+    struct fixture *f = fixture_new();
+    int fds[2];
+    *state = f;
+    f->cfg.gateway.max_connections = f->cfg.gateway.max_address_connections = 1;
+    f->cfg.gateway.proxy_protocol_from = (struct config_strings){LOOPBACK, 1};
+    fixture_start(f);
+    f->shared.shed.level = MEMORY_NO_NEWCOMERS;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        conn_accept_own(f->gateway, LISTENER_GATEWAY, fds[1]);
+        struct conn *c = fixture_conn(f->gateway, CONN_REQUEST);
+        assert_true(c->own && c->address == NULL && c->hop == NULL);
+        assert_int_equal(f->shared.caps[LISTENER_GATEWAY].connections, 1);
+        static const char REQUEST[] = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+                                      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                      "Sec-WebSocket-Key: " WS_KEY "\r\n\r\n";
+        assert_int_equal(write(fds[0], REQUEST, strlen(REQUEST)), strlen(REQUEST));
+        FIXTURE_UNTIL(f, c->state == CONN_OPEN);
+        assert_int_equal(close(fds[0]), 0);
+        FIXTURE_UNTIL(f, f->gateway->n_conns == 0);
+    }
+    assert_int_equal(fixture_metric(f->gateway, M_CONNECTIONS_ACCEPTED), 0);
+    assert_int_equal(fixture_metric(f->gateway, M_HANDSHAKES), 0);
+    assert_int_equal(fixture_metric(f->gateway, M_CLOSED_LOST), 0);
+    for (unsigned n = 0; n < 2; n++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        mem_fail_at(1);
+        conn_accept_own(f->gateway, LISTENER_GATEWAY, fds[1]);
+        mem_fail_at(0);
+        char byte;
+        assert_int_equal(read(fds[0], &byte, 1), 0); /* it sees the end */
+        assert_int_equal(close(fds[0]), 0);
+    }
+}
+
 int main(void)
 {
 #define ON(test) cmocka_unit_test_teardown(test, teardown)
@@ -451,6 +489,7 @@ int main(void)
         ON(test_forwarded),
         ON(test_forwarded_by_a_stranger),
         ON(test_both),
+        ON(test_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,39 @@ static void test_everyone_gets_everything(void **state)
     fixture_free(f);
 }
 
+static uint64_t observed(const struct fixture *f, enum metrics_histogram h)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i <= METRICS_BUCKETS; i++)
+        n += f->gateway->metrics.histogram[h].bucket[i];
+    return n;
+}
+
+/* From the wake to the pass's end, and only where a wake led to it. */
+static void test_broadcast_time(void **state)
+{
+    (void) state;
+    struct fixture *f = start(SLOW_CLOSE, 64 << 20, 60000, 64 << 20);
+    struct client c = client_ws(f, "/");
+    assert_int_equal(observed(f, H_BROADCAST), 0);
+    fixture_append(f, 0, SLICE_LIT("one"));
+    uint64_t woken_us = uv_hrtime() / 1000;
+    fixture_wake(f, fixture_path(f, 0));
+    while (uv_hrtime() / 1000 - woken_us < 30000)
+        ; /* the worker is late by so much */
+    client_expect(f, &c, FRAME_TEXT, "one");
+    FIXTURE_UNTIL(f, swept(f));
+    assert_int_equal(observed(f, H_BROADCAST), 1);
+    assert_true(f->gateway->metrics.histogram[H_BROADCAST].sum >= 30000);
+    assert_true(f->gateway->metrics.histogram[H_SWEEP].sum < 30000);
+    fanout_start(f->gateway->groups[0]); /* a pass of the worker's own */
+    FIXTURE_UNTIL(f, swept(f));
+    assert_int_equal(observed(f, H_BROADCAST), 1);
+    assert_int_equal(observed(f, H_SWEEP), 2);
+    client_free(&c);
+    fixture_free(f);
+}
+
 /* What was appended since a connection's last turn leaves in one send. */
 static void test_coalescing(void **state)
 {
@@ -538,6 +571,7 @@ static void test_lingering_gives_back_the_segment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_broadcast_time),
         cmocka_unit_test(test_everyone_gets_everything),
         cmocka_unit_test(test_coalescing),
         cmocka_unit_test(test_across_segments),
