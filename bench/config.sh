@@ -17,6 +17,7 @@
 # it is measured; sockets are small, or the kernel would hold minutes of messages for each of them.
 # For --triggers: as many, of which one fires, and a management listener; for gRPC its own. Nobody has
 # to say who he is.
+# For --consoles: a management listener, too.
 # For --tls: with the certificate that scripts/bench has made.
 # For overload: so much that a run reaches the policy, which is to close.
 write_config() { # SERVER PATTERN BATCH WORKERS [OPTION]...
@@ -43,7 +44,7 @@ write_config() { # SERVER PATTERN BATCH WORKERS [OPTION]...
         paths=()
         for ((i = 0; i < n; i++)); do printf -v "paths[$i]" '"/%04d"' "$i"; done
     fi
-    [ -z "$(option_of --triggers "$@")" ] || manage='"127.0.0.1:0"'
+    [ -z "$(option_of --triggers "$@")$(option_of --consoles "$@")" ] || manage='"127.0.0.1:0"'
     [ -z "$(option_of --tls "$@")" ] || more="tls: { certificates: [{ certificate_file: $work/certificate.pem, private_key_file: $work/key.pem }] }"
     [ "$pattern" != grpc ] || grpc='"127.0.0.1:0"'
     [ -z "$(option_of --quiet "$@")" ] || paths+=('"/quiet"')

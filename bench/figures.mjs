@@ -88,6 +88,11 @@ const REST = [
     column('client busy', (r) => r.client_busy, percent),
     column('others', others, percent),
 ];
+const CONSOLES = [
+    column('consoles', (r) => r.consoles, fixed(0)),
+    column('feed bytes/s', (r) => r.feed?.bytes / r.seconds, count),
+    ...REST.filter(({ name }) => !/REST|list/.test(name)),
+];
 const memoryGrown = column('memory grown', (r) => (r.server?.rss_kb?.at(-1) - r.server?.rss_kb?.[0]) * 1024,
     (v) => `${(v / 2 ** 20).toFixed(1)} MiB`);
 const STALLED = [
@@ -141,10 +146,10 @@ const RESTART = [
     column('memory', (r) => r.rss_kb, (v) => `${(v / 1024).toFixed(0)} MiB`),
 ];
 const KINDS = {
-    quiet: PROBED, overload: PROBED, rest: REST, stalled: STALLED, idle: IDLE, accept: ACCEPT, grpc: GRPC, ingest: INGEST,
+    quiet: PROBED, overload: PROBED, rest: REST, consoles: CONSOLES, stalled: STALLED, idle: IDLE, accept: ACCEPT, grpc: GRPC, ingest: INGEST,
     restart: RESTART,
 };
-export const ALL_KINDS = [FANOUT, PROBED, REST, STALLED, IDLE, ACCEPT, GRPC, INGEST, RESTART];
+export const ALL_KINDS = [FANOUT, PROBED, REST, CONSOLES, STALLED, IDLE, ACCEPT, GRPC, INGEST, RESTART];
 const kindOf = (run) => run.kind ?? run.pattern;
 export const columnsOf = (run) => KINDS[kindOf(run)] ?? FANOUT;
 
@@ -153,7 +158,7 @@ const MAIN = {
     one: ['CPU us/frame', 'last p50'], burst: ['CPU us/frame', 'frames/s'], rate: ['p50', 'p99', 'p99.9'],
     idle: ['bytes/connection', 'handshakes/s'], accept: ['handshakes/s'], quiet: ['quiet path p99'],
     overload: ['frames/s', 'pong p99', 'webhook p99'], stalled: ['stalled', 'p99'],
-    rest: ['REST calls/s', 'list p99', 'p99'], grpc: ['calls/s', 'CPU us/call', 'memory grown'], ingest: ['events/s', 'p99'], restart: ['ready in'],
+    rest: ['REST calls/s', 'list p99', 'p99'], consoles: ['feed bytes/s', 'p50', 'p99'], grpc: ['calls/s', 'CPU us/call', 'memory grown'], ingest: ['events/s', 'p99'], restart: ['ready in'],
 };
 
 export const shown = (column, value) => Number.isFinite(value) ? column.show(value) : '';
@@ -186,6 +191,7 @@ function summarizeScenario(runs) {
         stalled: runs[0].run.stalled ?? 0,
         deflate: runs[0].run.deflate ?? false,
         lists: runs[0].run.lists ?? 0,
+        consoles: runs[0].run.consoles ?? 0,
         batch: runs[0].run.batch ?? 1,
         servers: [...new Set(runs.map((r) => r.server))],
         ratio: {},

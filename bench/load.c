@@ -2,6 +2,7 @@
  * of them arrives on each connection, and what the server paid for it. Prints one JSON object;
  * exits with 0 when everything arrived once and in order, 1 when not, 2 when it could not run.
  * README.md says what the numbers mean. */
+#include "consoles.h"
 #include "counter.h"
 #include "print.h"
 #include "probe.h"
@@ -41,6 +42,7 @@ static const struct {
     {"", "                     /healthz (at --publish) are timed, too. Needs --quiet"},
     {"--triggers", "N          that the server has"},
     {"--lists", "N             lists a second of all of them, at --manage. Needs --triggers"},
+    {"--consoles", "N          have the feed open at --manage; one in five never reads"},
     {"--manage", "HOST:PORT    the management listener"},
     {"--folder", "ID           of the triggers (b1gfolder00000000001)"},
     {"--deflate", "1           insist on permessage-deflate, and check what is inflated"},
@@ -118,6 +120,9 @@ static void option_set(struct run *run, const char *name, const char *value)
         run->triggers = (unsigned) number_parse(name, value, 1, 1000);
     } else if (strcmp(name, "--lists") == 0) {
         run->lists = (unsigned) number_parse(name, value, 0, 100000);
+    } else if (strcmp(name, "--consoles") == 0) {
+        run->consoles = (unsigned) number_parse(name, value, 0, CONSOLES_MOST);
+        run->has_consoles = true;
     } else if (strcmp(name, "--manage") == 0) {
         run->manage = value;
     } else if (strcmp(name, "--folder") == 0) {
@@ -181,6 +186,8 @@ static void options_read(struct run *run, int argc, char **argv)
         die("--quiet and --lists know no TLS");
     if (run->lists > 0 && (run->triggers == 0 || run->manage == NULL))
         die("--lists needs --triggers and --manage");
+    if (run->consoles > 0 && run->manage == NULL)
+        die("--consoles needs --manage");
     if (run->message.form != FORM_DISTRIBUTION && (run->paths > 0 || run->message.batch > 1))
         die("--paths and --batch need --form distribution");
     run->message.paths = run->to_each ? run->paths : 0;
@@ -288,7 +295,7 @@ static uint64_t behind(const struct receiver *r, uint64_t published)
 }
 
 static bool run_all(struct run *run, struct receiver **receivers, struct publisher *p,
-                    struct probe *probe, struct result *ret)
+                    struct probe *probe, struct consoles *consoles, struct result *ret)
 {
     uint64_t start = now_ns(), deadline = start + run->max_ns;
     ret->before = proc_sample(run->pid, run->core);
@@ -301,6 +308,7 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
     ret->opened = proc_sample(run->pid, run->core);
     if (run->quiet > 0 || run->lists > 0)
         probe_start(probe, run);
+    consoles_start(consoles, run);
     if (!prefill(p, deadline))
         return false;
     probe_pace(probe, now_ns(), false);
@@ -427,13 +435,15 @@ static const char *kind(const struct run *run)
         return "quiet";
     if (run->pattern == PATTERN_RATE && run->triggers > 0)
         return "rest";
+    if (run->pattern == PATTERN_RATE && run->has_consoles)
+        return "consoles";
     if (run->pattern == PATTERN_RATE && run->prefill > 0)
         return "stalled";
     return PATTERN_NAMES[run->pattern];
 }
 
 static bool report(struct run *run, struct receiver **receivers, const struct publisher *p,
-                   struct probe *probe, const struct result *r)
+                   struct probe *probe, const struct consoles *consoles, const struct result *r)
 {
     struct counts all = counts_sum(receivers, run->threads);
     for (unsigned i = 1; i < run->threads; i++) {
@@ -449,11 +459,11 @@ static bool report(struct run *run, struct receiver **receivers, const struct pu
                   (unsigned long long) (p->mode == PATTERN_RATE ? run->rate : 0), run->threads,
                   run->spin ? "true" : "false", run->core < 0 ? "false" : "true");
     (void) printf("\"paths\":%u,\"batch\":%u,\"stalled\":%u,\"stalled_left\":%u,\"deflate\":%s,"
-                  "\"inflated\":%llu,\"sustainable\":%.0f,\"lists\":%u,",
+                  "\"inflated\":%llu,\"sustainable\":%.0f,\"lists\":%u,\"consoles\":%u,",
                   run->paths, run->message.batch > 0 ? run->message.batch : 1, run->stalled,
                   run->stalled_left, run->deflate ? "true" : "false",
                   (unsigned long long) receivers[0]->inflater.inflated, run->sustainable,
-                  run->lists);
+                  run->lists, run->consoles);
     (void) printf(
         "\"open_seconds\":%.4f,\"handshakes_per_second\":%.0f,", (double) r->opened_ns / 1e9,
         run->pattern == PATTERN_ACCEPT && seconds > 0 ? (double) r->n_handshakes / seconds
@@ -482,6 +492,8 @@ static bool report(struct run *run, struct receiver **receivers, const struct pu
     if (run->pid > 0)
         print_server(run, r);
     bool wronged = !probe_report(probe);
+    if (run->has_consoles)
+        wronged |= !consoles_report(consoles);
     bool ok = print_errors(receivers, run, &all, r, r->n_messages * run->connections);
     (void) printf(",\"ok\":%s}\n", ok && !wronged ? "true" : "false");
     return ok && !wronged;
@@ -531,12 +543,14 @@ int main(int argc, char **argv)
 
     static struct result result;
     static struct probe probe;
-    result.complete = run_all(&run, receivers, &publisher, &probe, &result);
+    static struct consoles consoles;
+    result.complete = run_all(&run, receivers, &publisher, &probe, &consoles, &result);
     probe_stop(&probe);
+    consoles_stop(&consoles);
     run.stalled_left = stalled_left(receivers, run.threads);
     run.closing = true;
     receiver_finish(receivers[0]);
     for (unsigned i = 1; i < run.threads; i++)
         (void) pthread_join(receivers[i]->thread, NULL);
-    return report(&run, receivers, &publisher, &probe, &result) ? 0 : 1;
+    return report(&run, receivers, &publisher, &probe, &consoles, &result) ? 0 : 1;
 }

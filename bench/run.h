@@ -39,6 +39,8 @@ struct run {
     unsigned quiet, pinged;      /* connections of the probe (probe.h) */
     const char *manage, *folder; /* where triggers are listed; whose */
     unsigned triggers, lists;    /* that are configured; lists a second of all of them */
+    unsigned consoles;           /* that have the feed open */
+    bool has_consoles;           /* was asked for, also for none */
     double overload;
     bool deflate, count_futex, to_each;
     const char *tls; /* "1.2" or "1.3"; NULL: plain */

@@ -1,4 +1,4 @@
-// targets.mjs - what issues 3, 4, 5 and 6 ask for, and whether a run's figures meet it.
+// targets.mjs - what issues 3, 4, 5, 6 and 9 ask for, and whether a run's figures meet it.
 import { count, fixed, time } from './figures.mjs';
 
 const UWS_OF_THE_ISSUE = 1.9; // us a frame of a burst
@@ -68,6 +68,8 @@ const TARGETS = [
     about('rest-1k', 'REST calls/s', (e) => of(e, 'REST calls/s'), '>=', 1000, fixed(0)),
     about('rest-1k', 'p99 of a list of 100 triggers', (e) => of(e, 'list p99'), '<=', 5000, time),
     across('rest-1k', "clients' p99, with / without REST calls", (e, name) => /^rest-(none|1k)$/.test(name), (e) => e.lists,
+        (none, some) => of(some, 'p99', 'memory') / of(none, 'p99', 'memory'), '<=', 1.1, fixed(2)),
+    across('consoles-50', "clients' p99, with / without consoles", (e, name) => /^consoles-(0|50)$/.test(name), (e) => e.consoles,
         (none, some) => of(some, 'p99', 'memory') / of(none, 'p99', 'memory'), '<=', 1.1, fixed(2)),
     about('grpc', 'calls per CPU second, regcast / grpc-js', (e) => 1 / ratio(e, 'CPU us/call', 'grpc-js'), '>=', 3, fixed(1)),
     about('grpc', 'memory grown in 100,000 calls', (e) => of(e, 'memory grown'), '<=', 1 << 20, kilobytes),

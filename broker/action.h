@@ -12,12 +12,20 @@
 #include "path.h"
 #include "trigger.h"
 
+/* Since the start, or since the trigger is there; its changes go on with it. */
+struct action_stats {
+    uint64_t batches, events; /* safe, and on its path's log */
+    uint64_t last_fired_ms;   /* Unix time; 0: never */
+    const char *last_error;   /* a literal: why its last event did not go out; NULL: it did */
+};
+
 struct action {
     struct trigger *trigger; /* borrowed */
     void *owner;             /* for what is called on a flush, whose `ctx` is the action */
     struct path *path;       /* NULL: it is not in the configuration, so nothing matches */
     struct batch batch;
-    uint64_t old_seq; /* events up to this number are in batches of an earlier run */
+    uint64_t old_seq;          /* events up to this number are in batches of an earlier run */
+    struct action_stats stats; /* the owner's to write */
     /* private */
     void (*flush)(void *ctx, const struct batch_message *m);
     bool may_be_early; /* the engine waits: submitted events become safe later */

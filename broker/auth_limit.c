@@ -77,11 +77,17 @@ static size_t way_of(const struct peer set[WAYS], const uint8_t key[9])
 
 unsigned auth_limit_wait_s(const struct auth_limit *l, const struct sockaddr *peer, uint64_t now_ms)
 {
+    return auth_limit_wait_for_s(l, peer, 1, now_ms);
+}
+
+unsigned auth_limit_wait_for_s(const struct auth_limit *l, const struct sockaddr *peer, unsigned n,
+                               uint64_t now_ms)
+{
     uint8_t key[9];
     key_of(peer, key);
     const struct peer *set = l->sets[set_of(l, key)];
     size_t way = way_of(set, key);
-    uint64_t last = now_ms + (AUTH_LIMIT_FAILURES - 1) * AUTH_LIMIT_REFILL_MS;
+    uint64_t last = now_ms + (AUTH_LIMIT_FAILURES - (uint64_t) n) * AUTH_LIMIT_REFILL_MS;
     if (way == WAYS || set[way].full_at_ms <= last)
         return 0;
     return (unsigned) ((set[way].full_at_ms - last + 999) / 1000);

@@ -24,6 +24,9 @@ void auth_limit_free(struct auth_limit *l); /* NULL is fine */
  * Retry-After, whatever it presents. Times are monotonic milliseconds. */
 unsigned auth_limit_wait_s(const struct auth_limit *l, const struct sockaddr *peer,
                            uint64_t now_ms);
+/* The same for what may fail `n` times at once, and is then counted so often. */
+unsigned auth_limit_wait_for_s(const struct auth_limit *l, const struct sockaddr *peer, unsigned n,
+                               uint64_t now_ms);
 void auth_limit_failed(struct auth_limit *l, const struct sockaddr *peer, uint64_t now_ms);
 void auth_limit_succeeded(struct auth_limit *l, const struct sockaddr *peer, uint64_t now_ms);
 

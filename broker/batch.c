@@ -7,10 +7,8 @@
 #define KEEP_BYTES 65536
 
 const char *const BATCH_FLUSH_NAMES[] = {
-    [BATCH_SIZE] = "size",
-    [BATCH_CUTOFF] = "cutoff",
-    [BATCH_BYTES] = "bytes",
-    [BATCH_DRAIN] = "drain",
+    [BATCH_SIZE] = "size",   [BATCH_CUTOFF] = "cutoff", [BATCH_BYTES] = "bytes",
+    [BATCH_DRAIN] = "drain", [BATCH_REPLAY] = "replay",
 };
 
 void batch_init(struct batch *b, uint64_t size, uint64_t cutoff_ms, size_t max_bytes,
@@ -98,6 +96,11 @@ void batch_flush(struct batch *b, enum batch_flush why)
     buf_clear(&b->ids);
     b->n = 0;
     b->deadline_ms = UINT64_MAX;
+}
+
+uint64_t batch_waiting(const struct batch *b)
+{
+    return b->n;
 }
 
 uint64_t batch_first_seq(const struct batch *b)

@@ -7,8 +7,14 @@
 
 #include <stdint.h>
 
-enum batch_flush { BATCH_SIZE, BATCH_CUTOFF, BATCH_BYTES, BATCH_DRAIN };
-extern const char *const BATCH_FLUSH_NAMES[]; /* "size", "cutoff", "bytes", "drain" */
+enum batch_flush {
+    BATCH_SIZE,
+    BATCH_CUTOFF,
+    BATCH_BYTES,
+    BATCH_DRAIN,
+    BATCH_REPLAY /* no trigger's: a stored message once more (pipeline_resend.h) */
+};
+extern const char *const BATCH_FLUSH_NAMES[]; /* "size", "cutoff", "bytes", "drain", "replay" */
 
 /* A finished batch; everything borrowed for the call. */
 struct batch_message {
@@ -41,6 +47,7 @@ void batch_fini(struct batch *b); /* what is still gathered is dropped: flush fi
  */
 MUST_CHECK int batch_add(struct batch *b, const struct event *e, uint64_t now_ms);
 void batch_flush(struct batch *b, enum batch_flush why); /* nothing when empty */
+uint64_t batch_waiting(const struct batch *b);           /* events in it */
 uint64_t batch_first_seq(const struct batch *b); /* of its first event; UINT64_MAX when empty */
 /* The monotonic time at which batch_flush(BATCH_CUTOFF) is due; UINT64_MAX when empty. */
 uint64_t batch_deadline(const struct batch *b);

@@ -45,14 +45,17 @@ static struct entry *entry_at(const struct deliveries *d, uint64_t n)
 }
 
 uint64_t deliveries_formed(struct deliveries *d, const struct trigger_spec *t,
-                           const struct path *path, const struct batch_message *m, size_t bytes)
+                           const char *replay_id, const struct path *path,
+                           const struct batch_message *m, size_t bytes)
 {
     struct entry *e = entry_at(d, d->n++);
     *e = (struct entry){
         .note = {.path = path, .why = m->why, .n_events = m->n_events, .bytes = bytes},
         .ids = d->n_ids};
-    memcpy(e->note.trigger_id, t->id, ID_SIZE);
-    (void) snprintf(e->note.trigger_name, sizeof(e->note.trigger_name), "%s", t->name);
+    (void) snprintf(e->note.trigger_id, ID_SIZE, "%s", t == NULL ? "" : t->id);
+    (void) snprintf(e->note.trigger_name, sizeof(e->note.trigger_name), "%s",
+                    t == NULL ? "" : t->name);
+    (void) snprintf(e->note.replay_id, ID_SIZE, "%s", t == NULL ? replay_id : "");
     memcpy(e->note.first_event_id, m->first_event_id, ID_SIZE);
     memcpy(e->note.last_event_id, m->last_event_id, ID_SIZE);
     for (size_t i = 0; i < m->n_events; i++)
@@ -61,16 +64,18 @@ uint64_t deliveries_formed(struct deliveries *d, const struct trigger_spec *t,
     return d->n;
 }
 
-void deliveries_arrived(struct deliveries *d, uint64_t note, uint64_t position,
-                        uint64_t connections, uint64_t wall_ms)
+const struct delivery_note *deliveries_arrived(struct deliveries *d, uint64_t note,
+                                               uint64_t position, uint64_t connections,
+                                               uint64_t wall_ms)
 {
     if (note == 0 || note > d->n || note - 1 < oldest(d))
-        return; /* forgotten by now */
+        return NULL; /* forgotten by now */
     struct delivery_note *n = &entry_at(d, note - 1)->note;
     n->delivered = true;
     n->position = position;
     n->connections = connections;
     n->delivered_ms = wall_ms;
+    return n;
 }
 
 static bool has(const struct deliveries *d, const struct entry *e, const uint8_t id[ID_PACKED_SIZE])

@@ -19,7 +19,7 @@ struct engine; /* each engine's own; never defined here */
 /* A batch that is safe: to be put on its path's log. */
 struct engine_batch {
     struct path *path;
-    const char *trigger_name; /* of then; borrowed like all of it */
+    const char *trigger_id, *trigger_name; /* the name of then; borrowed like all of it */
     enum batch_flush why;
     size_t n_events;
     char first_event_id[ID_SIZE], last_event_id[ID_SIZE];
@@ -74,7 +74,8 @@ struct engine_submission {
     struct slice sender_ids, notes, letters; /* as store_webhook has them; copied */
     const struct engine_record *records;     /* that change with it; copied */
     size_t n_records;
-    uint64_t epoch; /* once one is refused, all of its epoch that were submitted later are, too */
+    uint64_t letter; /* a dead letter that goes with it; 0: none */
+    uint64_t epoch;  /* once one is refused, all of its epoch that were submitted later are, too */
     void (*done)(void *arg, int err); /* 0: safe. -ENOSPC, -EBUSY, -EIO, ...: nothing was taken */
     void *arg;
 };
@@ -97,6 +98,7 @@ struct engine_change {
     /* NULL, or a trigger for which every event numbered up to `batched_seq` counts as batched. */
     const char *trigger_id;
     uint64_t batched_seq;
+    uint64_t letter; /* 0, or a dead letter that goes, if it is there */
     /* 0: safe. Comes in order with what was submitted and broadcast before. -ENOSPC, ...: nothing
      * was changed. Maybe before change() returns. */
     void (*done)(void *arg, int err);

@@ -118,7 +118,8 @@ static int embedded_can_submit(const struct engine *e)
 
 static void embedded_submit(struct engine *e, const struct engine_submission *s)
 {
-    bool nothing = s->n + s->n_records + s->sender_ids.len + s->notes.len + s->letters.len == 0;
+    bool nothing = s->n + s->n_records + s->sender_ids.len + s->notes.len + s->letters.len == 0 &&
+                   s->letter == 0;
     if (nothing && e->in_flight == 0) {
         s->done(s->arg, 0);
         return;

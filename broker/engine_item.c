@@ -163,6 +163,7 @@ int item_put_webhook(struct item *it, const struct engine_submission *s, uint64_
         .letters = slice_sub(all, notes, all.len),
         .records = it->records,
         .n_records = s->n_records,
+        .letter = s->letter,
     };
     return 0;
 }
@@ -195,6 +196,7 @@ int item_put_batch(struct item *it, const struct engine_broadcast *b)
     };
     it->batch = (struct engine_batch){
         .path = b->path,
+        .trigger_id = it->journal.batch.trigger_id,
         .trigger_name = (const char *) all.data + texts + id.len,
         .why = b->message->why,
         .n_events = b->message->n_events,
@@ -242,5 +244,6 @@ int item_put_change(struct item *it, const struct engine_change *c)
     it->journal.change.records = it->records;
     it->journal.change.n = c->n;
     it->journal.change.batched_seq = c->batched_seq;
+    it->journal.change.letter = c->letter;
     return 0;
 }

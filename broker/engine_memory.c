@@ -78,6 +78,7 @@ static int memory_broadcast(struct engine *e, const struct engine_broadcast *b)
 {
     struct engine_batch batch = {
         .path = b->path,
+        .trigger_id = b->trigger_id,
         .trigger_name = b->trigger_name,
         .why = b->message->why,
         .n_events = b->message->n_events,

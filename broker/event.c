@@ -59,6 +59,18 @@ struct event_trace event_trace_parse(struct slice traceparent)
     return found;
 }
 
+struct slice event_find_trace_id(struct slice json)
+{
+    static const char KEY[] = "\"trace_id\":\"";
+    const size_t len = sizeof(((struct event_trace *) NULL)->trace_id) - 1;
+    /* Before it there are ids and times: no text that somebody else has written. */
+    const uint8_t *key = json.len == 0 ? NULL : memmem(json.data, json.len, KEY, strlen(KEY));
+    size_t at = key == NULL ? json.len : (size_t) (key - json.data) + strlen(KEY);
+    struct slice found =
+        json.len - at > len ? slice_sub(json, at, at + len) : slice_sub(json, 0, 0);
+    return hex_id(found) ? found : (struct slice){0};
+}
+
 /* A span of its own for each event, the same whenever the event is encoded again: FNV-1a over the
  * id, then mixed so that neighbouring ids do not give neighbouring spans. */
 static int64_t span_of(const char *event_id)

@@ -23,9 +23,14 @@ struct event_trace {
     bool present;
     char trace_id[33], parent_id[17];
 };
+#define EVENT_TRACEPARENT_SIZE 56 /* with the NUL: version, trace, parent, flags */
 /* Reads a `traceparent` header value (W3C Trace Context section 3.2); anything malformed gives
  * present = false. (pure) */
 struct event_trace event_trace_parse(struct slice traceparent);
+
+/* The trace id that an event's JSON has, or the first event's of a message or frame: empty when
+ * there is none. Only what this program has encoded. (pure) */
+struct slice event_find_trace_id(struct slice json);
 
 /* What an event is made of; everything borrowed, copied by event_new(). */
 struct event_parts {

@@ -1,10 +1,12 @@
 /* history.c - the history thread: finds where clients go on, and makes segments of stored batches.
  *
- *   history_ask > take_in > answer_find, or hit, or the line of loads > serve_first > load > answer
+ *   history_ask > take_in > answer_find, answer_pick, or hit, or the line of loads > serve_first >
+ *   load > answer
  *
- * Finds are answered as they come. Loads stand in one line, in the order they came; between two of
- * them the queue is looked at again, so a find waits for one load at most. When there is no room
- * for the first of the line it stays there, and whatever needs no room still passes it. */
+ * Finds and picks are answered as they come. Loads stand in one line, in the order they came;
+ * between two of them the queue is looked at again, so a find waits for one load at most. When
+ * there is no room for the first of the line it stays there, and whatever needs no room still
+ * passes it. */
 #include "history.h"
 
 #include "list.h"
@@ -122,6 +124,45 @@ static void answer_find(struct history *h, struct history_request *q)
         store_reader_end(h->reader);
     }
     if (r != -EINVAL)
+        reader_done(h, r);
+    answer(q, r);
+}
+
+static void answer_read(struct history *h, struct history_request *q)
+{
+    int r = reader_get(h);
+    if (r == 0)
+        r = store_reader_begin(h->reader);
+    if (r == 0) {
+        r = q->read(q->ctx, h->reader);
+        store_reader_end(h->reader);
+    }
+    reader_done(h, r);
+    answer(q, r);
+}
+
+/* --- picks --- */
+
+static int pick(struct history *h, struct history_request *q)
+{
+    int r = store_reader_oldest(h->reader, q->path->name, &q->position, q->oldest_id);
+    return r == 0 ? pick_read(q->pick, h->reader, q->path->name) : r;
+}
+
+static void answer_pick(struct history *h, struct history_request *q)
+{
+    count(&h->finds);
+    q->position = 0;
+    q->oldest_id[0] = '\0';
+    q->seg = NULL;
+    int r = reader_get(h);
+    if (r == 0)
+        r = store_reader_begin(h->reader);
+    if (r == 0) {
+        r = pick(h, q);
+        store_reader_end(h->reader);
+    }
+    if (r != -EINVAL && r != -ENOMEM)
         reader_done(h, r);
     answer(q, r);
 }
@@ -406,6 +447,10 @@ static void take_in(struct history *h, struct work *w)
             answer(q, -ECANCELED);
         else if (q->kind == HISTORY_FIND)
             answer_find(h, q);
+        else if (q->kind == HISTORY_READ)
+            answer_read(h, q);
+        else if (q->kind == HISTORY_PICK)
+            answer_pick(h, q);
         else if (!hit(h, q))
             line_put(h, w);
     }

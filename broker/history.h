@@ -14,13 +14,14 @@
 #include "mailbox.h"
 #include "metrics.h"
 #include "path.h"
+#include "pick.h"
 #include "segment.h"
 #include "store.h"
 #include "work.h"
 
 struct history;
 
-enum history_kind { HISTORY_FIND, HISTORY_LOAD };
+enum history_kind { HISTORY_FIND, HISTORY_LOAD, HISTORY_READ, HISTORY_PICK };
 
 struct history_request {
     /* set by the maker */
@@ -28,17 +29,23 @@ struct history_request {
     struct mailbox *answer_to;
     struct mail mail; /* mail.run is called with the answer */
     const struct path *path;
-    char since[ID_SIZE];   /* FIND: an event id, or "" for the earliest kept */
+    char since[ID_SIZE]; /* FIND: an event id, or "" for the earliest kept */
+    /* READ: called on the history thread, in one read transaction; what it returns is the answer.
+     * Short: clients that come back wait meanwhile. -ENOENT is no failure of the store. */
+    int (*read)(void *ctx, struct store_reader *reader);
+    void *ctx;
     uint64_t cursor, upto; /* LOAD: messages from `cursor` up to the position `upto`, as many as
                               are in the cursor's segment */
+    struct pick *pick;     /* PICK: the maker's; its answer is there with `err` 0 */
     _Atomic bool given_up; /* set at any time: nobody wants the answer. It still comes, perhaps
                               without having been looked for: -ECANCELED */
     /* the answer */
     int err;                 /* 0; FIND: -ENOENT: not all kept any more; LOAD: -EOVERFLOW: the
-                                cursor's message has been deleted; others: cannot be read */
+                                cursor's message has been deleted; PICK: pick_read()'s; others:
+                                cannot be read */
     uint64_t position;       /* FIND: where to go on; with -ENOENT: where what is kept begins. LOAD:
                                 where to go on after `seg` */
-    char oldest_id[ID_SIZE]; /* FIND: the first event kept, "" when there is none */
+    char oldest_id[ID_SIZE]; /* FIND, PICK: the first event kept, "" when there is none */
     struct segment *seg;     /* LOAD: referenced for the maker; NULL: no message there */
     /* private */
     struct work work;

@@ -4,6 +4,8 @@
 #include "mem.h"
 #include "role.h"
 #include "secret.h"
+#include "sha256.h"
+#include "siphash.h"
 
 #include <mbedtls/constant_time.h>
 #include <stdlib.h>
@@ -197,20 +199,17 @@ const char *iam_public_key(const struct iam *iam, const char *account_id, const 
 }
 
 /* One of our own counts as long as the key it was got with. */
-static int check_own(const struct iam *iam, struct slice text, uint64_t now_s,
+static int check_own(const struct iam *iam, const struct iam_token *t, uint64_t now_s,
                      struct iam_subject *ret)
 {
-    struct iam_token t;
-    uint8_t hash[sizeof(t.key_hash)];
-    if (iam->secret == NULL || iam_token_read(iam->secret, text, &t) < 0 || t.expires_s <= now_s)
-        return -EACCES;
-    const char *pem = iam_public_key(iam, t.subject, t.key_id);
+    uint8_t hash[sizeof(t->key_hash)];
+    const char *pem = t->expires_s <= now_s ? NULL : iam_public_key(iam, t->subject, t->key_id);
     if (pem == NULL)
         return -EACCES;
     iam_token_hash_key(pem, hash);
-    if (memcmp(hash, t.key_hash, sizeof(hash)) != 0)
+    if (memcmp(hash, t->key_hash, sizeof(hash)) != 0)
         return -EACCES;
-    *ret = (struct iam_subject){iam_account_id(iam, t.subject), true};
+    *ret = (struct iam_subject){iam_account_id(iam, t->subject), true};
     return 0;
 }
 
@@ -225,24 +224,98 @@ int iam_find_token(const struct iam *iam, struct slice token, uint64_t now_s,
     return 0;
 }
 
-int iam_authenticate(const struct iam *iam, struct slice authorization, uint64_t now_s,
-                     struct iam_subject *ret)
+/* What a header has shown: a configured secret, or with `found` NULL one of our own. */
+struct shown {
+    bool bearer;
+    const struct secret *found;
+    struct iam_token own;
+};
+
+static int find_shown(const struct iam *iam, struct slice authorization, uint64_t now_s,
+                      struct shown *ret, struct iam_subject *ret_subject)
 {
-    if (iam_is_open(iam)) {
-        *ret = (struct iam_subject){IAM_ANYBODY, false};
-        return 0;
-    }
     struct slice scheme, secret;
     if (!split_header(authorization, &scheme, &secret))
         return -EACCES;
-    bool bearer = slice_eq_nocase(scheme, SLICE_LIT("Bearer"));
-    if (!bearer && !slice_eq_nocase(scheme, SLICE_LIT("Api-Key")))
+    ret->bearer = slice_eq_nocase(scheme, SLICE_LIT("Bearer"));
+    if (!ret->bearer && !slice_eq_nocase(scheme, SLICE_LIT("Api-Key")))
         return -EACCES;
-    const struct secret *found = find_secret(bearer ? &iam->tokens : &iam->api_keys, secret, now_s);
-    if (found == NULL)
-        return bearer ? check_own(iam, secret, now_s, ret) : -EACCES;
-    *ret = found->subject;
+    ret->found = find_secret(ret->bearer ? &iam->tokens : &iam->api_keys, secret, now_s);
+    if (ret->found != NULL) {
+        *ret_subject = ret->found->subject;
+        return 0;
+    }
+    if (!ret->bearer || iam->secret == NULL || iam_token_read(iam->secret, secret, &ret->own) < 0)
+        return -EACCES;
+    return check_own(iam, &ret->own, now_s, ret_subject);
+}
+
+int iam_authenticate(const struct iam *iam, struct slice authorization, uint64_t now_s,
+                     struct iam_subject *ret)
+{
+    struct shown shown;
+    if (!iam_is_open(iam))
+        return find_shown(iam, authorization, now_s, &shown, ret);
+    *ret = (struct iam_subject){IAM_ANYBODY, false};
     return 0;
+}
+
+/* --- marks --- */
+
+/* A key of its own, of the secret. */
+static struct siphash_seed mark_seed(const struct iam *iam)
+{
+    uint8_t hash[SHA256_SIZE];
+    struct siphash_seed seed;
+    sha256(slice_of(iam->secret->bytes, sizeof(iam->secret->bytes)), SLICE_LIT("marks"), hash);
+    memcpy(&seed, hash, sizeof(seed));
+    return seed;
+}
+
+static uint64_t mark_of_key(const struct siphash_seed *seed, const struct iam_token *t)
+{
+    uint8_t hash[SHA256_SIZE];
+    sha256(slice_str(t->subject), slice_of(t->key_hash, sizeof(t->key_hash)), hash);
+    return siphash(seed, IAM_MARK_OWN, slice_of(hash, sizeof(hash)));
+}
+
+int iam_mark(const struct iam *iam, struct slice authorization, uint64_t now_s,
+             struct iam_subject *ret, struct iam_mark *ret_mark, uint64_t *ret_expires_s)
+{
+    struct shown shown;
+    int r = find_shown(iam, authorization, now_s, &shown, ret);
+    if (r < 0)
+        return r;
+    const struct siphash_seed seed = mark_seed(iam);
+    if (shown.found == NULL) {
+        *ret_mark = (struct iam_mark){IAM_MARK_OWN, mark_of_key(&seed, &shown.own), shown.own};
+        *ret_expires_s = shown.own.expires_s;
+        return 0;
+    }
+    enum iam_mark_kind kind = shown.bearer ? IAM_MARK_TOKEN : IAM_MARK_API_KEY;
+    uint64_t hash = siphash(&seed, kind, slice_of(shown.found->hash, sizeof(shown.found->hash)));
+    *ret_mark = (struct iam_mark){.kind = kind, .hash = hash};
+    *ret_expires_s = shown.found->expires_at_s;
+    return 0;
+}
+
+int iam_mark_check(const struct iam *iam, const struct iam_mark *mark, uint64_t now_s,
+                   struct iam_subject *ret)
+{
+    if (mark->kind == IAM_MARK_OWN)
+        return check_own(iam, &mark->own, now_s, ret);
+    const struct secrets *known = mark->kind == IAM_MARK_TOKEN ? &iam->tokens : &iam->api_keys;
+    const struct siphash_seed seed = mark_seed(iam);
+    for (size_t i = 0; i < known->n; i++) {
+        const struct secret *s = &known->at[i];
+        if (siphash(&seed, mark->kind, slice_of(s->hash, sizeof(s->hash))) != mark->hash)
+            continue;
+        if (s->expires_at_s != 0 && s->expires_at_s <= now_s)
+            return -EACCES;
+        *ret = s->subject;
+        return 0;
+    }
+    return -EACCES;
 }
 
 int iam_find_names(const struct iam *iam, const struct san_list *names, uint64_t now_s,

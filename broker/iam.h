@@ -57,6 +57,23 @@ MUST_CHECK int iam_find_names(const struct iam *iam, const struct san_list *name
 /* Of a configured token alone, without a scheme: as above, and when it expires (0: never). */
 MUST_CHECK int iam_find_token(const struct iam *iam, struct slice token, uint64_t now_s,
                               struct iam_subject *ret, uint64_t *ret_expires_s);
+/* A token or key that somebody has shown, without it: enough to tell later whether it still counts.
+ * No pointers. */
+enum iam_mark_kind { IAM_MARK_TOKEN, IAM_MARK_API_KEY, IAM_MARK_OWN };
+struct iam_mark {
+    enum iam_mark_kind kind;
+    uint64_t
+        hash; /* keyed: of what is configured, or for one that we made of the key it was got by */
+    struct iam_token own; /* IAM_MARK_OWN */
+};
+/* iam_authenticate(), not while it is open, and also the mark and when it expires (0: never). While
+ * the secret is not there, the mark is worth nothing outside of this process. */
+MUST_CHECK int iam_mark(const struct iam *iam, struct slice authorization, uint64_t now_s,
+                        struct iam_subject *ret, struct iam_mark *ret_mark,
+                        uint64_t *ret_expires_s);
+/* Whether it still counts: 0 and for whom; -EACCES: it has expired or is configured no longer. */
+MUST_CHECK int iam_mark_check(const struct iam *iam, const struct iam_mark *mark, uint64_t now_s,
+                              struct iam_subject *ret);
 /* The account's key in PEM; NULL: there is no such account or it has no such key. */
 const char *iam_public_key(const struct iam *iam, const char *account_id, const char *key_id);
 /* Whether a role on the resource, or on what contains it (registry, gateway and account lie in the

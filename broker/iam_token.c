@@ -1,23 +1,19 @@
 /* iam_token.c - see iam_token.h. */
 #include "iam_token.h"
 
-#include "base64url.h"
-#include "sha256.h"
+#include "sealed.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <mbedtls/constant_time.h>
-#include <mbedtls/md.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PREFIX       "t1."
-#define PAYLOAD_SIZE 192
-#define FORMAT       "1 %s %s %s %" PRIu64 " %" PRIu64 /* version, subject, key, its hash, times */
-#define HASH_DIGITS  (2 * sizeof(((struct iam_token *) NULL)->key_hash))
+#define PREFIX      "t1."
+#define FORMAT      "1 %s %s %s %" PRIu64 " %" PRIu64 /* version, subject, key, its hash, times */
+#define HASH_DIGITS (2 * sizeof(((struct iam_token *) NULL)->key_hash))
 
 /* --- the secret --- */
 
@@ -109,29 +105,22 @@ void iam_token_hash_key(const char *pem, uint8_t ret[16])
     memcpy(ret, hash, 16);
 }
 
-static void sign(const struct iam_secret *secret, struct slice payload, uint8_t ret[SHA256_SIZE])
+void iam_token_pack(const struct iam_token *t, char ret[IAM_TOKEN_PACKED])
 {
-    int r = mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), secret->bytes,
-                            sizeof(secret->bytes), payload.data, payload.len, ret);
-    ASSERT(secret->there && r == 0);
+    char hash[HASH_DIGITS + 1];
+    for (size_t i = 0; i < sizeof(t->key_hash); i++)
+        (void) snprintf(hash + 2 * i, 3, "%02x", t->key_hash[i]);
+    (void) snprintf(ret, IAM_TOKEN_PACKED, FORMAT, t->subject, t->key_id, hash, t->issued_s,
+                    t->expires_s);
 }
 
 void iam_token_print(const struct iam_secret *secret, const struct iam_token *t,
                      char ret[IAM_TOKEN_SIZE])
 {
-    char payload[PAYLOAD_SIZE], hash[HASH_DIGITS + 1];
-    uint8_t mac[SHA256_SIZE];
-    for (size_t i = 0; i < sizeof(t->key_hash); i++)
-        (void) snprintf(hash + 2 * i, 3, "%02x", t->key_hash[i]);
-    (void) snprintf(payload, sizeof(payload), FORMAT, t->subject, t->key_id, hash, t->issued_s,
-                    t->expires_s);
-    size_t len = strlen(PREFIX);
-    memcpy(ret, PREFIX, len);
-    base64url_encode(slice_str(payload), ret + len);
-    sign(secret, slice_str(ret + len), mac);
-    len += strlen(ret + len);
-    ret[len++] = '.';
-    base64url_encode(slice_of(mac, sizeof(mac)), ret + len);
+    char payload[IAM_TOKEN_PACKED];
+    ASSERT(secret->there);
+    iam_token_pack(t, payload);
+    sealed_print(secret->bytes, PREFIX, payload, ret);
 }
 
 /* The next word of a payload, which was ours; false when it is longer than that. */
@@ -146,7 +135,7 @@ static bool cut_word(const char **at, char *ret, size_t size)
     return true;
 }
 
-static int read_payload(const char *payload, struct iam_token *ret)
+int iam_token_unpack(const char *payload, struct iam_token *ret)
 {
     struct iam_token t = {.issued_s = 0};
     char version[2], hash[HASH_DIGITS + 1], issued[24], expires[24];
@@ -169,23 +158,9 @@ static int read_payload(const char *payload, struct iam_token *ret)
 
 int iam_token_read(const struct iam_secret *secret, struct slice text, struct iam_token *ret)
 {
-    uint8_t mac[SHA256_SIZE], given[BASE64URL_BYTES(IAM_TOKEN_SIZE)], payload[IAM_TOKEN_SIZE];
-    struct slice prefix = SLICE_LIT(PREFIX);
-    if (!secret->there || text.len >= IAM_TOKEN_SIZE || text.len < prefix.len ||
-        !slice_eq(slice_sub(text, 0, prefix.len), prefix))
-        return -EACCES;
-    text = slice_from(text, prefix.len);
-    const uint8_t *dot = text.len == 0 ? NULL : memchr(text.data, '.', text.len);
-    if (dot == NULL)
-        return -EACCES;
-    struct slice signed_text = slice_of(text.data, (size_t) (dot - text.data));
-    int n = base64url_decode(slice_from(text, signed_text.len + 1), given);
-    sign(secret, signed_text, mac);
-    if (n != SHA256_SIZE || mbedtls_ct_memcmp(given, mac, sizeof(mac)) != 0)
-        return -EACCES;
-    n = base64url_decode(signed_text, payload);
-    if (n < 0)
-        return -EACCES;
-    payload[n] = '\0';
-    return read_payload((const char *) payload, ret);
+    char payload[IAM_TOKEN_PACKED];
+    int r = secret->there && text.len < IAM_TOKEN_SIZE
+                ? sealed_read(secret->bytes, PREFIX, text, payload, sizeof(payload))
+                : -EACCES;
+    return r < 0 ? r : iam_token_unpack(payload, ret);
 }

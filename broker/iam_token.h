@@ -44,5 +44,9 @@ void iam_token_print(const struct iam_secret *secret, const struct iam_token *t,
  * question. How long it takes says nothing about the signature. */
 MUST_CHECK int iam_token_read(const struct iam_secret *secret, struct slice text,
                               struct iam_token *ret);
+/* (pure) What is in one, as text; back with 0, or -EACCES. */
+#define IAM_TOKEN_PACKED 192
+void iam_token_pack(const struct iam_token *t, char ret[IAM_TOKEN_PACKED]);
+MUST_CHECK int iam_token_unpack(const char *payload, struct iam_token *ret);
 
 #endif

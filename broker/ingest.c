@@ -78,11 +78,32 @@ enum refuse ingest_check_source(const struct ingest *in, const struct ingest_req
     return sender_allows(sender, req->address) ? REFUSE_NONE : REFUSE_SOURCE;
 }
 
+void ingest_refused(struct ingest *in, const struct ingest_request *req, enum refuse why)
+{
+    const struct sender *sender = find_sender(in, req);
+    if (sender == NULL || in->target.answered == NULL)
+        return;
+    in->target.answered(in->target.ctx,
+                        &(struct ingest_report){.webhook = true,
+                                                .registry_id = sender->cfg->id,
+                                                .peer = req->peer == NULL ? "" : req->peer,
+                                                .status = refuse_info(why)->answer,
+                                                .why = why});
+}
+
 const struct config_registry *ingest_claimed(const struct ingest *in,
                                              const struct ingest_request *req)
 {
     const struct sender *sender = find_sender(in, req);
     return sender == NULL ? NULL : sender->cfg;
+}
+
+void ingest_turned_away(struct ingest *in, const struct ingest_request *req, unsigned status)
+{
+    const struct sender *sender = find_sender(in, req);
+    if (sender != NULL)
+        registry_watch_answered(in->watch, sender->cfg->id,
+                                &(struct registry_outcome){.status = status});
 }
 
 /* --- the way of a webhook --- */
@@ -113,6 +134,9 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
     if (req->received_ms > 0)
         ingest_set_received(&rd, req->received_ms);
     rd.trace = event_trace_parse(req->traceparent);
+    if (rd.trace.present)
+        ingest_copy_text(rd.traceparent, sizeof(rd.traceparent), req->traceparent);
+    rd.own = req->own;
     rd.sender = sender;
     rd.registry = sender->cfg;
     const struct source_request request = {.content_type = req->content_type,
@@ -139,6 +163,7 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
     in->senders = sender_set_new(cfg);
     in->kinds = kinds_new(cfg);
+    in->watch = registry_watch_new(cfg);
     return in;
 }
 
@@ -148,6 +173,7 @@ void ingest_configure(struct ingest *in, const struct config *cfg)
     in->cfg = cfg;
     in->senders = sender_set_new(cfg);
     kinds_configure(in->kinds, cfg);
+    registry_watch_configure(in->watch, cfg);
 }
 
 void ingest_set_completion(struct ingest *in, struct completion *completion)
@@ -181,6 +207,11 @@ const struct catalog *ingest_catalog(const struct ingest *in)
     return in->catalog;
 }
 
+struct registry_watch *ingest_watch(struct ingest *in)
+{
+    return in->watch;
+}
+
 void ingest_free(struct ingest *in)
 {
     if (in == NULL)
@@ -189,5 +220,6 @@ void ingest_free(struct ingest *in)
     seen_free(in->seen);
     sender_set_free(in->senders);
     kinds_free(in->kinds);
+    registry_watch_free(in->watch);
     free(in);
 }

@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "list.h"
 #include "metrics.h"
+#include "registry_watch.h"
 #include "san.h"
 #include "source.h"
 #include "verify.h"
@@ -19,11 +20,17 @@ struct ingest_request {
     const struct in6_addr *address; /* of the sender; NULL: not known */
     const struct san_list *names;   /* of the connection's certificate; NULL: it has none */
     bool own; /* no sender's: an operator posts what one has sent before, and proves nothing */
-    uint64_t received_ms;   /* when that was, by the wall clock; 0: now */
-    struct headers headers; /* of the whole request */
+    uint64_t received_ms; /* when that was, by the wall clock; 0: now */
+    uint64_t letter; /* the dead letter that it was kept as, which goes with what it leads to, or
+                        stays, alone, when nothing of it is taken; 0: none */
+    struct headers headers;                                   /* of the whole request */
     struct slice content_type, content_encoding, traceparent; /* header values; empty when absent */
     struct slice body;
     const char *peer; /* for the log; may be NULL */
+};
+
+struct ingest_counts {
+    uint64_t accepted, ignored, duplicates, set_aside;
 };
 
 struct ingest_answer {
@@ -37,6 +44,7 @@ struct ingest_answer {
      * sender's id that was seen before, a delivery as a whole that was seen before is one; a body
      * that nobody understands counts as one thing set aside. */
     char body[160];
+    struct ingest_counts counts; /* the same with 202 */
     /* With 200, instead: what the registry's adapter answers to a question whether we are there.
      * Borrowed until the callback returns. */
     struct slice handshake;
@@ -44,6 +52,20 @@ struct ingest_answer {
 
 struct ingest_call {
     void (*done)(struct ingest_call *call, const struct ingest_answer *answer); /* once */
+};
+
+struct recent;
+
+/* What became of a webhook, or of pushes of former ones; borrowed. */
+struct ingest_report {
+    bool webhook; /* false: it was answered before, or is nobody's */
+    const char *registry_id, *peer;
+    const char *kind; /* of its source; NULL: it was not read, or is nobody's */
+    unsigned status;  /* and the answer, as above */
+    enum refuse why;
+    uint64_t accepted, ignored, duplicates, set_aside; /* 0 unless it was taken */
+    uint64_t first_event; /* their numbers, of recent.h, from here on, when it was taken */
+    size_t n_events;
 };
 
 /* Where derived events go, and what else an engine knows. */
@@ -58,7 +80,10 @@ struct ingest_target {
     void (*submit)(void *ctx, const struct engine_submission *s);
     uint64_t (*now_ms)(void *ctx); /* the clock of the de-duplication window */
     bool (*suspect)(void *ctx, uint64_t webhook_hash);
-    struct trial *trial; /* borrowed; NULL is one, too */
+    struct trial *trial;   /* borrowed; NULL is one, too */
+    struct recent *recent; /* borrowed; NULL: nobody looks at what has come */
+    /* Just before the answer; NULL: nobody wants to know. */
+    void (*answered)(void *ctx, const struct ingest_report *r);
 };
 
 struct ingest;
@@ -71,6 +96,7 @@ MUST_CHECK int ingest_load(struct ingest *in, const struct engine_ops *ops, stru
 void ingest_configure(struct ingest *in, const struct config *cfg);
 void ingest_free(struct ingest *in);
 const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
+struct registry_watch *ingest_watch(struct ingest *in);        /* the same */
 const struct seen *ingest_seen(const struct ingest *in);       /* the same */
 
 /* NULL: there is none of that id. Borrowed until the next ingest_configure(). */
@@ -118,11 +144,23 @@ enum refuse ingest_check_source(const struct ingest *in, const struct ingest_req
 const struct config_registry *ingest_claimed(const struct ingest *in,
                                              const struct ingest_request *req);
 
+/* It was answered with `status` before it came to ingest_post(). */
+void ingest_turned_away(struct ingest *in, const struct ingest_request *req, unsigned status);
+
+/* A webhook that was refused before ingest_post(), as whoever asked to know is told; nothing where
+ * the registry is not known. */
+void ingest_refused(struct ingest *in, const struct ingest_request *req, enum refuse why);
+
 /* Takes the request (copied or used up before it returns), ingest_check() and the signature
  * included. An envelope or
  * event that cannot be understood is set aside as a dead letter, its first bytes logged, and still
  * 202, since Distribution retries every 4xx for ever and keeps all later events waiting behind it.
  */
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call);
+
+/* An accepted event that was set aside (`letter`) goes on its way under a new id and number; the
+ * letter goes with it. Answered as above, with set_aside when it cannot be read any more. */
+void ingest_repeat(struct ingest *in, const struct event *e, uint64_t letter,
+                   struct ingest_call *call);
 
 #endif

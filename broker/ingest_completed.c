@@ -2,6 +2,8 @@
 #include "ingest_private.h"
 
 #include "crash.h"
+#include "letter_again.h"
+#include "mem.h"
 
 #include <stdio.h>
 
@@ -49,6 +51,47 @@ static void apply_completed(struct reading *rd)
     LIST_FOREACH (it, changes)
         apply_pending(rd, LIST_ENTRY(it, const struct pending, in_list));
 }
+
+/* --- an event that was set aside --- */
+
+static int put_event(struct reading *rd, const struct event *e)
+{
+    char id[ID_SIZE];
+    id_event(&rd->d->in->ids, clock_wall_ms(), id);
+    struct event *renewed = letter_again_event(e, id);
+    if (renewed == NULL) {
+        rd->d->set_aside++;
+        return 0;
+    }
+    rd->events = try_calloc(1, sizeof(struct event *));
+    if (rd->events == NULL) {
+        event_unref(renewed);
+        return -ENOMEM;
+    }
+    rd->events[rd->n++] = renewed;
+    rd->d->accepted++;
+    return 0;
+}
+
+void ingest_repeat(struct ingest *in, const struct event *e, uint64_t letter,
+                   struct ingest_call *call)
+{
+    const struct ingest_request again = {
+        .registry_id = slice_str(e->registry_id), .own = true, .letter = letter, .peer = "replay"};
+    struct delivery *d = ingest_delivery_new(in, &again, NULL, call);
+    if (d == NULL) {
+        ingest_refuse_call(call);
+        return;
+    }
+    if (ingest_is_refused(d))
+        return;
+    struct reading rd;
+    ingest_reading_init(&rd, d);
+    ingest_conclude(&rd, put_event(&rd, e));
+    ingest_reading_fini(&rd);
+}
+
+/* --- what waited --- */
 
 void ingest_complete(struct ingest *in, const struct ingest_completed *done,
                      struct ingest_call *call)

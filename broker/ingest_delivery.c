@@ -2,6 +2,7 @@
  * taken back. */
 #include "ingest_private.h"
 
+#include "config_canary.h"
 #include "crash.h"
 #include "digits.h"
 #include "log.h"
@@ -33,8 +34,12 @@ struct delivery *ingest_delivery_new(struct ingest *in, const struct ingest_requ
     ingest_copy_text(d->registry_id, sizeof(d->registry_id), /* longer: not ours */
                      sender == NULL ? req->registry_id : slice_str(sender->cfg->id));
     ingest_copy_text(d->peer, sizeof(d->peer), slice_str(req->peer));
+    d->known = sender != NULL;
+    memcpy(d->trace_id, event_trace_parse(req->traceparent).trace_id, sizeof(d->trace_id));
     d->bytes = req->body.len;
     d->epoch = in->epoch;
+    d->own = req->own;
+    d->letter = req->letter;
     list_init(&d->in_flight);
     list_init(&d->pending);
     buf_init(&d->keys, INGEST_PACKED_MAX);
@@ -46,7 +51,8 @@ static void log_answered(const struct delivery *d, const struct ingest_answer *a
                          uint64_t duration_us)
 {
     struct log_line l;
-    log_open(&l, LOG_INFO, "webhook", "answered");
+    bool canary = config_is_canary_registry(d->in->cfg, d->registry_id);
+    log_open(&l, canary ? LOG_DEBUG : LOG_INFO, "webhook", "answered");
     log_str(&l, "registry", d->registry_id);
     log_str(&l, "peer", d->peer);
     log_u64(&l, "status", answer->status);
@@ -60,23 +66,40 @@ static void log_answered(const struct delivery *d, const struct ingest_answer *a
     if (d->stale > 0) /* of a registry whose clock went back, nearly all */
         log_u64(&l, "stale", d->stale);
     log_u64(&l, "duration_us", duration_us);
+    if (d->trace_id[0] != '\0')
+        log_str(&l, "trace_id", d->trace_id);
     log_str(&l, "kind", d->kind);
     log_str(&l, "known_by", d->known_by);
     log_close(&l);
 }
 
-static void count_answered(const struct delivery *d, const struct ingest_answer *answer)
+/* What was refused comes again and is counted then. */
+static void count_events(const struct delivery *d)
 {
     struct metrics *m = d->in->metrics;
+    metrics_add(m, M_WEBHOOK_ACCEPTED, d->accepted);
+    metrics_add(m, M_WEBHOOK_IGNORED, d->ignored);
+    metrics_add(m, M_WEBHOOK_DUPLICATE, d->duplicates);
+    metrics_add(m, M_WEBHOOK_SET_ASIDE, d->set_aside);
+}
+
+/* What an operator posts again was counted when its registry did. */
+static void count_answered(const struct delivery *d, const struct ingest_answer *answer)
+{
     uint64_t duration_us = clock_mono_us() - d->start_us;
-    if (answer->status == 202) { /* what was refused comes again and is counted then */
-        metrics_add(m, M_WEBHOOK_ACCEPTED, d->accepted);
-        metrics_add(m, M_WEBHOOK_IGNORED, d->ignored);
-        metrics_add(m, M_WEBHOOK_DUPLICATE, d->duplicates);
-        metrics_add(m, M_WEBHOOK_SET_ASIDE, d->set_aside);
-        metrics_add(m, M_WEBHOOK_STALE, d->stale);
+    if (answer->status == 202)
+        metrics_add(d->in->metrics, M_WEBHOOK_STALE, d->stale);
+    if (answer->status == 202 && !d->own)
+        count_events(d);
+    if (!d->own) {
+        registry_watch_answered(d->in->watch, d->registry_id,
+                                &(struct registry_outcome){.status = answer->status,
+                                                           .accepted = d->accepted,
+                                                           .ignored = d->ignored,
+                                                           .duplicates = d->duplicates,
+                                                           .set_aside = d->set_aside});
+        metrics_observe(d->in->metrics, H_WEBHOOK, duration_us);
     }
-    metrics_observe(m, H_WEBHOOK, duration_us);
     log_answered(d, answer, duration_us);
 }
 
@@ -91,13 +114,41 @@ static void finish_pending(struct delivery *d, bool safe)
     }
 }
 
+/* Those who look at what has come of late. */
+static void tell(const struct delivery *d, const struct ingest_answer *answer)
+{
+    const struct ingest_target *target = &d->in->target;
+    bool safe = answer->status == 202;
+    if (target->recent != NULL)
+        recent_settle(target->recent, d->first_event, d->n_events, safe);
+    if (target->answered == NULL)
+        return;
+    target->answered(target->ctx, &(struct ingest_report){
+                                      .webhook = d->known,
+                                      .registry_id = d->registry_id,
+                                      .peer = d->peer,
+                                      .kind = d->kind,
+                                      .status = answer->status,
+                                      .why = answer->why,
+                                      .accepted = d->accepted,
+                                      .ignored = d->ignored,
+                                      .duplicates = d->duplicates,
+                                      .set_aside = d->set_aside,
+                                      .first_event = d->first_event,
+                                      .n_events = safe ? d->n_events : 0,
+                                  });
+}
+
 static void finish(struct delivery *d, const struct ingest_answer *answer)
 {
     struct ingest_call *call = d->call;
+    tell(d, answer);
     if (!d->completes)
         count_answered(d, answer);
-    if (answer->status == 202)
+    if (answer->status == 202) {
         metrics_add(d->in->metrics, M_DEAD_LETTERS, d->letters);
+        metrics_add(d->in->metrics, M_DEAD_LETTERS_REPLAYED, d->letter != 0);
+    }
     finish_pending(d, answer->status == 202);
     list_remove(&d->in_flight);
     buf_fini(&d->keys);
@@ -164,7 +215,11 @@ static char *put_count(char *at, const char *name, uint64_t count)
 
 static void accept_all(struct delivery *d)
 {
-    struct ingest_answer answer = {.status = 202, .why = REFUSE_NONE};
+    struct ingest_answer answer = {
+        .status = 202,
+        .why = REFUSE_NONE,
+        .counts = {d->accepted, d->ignored, d->duplicates, d->set_aside},
+    };
     char *at = answer.body; /* which has room for four numbers of any size */
     at = put_count(at, "{\"accepted\":", d->accepted);
     at = put_count(at, ",\"ignored\":", d->ignored);
@@ -280,6 +335,7 @@ static void submit(struct reading *rd)
                                           .letters = buf_slice(&rd->letters),
                                           .records = rd->records,
                                           .n_records = rd->n_records,
+                                          .letter = d->letter,
                                           .epoch = d->epoch,
                                           .done = on_safe,
                                           .arg = d,
@@ -287,10 +343,21 @@ static void submit(struct reading *rd)
     in->submitting = NULL;
 }
 
+/* Nothing of a letter was taken: it stays, and no other is made of it. */
+static void keep_old_letter(struct reading *rd)
+{
+    struct delivery *d = rd->d;
+    if (d->letter == 0 || d->accepted + d->ignored + d->duplicates > 0)
+        return;
+    buf_clear(&rd->letters);
+    d->letter = d->letters = 0;
+}
+
 void ingest_conclude(struct reading *rd, int r)
 {
     struct delivery *d = rd->d;
     struct ingest *in = d->in;
+    keep_old_letter(rd);
     in->mark = d->mark = catalog_seal(in->catalog, on_note, rd);
     make_records(rd);
     if (r < 0 || rd->no_memory) {
@@ -300,7 +367,7 @@ void ingest_conclude(struct reading *rd, int r)
         roll_back_last(d); /* nothing of it is kept: it may be asked again */
         answer_handshake(d, buf_slice(&rd->handshake));
     } else if (rd->n + rd->n_records == 0 && d->keys.len == 0 && rd->notes.len == 0 &&
-               d->letters == 0 && d->duplicates == 0 && !d->unsure) {
+               d->letters + d->letter == 0 && d->duplicates == 0 && !d->unsure) {
         accept_all(d); /* nothing to keep, and nothing that another one has still to make safe */
     } else {
         submit(rd);

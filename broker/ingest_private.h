@@ -17,6 +17,7 @@
 #include "ingest.h"
 #include "kinds.h"
 #include "list.h"
+#include "recent.h"
 #include "record.h"
 #include "sender.h"
 
@@ -31,6 +32,7 @@ struct ingest {
     struct sender_set *senders;
     struct completion *completion; /* NULL: none */
     struct kinds *kinds;
+    struct registry_watch *watch;
     struct catalog *catalog;
     struct seen *seen;
     struct id_gen ids;
@@ -45,15 +47,21 @@ struct delivery {
     struct ingest *in;
     struct ingest_call *call;
     char registry_id[64], peer[64]; /* copies: the answer may come after the request is gone */
+    char trace_id[33];              /* "": the request has none */
     size_t bytes;
     uint64_t start_us;
     uint64_t accepted, ignored, duplicates, set_aside, letters, stale;
     uint64_t epoch, before, mark; /* `before`, `mark`: of the catalog */
     const char *kind, *known_by;  /* of its source; NULL: it was not read, or is nobody's */
     bool unsure;                  /* something led to nothing, maybe for what is under way */
+    uint64_t first_event;         /* numbers of recent.h; n_events of them */
+    size_t n_events;
     struct buf keys;     /* of the ids that are new with it: struct seen_key, one after the other */
     struct list pending; /* pushes that wait for their digests, when it is safe */
     bool completes;      /* no webhook */
+    bool own;            /* a webhook of former times: ingest_request.own */
+    uint64_t letter;     /* what was kept of it then; 0: none, or it stays */
+    bool known;          /* whose it is; then it is a webhook */
     struct list in_flight;
 };
 
@@ -65,6 +73,9 @@ struct reading {
     const struct source_request *request;
     const struct change *change;
     struct event_trace trace;
+    char traceparent[EVENT_TRACEPARENT_SIZE]; /* "": there is none */
+    uint64_t keys[RECENT_KEYS];               /* of the change and the delivery; 0: none */
+    bool own;                                 /* as the request has it */
     char received_at[CLOCK_RFC3339_SIZE];
     struct event **events;
     size_t n, cap;

@@ -50,10 +50,45 @@ void ingest_reading_fini(struct reading *rd)
     buf_fini(&rd->packed);
 }
 
+/* For whoever asks what has come of late, also what no trigger wants. */
+static void note_recent(struct reading *rd, const struct catalog_event *found, const char *id,
+                        const char *created_at)
+{
+    struct delivery *d = rd->d;
+    if (d->in->target.recent == NULL)
+        return;
+    uint64_t number = recent_add(d->in->target.recent,
+                                 &(struct recent_parts){
+                                     .type = found->type,
+                                     .id = id,
+                                     .registry_id = rd->registry->id,
+                                     .repository = found->repository,
+                                     .digest = found->digest,
+                                     .tag = found->tag,
+                                     .actor = rd->change->actor,
+                                     .created_at = created_at,
+                                     .peer = d->peer,
+                                     .sender_id = rd->change->sender_id,
+                                     .kind = d->kind,
+                                     .trace_id = rd->trace.present ? rd->trace.trace_id : "",
+                                     .traceparent = rd->traceparent,
+                                     .keys = rd->keys,
+                                     .received_ms = rd->now.wall_ns / INGEST_MS_NS,
+                                     .replayed = rd->own,
+                                 });
+    if (d->n_events++ == 0)
+        d->first_event = number;
+}
+
 void ingest_on_event(void *ctx, const struct catalog_event *found)
 {
     struct reading *rd = ctx;
     struct ingest *in = rd->d->in;
+    const char *sent_at = rd->change->created_at;
+    const char *created_at = sent_at[0] != '\0' ? sent_at : rd->received_at;
+    char id[ID_SIZE];
+    id_event(&in->ids, clock_wall_ms(), id);
+    note_recent(rd, found, id, created_at);
     struct event probe = {
         .type = found->type,
         .registry_id = rd->registry->id,
@@ -74,13 +109,10 @@ void ingest_on_event(void *ctx, const struct catalog_event *found)
         rd->events = events;
         rd->cap = cap;
     }
-    char id[ID_SIZE];
-    id_event(&in->ids, clock_wall_ms(), id);
-    const char *sent_at = rd->change->created_at;
     struct event *e = event_new(&(struct event_parts){
         .type = found->type,
         .id = id,
-        .created_at = sent_at[0] != '\0' ? sent_at : rd->received_at,
+        .created_at = created_at,
         .cloud_id = in->cfg->cloud_id,
         .folder_id = in->cfg->folder_id,
         .registry_id = rd->registry->id,
@@ -98,14 +130,29 @@ void ingest_on_event(void *ctx, const struct catalog_event *found)
     rd->events[rd->n++] = e;
 }
 
-/* Whether the sender has sent this event before; one without an id of its own never has. */
-static bool is_duplicate(struct reading *rd, const char *sender_id)
+/* What the key is to recent.h; and that it has come again. */
+static void note_key(struct reading *rd, const struct seen_key *key, bool again, uint64_t *ret)
+{
+    struct recent *recent = rd->d->in->target.recent;
+    if (recent == NULL)
+        return;
+    *ret = recent_key(recent, key->bytes);
+    if (again)
+        recent_again(recent, *ret, rd->now.wall_ns / INGEST_MS_NS);
+}
+
+/* Whether the sender has sent this event before; one without an id of its own never has. `ret`:
+ * one of rd->keys. */
+static bool is_duplicate(struct reading *rd, const char *sender_id, uint64_t *ret)
 {
     struct delivery *d = rd->d;
+    *ret = 0;
     if (sender_id[0] == '\0')
         return false;
     struct seen_key key = seen_key(rd->registry->id, sender_id);
-    if (!seen_add(d->in->seen, &key, rd->now.ms))
+    bool again = !seen_add(d->in->seen, &key, rd->now.ms);
+    note_key(rd, &key, again, ret);
+    if (again)
         return true;
     if (buf_append(&d->keys, slice_of(key.bytes, sizeof(key.bytes))) < 0) {
         seen_remove(d->in->seen, &key);
@@ -144,7 +191,7 @@ static void on_change(void *ctx, const struct change *change)
         return; /* the webhook is lost already */
     rd->change = change;
     CRASH_POISON(change->repository);
-    if (is_duplicate(rd, change->sender_id)) {
+    if (is_duplicate(rd, change->sender_id, &rd->keys[0])) {
         d->duplicates++;
         return;
     }
@@ -256,7 +303,7 @@ static bool is_repeated(struct reading *rd, const struct ingest_request *req)
         return false;
     memcpy(text, DELIVERY_ID, sizeof(DELIVERY_ID) - 1);
     ingest_copy_text(text + sizeof(DELIVERY_ID) - 1, VERIFY_ID_MAX + 1, id);
-    return is_duplicate(rd, text);
+    return is_duplicate(rd, text, &rd->keys[1]);
 }
 
 int ingest_read(struct reading *rd, const struct ingest_request *req)

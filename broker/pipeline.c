@@ -2,8 +2,10 @@
 #include "pipeline_private.h"
 
 #include "clock.h"
+#include "config_canary.h"
 #include "crash.h"
 #include "delivery.h"
+#include "event_read.h"
 #include "frame.h"
 #include "log.h"
 #include "mem.h"
@@ -69,13 +71,15 @@ void pipeline_on_flush(void *ctx, const struct batch_message *m)
             .message = m,
             .frames = buf_slice(&p->frame),
             .provisional = p->provisional,
-            .note = deliveries_formed(p->deliveries, &a->trigger->spec, a->path, m, p->frame.len),
+            .note =
+                deliveries_formed(p->deliveries, &a->trigger->spec, "", a->path, m, p->frame.len),
         };
         r = p->ops->broadcast(p->engine, &b);
     }
     if (r == 0)
         return;
     log_unsent(a, m, r);
+    a->stats.last_error = "a batch could not be made safe";
     if (p->provisional)
         p->ops->withdraw(p->engine); /* no start could form it again */
     if (p->ops->waits)
@@ -87,10 +91,12 @@ void pipeline_on_flush(void *ctx, const struct batch_message *m)
 
 /* --- engine > delivery (path log > wake) --- */
 
-static void log_batch(const struct engine_batch *b)
+static void log_batch(const struct config *cfg, const struct engine_batch *b)
 {
     struct log_line l;
-    log_open(&l, LOG_INFO, "broker", "batch");
+    struct slice trace_id = event_find_trace_id(b->frames);
+    bool canary = config_is_canary_path(cfg, b->path->name);
+    log_open(&l, canary ? LOG_DEBUG : LOG_INFO, "broker", "batch");
     log_str(&l, "trigger", b->trigger_name);
     log_str(&l, "path", b->path->name);
     log_str(&l, "flush", BATCH_FLUSH_NAMES[b->why]);
@@ -98,6 +104,8 @@ static void log_batch(const struct engine_batch *b)
     log_u64(&l, "bytes", b->frames.len);
     log_str(&l, "first_event_id", b->first_event_id);
     log_str(&l, "last_event_id", b->last_event_id);
+    if (trace_id.len > 0)
+        log_slice(&l, "trace_id", trace_id); /* of the first */
     log_close(&l);
 }
 
@@ -109,21 +117,40 @@ static int put_on_log(struct pipeline *p, const struct engine_batch *b)
     return r;
 }
 
+static void count_fired(struct pipeline *p, const struct engine_batch *b, uint64_t wall_ms)
+{
+    const struct trigger *t = trigger_set_find(p->triggers, b->trigger_id);
+    if (t == NULL)
+        return; /* it was deleted meanwhile */
+    struct action_stats *stats = &((struct action *) t->action)->stats;
+    stats->batches++;
+    stats->events += b->n_events;
+    stats->last_fired_ms = wall_ms;
+    stats->last_error = NULL;
+}
+
 static int on_deliver(void *ctx, const struct engine_batch *b)
 {
     static const enum metric FLUSHED[] = {[BATCH_SIZE] = M_BATCH_SIZE,
                                           [BATCH_CUTOFF] = M_BATCH_CUTOFF,
                                           [BATCH_BYTES] = M_BATCH_BYTES,
-                                          [BATCH_DRAIN] = M_BATCH_DRAIN};
+                                          [BATCH_DRAIN] = M_BATCH_DRAIN,
+                                          [BATCH_REPLAY] = M_BATCH_REPLAY};
     struct pipeline *p = ctx;
     int r = put_on_log(p, b);
     if (r < 0)
         return r;
     metrics_add(p->metrics, FLUSHED[b->why], 1);
-    log_batch(b);
+    log_batch(p->cfg, b);
     const uint64_t present =
         b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
-    deliveries_arrived(p->deliveries, b->note, b->position, present, clock_wall_ms());
+    const uint64_t wall_ms = clock_wall_ms();
+    uint64_t position = pathlog_tail(b->path->log) - b->frames.len; /* an engine may not place it */
+    const struct delivery_note *note =
+        deliveries_arrived(p->deliveries, b->note, position, present, wall_ms);
+    if (p->watch != NULL && note != NULL)
+        p->watch->batch(p->watch->ctx, note);
+    count_fired(p, b, wall_ms);
     return 0;
 }
 
@@ -156,11 +183,11 @@ static void add_to_batch(struct action *a, struct event *e)
     int r = batch_add(&a->batch, e, now_of(p));
     if (r == 0)
         return;
+    const char *why = r == -EMSGSIZE ? "longer than the path's messages" : "no memory";
     metrics_add(p->metrics, M_BATCH_DROPPED, 1);
     log_lost(a->trigger, e, r);
-    p->ops->set_aside(p->engine, e,
-                      r == -EMSGSIZE ? "longer than the path's messages" : "no memory",
-                      p->provisional);
+    a->stats.last_error = why;
+    p->ops->set_aside(p->engine, e, why, p->provisional);
 }
 
 static void on_early_match(void *ctx, struct trigger *t, struct event *e)
@@ -194,6 +221,17 @@ static void on_match(void *ctx, struct trigger *t, struct event *e)
         add_to_batch(a, e);
 }
 
+/* An earlier run has accepted it, and some of it is in no batch yet. */
+static void note_again(struct pipeline *p, const struct event *e)
+{
+    struct event_said said;
+    if (event_read(e->json, &said) < 0)
+        return;
+    struct recent_parts parts = event_said_parts(&said);
+    parts.actor = e->actor;
+    recent_restore(p->recent, &parts, 1);
+}
+
 static void on_events(void *ctx, struct event *const *events, size_t n, bool again)
 {
     static const enum metric MATCHED[] = {M_EVENT_CREATE_IMAGE, M_EVENT_DELETE_IMAGE,
@@ -203,6 +241,9 @@ static void on_events(void *ctx, struct event *const *events, size_t n, bool aga
         M_EVENT_CREATE_TAG_UNMATCHED, M_EVENT_DELETE_TAG_UNMATCHED};
     struct pipeline *p = ctx;
     struct trial *trial = p->ops->trial(p->engine);
+    for (size_t i = 0; again && i < n; i++)
+        if (n - i <= RECENT_RESTORED)
+            note_again(p, events[i]);
     for (size_t i = 0; i < n; i++) {
         struct match match = {.pipeline = p, .again = again};
         trial_event(trial, events[i]->seq);
@@ -279,8 +320,10 @@ static void on_expire(uv_timer_t *timer)
     delivery_expire(&p->delivery, now_of(p));
     watch_clock(p);
     completion_tick(p->completion);
-    if (!p->draining && !p->broken)
-        p->ops->batched(p->engine, batched_seq(p));
+    if (p->draining || p->broken)
+        return; /* another process may have the webhooks by now */
+    registry_watch_tick(ingest_watch(p->ingest));
+    p->ops->batched(p->engine, batched_seq(p));
 }
 
 /* --- ingest > engine --- */
@@ -353,6 +396,13 @@ static void submit(void *ctx, const struct engine_submission *s)
         p->ops->flush(p->engine);
 }
 
+void pipeline_on_answered(void *ctx, const struct ingest_report *r)
+{
+    const struct pipeline *p = ctx;
+    if (p->watch != NULL)
+        p->watch->answered(p->watch->ctx, r);
+}
+
 static uint64_t engine_now(void *ctx)
 {
     struct pipeline *p = ctx;
@@ -412,6 +462,7 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     buf_init_owed(&p->frame, SIZE_MAX / 2);
     p->triggers = trigger_set_new();
     p->deliveries = deliveries_new();
+    p->recent = recent_new(RECENT_MAX, RECENT_BYTES);
     p->allowed = has_role;
     p->allowed_ctx = p;
     const struct ingest_target target = {
@@ -422,6 +473,8 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
         .now_ms = engine_now,
         .suspect = suspect,
         .trial = p->ops->trial(p->engine),
+        .recent = p->recent,
+        .answered = pipeline_on_answered,
     };
     p->ingest = ingest_new(cfg, metrics, &target);
     r = ingest_load(p->ingest, p->ops, p->engine);
@@ -495,6 +548,11 @@ void pipeline_set_tap(struct pipeline *p, pipeline_tap *tap, void *ctx)
     p->tap_ctx = ctx;
 }
 
+void pipeline_set_watch(struct pipeline *p, const struct pipeline_watch *watch)
+{
+    p->watch = watch;
+}
+
 int pipeline_relay(struct pipeline *p, struct path *path, uint64_t position, struct slice frames)
 {
     ASSERT(p->broken); /* positions of one store only */
@@ -530,5 +588,6 @@ void pipeline_free(struct pipeline *p)
     buf_fini(&p->frame);
     delivery_fini(&p->delivery);
     deliveries_free(p->deliveries);
+    recent_free(p->recent);
     free(p);
 }

@@ -51,6 +51,14 @@ void pipeline_change(struct pipeline *p, const struct pipeline_change *c);
 /* The triggers there are, in the order they were made; borrowed until the next change. */
 size_t pipeline_n_triggers(const struct pipeline *p);
 const struct trigger_spec *pipeline_trigger(const struct pipeline *p, size_t i);
+/* What the trigger at `i` has sent in this run, or since it is there. */
+struct pipeline_fired {
+    uint64_t batches, events, last_fired_ms; /* Unix time; 0: never */
+    uint64_t waiting;                        /* events gathered for its next batch */
+    const char *last_error; /* why it sends nothing, or could not send its last event; NULL: it did
+                               or there was none */
+};
+void pipeline_fired(const struct pipeline *p, size_t i, struct pipeline_fired *ret);
 /* Operations kept from earlier runs, oldest first; once, after pipeline_new(). */
 void pipeline_load_operations(struct pipeline *p, void (*one)(void *, const char *id, struct slice),
                               void *ctx);
@@ -61,6 +69,10 @@ void pipeline_load_revocations(struct pipeline *p,
  * are safe; errors as of pipeline_change(). Maybe before this returns. */
 void pipeline_keep(struct pipeline *p, const struct engine_record *records, size_t n,
                    void (*done)(void *arg, int err), void *arg);
+
+/* A dead letter goes, if it is there. Errors of pipeline_keep(). */
+void pipeline_delete_letter(struct pipeline *p, uint64_t id, void (*done)(void *arg, int err),
+                            void *arg);
 
 /* --- a changed configuration, in three steps (pipeline_reload.c) --- */
 
@@ -90,6 +102,14 @@ void pipeline_resume(struct pipeline *p);
 typedef void pipeline_tap(void *ctx, const struct path *path, uint64_t position,
                           struct slice frames);
 void pipeline_set_tap(struct pipeline *p, pipeline_tap *tap, void *ctx);
+/* Who looks at what goes on; NULL: nobody does. Nothing of it may be slow. `ctx` is the calls'. */
+struct delivery_note;
+struct pipeline_watch {
+    void *ctx;
+    void (*answered)(void *ctx, const struct ingest_report *r);
+    void (*batch)(void *ctx, const struct delivery_note *n); /* put on its path's log */
+};
+void pipeline_set_watch(struct pipeline *p, const struct pipeline_watch *watch); /* borrowed */
 /* After pipeline_stop(): a batch that another process has made safe, where it has placed it, for
  * the clients that are left here. 0 or pathlog_append_at()'s errors. */
 MUST_CHECK int pipeline_relay(struct pipeline *p, struct path *path, uint64_t position,

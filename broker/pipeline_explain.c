@@ -5,10 +5,17 @@
 #include "pipeline_private.h"
 
 #define HANDSHAKE_MAX 4096
+#define VERDICT_SCAN  16 /* triggers looked at for each that is wanted */
+#define MS_NS         UINT64_C(1000000)
 
 const struct deliveries *pipeline_deliveries(const struct pipeline *p)
 {
     return p->deliveries;
+}
+
+struct recent *pipeline_recent(const struct pipeline *p)
+{
+    return p->recent;
 }
 
 /* --- a sample --- */
@@ -59,6 +66,33 @@ static int check(struct pipeline *p, const struct trigger *t)
     return p->draining ? -EAGAIN : p->ops->can_submit(p->engine);
 }
 
+static void note_sample(struct pipeline *p, const struct event *e, uint64_t now_ms)
+{
+    static const uint64_t NO_KEYS[RECENT_KEYS];
+    char now[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(now_ms, now);
+    const struct recent_parts parts = {.type = e->type,
+                                       .id = e->id,
+                                       .registry_id = e->registry_id,
+                                       .repository = e->repository,
+                                       .digest = e->digest,
+                                       .tag = e->tag,
+                                       .actor = e->actor,
+                                       .created_at = now,
+                                       .peer = "",
+                                       .sender_id = "",
+                                       .kind = "test",
+                                       .trace_id = "",
+                                       .traceparent = "",
+                                       .keys = NO_KEYS,
+                                       .received_ms = now_ms};
+    uint64_t number = recent_add(p->recent, &parts);
+    recent_settle(p->recent, number, 1, true);
+    pipeline_on_answered(
+        p, &(struct ingest_report){
+               .registry_id = e->registry_id, .peer = "", .first_event = number, .n_events = 1});
+}
+
 int pipeline_test(struct pipeline *p, const char *trigger_id, char ret_event_id[ID_SIZE])
 {
     struct trigger *t = trigger_set_find(p->triggers, trigger_id);
@@ -76,6 +110,8 @@ int pipeline_test(struct pipeline *p, const char *trigger_id, char ret_event_id[
     batch_init(&one, 1, 0, a->batch.max_bytes, pipeline_on_flush, a);
     r = batch_add(&one, e, 0);
     batch_fini(&one);
+    if (r == 0)
+        note_sample(p, e, parts.now.wall_ns / MS_NS);
     event_unref(e);
     p->ops->flush(p->engine);
     return r == 0 && p->broken ? -EIO : r;
@@ -130,6 +166,57 @@ static const char *why_not(const struct trigger *t, const struct event *e)
         return "its path is not configured";
     return t->allowed ? NULL : "its service account lacks the role " ROLE_BROADCAST;
 }
+
+/* --- what triggers make of an event --- */
+
+struct verdicts {
+    struct event *probe;
+    uint64_t received_ms;
+    size_t n, most;
+    void (*one)(void *ctx, const struct pipeline_verdict *v);
+    void *ctx;
+};
+
+static void say(struct verdicts *v, const struct trigger *t, const char *why)
+{
+    uint64_t created_ms = t->spec.created_ns / MS_NS;
+    uint64_t since = t->changed_ms > created_ms ? t->changed_ms : created_ms;
+    v->n++;
+    v->one(v->ctx, &(struct pipeline_verdict){
+                       .trigger = &t->spec, .why = why, .changed_since = since > v->received_ms});
+}
+
+static void on_taker(void *ctx, struct trigger *t, struct event *e)
+{
+    struct verdicts *v = ctx;
+    if (v->n < v->most && why_not(t, e) == NULL)
+        say(v, t, NULL);
+}
+
+static void say_refusals(struct verdicts *v, const struct trigger_set *set, bool of_registry)
+{
+    size_t size = trigger_set_size(set);
+    size_t n = size / VERDICT_SCAN < v->most ? size : v->most * VERDICT_SCAN;
+    for (size_t i = 0; i < n && v->n < v->most; i++) {
+        const struct trigger *t = trigger_set_at(set, i);
+        bool same = strcmp(t->spec.registry_id, v->probe->registry_id) == 0;
+        const char *why = same == of_registry ? why_not(t, v->probe) : NULL;
+        if (why != NULL)
+            say(v, t, why);
+    }
+}
+
+size_t pipeline_verdicts(struct pipeline *p, struct event *probe, uint64_t received_ms, size_t most,
+                         void (*one)(void *ctx, const struct pipeline_verdict *v), void *ctx)
+{
+    struct verdicts v = {probe, received_ms, 0, most, one, ctx};
+    trigger_set_match(p->triggers, probe, on_taker, &v);
+    say_refusals(&v, p->triggers, true);
+    say_refusals(&v, p->triggers, false);
+    return trigger_set_size(p->triggers) - v.n;
+}
+
+/* --- a dry run, event by event --- */
 
 static void on_derived(void *ctx, const struct catalog_event *found)
 {

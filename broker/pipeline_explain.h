@@ -5,6 +5,7 @@
 
 #include "deliveries.h"
 #include "pipeline.h"
+#include "recent.h"
 
 /* The marks of a sample event, whatever the trigger's filters are. */
 #define PIPELINE_SAMPLE_TAG        "regcast-test"
@@ -50,5 +51,19 @@ MUST_CHECK int pipeline_dry_run(struct pipeline *p, struct slice registry_id,
                                 struct pipeline_dry_result *ret);
 
 const struct deliveries *pipeline_deliveries(const struct pipeline *p);
+struct recent *pipeline_recent(const struct pipeline *p);
+
+/* What a trigger makes of an event, by its rule of now. */
+struct pipeline_verdict {
+    const struct trigger_spec *trigger;
+    const char *why;    /* it does not take it: a literal; NULL: it does */
+    bool changed_since; /* the event came before the trigger was as it is */
+};
+/* Of an event without JSON, as recent_probe() makes it, received at Unix time `received_ms`: calls
+ * `one` for the triggers that take it, then for others, of its registry first, at most `most` in
+ * all, in their order. Returns how many triggers are left out. What it takes grows with `most`, not
+ * with the number of triggers, but for those that match. */
+size_t pipeline_verdicts(struct pipeline *p, struct event *probe, uint64_t received_ms, size_t most,
+                         void (*one)(void *ctx, const struct pipeline_verdict *v), void *ctx);
 
 #endif

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "lookup.h"
 #include "pipeline.h"
+#include "recent.h"
 
 #define ROLE_BROADCAST "api-gateway.websocketBroadcaster"
 
@@ -54,6 +55,8 @@ struct pipeline {
     size_t n_paths;    /* that the engine knows: those with an index below it */
     pipeline_tap *tap; /* NULL: none */
     void *tap_ctx;
+    struct recent *recent;
+    const struct pipeline_watch *watch; /* NULL: none */
     size_t n_stored; /* triggers, at the start; those behind them are new in this run */
     struct kept_record *kept;
     size_t n_kept;
@@ -63,6 +66,7 @@ struct pipeline {
 
 void pipeline_fail(struct pipeline *p, int err);
 void pipeline_on_flush(void *ctx, const struct batch_message *m); /* of an action */
+void pipeline_on_answered(void *ctx, const struct ingest_report *r);
 
 /* --- pipeline_triggers.c --- */
 

@@ -60,17 +60,27 @@ void pipeline_load_revocations(struct pipeline *p,
 
 /* --- made safe --- */
 
-void pipeline_keep(struct pipeline *p, const struct engine_record *records, size_t n,
-                   void (*done)(void *arg, int err), void *arg)
+static void change(struct pipeline *p, const struct engine_change *c)
 {
     int r = p->draining ? -EAGAIN : p->ops->can_submit(p->engine);
     if (r == 0 && p->broken)
         r = -EIO;
     if (r < 0) {
-        done(arg, r);
+        c->done(c->arg, r);
         return;
     }
     CRASH_POINT("pipeline.keep");
-    p->ops->change(p->engine,
-                   &(struct engine_change){.records = records, .n = n, .done = done, .arg = arg});
+    p->ops->change(p->engine, c);
+}
+
+void pipeline_keep(struct pipeline *p, const struct engine_record *records, size_t n,
+                   void (*done)(void *arg, int err), void *arg)
+{
+    change(p, &(struct engine_change){.records = records, .n = n, .done = done, .arg = arg});
+}
+
+void pipeline_delete_letter(struct pipeline *p, uint64_t id, void (*done)(void *arg, int err),
+                            void *arg)
+{
+    change(p, &(struct engine_change){.letter = id, .done = done, .arg = arg});
 }

@@ -59,7 +59,10 @@ void pipeline_log_denied(struct pipeline *p, const struct trigger *t)
 
 static void ask_allowed(struct pipeline *p, struct trigger *t)
 {
-    t->allowed = p->allowed(p->allowed_ctx, &t->spec);
+    bool allowed = p->allowed(p->allowed_ctx, &t->spec);
+    if (allowed != t->allowed && p->started)
+        t->changed_ms = clock_wall_ms();
+    t->allowed = allowed;
 }
 
 static struct trigger *add_trigger(struct pipeline *p, const struct trigger_spec *spec,
@@ -87,6 +90,21 @@ size_t pipeline_n_triggers(const struct pipeline *p)
 const struct trigger_spec *pipeline_trigger(const struct pipeline *p, size_t i)
 {
     return &trigger_set_at(p->triggers, i)->spec;
+}
+
+void pipeline_fired(const struct pipeline *p, size_t i, struct pipeline_fired *ret)
+{
+    const struct trigger *t = trigger_set_at(p->triggers, i);
+    const struct action *a = t->action;
+    *ret = (struct pipeline_fired){
+        .batches = a->stats.batches,
+        .events = a->stats.events,
+        .last_fired_ms = a->stats.last_fired_ms,
+        .waiting = batch_waiting(&a->batch),
+        .last_error = a->path == NULL ? "its path is not configured"
+                      : !t->allowed   ? "its service account lacks the role " ROLE_BROADCAST
+                                      : a->stats.last_error,
+    };
 }
 
 /* --- a start: what is stored --- */
@@ -360,6 +378,7 @@ static void take_effect(struct pipeline *p, const struct under_way *c)
         (void) add_trigger(p, &c->spec, seq);
     } else {
         trigger_set_replace(p->triggers, t, &c->spec);
+        t->changed_ms = clock_wall_ms();
         action_changed(t->action, p->paths, seq, c->resumed, is_quiet(p));
         ask_allowed(p, t);
     }
@@ -460,6 +479,8 @@ void pipeline_follow_paths(struct pipeline *p)
         if (path == a->path && (path == NULL || a->batch.max_bytes == path->cfg->max_message_bytes))
             continue;
         batch_flush(&a->batch, BATCH_DRAIN); /* it was acknowledged: history has it */
+        if ((path == NULL) != (a->path == NULL))
+            t->changed_ms = clock_wall_ms();
         action_changed(a, p->paths, seq, true, is_quiet(p));
         if (a->path == NULL)
             pipeline_log_trigger(LOG_WARN, PIPELINE_NO_PATH, &t->spec);

@@ -169,15 +169,19 @@ int revocations_load(struct revocations *r, const char *id, struct slice value)
     return add(r, (enum revocation_kind) kind, name, until_s) == NULL ? -ENOSPC : 0;
 }
 
+uint64_t revocations_until(const struct revocations *r, enum revocation_kind kind, const char *name,
+                           uint64_t now_s)
+{
+    const struct revocation *one = name[0] == '\0' ? NULL : find(r, kind, name);
+    return one != NULL && one->until_s > now_s ? one->until_s : 0;
+}
+
 bool revocations_has(const struct revocations *r, const struct access_pass *pass, uint64_t now_s)
 {
     const char *const NAMES[] = {[REVOCATION_SUBJECT] = pass->subject, [REVOCATION_ID] = pass->id};
-    for (size_t i = 0; r->n > 0 && i < ARRAY_LEN(NAMES); i++) {
-        const struct revocation *one =
-            NAMES[i][0] == '\0' ? NULL : find(r, (enum revocation_kind) i, NAMES[i]);
-        if (one != NULL && one->until_s > now_s)
+    for (size_t i = 0; r->n > 0 && i < ARRAY_LEN(NAMES); i++)
+        if (revocations_until(r, (enum revocation_kind) i, NAMES[i], now_s) > 0)
             return true;
-    }
     return false;
 }
 

@@ -33,6 +33,9 @@ MUST_CHECK int revocations_add(struct revocations *r, enum revocation_kind kind,
 /* One that was kept. -EBADMSG: it is none; -ENOSPC: too many. */
 MUST_CHECK int revocations_load(struct revocations *r, const char *id, struct slice value);
 bool revocations_has(const struct revocations *r, const struct access_pass *pass, uint64_t now_s);
+/* Until when one that has not ended counts; 0: there is none. */
+uint64_t revocations_until(const struct revocations *r, enum revocation_kind kind, const char *name,
+                           uint64_t now_s);
 size_t revocations_n(const struct revocations *r); /* those that ended may still be counted */
 
 #endif

@@ -142,6 +142,8 @@ int store_put_webhook(struct store *s, const struct store_webhook *w)
         r = store_put_sender_ids(s, w->sender_ids);
     if (r == 0 && w->notes.len > 0)
         r = store_put_notes(s, w->notes);
+    if (r == 0 && w->letter != 0)
+        r = store_delete_letter(s, w->letter);
     if (r == 0 && w->letters.len > 0)
         r = store_put_letters(s, w->letters);
     if (r == 0)

@@ -171,6 +171,7 @@ struct store_webhook {
     struct slice letters;               /* dead letters as record.h packs them */
     const struct store_record *records; /* with an empty value: it goes */
     size_t n_records;
+    uint64_t letter; /* a dead letter that goes; 0: none */
 };
 MUST_CHECK int store_put_webhook(struct store *s, const struct store_webhook *w);
 
@@ -194,6 +195,7 @@ struct store_change {
     const char *trigger_id; /* NULL, or whose batches cover the events up to batched_seq from now */
     uint64_t batched_seq;   /* it has no mark: it gets one. Its mark is higher: that stays */
     uint64_t next_seq;      /* events numbered below it may have been numbered */
+    uint64_t letter;        /* a dead letter that goes; 0: none */
 };
 MUST_CHECK int store_put_change(struct store *s, const struct store_change *c);
 
@@ -285,5 +287,34 @@ MUST_CHECK int store_reader_load(struct store_reader *r, const char *path_name, 
                                  uint64_t to,
                                  int (*batch)(void *, uint64_t position, struct slice frames),
                                  void *ctx);
+
+/* Dead letters with ids below `before` (0: all of them), the newest first; of one registry, or with
+ * "" of all. `one` returns 0, 1 to hear of no more, or an error, which is returned. */
+MUST_CHECK int store_reader_letters(struct store_reader *r, uint64_t before,
+                                    const char *registry_id,
+                                    int (*one)(void *, const struct store_letter *), void *ctx);
+/* -ENOENT: there is none of that id. */
+MUST_CHECK int store_reader_letter(struct store_reader *r, uint64_t id,
+                                   int (*one)(void *, const struct store_letter *), void *ctx);
+/* How many are kept of each registry that has some, by registry as strcmp() orders them. */
+MUST_CHECK int store_reader_count_letters(struct store_reader *r,
+                                          int (*one)(void *, const char *registry_id, uint64_t n),
+                                          void *ctx);
+
+/* Stored batches by the events in them: those that begin in [from, to) and have an event with an id
+ * from `low` to `high`, packed as in id.h. */
+struct store_pick {
+    uint64_t from, to;
+    uint8_t low[ID_PACKED_SIZE], high[ID_PACKED_SIZE];
+};
+struct store_picked { /* borrowed for the call */
+    uint64_t position;
+    struct slice ids, frames;
+};
+/* Calls `batch` for each, in order, until it returns something else than 0, which is then returned;
+ * 0 at the end. An event that waited for longer than any batch does is perhaps not found. */
+MUST_CHECK int store_reader_pick(struct store_reader *r, const char *path_name,
+                                 const struct store_pick *pick,
+                                 int (*batch)(void *, const struct store_picked *), void *ctx);
 
 #endif

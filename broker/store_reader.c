@@ -2,29 +2,15 @@
  *
  * Each answer is of one moment (a read transaction), and each row it rests on has had its checksum
  * compared: a search that a flipped bit led astray would skip messages without anybody noticing. */
+#include "store_reader_private.h"
+
 #include "mem.h"
-#include "store.h"
-#include "store_schema.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define BUSY_MAX_MS 250 /* a reader waits for a lock only while the writer opens or closes */
-
-/* How far a search goes on behind the first batch that may contain the id. Triggers that share a
- * path flush at their own times: an event may wait for its batch up to the longest cutoff (60 s)
- * while another trigger's batches of one go by, so neither "the first id is later" nor a small
- * number of batches ends the search. It ends when at least FEW batches began later than the id and
- * this one began more than LATE_MS later by the ids' own clock; that clock may have been set
- * forward, which is why FEW is looked at in any case. MANY bounds the time an id that is in no
- * batch can cost (some 15 ms). Ending too early costs the client messages it knows, never one it
- * does not: it goes on at the first batch that may have later events. */
-#define SCAN_FEW     1000
-#define SCAN_LATE_MS 120000
-#define SCAN_MANY    16384
-
-enum statement { ST_PATH, ST_GONE, ST_BATCHES, ST_SIZES, ST_FRAMES, ST_N };
 
 /* Statements over batches take the first and the last key. length() does not read the bytes. */
 #define KEY_RANGE " FROM batches WHERE key BETWEEN ?1 AND ?2 ORDER BY key"
@@ -34,16 +20,7 @@ static const char *const SQL[ST_N] = {
     [ST_BATCHES] = "SELECT key, at, sum, high_id, ids" KEY_RANGE,
     [ST_SIZES] = "SELECT key, length(frames)" KEY_RANGE,
     [ST_FRAMES] = "SELECT key, sum, frames" KEY_RANGE,
-};
-
-struct store_reader {
-    sqlite3 *db;
-    sqlite3_stmt *statements[ST_N];
-};
-
-/* What a search needs of the path's row. */
-struct known_path {
-    uint64_t id, oldest, tail;
+    [ST_WHOLE] = "SELECT key, at, sum, high_id, ids, frames" KEY_RANGE,
 };
 
 /* --- opening --- */
@@ -124,6 +101,11 @@ void store_reader_close(struct store_reader *r)
     free(r);
 }
 
+sqlite3 *store_reader_db(struct store_reader *r)
+{
+    return r->db;
+}
+
 /* --- one moment --- */
 
 int store_reader_begin(struct store_reader *r)
@@ -138,14 +120,13 @@ void store_reader_end(struct store_reader *r)
         (void) sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-/* Begins unless the caller did; *ret_mine is for leave(). */
-static int enter(struct store_reader *r, bool *ret_mine)
+int store_reader_enter(struct store_reader *r, bool *ret_mine)
 {
     *ret_mine = sqlite3_get_autocommit(r->db) != 0;
     return *ret_mine ? store_reader_begin(r) : 0;
 }
 
-static void leave(struct store_reader *r, bool mine)
+void store_reader_leave(struct store_reader *r, bool mine)
 {
     if (mine)
         store_reader_end(r);
@@ -167,7 +148,7 @@ static bool contains(struct slice ids, const uint8_t *id)
     return false;
 }
 
-static int path_get(struct store_reader *r, const char *name, struct known_path *ret)
+int store_reader_path(struct store_reader *r, const char *name, struct store_known_path *ret)
 {
     sqlite3_stmt *st = r->statements[ST_PATH];
     store_bind_text(st, 1, name);
@@ -178,7 +159,7 @@ static int path_get(struct store_reader *r, const char *name, struct known_path 
     if (err == 1)
         err = store_path_row(st, &row);
     if (err == 0)
-        *ret = (struct known_path){row.id, row.oldest, row.tail};
+        *ret = (struct store_known_path){row.id, row.oldest, row.tail};
     (void) sqlite3_reset(st);
     return err;
 }
@@ -216,9 +197,8 @@ static int frames_row(sqlite3_stmt *st, struct frames_row *ret)
     return 0;
 }
 
-/* Sets the statement on the path's batches that begin in [from, to), from < to. */
-static sqlite3_stmt *batches(struct store_reader *r, enum statement which, uint64_t path_id,
-                             uint64_t from, uint64_t to)
+sqlite3_stmt *store_reader_batches(struct store_reader *r, enum store_reader_statement which,
+                                   uint64_t path_id, uint64_t from, uint64_t to)
 {
     sqlite3_stmt *st = r->statements[which];
     store_bind(st, 1, (uint64_t) store_batch_key(path_id, from));
@@ -232,7 +212,7 @@ static int first_batch(struct store_reader *r, uint64_t path_id, uint64_t from, 
 {
     if (from >= to)
         return 0;
-    sqlite3_stmt *st = batches(r, ST_BATCHES, path_id, from, to);
+    sqlite3_stmt *st = store_reader_batches(r, ST_BATCHES, path_id, from, to);
     int err = store_step(st);
     if (err <= 0)
         return err;
@@ -272,10 +252,10 @@ static int gone_side(struct store_reader *r, uint64_t path_id, const uint8_t *id
     return err;
 }
 
-/* The position up to which no batch can contain the id or a later one: high_id only grows, so the
- * batches are halved by position (at most 48 steps, whatever their number). */
-static int bisect(struct store_reader *r, const struct known_path *path, const uint8_t *id,
-                  uint64_t *ret)
+/* high_id only grows, so the batches are halved by position (at most 48 steps, whatever their
+ * number). */
+int store_reader_bisect(struct store_reader *r, const struct store_known_path *path,
+                        const uint8_t *id, uint64_t *ret)
 {
     uint64_t low = path->oldest, high = path->tail;
     while (low < high) {
@@ -294,7 +274,8 @@ static int bisect(struct store_reader *r, const struct known_path *path, const u
     return 0;
 }
 
-static uint64_t id_ms(const uint8_t *id) /* id.h: 85 bits, of which 37 count within a millisecond */
+uint64_t
+store_reader_id_ms(const uint8_t *id) /* id.h: 85 bits, of which 37 count within a millisecond */
 {
     uint64_t top = 0;
     for (size_t i = 0; i < 8; i++)
@@ -310,17 +291,17 @@ struct search {
 };
 
 /* Looks for the id in the batches from `from` on. */
-static int scan(struct store_reader *r, const struct known_path *path, uint64_t from,
+static int scan(struct store_reader *r, const struct store_known_path *path, uint64_t from,
                 const uint8_t *id, struct search *ret)
 {
     *ret = (struct search){.first = path->tail};
     if (from >= path->tail)
         return 0;
-    sqlite3_stmt *st = batches(r, ST_BATCHES, path->id, from, path->tail);
+    sqlite3_stmt *st = store_reader_batches(r, ST_BATCHES, path->id, from, path->tail);
     struct batch_row row;
     int err;
     unsigned n = 0, later = 0;
-    for (; (err = store_step(st)) == 1 && n < SCAN_MANY; n++) {
+    for (; (err = store_step(st)) == 1 && n < STORE_SCAN_MANY; n++) {
         err = batch_row(st, &row);
         if (err < 0)
             break;
@@ -330,8 +311,8 @@ static int scan(struct store_reader *r, const struct known_path *path, uint64_t 
         ret->found = contains(row.ids, id);
         if (ret->found)
             break;
-        if (compare_ids(row.ids.data, id) > 0 && ++later >= SCAN_FEW &&
-            id_ms(row.ids.data) > id_ms(id) + SCAN_LATE_MS)
+        if (compare_ids(row.ids.data, id) > 0 && ++later >= STORE_SCAN_FEW &&
+            store_reader_id_ms(row.ids.data) > store_reader_id_ms(id) + STORE_SCAN_LATE_MS)
             break;
     }
     (void) sqlite3_reset(st);
@@ -341,7 +322,7 @@ static int scan(struct store_reader *r, const struct known_path *path, uint64_t 
 /* The position after the batch; its bytes are compared, since their number is not in what was. */
 static int end_of_batch(struct store_reader *r, uint64_t path_id, uint64_t position, uint64_t *ret)
 {
-    sqlite3_stmt *st = batches(r, ST_FRAMES, path_id, position, position + 1);
+    sqlite3_stmt *st = store_reader_batches(r, ST_FRAMES, path_id, position, position + 1);
     int err = store_step(st);
     if (err <= 0)
         return err < 0 ? err : -EBADMSG;
@@ -353,12 +334,12 @@ static int end_of_batch(struct store_reader *r, uint64_t path_id, uint64_t posit
     return err;
 }
 
-static int find_kept(struct store_reader *r, const struct known_path *path, const uint8_t *id,
+static int find_kept(struct store_reader *r, const struct store_known_path *path, const uint8_t *id,
                      enum store_found *ret, uint64_t *ret_position)
 {
     uint64_t from = 0;
     struct search search;
-    int err = bisect(r, path, id, &from);
+    int err = store_reader_bisect(r, path, id, &from);
     if (err == 0)
         err = scan(r, path, from, id, &search);
     if (err != 0)
@@ -373,9 +354,9 @@ static int find_kept(struct store_reader *r, const struct known_path *path, cons
 static int find(struct store_reader *r, const char *path_name, const uint8_t *id,
                 enum store_found *ret, uint64_t *ret_position)
 {
-    struct known_path path;
+    struct store_known_path path;
     enum side side = SIDE_BEFORE;
-    int err = path_get(r, path_name, &path);
+    int err = store_reader_path(r, path_name, &path);
     if (err == 0)
         err = gone_side(r, path.id, id, &side);
     if (err != 0)
@@ -393,20 +374,20 @@ int store_reader_find(struct store_reader *r, const char *path_name, struct slic
     if (id.len != ID_PACKED_SIZE)
         return -EINVAL;
     bool mine;
-    int err = enter(r, &mine);
+    int err = store_reader_enter(r, &mine);
     if (err < 0)
         return err;
     err = find(r, path_name, id.data, ret, ret_position);
-    leave(r, mine);
+    store_reader_leave(r, mine);
     return err;
 }
 
 static int oldest(struct store_reader *r, const char *path_name, uint64_t *ret_position,
                   char ret_first_id[ID_SIZE])
 {
-    struct known_path path;
+    struct store_known_path path;
     struct batch_row row;
-    int err = path_get(r, path_name, &path);
+    int err = store_reader_path(r, path_name, &path);
     if (err != 0)
         return err;
     err = first_batch(r, path.id, path.oldest, path.tail, &row);
@@ -425,22 +406,22 @@ int store_reader_oldest(struct store_reader *r, const char *path_name, uint64_t 
                         char ret_first_id[ID_SIZE])
 {
     bool mine;
-    int err = enter(r, &mine);
+    int err = store_reader_enter(r, &mine);
     if (err < 0)
         return err;
     err = oldest(r, path_name, ret_position, ret_first_id);
-    leave(r, mine);
+    store_reader_leave(r, mine);
     return err;
 }
 
 /* --- stored batches --- */
 
 /* Sets the statement on what begins in [from, to), up to the tail: 1, or 0 when that is nothing. */
-static int select_range(struct store_reader *r, enum statement which, const char *path_name,
-                        uint64_t from, uint64_t to, sqlite3_stmt **ret)
+static int select_range(struct store_reader *r, enum store_reader_statement which,
+                        const char *path_name, uint64_t from, uint64_t to, sqlite3_stmt **ret)
 {
-    struct known_path path;
-    int err = path_get(r, path_name, &path);
+    struct store_known_path path;
+    int err = store_reader_path(r, path_name, &path);
     if (err != 0)
         return err;
     if (from < path.oldest)
@@ -449,7 +430,7 @@ static int select_range(struct store_reader *r, enum statement which, const char
         to = path.tail;
     if (from >= to)
         return 0;
-    *ret = batches(r, which, path.id, from, to);
+    *ret = store_reader_batches(r, which, path.id, from, to);
     return 1;
 }
 
@@ -473,11 +454,11 @@ int store_reader_range(struct store_reader *r, const char *path_name, uint64_t f
                        struct store_range *ret)
 {
     bool mine;
-    int err = enter(r, &mine);
+    int err = store_reader_enter(r, &mine);
     if (err < 0)
         return err;
     err = range(r, path_name, from, to, ret);
-    leave(r, mine);
+    store_reader_leave(r, mine);
     return err;
 }
 
@@ -508,10 +489,10 @@ int store_reader_load(struct store_reader *r, const char *path_name, uint64_t fr
                       int (*batch)(void *, uint64_t position, struct slice frames), void *ctx)
 {
     bool mine;
-    int err = enter(r, &mine);
+    int err = store_reader_enter(r, &mine);
     if (err < 0)
         return err;
     err = load(r, path_name, from, to, batch, ctx);
-    leave(r, mine);
+    store_reader_leave(r, mine);
     return err;
 }

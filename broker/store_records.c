@@ -84,6 +84,8 @@ static int put_change(struct store *s, const struct store_change *c)
 {
     uint64_t budget = UINT64_MAX;
     int r = store_put_records(s, c->records, c->n);
+    if (r == 0 && c->letter != 0)
+        r = store_delete_letter(s, c->letter);
     if (r < 0)
         return r;
     if (c->trigger_id != NULL)

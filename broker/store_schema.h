@@ -135,6 +135,10 @@ MUST_CHECK int store_gone_row(sqlite3_stmt *st, uint64_t path_id, struct store_g
 uint32_t store_sum_meta(const char *key, struct slice value);
 MUST_CHECK int store_meta_get(sqlite3_stmt *st, const char *key, char ret[STORE_META_MAX]);
 
+/* For the files of a reader. */
+struct store_reader;
+sqlite3 *store_reader_db(struct store_reader *r);
+
 /* From a statement that selects STORE_LETTER_COLUMNS, in a row; borrowed until the next step. */
 struct store_letter;
 #define STORE_LETTER_COLUMNS "id, wall_ms, registry, reason, event_seq, body, sum, headers"

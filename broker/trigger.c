@@ -2,8 +2,10 @@
 #include "trigger.h"
 
 #include "mem.h"
+#include "siphash.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #define LISTED_SIZE 1024
@@ -12,6 +14,7 @@ struct trigger_set {
     struct trigger **at;       /* in the order of making */
     struct trigger **by_image; /* the same, sorted by registry id, image_name, and that order */
     size_t n;
+    struct table by_id;
     uint64_t generation; /* another one after each change, and of each set */
     bool stale;          /* by_image: a start adds thousands before it looks for the first time */
 };
@@ -68,6 +71,7 @@ void trigger_set_free(struct trigger_set *set)
         return;
     for (size_t i = 0; i < set->n; i++)
         trigger_free(set->at[i]);
+    table_fini(&set->by_id);
     free(set->by_image);
     free(set->at);
     free(set);
@@ -84,13 +88,24 @@ struct trigger *trigger_set_at(const struct trigger_set *set, size_t i)
     return set->at[i];
 }
 
+/* Ids are made here, at random: nobody picks them so that they collide. */
+static uint64_t hash_of(const char *id)
+{
+    static const struct siphash_seed NONE = {0};
+    return siphash(&NONE, 0, slice_str(id));
+}
+
+static struct trigger *of_node(struct table_node *node)
+{
+    return (struct trigger *) (void *) ((char *) node - offsetof(struct trigger, by_id));
+}
+
 struct trigger *trigger_set_find(const struct trigger_set *set, const char *id)
 {
-    for (size_t i = 0; i < set->n; i++) {
-        if (strcmp(set->at[i]->spec.id, id) == 0)
-            return set->at[i];
-    }
-    return NULL;
+    struct table_node *node = table_first(&set->by_id, hash_of(id));
+    while (node != NULL && strcmp(of_node(node)->spec.id, id) != 0)
+        node = table_next(node);
+    return node == NULL ? NULL : of_node(node);
 }
 
 struct trigger *trigger_set_add(struct trigger_set *set, const struct trigger_spec *spec)
@@ -102,6 +117,8 @@ struct trigger *trigger_set_add(struct trigger_set *set, const struct trigger_sp
     set->by_image = xrealloc(set->by_image, size);
     t->place = set->n;
     set->at[set->n++] = t;
+    t->by_id.hash = hash_of(t->spec.id);
+    table_add(&set->by_id, &t->by_id);
     changed(set);
     return t;
 }
@@ -122,6 +139,7 @@ void trigger_set_remove(struct trigger_set *set, struct trigger *t)
         set->at[i] = set->at[i + 1];
         set->at[i]->place = i;
     }
+    table_remove(&set->by_id, &t->by_id);
     changed(set);
     trigger_free(t);
 }

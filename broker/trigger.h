@@ -3,16 +3,19 @@
 #define BROKER_TRIGGER_H
 
 #include "event.h"
+#include "table.h"
 #include "trigger_spec.h"
 
 struct trigger {
     struct trigger_spec spec; /* its own; changed by trigger_set_replace() only */
     bool allowed;             /* its service account may broadcast; the owner's to set */
+    uint64_t changed_ms;      /* the same: Unix time, when it came to be as it is in this run */
     void *action;             /* the pipeline's: batch and path */
     size_t place;             /* private: in the order of making */
+    struct table_node by_id;  /* private */
 };
 
-struct trigger_set; /* in the order of making, with an index registry id > triggers */
+struct trigger_set; /* in the order of making, with indexes by registry id and by id */
 
 struct trigger_set *trigger_set_new(void); /* empty; never NULL */
 void trigger_set_free(struct trigger_set *set);

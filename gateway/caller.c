@@ -73,16 +73,16 @@ static void address_of(const struct caller *who, struct sockaddr_storage *ret)
     }
 }
 
-bool caller_may_try(const struct caller *who, struct shared *s, struct status *error,
-                    unsigned *ret_retry_after_s)
+bool caller_may_try(const struct caller *who, struct shared *s, enum caller_try weight,
+                    struct status *error, unsigned *ret_retry_after_s)
 {
     const struct manage *m = s->manage;
     struct sockaddr_storage peer;
     address_of(who, &peer);
-    *ret_retry_after_s =
-        iam_is_open(m->iam)
-            ? 0
-            : auth_limit_wait_s(m->limit, (const struct sockaddr *) &peer, clock_mono_ms());
+    *ret_retry_after_s = iam_is_open(m->iam)
+                             ? 0
+                             : auth_limit_wait_for_s(m->limit, (const struct sockaddr *) &peer,
+                                                     weight, clock_mono_ms());
     if (*ret_retry_after_s == 0)
         return true;
     status_set(error, STATUS_RESOURCE_EXHAUSTED,
@@ -96,11 +96,18 @@ void caller_succeeded(struct caller *who, struct shared *s, const struct iam_sub
     struct sockaddr_storage peer;
     address_of(who, &peer);
     auth_limit_succeeded(s->manage->limit, (const struct sockaddr *) &peer, clock_mono_ms());
+    caller_known(who, subject);
+}
+
+void caller_known(struct caller *who, const struct iam_subject *subject)
+{
     free(who->subject);
     who->subject = xslicedup(slice_str(subject->id));
     who->admin.subject =
         (struct iam_subject){.id = who->subject, .service_account = subject->service_account};
 }
+
+static const char WRONG[] = "Token is invalid or has expired.";
 
 static void refuse(struct shared *s, const char *message, struct status *error)
 {
@@ -108,12 +115,18 @@ static void refuse(struct shared *s, const char *message, struct status *error)
     metrics_add(&s->front->metrics, M_MANAGEMENT_UNAUTHENTICATED, 1);
 }
 
-void caller_failed(const struct caller *who, struct shared *s, const char *message,
-                   struct status *error)
+void caller_unknown(struct shared *s, struct status *error)
+{
+    refuse(s, WRONG, error); /* who presents nothing guesses nothing */
+}
+
+void caller_failed(const struct caller *who, struct shared *s, enum caller_try weight,
+                   const char *message, struct status *error)
 {
     struct sockaddr_storage peer;
     address_of(who, &peer);
-    auth_limit_failed(s->manage->limit, (const struct sockaddr *) &peer, clock_mono_ms());
+    for (unsigned i = 0; i < weight; i++)
+        auth_limit_failed(s->manage->limit, (const struct sockaddr *) &peer, clock_mono_ms());
     refuse(s, message, error);
 }
 
@@ -135,17 +148,16 @@ static int identify(const struct iam *iam, const struct conn *c, struct slice au
 void caller_authenticate(struct caller *who, const struct conn *c, struct slice authorization,
                          struct status *error, unsigned *ret_retry_after_s)
 {
-    static const char WRONG[] = "Token is invalid or has expired.";
     struct shared *s = c->worker->shared;
     struct iam_subject subject;
-    if (!caller_may_try(who, s, error, ret_retry_after_s))
+    if (!caller_may_try(who, s, CALLER_TRY, error, ret_retry_after_s))
         return;
     if (identify(s->manage->iam, c, authorization, &subject) == 0)
         caller_succeeded(who, s, &subject);
     else if (authorization.len > 0)
-        caller_failed(who, s, WRONG, error);
+        caller_failed(who, s, CALLER_TRY, WRONG, error);
     else
-        refuse(s, WRONG, error); /* who presents nothing guesses nothing */
+        caller_unknown(s, error);
 }
 
 /* --- browsers --- */
@@ -173,22 +185,45 @@ static struct slice without_port(struct slice host)
     return host;
 }
 
-enum refuse caller_check_browser(struct slice host, struct slice origin, bool tls)
+static bool is_named(struct slice host, const struct config_strings *names)
 {
     struct slice name = without_port(host);
-    if (!is_address(name) && !slice_eq_nocase(name, SLICE_LIT("localhost")))
-        return REFUSE_MISDIRECTED;
-    return caller_check_origin(host, origin, tls);
+    for (size_t i = 0; i < names->n; i++)
+        if (slice_eq_nocase(name, slice_str(names->at[i])))
+            return true;
+    return false;
 }
 
-enum refuse caller_check_origin(struct slice host, struct slice origin, bool tls)
+enum refuse caller_check_host(struct slice host, const struct config_strings *names)
 {
-    struct slice scheme = tls ? SLICE_LIT("https://") : SLICE_LIT("http://");
-    if (origin.len > 0 &&
-        (origin.len <= scheme.len || !slice_eq_nocase(slice_sub(origin, 0, scheme.len), scheme) ||
-         !slice_eq_nocase(slice_from(origin, scheme.len), host)))
-        return REFUSE_ORIGIN;
-    return REFUSE_NONE;
+    struct slice name = without_port(host);
+    return is_address(name) || slice_eq_nocase(name, SLICE_LIT("localhost")) ||
+                   is_named(host, names)
+               ? REFUSE_NONE
+               : REFUSE_MISDIRECTED;
+}
+
+enum refuse caller_check_browser(struct slice host, struct slice origin, bool tls,
+                                 const struct config_strings *names)
+{
+    enum refuse why = caller_check_host(host, names);
+    return why == REFUSE_NONE ? caller_check_origin(host, origin, tls, names) : why;
+}
+
+static bool is_origin(struct slice origin, struct slice scheme, struct slice host)
+{
+    return origin.len > scheme.len && slice_eq_nocase(slice_sub(origin, 0, scheme.len), scheme) &&
+           slice_eq_nocase(slice_from(origin, scheme.len), host);
+}
+
+enum refuse caller_check_origin(struct slice host, struct slice origin, bool tls,
+                                const struct config_strings *names)
+{
+    if (origin.len == 0 ||
+        is_origin(origin, tls ? SLICE_LIT("https://") : SLICE_LIT("http://"), host))
+        return REFUSE_NONE;
+    bool by_proxy = !tls && is_named(host, names);
+    return by_proxy && is_origin(origin, SLICE_LIT("https://"), host) ? REFUSE_NONE : REFUSE_ORIGIN;
 }
 
 /* --- the log --- */
@@ -210,7 +245,7 @@ void caller_log(const struct caller *who, struct shared *s, const struct caller_
     uint64_t suppressed;
     if (!may_log(who, s, &suppressed))
         return;
-    log_open(&l, LOG_INFO, "management", "answered");
+    log_open(&l, answer->routine ? LOG_DEBUG : LOG_INFO, "management", "answered");
     log_str(&l, "operation", answer->operation);
     log_str(&l, "id", answer->id == NULL || answer->id[0] == '\0' ? NULL : answer->id);
     log_str(&l, "subject", who->admin.subject.id);

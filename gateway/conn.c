@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "crash.h"
 #include "fanout.h"
+#include "feed.h"
 #include "gate.h"
 #include "grpc.h"
 #include "log.h"
@@ -401,9 +402,12 @@ static void set_end(struct conn *c, enum conn_end end)
     if (c->end != END_NONE)
         return;
     c->end = (uint8_t) end;
-    if (!c->was_open)
+    if (!c->was_open || c->own)
         return;
-    metrics_add(&c->worker->metrics, END_METRICS[end], 1);
+    if (c->role == LISTENER_GATEWAY) { /* as handshakes are */
+        metrics_add(&c->worker->metrics, END_METRICS[end], 1);
+        metrics_close(&c->worker->metrics, conn_close_code(c));
+    }
     conn_log_closed(c);
 }
 
@@ -417,6 +421,8 @@ static void drop_service(struct conn *c)
     http_free(c->http);
     c->http = NULL;
     ws_drop(c->worker->ws_pool, &c->ws);
+    if (c->group != NULL && c->role == LISTENER_MANAGEMENT)
+        feed_left(c);
     if (c->group != NULL)
         group_leave(c->group, c);
     c->group = NULL;

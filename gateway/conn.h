@@ -108,6 +108,7 @@ struct conn {
     bool sse : 1;          /* reads server-sent events, and says nothing: no WebSocket */
     bool small_window : 1; /* and keeps to a window of DEFLATE_CLIENT_BITS; else 15 bits */
     bool introduced : 1;   /* a proxy's header has come */
+    bool own : 1;          /* the other end is the canary's (canary.h): nobody's client */
 
     struct hop *hop;               /* whose X-Forwarded-For is believed; NULL: nobody's */
     struct address_count *address; /* counted for its address; NULL: it is not */
@@ -132,6 +133,8 @@ struct conn {
     uint64_t opened_ms, active_ms, ping_ms, pong_ms, lifetime_ms, drain_ms,
         message_ms;       /* loop time */
     uint64_t idle_cursor; /* the cursor when idleness was last looked at */
+    uint64_t joined;      /* the path log's tail when it came */
+    uint64_t skipped;     /* where it went on when it last was slow and skipped; 0: it was not */
     uint64_t opened_wall_ms;
     struct pass *pass; /* with which it was let in; NULL: its path is open to anybody */
     char *user_agent;  /* NULL: it named none; at most CONN_USER_AGENT_MAX bytes of UTF-8 */
@@ -139,6 +142,9 @@ struct conn {
 
 /* The accepted socket, which is the connection's from here on, becomes one or is refused (caps). */
 void conn_accept(struct worker *w, enum metrics_listener role, int fd);
+/* One end of a socket pair, whose other end this process has: no TLS, no address, no caps. What it
+ * opens and closes is neither logged nor counted, but for the connections there are. */
+void conn_accept_own(struct worker *w, enum metrics_listener role, int fd);
 /* What has come from a proxy in state PROXY. */
 void conn_read_proxy(struct conn *c, struct slice in);
 MUST_CHECK int conn_start_reading(struct conn *c); /* what libuv says of it */
@@ -193,6 +199,14 @@ void conn_linger(struct conn *c, enum conn_end end, uint64_t linger_ms);
 void conn_close(struct conn *c, enum conn_end end);
 /* The same with a reset, so that the kernel does not keep what the peer never read. */
 void conn_reset(struct conn *c, enum conn_end end);
+
+/* Of one that was a WebSocket: the code that was sent or received, or 1006 (RFC 6455
+ * section 7.1.5).
+ */
+static inline unsigned conn_close_code(const struct conn *c)
+{
+    return c->close_code == 0 ? 1006 : c->close_code;
+}
 
 /* With log_level debug, these lines tell a connection's life. */
 void conn_log_state(const struct conn *c, enum conn_state next);

@@ -28,7 +28,7 @@ static struct door *door_of(const struct conn *c)
 
 static enum conn_state first_state(const struct conn *c)
 {
-    return c->worker->tls[c->role] == NULL ? CONN_REQUEST : CONN_TLS;
+    return c->own || c->worker->tls[c->role] == NULL ? CONN_REQUEST : CONN_TLS;
 }
 
 /* --- at the door --- */
@@ -41,6 +41,7 @@ struct arrival {
     struct in6_addr peer;
     uint16_t port;
     struct address_count *address;
+    bool own;
 };
 
 /* It comes from a proxy that says itself whom it comes from. */
@@ -105,9 +106,11 @@ static struct conn *conn_new(const struct arrival *a)
     c->peer_port = a->port;
     c->address = a->address;
     c->transport = &TRANSPORT_TCP;
-    c->state = (uint8_t) (is_from_proxy(door_of(c), &c->peer) ? CONN_PROXY : first_state(c));
+    c->own = a->own;
+    bool proxy = !c->own && is_from_proxy(door_of(c), &c->peer);
+    c->state = (uint8_t) (proxy ? CONN_PROXY : first_state(c));
     c->since_ms = uv_now(&w->loop);
-    if (c->state != CONN_PROXY)
+    if (!proxy && !c->own)
         know_hop(c);
     conn_draw_id(c);
     list_init(&c->in_state);
@@ -197,8 +200,10 @@ static void begin(struct conn *c, int fd, enum refuse why)
         conn_close(c, END_LOST);
         return;
     }
-    metrics_add(&c->worker->metrics, M_CONNECTIONS_ACCEPTED, 1);
     conn_arm(c);
+    if (c->own)
+        return;
+    metrics_add(&c->worker->metrics, M_CONNECTIONS_ACCEPTED, 1);
     if (why != REFUSE_NONE) {
         request_refuse(c, why, NULL);
         return;
@@ -237,6 +242,17 @@ void conn_accept(struct worker *w, enum metrics_listener role, int fd)
         return;
     }
     begin(c, fd, why);
+}
+
+void conn_accept_own(struct worker *w, enum metrics_listener role, int fd)
+{
+    struct arrival a = {.worker = w, .role = role, .fd = fd, .own = true};
+    conn_socket_peer(fd, &a.peer, &a.port);
+    struct conn *c = conn_new(&a);
+    if (c == NULL)
+        (void) close(fd); /* its other end sees that */
+    else
+        begin(c, fd, REFUSE_NONE);
 }
 
 /* --- a proxy's header --- */

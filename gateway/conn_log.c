@@ -37,7 +37,7 @@ void conn_log_closed(const struct conn *c)
     log_str(&l, "by", END_NAMES[c->end]);
     if (c->end == END_REFUSED || c->end == END_SLOW)
         log_str(&l, "reason", refuse_info((enum refuse) c->why)->name);
-    log_u64(&l, "code", c->close_code == 0 ? 1006 : c->close_code);
+    log_u64(&l, "code", conn_close_code(c));
     log_u64(&l, "open_ms", uv_now(&c->worker->loop) - c->opened_ms);
     log_close(&l);
 }
@@ -84,6 +84,8 @@ void conn_log_refusal_because(struct conn *c, enum refuse why, const char *detai
 {
     char id[ID_SIZE], peer[INET6_ADDRSTRLEN + 8];
     c->why = (uint8_t) why;
+    if (c->own) /* the canary says itself what it has met */
+        return;
     conn_id(c, id);
     conn_peer_name(c, peer);
     log_refusal(&(struct refused){.worker = c->worker,

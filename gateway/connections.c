@@ -3,6 +3,7 @@
 #include "connections.h"
 
 #include "gate.h"
+#include "outcomes.h"
 #include "session.h"
 #include "sse_form.h"
 
@@ -100,6 +101,87 @@ static void list(struct worker *w, struct connections_ask *ask)
     ask->next = slot < w->n_slots ? slot : 0;
 }
 
+/* --- the first in an order: a heap with the last of them on top --- */
+
+static bool is_before(const struct connection_info *a, const struct connection_info *b,
+                      enum connections_order order)
+{
+    if (order == CONNECTIONS_BY_LAG && a->lag_bytes != b->lag_bytes)
+        return a->lag_bytes > b->lag_bytes;
+    return a->connected_ms < b->connected_ms;
+}
+
+static void swap(struct connection_info *a, struct connection_info *b)
+{
+    struct connection_info was = *a;
+    *a = *b;
+    *b = was;
+}
+
+static void sift_up(struct connections_ask *ask, size_t i)
+{
+    for (size_t up; i > 0 && is_before(&ask->at[up = (i - 1) / 2], &ask->at[i], ask->order); i = up)
+        swap(&ask->at[up], &ask->at[i]);
+}
+
+static void sift_down(struct connections_ask *ask, size_t n)
+{
+    for (size_t i = 0, last; (last = 2 * i + 1) < n; i = last) {
+        if (last + 1 < n && is_before(&ask->at[last], &ask->at[last + 1], ask->order))
+            last++;
+        if (!is_before(&ask->at[i], &ask->at[last], ask->order))
+            return;
+        swap(&ask->at[i], &ask->at[last]);
+    }
+}
+
+/* What it is compared by; describing it all costs much more. */
+static struct connection_info key_of(const struct conn *c)
+{
+    uint64_t cursor = c->group->members[c->member].cursor, tail = pathlog_tail(c->group->path->log);
+    return (struct connection_info){.connected_ms = c->opened_wall_ms,
+                                    .lag_bytes = tail > cursor ? tail - cursor : 0};
+}
+
+/* Whether it was described. */
+static bool rank_one(struct connections_ask *ask, struct conn *c)
+{
+    const struct connection_info key = key_of(c);
+    if (ask->n == ask->most && !is_before(&key, &ask->at[0], ask->order))
+        return false;
+    if (ask->n < ask->most) {
+        describe(c, &ask->at[ask->n++]);
+        sift_up(ask, ask->n - 1);
+    } else {
+        describe(c, &ask->at[0]);
+        sift_down(ask, ask->n);
+    }
+    return true;
+}
+
+static void rank(struct worker *w, struct connections_ask *ask)
+{
+    uint32_t slot = ask->from;
+    size_t described = 0;
+    for (uint32_t looked = 0;
+         slot < w->n_slots && looked < CONNECTIONS_LOOK && described < CONNECTIONS_AT_ONCE;
+         slot++, looked++) {
+        struct conn *c = w->slots[slot];
+        if (c != NULL && c->state == CONN_OPEN &&
+            (ask->path == NULL || c->group->path->name == ask->path))
+            described += rank_one(ask, c);
+    }
+    ask->next = slot < w->n_slots ? slot : 0;
+}
+
+void connections_ranked(struct connections_ask *ask)
+{
+    for (size_t n = ask->n; n > 1; n--) {
+        swap(&ask->at[0], &ask->at[n - 1]);
+        sift_down(ask, n - 1);
+    }
+}
+
 static void close_revoked(struct worker *w, struct connections_ask *ask)
 {
     uint32_t slot = ask->from;
@@ -139,6 +221,14 @@ static int act(struct worker *w, struct connections_ask *ask)
         list(w, ask);
         return 0;
     }
+    if (ask->kind == CONNECTIONS_RANK) {
+        rank(w, ask);
+        return 0;
+    }
+    if (ask->kind == CONNECTIONS_OUTCOMES) {
+        outcomes_collect(w, ask);
+        return 0;
+    }
     struct conn *c = conn_find(w, slice_str(ask->id));
     if (c == NULL)
         return -ENOENT;
@@ -173,11 +263,12 @@ void connections_ask(struct shared *s, struct connections_ask *ask)
 {
     unsigned index = ask->worker;
     ask->shared = s;
-    ask->n = 0;
+    if (ask->kind != CONNECTIONS_RANK)
+        ask->n = 0;
     ask->next = 0;
     ask->err = 0;
-    bool all = ask->kind == CONNECTIONS_LIST || ask->kind == CONNECTIONS_REVOKED ||
-               ask->kind == CONNECTIONS_FOLLOW;
+    bool all = ask->kind != CONNECTIONS_GET && ask->kind != CONNECTIONS_SEND &&
+               ask->kind != CONNECTIONS_DISCONNECT;
     bool known = all || conn_id_worker(slice_str(ask->id), &index);
     if (!known || index >= s->n_workers)
         ask->err = -ENOENT;

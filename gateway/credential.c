@@ -102,10 +102,17 @@ int credential_find_query(const struct http_head *head, struct credential *ret)
     return result(&f, &ret->token);
 }
 
+int credential_find_cookie(const struct http_head *head, const char *name, struct slice *ret)
+{
+    struct finding f = {.n = 0};
+    find_cookie(head, name, &f);
+    return result(&f, ret);
+}
+
 int credential_find(const struct http_head *head, const char *cookie, bool query,
                     struct credential *ret)
 {
-    struct finding header = {.n = 0}, protocol = {.n = 0}, cookies = {.n = 0};
+    struct finding header = {.n = 0}, protocol = {.n = 0};
     find_header(head, &header);
     int r = result(&header, &ret->token);
     if (r == -ENOENT) {
@@ -114,9 +121,7 @@ int credential_find(const struct http_head *head, const char *cookie, bool query
     }
     if (r == -ENOENT && query)
         r = credential_find_query(head, ret);
-    if (r == -ENOENT && cookie[0] != '\0') {
-        find_cookie(head, cookie, &cookies);
-        r = result(&cookies, &ret->token);
-    }
+    if (r == -ENOENT && cookie[0] != '\0')
+        r = credential_find_cookie(head, cookie, &ret->token);
     return r;
 }

@@ -24,5 +24,8 @@ MUST_CHECK int credential_find(const struct http_head *head, const char *cookie,
                                struct credential *ret);
 /* The same for `?access_token=` alone. */
 MUST_CHECK int credential_find_query(const struct http_head *head, struct credential *ret);
+/* The same for the cookie alone. */
+MUST_CHECK int credential_find_cookie(const struct http_head *head, const char *name,
+                                      struct slice *ret);
 
 #endif

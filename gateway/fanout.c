@@ -1,8 +1,10 @@
 /* fanout.c - see fanout.h. */
 #include "fanout.h"
 
+#include "clock.h"
 #include "conn.h"
 #include "crash.h"
+#include "departures.h"
 #include "replay.h"
 #include "session.h"
 #include "worker.h"
@@ -51,7 +53,8 @@ static void slow(struct group *g, struct conn *c, enum metric reason)
         return;
     }
     count_slow(g, reason, M_SLOW_SKIPPED);
-    g->members[c->member].cursor = pathlog_tail(g->path->log);
+    departures_skipped(&g->worker->departures, c);
+    c->skipped = g->members[c->member].cursor = pathlog_tail(g->path->log);
     session_gap(c, "slow", NULL, NULL);
 }
 
@@ -180,7 +183,8 @@ __attribute__((noinline)) static void block(struct member *m, const struct segme
 /* What a member gets whose cursor is no longer in the log. */
 static void off_the_window(struct group *g, struct member *m)
 {
-    if (m->catching && g->worker->shared->history != NULL)
+    bool stored = g->worker->shared->history != NULL && !g->worker->is_front;
+    if (m->catching && stored)
         replay_start(g, m->conn);
     else
         slow(g, m->conn, M_SLOW_WINDOW);
@@ -358,14 +362,21 @@ void fanout_start(struct group *g)
 
 static bool begin_pass(struct group *g)
 {
+    uint64_t now_us = clock_mono_us();
     if (g->pass_us != 0)
-        metrics_observe(&g->worker->metrics, H_SWEEP, uv_hrtime() / 1000 - g->pass_us);
-    g->pass_us = 0;
-    if (!g->again || g->n == 0)
+        metrics_observe(&g->worker->metrics, H_SWEEP, now_us - g->pass_us);
+    if (g->pass_us != 0 && g->sending_us != 0)
+        metrics_observe(&g->worker->metrics, H_BROADCAST, now_us - g->sending_us);
+    g->pass_us = g->sending_us = 0;
+    if (!g->again || g->n == 0) {
+        g->pending_us = 0;
         return false;
+    }
     g->again = false;
     g->at = 0;
-    g->pass_us = uv_hrtime() / 1000;
+    g->pass_us = now_us;
+    g->sending_us = g->pending_us;
+    g->pending_us = 0;
     metrics_add(&g->worker->metrics, M_SWEEPS, 1);
     return true;
 }
@@ -380,7 +391,8 @@ static bool slice(struct group *g)
         return false;
     pathlog_enter(g->reader);
     uint64_t tail = pathlog_tail(g->path->log);
-    while (g->at < g->n && t.sends < FANOUT_SLICE && t.bytes < FANOUT_SLICE_BYTES) {
+    uint64_t most = g->worker->is_front ? FANOUT_FRONT_SLICE : FANOUT_SLICE;
+    while (g->at < g->n && t.sends < most && t.bytes < FANOUT_SLICE_BYTES) {
         struct member *m = &g->members[g->at];
         struct conn *c = m->conn;
         if (m->cursor >= tail || m->blocked) {
@@ -403,7 +415,8 @@ static bool slice(struct group *g)
 
 void fanout_turn(struct worker *w)
 {
-    uint64_t end = uv_hrtime() + FANOUT_TURN_US * 1000ull;
+    uint64_t turn_us = w->is_front ? FANOUT_FRONT_TURN_US : FANOUT_TURN_US;
+    uint64_t end = uv_hrtime() + turn_us * 1000;
     while (!list_empty(&w->active) || !list_empty(&w->replaying)) {
         if (!list_empty(&w->active)) {
             struct group *g = LIST_ENTRY(w->active.next, struct group, in_active);

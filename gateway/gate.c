@@ -231,6 +231,26 @@ bool gate_revoked(struct gate *g, const struct pass *p)
     return revoked;
 }
 
+void gate_keep(struct pipeline *pipeline, const struct revocation_change *change,
+               void (*done)(void *arg, int err), void *arg)
+{
+    struct engine_record records[1 + REVOCATIONS_RETIRE] = {
+        {ENGINE_REVOCATION, change->id, slice_str(change->value)}};
+    for (size_t i = 0; i < change->n_retired; i++)
+        records[1 + i] = (struct engine_record){ENGINE_REVOCATION, change->retired[i], {0}};
+    pipeline_keep(pipeline, records, 1 + change->n_retired, done, arg);
+}
+
+uint64_t gate_revoked_until(struct gate *g, enum revocation_kind kind, const char *name)
+{
+    if (g == NULL)
+        return 0;
+    uv_mutex_lock(&g->lock);
+    uint64_t until_s = revocations_until(g->revocations, kind, name, clock_wall_ms() / 1000);
+    uv_mutex_unlock(&g->lock);
+    return until_s;
+}
+
 int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name, uint64_t until_s,
                 struct revocation_change *ret)
 {

@@ -61,6 +61,12 @@ bool gate_revoked(struct gate *g, const struct pass *p);
  * that it counts. Errors of revocations_add(). */
 MUST_CHECK int gate_revoke(struct gate *g, enum revocation_kind kind, const char *name,
                            uint64_t until_s, struct revocation_change *ret);
+/* Makes the change safe: `done` says whether it is, maybe before this returns. */
+void gate_keep(struct pipeline *pipeline, const struct revocation_change *change,
+               void (*done)(void *arg, int err), void *arg);
+/* Until when what was revoked by that name is (seconds of Unix time); 0: it is not, or `g` is NULL.
+ */
+uint64_t gate_revoked_until(struct gate *g, enum revocation_kind kind, const char *name);
 /* The same, as another process has done that keeps it. Also -EBADMSG: it cannot be one. */
 MUST_CHECK int gate_revoke_too(struct gate *g, uint64_t kind, struct slice name, uint64_t until_s);
 /* Is told of each of both, inside of it; NULL: nobody is. Front's thread; `g` may be NULL. */

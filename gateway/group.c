@@ -1,7 +1,9 @@
 /* group.c - see group.h. */
 #include "group.h"
 
+#include "clock.h"
 #include "conn.h"
+#include "departures.h"
 #include "fanout.h"
 #include "mem.h"
 #include "worker.h"
@@ -70,6 +72,7 @@ int group_join(struct group *g, struct conn *c, uint64_t position)
     c->group = g;
     c->member = g->n;
     uint64_t tail = pathlog_tail(g->path->log);
+    c->joined = tail;
     g->members[g->n++] = (struct member){
         .cursor = position < tail ? position : tail,
         .conn = c,
@@ -85,6 +88,7 @@ void group_leave(struct group *g, struct conn *c)
 {
     struct member *last = &g->members[g->n - 1];
     enum segment_form form = g->members[c->member].form;
+    departures_left(&g->worker->departures, c);
     atomic_fetch_sub_explicit(&g->path->form_clients[form], 1, memory_order_relaxed);
     if (last->conn != c) {
         g->members[c->member] = *last;
@@ -105,6 +109,7 @@ void group_wake(struct group *g)
     if (atomic_exchange_explicit(&g->dirty, true, memory_order_acq_rel))
         return;
     struct worker *w = g->worker;
+    g->dirty_us = clock_mono_us();
     struct group *head = atomic_load_explicit(&w->dirty, memory_order_relaxed);
     do
         g->next_dirty = head;
@@ -143,6 +148,8 @@ void group_take_dirty(struct worker *w)
     struct group *g = atomic_exchange_explicit(&w->dirty, NULL, memory_order_acquire);
     while (g != NULL) {
         struct group *next = g->next_dirty;
+        if (g->pending_us == 0)
+            g->pending_us = g->dirty_us;
         /* before the sweep reads the tail, so that what is appended later wakes us again */
         atomic_exchange_explicit(&g->dirty, false, memory_order_acq_rel);
         fanout_start(g);

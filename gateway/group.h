@@ -37,11 +37,14 @@ struct group {
     uint32_t at;           /* the next member of this pass */
     bool again;            /* another pass is needed */
     uint64_t pass_us;      /* when this pass began */
+    uint64_t pending_us; /* the next one: since when there has been something for it; 0: unknown */
+    uint64_t sending_us; /* the same of this one */
 
     /* any thread */
     _Atomic uint32_t present; /* members; the broker skips workers without any */
     _Atomic bool dirty;       /* is in the worker's list of dirty groups */
     struct group *next_dirty;
+    uint64_t dirty_us; /* since when; the broker's until it is in that list, then the worker's */
     _Atomic uint64_t frames, bytes, slow; /* sent; slow consumers. Written by the worker */
 };
 

@@ -76,8 +76,8 @@ enum refuse grpc_head_check(const struct conn *c, const struct h2_head *head)
     if (m == NULL)
         return REFUSE_NOT_FOUND;
     if (iam_is_open(m->iam)) {
-        enum refuse why =
-            caller_check_browser(head->authority, h2_header(head, "origin"), !c->transport->plain);
+        enum refuse why = caller_check_browser(head->authority, h2_header(head, "origin"),
+                                               !c->transport->plain, &m->cfg->management.hosts);
         if (why != REFUSE_NONE)
             return why;
     }

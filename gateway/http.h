@@ -81,8 +81,8 @@ bool http_started(const struct http *h); /* a byte of the current request has be
 
 /* Appends a whole response: status line, Date-free fixed headers, `extra` header lines (each ended
  * by CRLF; NULL for none), Content-Length and body. `close` adds Connection: close. Content type:
- * application/json when the body begins with '{', else text/plain; charset=utf-8. `head_only`
- * leaves the body out (HEAD). */
+ * `extra`'s, if it begins with one; else application/json when the body begins with '{', else
+ * text/plain; charset=utf-8. `head_only` leaves the body out (HEAD). */
 MUST_CHECK int http_response(struct buf *out, unsigned status, const char *extra, struct slice body,
                              bool close, bool head_only);
 const char *http_reason(unsigned status); /* "Not Found"; "Unknown" for statuses we never send */

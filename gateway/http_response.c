@@ -13,6 +13,9 @@ static const struct {
     {200, "OK"},
     {202, "Accepted"},
     {204, "No Content"},
+    {302, "Found"},
+    {304, "Not Modified"},
+    {308, "Permanent Redirect"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},
@@ -50,12 +53,13 @@ const char *http_reason(unsigned status)
     return "Unknown";
 }
 
-static const char *content_type(struct slice body)
+#define TYPE "Content-Type: "
+
+static const char *content_type(const char *extra, struct slice body)
 {
-    if (body.len == 0)
+    if (body.len == 0 || (extra != NULL && strncmp(extra, TYPE, strlen(TYPE)) == 0))
         return "";
-    return body.data[0] == '{' ? "Content-Type: application/json\r\n"
-                               : "Content-Type: text/plain; charset=utf-8\r\n";
+    return body.data[0] == '{' ? TYPE "application/json\r\n" : TYPE "text/plain; charset=utf-8\r\n";
 }
 
 /* `connection` is a whole header line, or "". */
@@ -63,8 +67,8 @@ static int append_response(struct buf *out, unsigned status, const char *extra,
                            const char *connection, struct slice body, bool head_only)
 {
     char code[DIGITS_MAX], length[DIGITS_MAX];
-    /* RFC 9110 section 8.6: never a length with these. */
-    bool has_length = status >= 200 && status != 204;
+    /* RFC 9110 section 8.6: never a length with these, and 304's would be another answer's. */
+    bool has_length = status >= 200 && status != 204 && status != 304;
     const struct slice parts[] = {
         SLICE_LIT("HTTP/1.1 "),
         slice_of(code, digits_of(status, code)),
@@ -72,7 +76,7 @@ static int append_response(struct buf *out, unsigned status, const char *extra,
         slice_str(http_reason(status)),
         SLICE_LIT("\r\n"),
         slice_str(extra),
-        slice_str(has_length ? content_type(body) : ""),
+        slice_str(has_length ? content_type(extra, body) : ""),
         slice_str(has_length ? "Content-Length: " : ""),
         slice_of(length, has_length ? digits_of(body.len, length) : 0),
         slice_str(has_length ? "\r\n" : ""),

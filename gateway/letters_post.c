@@ -6,7 +6,7 @@
  * more, and the sender's event ids tell that they were. */
 #include "letters_post.h"
 
-#include "letter_headers.h"
+#include "letter_again.h"
 #include "letters_round.h"
 #include "list.h"
 #include "log.h"
@@ -18,9 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONTENT_TYPE "application/vnd.docker.distribution.events.v2+json"
-#define MAX_BODY     ((size_t) 32 << 20)
-#define SUSPECT      "ended the process too often" /* the ingest's reason */
+#define SUSPECT "ended the process too often" /* the ingest's reason */
 
 struct post {
     const struct config *cfg;
@@ -37,90 +35,6 @@ struct post {
     size_t n_done, cap_done;
     uint64_t n_left;
 };
-
-/* --- is it understood by now? --- */
-
-struct reading {
-    uint64_t good, bad; /* events */
-};
-
-static void on_change(void *ctx, const struct change *change)
-{
-    (void) change;
-    ((struct reading *) ctx)->good++;
-}
-
-static void on_ignored(void *ctx, const char *why)
-{
-    (void) why;
-    ((struct reading *) ctx)->good++;
-}
-
-static void on_set_aside(void *ctx, const char *why, struct slice excerpt)
-{
-    (void) why;
-    (void) excerpt;
-    ((struct reading *) ctx)->bad++;
-}
-
-static bool is_understood(const struct source *source, const struct source_request *req)
-{
-    struct reading rd = {0};
-    const char *why;
-    const struct source_sink sink = {&rd, on_change, on_ignored, on_set_aside};
-    return source->adapt(req, &sink, &why) == 0 && rd.good > 0;
-}
-
-/* What is to be posted of a letter. */
-struct again {
-    struct source_request request;
-    struct header headers[LETTER_HEADERS_N];
-    struct buf body;
-};
-
-/* The body ends in a line feed that the registry did not send: attempts at what ended the process
- * are counted by the body, and an operator asks for a new one. `as`: who has to read it; NULL:
- * anybody. */
-static bool fits(struct again *a, const struct source *as, const char *before, struct slice body,
-                 const char *after)
-{
-    const char *known_by;
-    buf_clear(&a->body);
-    if (buf_append_str(&a->body, before) < 0 || buf_append(&a->body, body) < 0 ||
-        buf_append_str(&a->body, after) < 0 || buf_append_str(&a->body, "\n") < 0)
-        return false;
-    a->request.body = buf_slice(&a->body);
-    const struct source *source = source_of(&a->request, &known_by);
-    return source != NULL && (as == NULL || source == as) && is_understood(source, &a->request);
-}
-
-static void take_headers(struct again *a, const struct letter *l)
-{
-    a->request.headers = letter_headers_read(slice_of(l->headers, l->headers_len), a->headers);
-    if (a->request.headers.n == 0) { /* from when none were kept, and Distribution alone was read */
-        a->headers[0] = (struct header){SLICE_LIT("content-type"), SLICE_LIT(CONTENT_TYPE)};
-        a->request.headers.n = 1;
-    }
-    a->request.content_type = headers_only(a->request.headers, "content-type");
-}
-
-/* The letter's body as it is where that is an envelope, else the envelope of this one event. False:
- * neither is understood. */
-static bool read_again(const struct config_registry *registry, const struct letter *l,
-                       struct again *a)
-{
-    struct slice body = slice_of(l->body, l->len);
-    take_headers(a, l);
-    a->request.registry = registry;
-    if (fits(a, NULL, "", body, ""))
-        return true;
-    for (size_t i = 0; i < source_n(); i++) {
-        const struct source *s = source_at(i);
-        if (s->before[0] != '\0' && fits(a, s, s->before, body, s->after))
-            return true;
-    }
-    return false;
-}
 
 /* --- posting --- */
 
@@ -148,7 +62,7 @@ static void turn_until(struct post *p, const bool *flag)
         ;
 }
 
-static int post_again(struct post *p, const struct again *a, uint64_t received_ms)
+static int post_again(struct post *p, const struct letter_again *a, uint64_t received_ms)
 {
     const struct ingest_request req = {
         .registry_id = slice_str(a->request.registry->id),
@@ -156,6 +70,7 @@ static int post_again(struct post *p, const struct again *a, uint64_t received_m
         .received_ms = received_ms, /* what tells no time is older than what came since */
         .headers = a->request.headers,
         .content_type = a->request.content_type,
+        .traceparent = headers_only(a->request.headers, "traceparent"),
         .body = a->request.body,
         .peer = "replay",
     };
@@ -194,21 +109,23 @@ static const struct config_registry *registry_of(const struct config *cfg, const
 /* Something of it was taken, or was taken before. */
 static bool was_taken(const struct ingest_answer *answer)
 {
-    static const char NOTHING[] = "{\"accepted\":0,\"ignored\":0,\"duplicates\":0,";
-    return strncmp(answer->body, NOTHING, strlen(NOTHING)) != 0;
+    const struct ingest_counts *n = &answer->counts;
+    return n->accepted + n->ignored + n->duplicates > 0;
 }
 
 static int post_letter(struct post *p, const struct letter *l)
 {
-    struct again again = {.body = {0}};
+    struct letter_again again;
+    const char *why;
     const struct config_registry *registry = registry_of(p->cfg, l->registry_id);
     if (registry == NULL) {
         stays(p, l, "its registry is not configured any more");
         return 0;
     }
-    buf_init(&again.body, MAX_BODY);
+    letter_again_init(&again);
     int r = 0;
-    if (!read_again(registry, l, &again)) {
+    if (!letter_again_read(&again, registry, slice_of(l->headers, l->headers_len),
+                           slice_of(l->body, l->len), &why)) {
         stays(p, l, "still not understood");
     } else {
         r = post_again(p, &again, l->wall_ms);
@@ -220,7 +137,7 @@ static int post_letter(struct post *p, const struct letter *l)
             offline_say("letter %" PRIu64 ": not taken (%s); it stays", l->id,
                         p->answered ? p->answer.body : err_str(r));
     }
-    buf_fini(&again.body);
+    letter_again_fini(&again);
     return r;
 }
 

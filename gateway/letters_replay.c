@@ -8,6 +8,7 @@
 #include "letters.h"
 
 #include "clock.h"
+#include "letter_again.h"
 #include "letters_post.h"
 #include "letters_round.h"
 #include "mem.h"
@@ -27,23 +28,6 @@ struct replay {
 
 /* --- events --- */
 
-/* The same event under another id, which stands in its JSON too. NULL: it does not. */
-static struct event *with_id(const struct event *e, const char id[ID_SIZE])
-{
-    char member[64];
-    struct event *renewed = NULL;
-    int n = snprintf(member, sizeof(member), "\"event_id\":\"%s\"", e->id);
-    char *json = xslicedup(e->json);
-    char *at = memmem(json, e->json.len, member, (size_t) n);
-    if (at != NULL) {
-        memcpy(at + n - 1 - ID_LEN, id, ID_LEN);
-        renewed = event_restore(e->type, id, e->registry_id, e->repository, e->digest, e->tag,
-                                e->actor, slice_of(json, e->json.len));
-    }
-    free(json);
-    return renewed;
-}
-
 /* Packs the event of a letter anew. -EBADMSG: it cannot be read. */
 static int renew(struct replay *rp, const struct letter *l, char id[ID_SIZE], struct buf *out)
 {
@@ -53,7 +37,7 @@ static int renew(struct replay *rp, const struct letter *l, char id[ID_SIZE], st
     if (r < 0)
         return r;
     id_event(&rp->ids, clock_wall_ms(), id);
-    renewed = with_id(e, id);
+    renewed = letter_again_event(e, id);
     r = renewed == NULL ? -EBADMSG : record_put_event(out, renewed);
     event_unref(renewed);
     event_unref(e);

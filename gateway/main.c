@@ -1,9 +1,11 @@
 /* main.c - regcastd: options, wiring, signals. No logic. */
 #include "addresses.h"
+#include "canary.h"
 #include "certificates.h"
 #include "config.h"
 #include "crash.h"
 #include "deadline.h"
+#include "feed.h"
 #include "gate.h"
 #include "handover.h"
 #include "inherited.h"
@@ -16,6 +18,7 @@
 #include "pipeline.h"
 #include "privileges.h"
 #include "pulse.h"
+#include "refill.h"
 #include "reload.h"
 #include "supervisor.h"
 #include "takeover.h"
@@ -55,6 +58,7 @@ struct daemon {
     struct handover handover; /* to the next one */
     struct pulse pulse;
     struct watchdog watchdog;
+    struct canary canary;
     struct pipeline *pipeline;
     struct reload *reload;
     uv_signal_t term, interrupt;
@@ -173,6 +177,7 @@ static void end_watch(struct daemon *d)
 {
     pulse_ending(&d->pulse);
     watchdog_stop(&d->watchdog);
+    canary_stop(&d->canary);
 }
 
 /* Another process has data_dir, or had it: there is nothing to settle. */
@@ -280,9 +285,11 @@ static void on_front_stopped(struct worker *w)
     reload_unwatch(d->reload);
     certificates_unwatch(d->shared.certificates);
     shed_unwatch(&d->shared.shed);
+    feed_close(d->shared.feed);
     uv_close((uv_handle_t *) &d->settle, NULL);
     uv_close((uv_handle_t *) &d->end, NULL);
     pulse_close(&d->pulse);
+    canary_close(&d->canary);
     takeover_close(&d->takeover);
     handover_close(&d->handover);
     pipeline_close(d->pipeline);
@@ -414,6 +421,8 @@ static int wire(struct daemon *d, const struct options *options)
     if (r == 0)
         r = make_workers(d, at);
     if (r == 0)
+        r = feed_new(&d->shared, &d->shared.feed);
+    if (r == 0)
         r = certificates_new(&d->shared, d->shared.cfg, &d->shared.certificates);
     if (r == 0)
         r = certificates_watch(d->shared.certificates, &d->front.loop);
@@ -436,6 +445,8 @@ static int wire(struct daemon *d, const struct options *options)
         r = watchdog_start(&d->watchdog, &d->shared);
     if (r == 0)
         r = pulse_start(&d->pulse, &d->supervisor, &d->watchdog, &d->shared);
+    if (r == 0)
+        r = canary_start(&d->canary, &d->shared, &d->front.loop);
     if (r < 0) {
         log_error("main", "cannot start the workers", r);
         return r;
@@ -454,6 +465,7 @@ static int wire(struct daemon *d, const struct options *options)
         return r;
     }
     supervisor_ready(&d->supervisor, "serving");
+    refill_start(&d->shared);
     return 0;
 }
 
@@ -472,6 +484,7 @@ static void unwire(struct daemon *d)
     for (size_t i = 0; i < s->n_workers; i++)
         worker_fini(&s->workers[i]);
     worker_fini(&d->front);
+    feed_free(s->feed);
     for (size_t i = 0; i < LISTENER_N; i++)
         tls_tickets_free(s->tickets[i]);
     doors_fini(s->doors);

@@ -33,6 +33,7 @@ struct manage *manage_new(const struct config *cfg, struct pipeline *pipeline,
     read_secret(m);
     m->iam = iam_new(cfg, &m->secret);
     m->limit = auth_limit_new();
+    list_init(&m->letters_busy);
     pipeline_set_allowed(pipeline, may_broadcast, m);
     const struct admin_options options = {
         .cfg = cfg, .pipeline = pipeline, .metrics = metrics, .iam = m->iam};

@@ -5,6 +5,7 @@
 
 #include "admin.h"
 #include "auth_limit.h"
+#include "list.h"
 #include "listener.h"
 #include "pipeline.h"
 
@@ -21,6 +22,8 @@ struct manage {
     struct reload *reload; /* NULL: nothing can be reloaded (tests) */
     struct admin *admin;
     struct auth_limit *limit;
+    struct list letters_busy; /* dead letters that are being replayed or deleted */
+    bool replaying; /* messages are being sent again: one such request at a time */
     /* Where we listen, for discovery; borrowed. gRPC is preferred where it is served. */
     char (*rest)[LISTENER_NAME_SIZE];
     size_t n_rest;

@@ -1,37 +1,33 @@
 /* request.c - see request.h. In the order things happen:
  *   request_received > on_head > [on_body ...] > on_done > (ingest) on_answered > answer > next one
- *                    > on_head > on_upgrade > let_in > resume_open */
+ *                    > on_head > handshake_received (handshake.c) */
 #include "request.h"
 
 #include "clock.h"
+#include "config_canary.h"
 #include "consent.h"
+#include "console.h"
 #include "crash.h"
 #include "credential.h"
-#include "event_stream.h"
 #include "gate.h"
+#include "handshake.h"
 #include "log.h"
 #include "mem.h"
-#include "notice.h"
-#include "path.h"
 #include "rest.h"
 #include "resume.h"
 #include "route.h"
 #include "scrape.h"
 #include "session.h"
-#include "sse.h"
-#include "upgrade.h"
 #include "worker.h"
 
 #include <stdlib.h>
 
-#define RETRY_S       5    /* who is refused shall come back after as many seconds, */
-#define RETRY_MORE_S  26   /* and up to so many more, so that a crowd does not come back as one */
-#define LINGER_MS     1000 /* for the peer to read our last answer */
-#define HANDSHAKE_MAX (HTTP_MAX_HEAD + 1024) /* of our answer: it repeats a client's origin */
-#define EARLY_MAX     4096 /* bytes a client may send after its handshake before it has our 101 */
-#define UNREAD_MAX    (WORKER_READ_BYTES * 2)
-#define HEADER_MAX    128
-#define BODY_AT_ONCE  65536 /* longer bodies get their memory as they come */
+#define RETRY_S      5    /* who is refused shall come back after as many seconds, */
+#define RETRY_MORE_S 26   /* and up to so many more, so that a crowd does not come back as one */
+#define LINGER_MS    1000 /* for the peer to read our last answer */
+#define UNREAD_MAX   (WORKER_READ_BYTES * 2)
+#define HEADER_MAX   128
+#define BODY_AT_ONCE 65536 /* longer bodies get their memory as they come */
 
 /* A webhook request in progress. Lives until ingest has answered, also when the connection has
  * gone. */
@@ -46,6 +42,7 @@ struct exchange {
 };
 
 static void on_answered(struct ingest_call *call, const struct ingest_answer *answer);
+static void note_webhook(struct conn *c, unsigned status);
 
 /* --- hand-over --- */
 
@@ -58,7 +55,8 @@ static bool is_quiet(const struct conn *c)
 /* TLS and what a proxy has said of it stay with this process. */
 static bool is_movable(const struct conn *c)
 {
-    return c->tls == NULL && c->hop == NULL && !c->introduced && c->role != LISTENER_GRPC;
+    return c->tls == NULL && c->hop == NULL && !c->introduced && c->role != LISTENER_GRPC &&
+           !c->own;
 }
 
 bool request_can_move(const struct conn *c)
@@ -69,65 +67,7 @@ bool request_can_move(const struct conn *c)
            !conn_blocked(c) && !c->peer_done;
 }
 
-/* --- answers --- */
-
-void request_answer(struct conn *c, unsigned status, const char *extra, struct slice body,
-                    bool close)
-{
-    struct worker *w = c->worker;
-    const struct http_head *head = http_get_head(c->http);
-    bool draining = atomic_load_explicit(&w->shared->draining, memory_order_relaxed);
-    close =
-        close || !head->keep_alive || c->peer_done || draining || (is_quiet(c) && !is_movable(c));
-    struct buf out;
-    buf_init(&out, REQUEST_ANSWER_MAX);
-    int r = http_response(&out, status, extra, body, close, head->method == HTTP_M_HEAD);
-    metrics_answer(&w->metrics, c->role, status);
-    if (CRASH_NEXT("request.answer.half"))
-        conn_send(c, slice_sub(buf_slice(&out), 0, out.len / 2));
-    CRASH_POINT("request.answer.half");
-    if (r == 0)
-        conn_send(c, buf_slice(&out));
-    CRASH_POINT("request.answered");
-    buf_fini(&out);
-    if (r < 0 || close) {
-        conn_linger(c, END_DONE, LINGER_MS);
-        return;
-    }
-    if (c->state != CONN_HANDLING)
-        return; /* sending failed */
-    http_next(c->http);
-    if (!conn_blocked(c)) /* else request_writable(): the next request waits until this has left */
-        conn_set_state(c, CONN_KEEPALIVE);
-    if (is_quiet(c))
-        conn_pause(c); /* the next request waits for whoever reads it then */
-}
-
-/* `detail` is for the log; NULL: none. */
-static void refuse(struct conn *c, enum refuse why, const char *allow, const char *detail)
-{
-    struct worker *w = c->worker;
-    unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
-    conn_log_refusal_because(c, why, detail);
-    if (status == 0) {
-        conn_reset(c, END_REFUSED);
-        return;
-    }
-    struct buf out;
-    buf_init(&out, REQUEST_ANSWER_MAX);
-    if (http_refuse(&out, why, allow, RETRY_S + (unsigned) (worker_random(w) % RETRY_MORE_S)) == 0)
-        conn_send(c, buf_slice(&out));
-    buf_fini(&out);
-    metrics_answer(&w->metrics, c->role, status);
-    conn_linger(c, END_REFUSED, LINGER_MS);
-}
-
-void request_refuse(struct conn *c, enum refuse why, const char *allow)
-{
-    refuse(c, why, allow, NULL);
-}
-
-/* --- webhooks --- */
+/* --- a webhook's sender --- */
 
 /* Of several the one that counts: one that the body is not read in. */
 static struct slice encoding_of(const struct http_head *head)
@@ -164,6 +104,92 @@ static struct ingest_request ingest_request_of(struct conn *c, const char *regis
     };
 }
 
+/* For whoever looks at what comes; `why` it was refused before ingest had it. */
+static void tell_refused(struct conn *c, enum refuse why)
+{
+    char peer[INET6_ADDRSTRLEN + 8];
+    struct credential query;
+    conn_peer_name(c, peer);
+    const struct ingest_request req =
+        ingest_request_of(c, c->exchange->registry, peer, (struct slice){0}, &query);
+    ingest_refused(c->worker->shared->ingest, &req, why);
+}
+
+/* --- answers --- */
+
+void request_answer(struct conn *c, unsigned status, const char *extra, struct slice body,
+                    bool close)
+{
+    struct worker *w = c->worker;
+    const struct http_head *head = http_get_head(c->http);
+    bool draining = atomic_load_explicit(&w->shared->draining, memory_order_relaxed);
+    close =
+        close || !head->keep_alive || c->peer_done || draining || (is_quiet(c) && !is_movable(c));
+    struct buf out;
+    buf_init(&out, REQUEST_ANSWER_MAX);
+    int r = http_response(&out, status, extra, body, close, head->method == HTTP_M_HEAD);
+    metrics_answer(&w->metrics, c->role, status);
+    if (CRASH_NEXT("request.answer.half"))
+        conn_send(c, slice_sub(buf_slice(&out), 0, out.len / 2));
+    CRASH_POINT("request.answer.half");
+    if (r == 0)
+        conn_send(c, buf_slice(&out));
+    CRASH_POINT("request.answered");
+    buf_fini(&out);
+    if (r < 0 || close) {
+        conn_linger(c, END_DONE, LINGER_MS);
+        return;
+    }
+    if (c->state != CONN_HANDLING)
+        return; /* sending failed */
+    http_next(c->http);
+    if (!conn_blocked(c)) /* else request_writable(): the next request waits until this has left */
+        conn_set_state(c, CONN_KEEPALIVE);
+    if (is_quiet(c))
+        conn_pause(c); /* the next request waits for whoever reads it then */
+}
+
+void request_refuse_because(struct conn *c, enum refuse why, const char *allow, const char *detail)
+{
+    struct worker *w = c->worker;
+    unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
+    conn_log_refusal_because(c, why, detail);
+    if (c->exchange != NULL && !c->exchange->submitted)
+        tell_refused(c, why);
+    if (status == 0) {
+        conn_reset(c, END_REFUSED);
+        return;
+    }
+    note_webhook(c, status);
+    struct buf out;
+    buf_init(&out, REQUEST_ANSWER_MAX);
+    if (http_refuse(&out, why, allow, RETRY_S + (unsigned) (worker_random(w) % RETRY_MORE_S)) == 0)
+        conn_send(c, buf_slice(&out));
+    buf_fini(&out);
+    metrics_answer(&w->metrics, c->role, status);
+    conn_linger(c, END_REFUSED, LINGER_MS);
+}
+
+void request_refuse(struct conn *c, enum refuse why, const char *allow)
+{
+    request_refuse_because(c, why, allow, NULL);
+}
+
+/* --- webhooks --- */
+
+/* A webhook that does not come as far as ingest_post() counts, too. */
+static void note_webhook(struct conn *c, unsigned status)
+{
+    const struct exchange *ex = c->exchange;
+    struct ingest *in = c->worker->shared->ingest;
+    struct credential query;
+    if (ex == NULL || ex->submitted || in == NULL)
+        return;
+    const struct ingest_request req =
+        ingest_request_of(c, ex->registry, NULL, (struct slice){0}, &query);
+    ingest_turned_away(in, &req, status);
+}
+
 static void answer_ingest(struct conn *c, const struct ingest_answer *a)
 {
     char retry[HEADER_MAX];
@@ -174,6 +200,8 @@ static void answer_ingest(struct conn *c, const struct ingest_answer *a)
     }
     if (a->why != REFUSE_NONE)
         conn_log_refusal(c, a->why);
+    if (c->exchange != NULL) /* else ingest has told it */
+        tell_refused(c, a->why);
     struct slice body = a->handshake.len > 0 ? a->handshake : slice_str(a->body);
     request_answer(c, a->status, extra, body, a->why != REFUSE_NONE);
 }
@@ -211,8 +239,10 @@ static bool check_sender(struct conn *c, const struct exchange *ex)
         gate_want_keys(s->gate, &ingest_claimed(s->ingest, &req)->oidc);
     if (why == REFUSE_NOT_FOUND) /* as for any other path that there is not */
         request_refuse(c, why, NULL);
-    else if (why != REFUSE_NONE)
+    else if (why != REFUSE_NONE) {
+        note_webhook(c, refused.status);
         answer_ingest(c, &refused);
+    }
     return why == REFUSE_NONE;
 }
 
@@ -238,6 +268,10 @@ static void on_events_head(struct conn *c, struct slice id, size_t early)
     }
     if (shed_level(&c->worker->shared->shed) >= MEMORY_NO_WEBHOOKS) {
         request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
+    if (config_is_canary_registry(c->worker->shared->cfg, ex->registry) && !c->own) {
+        request_refuse(c, REFUSE_REGISTRY, NULL);
         return;
     }
     if (!check_sender(c, ex))
@@ -379,93 +413,6 @@ static void on_operations(struct conn *c, enum route_handler handler)
     }
 }
 
-/* --- the upgrade, or a stream of events --- */
-
-static const char *const PROTOCOLS[] = {NOTICE_PROTOCOL, NULL};
-
-/* What a client asks for in its handshake. */
-struct wanted {
-    struct path *path;
-    bool sse; /* events; else `up` */
-    struct upgrade up;
-    struct resume_wish wish;
-};
-
-/* Whether the handshake is one, and for a path that there is. */
-static enum refuse check_handshake(const struct conn *c, size_t early, struct wanted *ret)
-{
-    const struct shared *s = c->worker->shared;
-    const struct config *cfg = s->cfg;
-    const struct http_head *head = http_get_head(c->http);
-    enum refuse why = route_find(LISTENER_GATEWAY, head).why;
-    int r = why == REFUSE_NONE ? path_match(s->paths, head->path, &ret->path) : 0;
-    if (r < 0)
-        why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
-    else if (why == REFUSE_NONE && path_is_full(ret->path))
-        why = REFUSE_PATH_CAP;
-    ret->sse = event_stream_wanted(head);
-    if (why == REFUSE_NONE && ret->sse)
-        why = event_stream_check(head, gate_origins(cfg, ret->path->cfg));
-    else if (why == REFUSE_NONE)
-        why = upgrade_check(head, gate_origins(cfg, ret->path->cfg), PROTOCOLS,
-                            cfg->gateway.deflate != 0, &ret->up);
-    if (why == REFUSE_NONE)
-        why = resume_parse(head, &ret->wish);
-    if (why == REFUSE_NONE && early > EARLY_MAX)
-        why = REFUSE_UPGRADE_EARLY;
-    if (why == REFUSE_NONE && shared_is_closed(s))
-        why = REFUSE_DRAINING;
-    return why;
-}
-
-/* What the client is told when it is let in. */
-static int print_answer(struct conn *c, const struct wanted *wanted, struct buf *out)
-{
-    const struct shared *s = c->worker->shared;
-    char id[ID_SIZE];
-    conn_id(c, id);
-    if (wanted->sse)
-        return event_stream_answer(out, http_get_head(c->http),
-                                   gate_origins(s->cfg, wanted->path->cfg), id,
-                                   sse_retry_ms(c->worker, 0));
-    return upgrade_response(out, &wanted->up, id);
-}
-
-static void let_in(struct conn *c, const struct wanted *wanted)
-{
-    struct buf answer;
-    buf_init(&answer, HANDSHAKE_MAX);
-    if (print_answer(c, wanted, &answer) < 0) {
-        buf_fini(&answer);
-        request_refuse(c, REFUSE_MEMORY, NULL);
-        return;
-    }
-    conn_learn_agent(c, http_header(http_get_head(c->http), "user-agent", NULL));
-    http_free(c->http); /* what is wanted is a copy */
-    c->http = NULL;
-    c->sse = wanted->sse;
-    c->v1 = !wanted->sse && wanted->up.protocol.len > 0;
-    c->deflate = !wanted->sse && wanted->up.deflate.agreed;
-    c->small_window = !wanted->sse && wanted->up.deflate.client_bits != 0;
-    resume_open(c, wanted->path, &answer, &wanted->wish);
-}
-
-static void on_upgrade(struct conn *c, size_t early)
-{
-    const struct http_head *head = http_get_head(c->http);
-    struct wanted wanted = {0};
-    const char *detail = NULL;
-    enum refuse why = check_handshake(c, early, &wanted);
-    const struct config_path *path = why == REFUSE_NONE ? wanted.path->cfg : NULL;
-    if (path != NULL && path->auth != AUTH_NONE)
-        why = gate_admit(c->worker->shared->gate, c, head, path, &detail);
-    if (why != REFUSE_NONE) {
-        refuse(c, why, why == REFUSE_METHOD ? "GET" : NULL, detail);
-        return;
-    }
-    let_in(c, &wanted);
-}
-
 /* --- the parser's events --- */
 
 static void on_route(struct conn *c, struct route route)
@@ -483,6 +430,8 @@ static void on_done(struct conn *c)
         rest_received(c);
     else if (c->exchange != NULL)
         on_events_done(c);
+    else if (c->role == LISTENER_MANAGEMENT)
+        console_received(c);
     else
         on_route(c, route_find(LISTENER_WEBHOOKS, head));
 }
@@ -511,7 +460,7 @@ static void on_head(struct conn *c, size_t early)
         return;
     }
     if (c->role == LISTENER_GATEWAY) {
-        on_upgrade(c, early);
+        handshake_received(c, early);
         return;
     }
     if (c->role == LISTENER_MANAGEMENT) {
@@ -542,7 +491,7 @@ static void keep_unread(struct conn *c, struct slice rest)
             request_refuse(c, REFUSE_MEMORY, NULL);
             return;
         }
-        buf_init(c->unread, c->resume != NULL ? EARLY_MAX : UNREAD_MAX);
+        buf_init(c->unread, c->resume != NULL ? HANDSHAKE_EARLY_MAX : UNREAD_MAX);
     }
     if (buf_append(c->unread, rest) < 0)
         request_refuse(c, c->resume != NULL ? REFUSE_UPGRADE_EARLY : REFUSE_PIPELINE, NULL);

@@ -4,10 +4,13 @@
  * request without a body, and at once, ending the connection, where a body would follow. */
 #include "rest.h"
 
+#include "console.h"
+#include "feed.h"
 #include "mem.h"
 #include "request.h"
 #include "rest_call.h"
 #include "rest_json.h"
+#include "static.h"
 #include "worker.h"
 
 #include <stdio.h>
@@ -15,7 +18,12 @@
 
 #define OPEN_BODY    16384 /* of whoever asks without a token */
 #define BODY_AT_ONCE 65536
-#define EXTRA_SIZE   512
+#define EXTRA_SIZE   (512 + REST_EXTRA_SIZE)
+
+/* An answer is for whoever asked, and no page of another origin may use it as something else. */
+#define PRIVATE                                                                                    \
+    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"                               \
+    "Cross-Origin-Resource-Policy: same-origin\r\n"
 
 /* --- ending --- */
 
@@ -46,14 +54,21 @@ void rest_drop(struct conn *c)
         call_free(call);
 }
 
+/* What a page reads for its user, who is told nothing new. */
+static bool reads(const struct rest_call *call)
+{
+    bool page = call->login.way == LOGIN_COOKIE || call->login.page;
+    return page && call->route->method == HTTP_M_GET;
+}
+
 static void finish(struct rest_call *call, unsigned status, const struct status *error,
                    struct slice json, bool close)
 {
     struct conn *c = call->c;
     char extra[EXTRA_SIZE];
-    size_t len =
-        (size_t) snprintf(extra, sizeof(extra), "x-request-id: %s\r\nx-server-trace-id: %s\r\n",
-                          call->who.request_id, call->who.trace_id);
+    size_t len = (size_t) snprintf(extra, sizeof(extra),
+                                   "x-request-id: %s\r\nx-server-trace-id: %s\r\n" PRIVATE "%s",
+                                   call->who.request_id, call->who.trace_id, call->extra);
     if (status == 401)
         len += (size_t) snprintf(extra + len, sizeof(extra) - len, "WWW-Authenticate: Bearer\r\n");
     if (status == 405)
@@ -65,7 +80,8 @@ static void finish(struct rest_call *call, unsigned status, const struct status 
                &(struct caller_answer){.operation = call->route == NULL ? NULL : call->route->name,
                                        .id = call->id,
                                        .http_status = status,
-                                       .error = error});
+                                       .error = error,
+                                       .routine = error == NULL && reads(call)});
     if (c != NULL) {
         leave(call);
         request_answer(c, status, extra, json, close);
@@ -139,6 +155,8 @@ static void find_route(struct rest_call *call, const struct http_head *head)
 {
     struct rest_match m;
     rest_route_find(head->method, head->path, &m);
+    if (call->shared->cfg->management.console == 0 && static_is_below(head->path))
+        m = (struct rest_match){.route = NULL};
     call->route = m.route;
     if (m.route == NULL && m.allow[0] != '\0') {
         memcpy(call->allow, m.allow, sizeof(call->allow));
@@ -196,25 +214,29 @@ static bool expect_body(struct conn *c, const struct http_head *head)
     return c->state == CONN_REQUEST;
 }
 
-/* What a page may not do in its reader's name. */
-static enum refuse check_page(const struct conn *c, const struct iam *iam,
-                              const struct http_head *head)
+static enum refuse check(const struct conn *c, const struct http_head *head, struct login *ret)
 {
-    struct slice origin = http_header(head, "origin", NULL);
-    if (iam_is_open(iam))
-        return caller_check_browser(head->host, origin, !c->transport->plain);
-    if (head->method == HTTP_M_OTHER)
-        return REFUSE_METHOD;
-    return caller_is_by_certificate(iam, c, http_header(head, "authorization", NULL))
-               ? caller_check_origin(head->host, origin, !c->transport->plain)
-               : REFUSE_NONE;
+    if (c->worker->shared->manage == NULL)
+        return REFUSE_NOT_FOUND;
+    enum refuse why = login_check(ret, c, head);
+    bool strange = head->method == HTTP_M_OTHER && ret->way != LOGIN_OPEN;
+    return why == REFUSE_NONE && strange ? REFUSE_METHOD : why;
 }
 
 void rest_begin(struct conn *c)
 {
     const struct http_head *head = http_get_head(c->http);
     struct shared *s = c->worker->shared;
-    enum refuse why = s->manage == NULL ? REFUSE_NOT_FOUND : check_page(c, s->manage->iam, head);
+    if (feed_takes(head)) {
+        feed_begin(c);
+        return;
+    }
+    if (s->manage != NULL && console_takes(c, head)) {
+        console_begin(c);
+        return;
+    }
+    struct login login;
+    enum refuse why = check(c, head, &login);
     if (why != REFUSE_NONE) {
         request_refuse(c, why, "GET, HEAD, POST, PATCH, DELETE");
         return;
@@ -224,12 +246,13 @@ void rest_begin(struct conn *c)
         request_refuse(c, REFUSE_MEMORY, NULL);
         return;
     }
+    call->login = login;
     find_route(call, head);
     if (call->route != NULL && call->route->open && call->body.limit > OPEN_BODY)
         call->body.limit = OPEN_BODY;
     if (call->route != NULL && !call->route->open)
-        caller_authenticate(&call->who, c, http_header(head, "authorization", NULL), &call->error,
-                            &call->retry_after_s); /* before what else is wrong is told */
+        login_authenticate(&login, &call->who, c, head, &call->error,
+                           &call->retry_after_s); /* before what else is wrong is told */
     caller_take_key(&call->who, http_header(head, "idempotency-key", NULL), &call->error);
     if (!head->has_body)
         return;

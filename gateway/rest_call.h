@@ -5,11 +5,12 @@
 #define GATEWAY_REST_CALL_H
 
 #include "api_id.h"
-#include "caller.h"
+#include "login.h"
 #include "rest_json.h"
 #include "rest_route.h"
 
 #define REST_MAX_ANSWER (64u << 20)
+#define REST_EXTRA_SIZE 640
 
 struct rest_call {
     struct conn *c; /* NULL: gone */
@@ -18,6 +19,7 @@ struct rest_call {
     const struct rest_route *route; /* NULL: none was found */
     char id[API_ID_MAX + 1];        /* the path's parameter, decoded */
     char *query, *host;             /* as sent */
+    struct login login;
     struct caller who;
     struct buf body;
     bool submitted;
@@ -25,6 +27,7 @@ struct rest_call {
     struct status found; /* what is wrong with the request's contents: admin_call.found */
     unsigned http_status, retry_after_s; /* with `error`; 0: the code's, none */
     char allow[64];                      /* with 405 */
+    char extra[REST_EXTRA_SIZE];         /* whole header lines for the answer, or "" */
 };
 
 /* `json` is the whole body. */
@@ -50,6 +53,10 @@ void rest_trigger_resume(struct rest_call *call);
 void rest_trigger_operations(struct rest_call *call);
 void rest_operation_get(struct rest_call *call);
 void rest_operation_cancel(struct rest_call *call);
+/* rest_console.c */
+void rest_session_get(struct rest_call *call);
+void rest_session_create(struct rest_call *call);
+void rest_session_delete(struct rest_call *call);
 /* rest_connection.c */
 void rest_connection_get(struct rest_call *call);
 void rest_connection_disconnect(struct rest_call *call);
@@ -57,18 +64,33 @@ void rest_connection_send(struct rest_call *call);
 /* rest_gateway.c */
 void rest_gateway_paths(struct rest_call *call);
 void rest_gateway_connections(struct rest_call *call);
+/* rest_metrics.c */
+void rest_metrics(struct rest_call *call);
+/* rest_fired.c */
+void rest_gateway_triggers(struct rest_call *call);
 /* rest_revocation.c */
 void rest_revocation_create(struct rest_call *call);
 /* rest_reload.c */
 void rest_reload(struct rest_call *call);
 /* rest_trial.c */
 void rest_trigger_test(struct rest_call *call);
+/* rest_explain.c */
 void rest_gateway_event(struct rest_call *call);
+/* rest_event.c */
+void rest_event_list(struct rest_call *call);
 /* rest_dry.c */
 void rest_trigger_dry_run(struct rest_call *call); /* with an id: of this trigger alone */
 void rest_registry_dry_run(struct rest_call *call);
 /* rest_registry.c */
 void rest_registry_list(struct rest_call *call);
+/* rest_letter.c */
+void rest_letter_list(struct rest_call *call);
+void rest_letter_get(struct rest_call *call);
+/* rest_letter_change.c */
+void rest_letter_replay(struct rest_call *call);
+void rest_letter_delete(struct rest_call *call);
+/* rest_replay.c */
+void rest_gateway_replay(struct rest_call *call);
 /* rest_iam.c */
 void rest_iam_create_token(struct rest_call *call);
 void rest_iam_create_for_account(struct rest_call *call);

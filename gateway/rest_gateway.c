@@ -171,16 +171,40 @@ static void end_listing(struct listing *l, const char *token)
 
 #define TOKEN_SIZE 40
 
+static void fail_listing(struct listing *l)
+{
+    struct status error = {.code = STATUS_OK};
+    status_set(&error, STATUS_UNAVAILABLE, "The server is going down");
+    rest_fail(l->call, &error);
+    free(l->at);
+    free(l);
+}
+
+/* In an order: one page of all there are. */
+static void on_ranked(struct connections_ask *ask)
+{
+    struct listing *l = LIST_ENTRY(ask, struct listing, ask);
+    if (ask->err == -EAGAIN) {
+        fail_listing(l);
+        return;
+    }
+    ask->from = ask->next;
+    ask->worker += ask->next == 0;
+    if (ask->worker < l->call->shared->n_workers) {
+        connections_ask(l->call->shared, ask);
+        return;
+    }
+    connections_ranked(ask);
+    l->n = ask->n;
+    end_listing(l, "");
+}
+
 static void on_listed(struct connections_ask *ask)
 {
     struct listing *l = LIST_ENTRY(ask, struct listing, ask);
     char token[TOKEN_SIZE] = "";
     if (ask->err == -EAGAIN) {
-        struct status error;
-        status_set(&error, STATUS_UNAVAILABLE, "The server is going down");
-        rest_fail(l->call, &error);
-        free(l->at);
-        free(l);
+        fail_listing(l);
         return;
     }
     l->n += ask->n;
@@ -215,11 +239,32 @@ static bool read_token(const char *token, unsigned *worker, uint32_t *slot)
     return strcmp(again, token) == 0;
 }
 
+/* Of the order that is asked for; "": that of slots. */
+static void read_order(const struct rest_parameter *order, bool paged, struct connections_ask *ask,
+                       struct status *found)
+{
+    static const char *const ORDERS[] = {
+        [CONNECTIONS_BY_LAG] = "lag", [CONNECTIONS_BY_AGE] = "age"};
+    ask->kind = CONNECTIONS_LIST;
+    ask->done = on_listed;
+    if (order->value[0] == '\0')
+        return;
+    ask->kind = CONNECTIONS_RANK;
+    ask->done = on_ranked;
+    while (ask->order < ARRAY_LEN(ORDERS) && strcmp(ORDERS[ask->order], order->value) != 0)
+        ask->order++;
+    if (ask->order == ARRAY_LEN(ORDERS))
+        status_violate(found, "order_by", "must be lag or age");
+    if (paged)
+        status_violate(found, "page_token", "must be empty with order_by: there is one page");
+}
+
 void rest_gateway_connections(struct rest_call *call)
 {
     struct rest_parameter p[] = {{.camel = "path"},
                                  {.camel = "pageSize", .snake = "page_size"},
-                                 {.camel = "pageToken", .snake = "page_token"}};
+                                 {.camel = "pageToken", .snake = "page_token"},
+                                 {.camel = "orderBy", .snake = "order_by"}};
     struct listing *l = xcalloc(1, sizeof(*l));
     rest_query_read(call->query, p, ARRAY_LEN(p), &call->found);
     int64_t size = rest_query_number(&p[1], &call->found);
@@ -230,6 +275,7 @@ void rest_gateway_connections(struct rest_call *call)
         status_violate(&call->found, "path", "is not one of the gateway's paths");
     if (!read_token(p[2].value, &l->ask.worker, &l->ask.from))
         status_violate(&call->found, "page_token", "is not a token of this list");
+    read_order(&p[3], p[2].value[0] != '\0', &l->ask, &call->found);
     if (!may_view(call)) {
         free(l);
         return;
@@ -237,9 +283,7 @@ void rest_gateway_connections(struct rest_call *call)
     l->call = call;
     l->size = size == 0 ? DEFAULT_PAGE : (size_t) size;
     l->at = xcalloc(l->size, sizeof(*l->at));
-    l->ask.kind = CONNECTIONS_LIST;
     l->ask.path = path == NULL ? NULL : path->name;
-    l->ask.done = on_listed;
     l->ask.at = l->at;
     l->ask.most = l->size;
     connections_ask(call->shared, &l->ask);

@@ -86,9 +86,24 @@ void rest_json_close(struct rest_json *j, char bracket)
     add_plain(j, NULL, slice_of(&bracket, 1), "");
 }
 
+void rest_json_slice(struct rest_json *j, const char *key, struct slice value)
+{
+    add_string(j, key, value);
+}
+
 void rest_json_item(struct rest_json *j, const char *value)
 {
     add_string(j, NULL, slice_str(value));
+}
+
+void rest_json_string(struct rest_json *j, const char *key, const char *value)
+{
+    add_string(j, key, slice_str(value));
+}
+
+void rest_json_raw(struct rest_json *j, const char *key, struct slice value)
+{
+    add_plain(j, key, value, "");
 }
 
 void rest_json_text(struct rest_json *j, const char *key, const char *value)

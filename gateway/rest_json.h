@@ -17,10 +17,13 @@ struct rest_json rest_json_begin(struct buf *out);
 void rest_json_open(struct rest_json *j, const char *key, char bracket); /* '{' or '['; key NULL:
                                                                             none */
 void rest_json_close(struct rest_json *j, char bracket);
-void rest_json_text(struct rest_json *j, const char *key, const char *value); /* "": left out */
-void rest_json_item(struct rest_json *j, const char *value);                  /* of a list */
-void rest_json_int64(struct rest_json *j, const char *key, uint64_t value);   /* "3" */
-void rest_json_number(struct rest_json *j, const char *key, uint64_t value);  /* 3 */
+void rest_json_text(struct rest_json *j, const char *key, const char *value);   /* "": left out */
+void rest_json_string(struct rest_json *j, const char *key, const char *value); /* also "" */
+void rest_json_raw(struct rest_json *j, const char *key, struct slice value);   /* JSON already */
+void rest_json_slice(struct rest_json *j, const char *key, struct slice value); /* valid UTF-8 */
+void rest_json_item(struct rest_json *j, const char *value);                    /* of a list */
+void rest_json_int64(struct rest_json *j, const char *key, uint64_t value);     /* "3" */
+void rest_json_number(struct rest_json *j, const char *key, uint64_t value);    /* 3 */
 void rest_json_bool(struct rest_json *j, const char *key, bool value);
 void rest_json_time(struct rest_json *j, const char *key, uint64_t unix_ns);
 void rest_json_duration(struct rest_json *j, const char *key, uint64_t ms);

@@ -1,6 +1,7 @@
 /* rest_object.c - see rest_object.h. */
 #include "rest_object.h"
 
+#include "config_value.h"
 #include "json.h"
 
 #include <inttypes.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 
 #define FIELD_SIZE 128
+#define TIME_SIZE  64
 #define EXACT      9007199254740992.0 /* 2^53: above it a JSON number is not what was sent */
 
 cJSON *rest_object_parse(struct slice body, struct status *found)
@@ -90,6 +92,40 @@ static bool read_decimal(const char *text, int64_t *ret)
     errno = 0;
     *ret = strtoll(text, &end, 10);
     return *end == '\0' && errno == 0;
+}
+
+/* "2027-01-31T12:00:00.5Z" as that second, and 500 ms. */
+static bool read_time(const char *text, uint64_t *ret_ms)
+{
+    char whole[TIME_SIZE];
+    size_t len = strcspn(text, "."), digits = 0;
+    uint64_t seconds, ms = 0;
+    if (strlen(text) >= sizeof(whole))
+        return false;
+    if (text[len] == '.')
+        digits = strspn(text + len + 1, "0123456789");
+    if (text[len] == '.' && digits == 0)
+        return false;
+    for (size_t i = 0; i < 3; i++)
+        ms = ms * 10 + (i < digits ? (uint64_t) (text[len + 1 + i] - '0') : 0);
+    memcpy(whole, text, len);
+    (void) snprintf(whole + len, sizeof(whole) - len, "%s",
+                    text + len + (digits > 0 ? digits + 1 : 0));
+    if (!value_time(whole, &seconds))
+        return false;
+    *ret_ms = seconds * 1000 + ms;
+    return true;
+}
+
+bool rest_object_time(const cJSON *value, const char *field, uint64_t *ret_ms, struct status *found)
+{
+    struct slice text;
+    if (!rest_object_text(value, field, &text, found))
+        return false;
+    if (read_time(value->valuestring, ret_ms))
+        return true;
+    status_violate(found, field, "must be a time such as 2027-01-31T12:00:00Z");
+    return false;
 }
 
 bool rest_object_int64(const cJSON *value, const char *field, int64_t *ret, struct status *found)

@@ -27,6 +27,9 @@ void rest_object_read(const cJSON *object, const char *where, const struct rest_
 /* Values; false with a violation. */
 bool rest_object_text(const cJSON *value, const char *field, struct slice *ret,
                       struct status *found);
+/* RFC 3339 in UTC, with or without a fraction of a second; in milliseconds of Unix time. */
+bool rest_object_time(const cJSON *value, const char *field, uint64_t *ret_ms,
+                      struct status *found);
 bool rest_object_int64(const cJSON *value, const char *field, int64_t *ret, struct status *found);
 /* By one of `names`, whose index is the number, or by any 32-bit number. */
 bool rest_object_enum(const cJSON *value, const char *field, const char *const *names, size_t n,

@@ -1,7 +1,6 @@
 /* rest_revocation.c - beyond the original: tokens of clients that count no longer. They do not from
  * the request on, and when that is safe, what they have opened is closed worker by worker, as
  * connections are listed: some at a time. */
-#include "config_value.h"
 #include "connection_call.h"
 #include "gate.h"
 #include "mem.h"
@@ -13,13 +12,11 @@
 
 #include <stdlib.h>
 
-#define TIME_SIZE 64
-
 struct revoking {
     struct connections_ask ask;
     struct rest_call *call;
     struct slice names[2]; /* by enum revocation_kind; empty: not given */
-    struct slice until;
+    bool has_until;
     uint64_t until_s, closed;
 };
 
@@ -45,25 +42,14 @@ static void read_id(void *ctx, const char *field, const cJSON *value, struct sta
     read_name(&r->names[REVOCATION_ID], field, value, found);
 }
 
-/* RFC 3339 in UTC; a fraction of a second is left away. */
-static bool read_time(const char *text, uint64_t *ret_s)
-{
-    char whole[TIME_SIZE];
-    size_t len = strcspn(text, ".");
-    size_t fraction = text[len] == '.' ? 1 + strspn(text + len + 1, "0123456789") : 0;
-    if (strlen(text) >= sizeof(whole) || fraction == 1)
-        return false;
-    memcpy(whole, text, len);
-    memcpy(whole + len, text + len + fraction, strlen(text) - len - fraction + 1);
-    return value_time(whole, ret_s);
-}
-
 static void read_until(void *ctx, const char *field, const cJSON *value, struct status *found)
 {
     struct revoking *r = ctx;
-    if (rest_object_text(value, field, &r->until, found) &&
-        !read_time(value->valuestring, &r->until_s))
-        status_violate(found, field, "must be a time such as 2027-01-31T12:00:00Z");
+    uint64_t ms;
+    if (!rest_object_time(value, field, &ms, found))
+        return;
+    r->has_until = true;
+    r->until_s = ms / 1000;
 }
 
 static void check(const struct revoking *r, struct status *found)
@@ -72,7 +58,7 @@ static void check(const struct revoking *r, struct status *found)
          id = r->names[REVOCATION_ID].data != NULL;
     if (subject == id)
         status_violate(found, "subject", "must be given, or jti, and not both");
-    if (r->until.data == NULL)
+    if (!r->has_until)
         status_violate(found, "until", "is required");
 }
 
@@ -128,15 +114,6 @@ static void on_kept(void *arg, int err)
     connections_ask(r->call->shared, &r->ask);
 }
 
-static void keep(struct revoking *r, const struct revocation_change *change)
-{
-    struct engine_record records[1 + REVOCATIONS_RETIRE] = {
-        {ENGINE_REVOCATION, change->id, slice_str(change->value)}};
-    for (size_t i = 0; i < change->n_retired; i++)
-        records[1 + i] = (struct engine_record){ENGINE_REVOCATION, change->retired[i], {0}};
-    pipeline_keep(r->call->shared->pipeline, records, 1 + change->n_retired, on_kept, r);
-}
-
 static int note_name(struct revoking *r, struct revocation_change *ret)
 {
     enum revocation_kind kind =
@@ -175,5 +152,5 @@ void rest_revocation_create(struct rest_call *call)
         fail(r, &call->found);
         return;
     }
-    keep(r, &change);
+    gate_keep(call->shared->pipeline, &change, on_kept, r);
 }

@@ -8,6 +8,8 @@
 #define TRIGGERS    "/triggers/v1/triggers"
 #define CONNECTIONS "/apigateways/websocket/v1/connections"
 #define REGISTRIES  "/registries/v1/registries"
+#define SESSION     "/console/session"
+#define LETTERS     "/registries/v1/letters"
 
 // clang-format off
 const struct rest_route REST_ROUTES[] = {
@@ -30,11 +32,22 @@ const struct rest_route REST_ROUTES[] = {
     {"sendToConnection", HTTP_M_POST,   CONNECTIONS "/{connectionId}:send",   false, rest_connection_send},
     {"listPaths",        HTTP_M_GET,    "/gateway/v1/paths",                  false, rest_gateway_paths},
     {"listConnections",  HTTP_M_GET,    "/gateway/v1/connections",            false, rest_gateway_connections},
+    {"getMetrics",       HTTP_M_GET,    "/gateway/v1/metrics",                false, rest_metrics},
+    {"listTriggerStatistics", HTTP_M_GET, "/gateway/v1/triggers",             false, rest_gateway_triggers},
     {"createRevocation", HTTP_M_POST,   "/admin/v1/revocations",              false, rest_revocation_create},
     {"reload",           HTTP_M_POST,   "/admin/v1/reload",                   false, rest_reload},
     {"listRegistries",   HTTP_M_GET,    REGISTRIES,                           false, rest_registry_list},
     {"dryRunRegistry",   HTTP_M_POST,   REGISTRIES "/{registryId}:dryRun",    false, rest_registry_dry_run},
+    {"listDeadLetters",  HTTP_M_GET,    LETTERS,                              false, rest_letter_list},
+    {"getDeadLetter",    HTTP_M_GET,    LETTERS "/{letterId}",                false, rest_letter_get},
+    {"deleteDeadLetter", HTTP_M_DELETE, LETTERS "/{letterId}",                false, rest_letter_delete},
+    {"replayDeadLetter", HTTP_M_POST,   LETTERS "/{letterId}:replay",         false, rest_letter_replay},
+    {"listEvents",       HTTP_M_GET,    "/gateway/v1/events",                 false, rest_event_list},
     {"getEvent",         HTTP_M_GET,    "/gateway/v1/events/{eventId}",       false, rest_gateway_event},
+    {"replay",           HTTP_M_POST,   "/gateway/v1/replay",                 false, rest_gateway_replay},
+    {"getSession",       HTTP_M_GET,    SESSION,                              false, rest_session_get},
+    {"createSession",    HTTP_M_POST,   SESSION,                              true,  rest_session_create},
+    {"deleteSession",    HTTP_M_DELETE, SESSION,                              false, rest_session_delete},
     {"createIamToken",   HTTP_M_POST,   "/iam/v1/tokens",                     true,  rest_iam_create_token},
     {"createIamTokenForServiceAccount", HTTP_M_POST, "/iam/v1/tokens:createForServiceAccount", true, rest_iam_create_for_account},
     {"revokeIamToken",   HTTP_M_POST,   "/iam/v1/tokens:revoke",              true,  rest_iam_revoke},

@@ -1,13 +1,9 @@
-/* rest_trial.c - beyond the original: a trigger tried out, and what became of an event. */
+/* rest_trial.c - beyond the original: a trigger tried out. */
 #include "pipeline_explain.h"
 #include "rest_call.h"
 #include "rest_json.h"
 #include "rest_query.h"
 #include "worker.h"
-
-#include <stdio.h>
-
-#define NS_PER_MS ((uint64_t) 1000000)
 
 static void fail(struct rest_call *call, enum status_code code, const char *text)
 {
@@ -25,8 +21,6 @@ static bool may(struct rest_call *call, enum iam_permission p)
     rest_fail(call, &error);
     return false;
 }
-
-/* --- a sample event --- */
 
 static void answer_test(struct rest_call *call, const char *event_id)
 {
@@ -72,50 +66,4 @@ void rest_trigger_test(struct rest_call *call)
     default:
         fail(call, STATUS_UNAVAILABLE, "Nothing can be sent now");
     }
-}
-
-/* --- what became of an event --- */
-
-static void put_delivery(void *ctx, const struct delivery_note *n)
-{
-    struct rest_json *j = ctx;
-    rest_json_open(j, NULL, '{');
-    rest_json_text(j, "triggerId", n->trigger_id);
-    rest_json_text(j, "triggerName", n->trigger_name);
-    rest_json_text(j, "path", n->path->name);
-    rest_json_text(j, "firstEventId", n->first_event_id);
-    rest_json_text(j, "lastEventId", n->last_event_id);
-    rest_json_int64(j, "size", n->n_events);
-    rest_json_int64(j, "bytes", n->bytes);
-    rest_json_text(j, "flush", BATCH_FLUSH_NAMES[n->why]);
-    rest_json_bool(j, "delivered", n->delivered);
-    if (n->delivered) {
-        if (n->position != ENGINE_ANYWHERE)
-            rest_json_int64(j, "position", n->position);
-        rest_json_time(j, "deliveredAt", n->delivered_ms * NS_PER_MS);
-        rest_json_int64(j, "connections", n->connections);
-    }
-    rest_json_close(j, '}');
-}
-
-void rest_gateway_event(struct rest_call *call)
-{
-    rest_query_read(call->query, NULL, 0, &call->found);
-    if (!may(call, IAM_TRIGGER_VIEW))
-        return;
-    struct buf json;
-    buf_init(&json, REST_MAX_ANSWER);
-    struct rest_json j = rest_json_begin(&json);
-    rest_json_open(&j, NULL, '{');
-    rest_json_text(&j, "eventId", call->id);
-    rest_json_open(&j, "batches", '[');
-    size_t n = deliveries_find(pipeline_deliveries(call->shared->pipeline), slice_str(call->id),
-                               put_delivery, &j);
-    rest_json_close(&j, ']');
-    rest_json_close(&j, '}');
-    if (n > 0)
-        rest_reply_json(call, &j);
-    else
-        fail(call, STATUS_NOT_FOUND, "Event %.50s is in none of the batches that are remembered");
-    buf_fini(&json);
 }

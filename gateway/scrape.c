@@ -5,7 +5,9 @@
 #include "log.h"
 #include "mem.h"
 #include "pipeline.h"
+#include "scrape_process.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static uint64_t load(const _Atomic uint64_t *n)
@@ -156,6 +158,96 @@ static int print_catalog(const struct catalog *catalog, struct buf *out)
     return r;
 }
 
+static uint64_t last_event_s(const struct registry_stats *r)
+{
+    return r->last_event_ms / 1000;
+}
+static uint64_t is_silent(const struct registry_stats *r)
+{
+    return r->silent;
+}
+static uint64_t usual_s(const struct registry_stats *r)
+{
+    return r->usual_ms / 1000;
+}
+
+static const struct {
+    const char *family, *help;
+    uint64_t (*value)(const struct registry_stats *r);
+} PER_REGISTRY[] = {
+    {"regcast_registry_last_event_timestamp_seconds",
+     "Unix time of its last webhook with an event that was understood; 0: none since the start.",
+     last_event_s},
+    {"regcast_registry_silent", "1: no event for so long that silence_alarm says so.", is_silent},
+    {"regcast_registry_usual_interval_seconds",
+     "How long it usually takes until its next webhook with events; 0: not known yet.", usual_s},
+};
+
+/* The ids are those of the configuration: what others post makes no series. */
+static int registry_sample(struct buf *out, const char *family, const struct registry_stats *r,
+                           const char *label_name, const char *label_value, uint64_t value)
+{
+    int err = buf_printf(out, "%s{registry=\"", family);
+    if (err == 0)
+        err = label(out, r->id);
+    if (err == 0 && label_name != NULL)
+        err = buf_printf(out, "\",%s=\"%s", label_name, label_value);
+    return err < 0 ? err : buf_printf(out, "\"} %llu\n", (unsigned long long) value);
+}
+
+static int print_answers(const struct registry_stats *s, struct buf *out)
+{
+    char status[16];
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->n_answers; i++) {
+        (void) snprintf(status, sizeof(status), "%u", s->answers[i].status);
+        r = registry_sample(out, "regcast_registry_webhooks_total", s, "status", status,
+                            s->answers[i].n);
+    }
+    return r;
+}
+
+static int print_outcomes(const struct registry_stats *s, struct buf *out)
+{
+    const struct {
+        const char *outcome;
+        uint64_t n;
+    } OUTCOMES[] = {{"accepted", s->accepted},
+                    {"ignored", s->ignored},
+                    {"duplicate", s->duplicates},
+                    {"set_aside", s->set_aside}};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(OUTCOMES); i++)
+        r = registry_sample(out, "regcast_registry_events_total", s, "outcome", OUTCOMES[i].outcome,
+                            OUTCOMES[i].n);
+    return r;
+}
+
+static int print_registries(const struct registry_watch *w, struct buf *out)
+{
+    size_t n = registry_watch_n(w);
+    int r = 0;
+    for (size_t f = 0; r == 0 && n > 0 && f < ARRAY_LEN(PER_REGISTRY); f++) {
+        r = head(out, PER_REGISTRY[f].family, "gauge", PER_REGISTRY[f].help);
+        for (size_t i = 0; r == 0 && i < n; i++) {
+            const struct registry_stats *s = registry_watch_at(w, i);
+            r = registry_sample(out, PER_REGISTRY[f].family, s, NULL, NULL,
+                                PER_REGISTRY[f].value(s));
+        }
+    }
+    if (r == 0 && n > 0)
+        r = head(out, "regcast_registry_webhooks_total", "counter",
+                 "Webhooks answered, by registry and HTTP status.");
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = print_answers(registry_watch_at(w, i), out);
+    if (r == 0 && n > 0)
+        r = head(out, "regcast_registry_events_total", "counter",
+                 "Events of webhook envelopes by registry and what became of them.");
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = print_outcomes(registry_watch_at(w, i), out);
+    return r;
+}
+
 static int path_gauge(struct shared *s, struct buf *out, const char *family, const char *help,
                       const uint64_t *values)
 {
@@ -251,6 +343,14 @@ static int print_process(struct shared *s, struct buf *out)
     for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
         r = buf_printf(out, "regcast_open_sockets{listener=\"%s\"} %llu\n", LISTENERS[i],
                        (unsigned long long) load(&s->caps[i].connections));
+    if (r == 0 && s->feed != NULL)
+        r = number(out, "regcast_feed_connections", "gauge", "Consoles that listen to the feed.",
+                   present(worker_group(s->front, 0)));
+    if (r == 0)
+        r = head(out, "regcast_max_sockets", "gauge", "How many of them there may be.");
+    for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
+        r = buf_printf(out, "regcast_max_sockets{listener=\"%s\"} %llu\n", LISTENERS[i],
+                       (unsigned long long) load(&s->caps[i].max_connections));
     if (r == 0)
         r = number(out, "regcast_webhook_inflight_bytes", "gauge",
                    "Webhook body bytes held in memory.",
@@ -278,6 +378,10 @@ static int print_process(struct shared *s, struct buf *out)
     if (r == 0)
         r = number(out, "regcast_log_dropped_total", "counter",
                    "Log lines lost because nobody read them.", log_dropped());
+    if (r == 0 && s->cfg->canary.interval_ms > 0)
+        r = number(out, "regcast_canary_last_success_timestamp_seconds", "gauge",
+                   "When an event of our own last arrived; 0: none has since the start.",
+                   load(&s->canary_ok_s));
     if (r == 0)
         r = head(out, "regcast_build_info", "gauge", "1, with the version as a label.");
     if (r == 0)
@@ -317,6 +421,8 @@ int scrape_print(struct shared *s, struct buf *out)
     if (r == 0)
         r = print_process(s, out);
     if (r == 0)
+        r = scrape_process_print(out);
+    if (r == 0)
         r = print_configuration(s, out);
     if (r == 0)
         r = print_certificates(s->certificates, out);
@@ -324,6 +430,8 @@ int scrape_print(struct shared *s, struct buf *out)
         r = print_catalog(ingest_catalog(s->ingest), out);
     if (r == 0 && s->ingest != NULL)
         r = print_seen(ingest_seen(s->ingest), out);
+    if (r == 0 && s->ingest != NULL)
+        r = print_registries(ingest_watch(s->ingest), out);
     if (r == 0 && s->pipeline != NULL)
         r = print_journal(s, out);
     if (r == 0 && s->history != NULL)

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "deflate_offer.h"
 #include "fanout.h"
+#include "feed.h"
 #include "frame.h"
 #include "gate.h"
 #include "log.h"
@@ -20,6 +21,11 @@
 static const struct config *cfg_of(const struct conn *c)
 {
     return c->worker->shared->cfg;
+}
+
+static bool is_console(const struct conn *c)
+{
+    return c->role == LISTENER_MANAGEMENT;
 }
 
 /* It was sent away because of its path, not because we go down. */
@@ -60,6 +66,10 @@ void session_recovered(struct conn *c, const char *since)
 
 void session_gap(struct conn *c, const char *reason, const char *since, const char *oldest)
 {
+    if (is_console(c)) {
+        feed_gap(c);
+        return;
+    }
     struct buf frame;
     buf_init(&frame, NOTICE_MAX);
     notify(c, &frame, notice_gap(&frame, reason, since, oldest, max_frame_of(c)));
@@ -80,7 +90,7 @@ static uint64_t jitter(struct conn *c, uint64_t ms)
 
 static uint64_t idle_due(const struct conn *c)
 {
-    if (c->sse) /* it has no way to be busy */
+    if (is_console(c) || c->sse) /* nothing may happen for long; it has no way to be busy */
         return UINT64_MAX;
     return in(c->active_ms, cfg_of(c)->gateway.idle_timeout_ms);
 }
@@ -267,8 +277,11 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
     c->idle_cursor = g->members[c->member].cursor;
     c->ping_ms = in(now, jitter(c, cfg->gateway.ping_interval_ms));
     c->lifetime_ms = in(now, jitter(c, cfg->gateway.max_lifetime_ms));
-    metrics_add(&c->worker->metrics, c->sse ? M_SSE_STREAMS : M_HANDSHAKES, 1);
-    log_open_session(c);
+    if (!c->own) {
+        if (!is_console(c))
+            metrics_add(&c->worker->metrics, c->sse ? M_SSE_STREAMS : M_HANDSHAKES, 1);
+        log_open_session(c);
+    }
     conn_set_state(c, CONN_OPEN);
     if (c->worker->draining) /* it had begun to come in before a hand-over */
         worker_drain_session(c);
@@ -279,7 +292,7 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
 static uint64_t linger_ms(const struct conn *c, enum conn_end end)
 {
     uint64_t ms = cfg_of(c)->gateway.close_timeout_ms;
-    bool stuck = (end == END_SLOW && catching_up(c)) || c->why == REFUSE_SHED;
+    bool stuck = (end == END_SLOW && catching_up(c)) || c->why == REFUSE_SHED || is_console(c);
     return stuck ? least(ms, STUCK_LINGER_MS) : ms;
 }
 

@@ -26,7 +26,8 @@ static void exchange(struct token_call *t, struct caller *who, struct shared *s)
         caller_succeeded(who, s, &t->grant.subject);
     } else if (r == -EACCES) {
         log_why(who, why);
-        caller_failed(who, s, "The JWT or token is invalid or has expired.", &t->status);
+        caller_failed(who, s, CALLER_TRY, "The JWT or token is invalid or has expired.",
+                      &t->status);
     } else {
         log_error("management", "the secret of IAM tokens cannot be made", r);
         status_set(&t->status, STATUS_INTERNAL, "The token could not be made");
@@ -36,7 +37,8 @@ static void exchange(struct token_call *t, struct caller *who, struct shared *s)
 void token_call_create(struct token_call *t, struct caller *who, struct shared *s)
 {
     iam_exchange_check(&t->proof, &t->status);
-    if (t->status.code == STATUS_OK && caller_may_try(who, s, &t->status, &t->retry_after_s))
+    if (t->status.code == STATUS_OK &&
+        caller_may_try(who, s, CALLER_TRY, &t->status, &t->retry_after_s))
         exchange(t, who, s);
 }
 

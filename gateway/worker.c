@@ -1,6 +1,7 @@
 /* worker.c - see worker.h. */
 #include "worker.h"
 
+#include "departures.h"
 #include "fanout.h"
 #include "gate.h"
 #include "grpc.h"
@@ -211,7 +212,7 @@ static void on_drain(struct mail *m)
     uv_update_time(&w->loop);
     uint64_t now = uv_now(&w->loop);
     w->draining = true;
-    w->drain_end_ms = now + w->shared->drain_spread_ms;
+    w->drain_end_ms = now + (w->is_front ? 0 : w->shared->drain_spread_ms);
     for (size_t i = 0; i < w->n_listeners; i++)
         listener_fini(&w->listeners[i]);
     drain_connections(w);
@@ -321,6 +322,17 @@ int worker_add_groups(struct worker *w, struct path_table *paths)
     return 0;
 }
 
+int worker_add_group(struct worker *front, struct path *p, struct group **ret)
+{
+    ASSERT(front->is_front && front->n_groups == 0); /* there is room: see grow_groups() */
+    int r = group_new(front, p, &front->groups[0]);
+    if (r < 0)
+        return r;
+    front->n_groups = 1;
+    *ret = front->groups[0];
+    return 0;
+}
+
 static int init_listeners(struct worker *w, const struct worker_sockets *sockets)
 {
     int r = 0;
@@ -393,6 +405,7 @@ void worker_fini(struct worker *w)
     free(w->listeners);
     free(w->slots);
     free(w->free_slots);
+    departures_free(w->departures);
     ws_pool_free(w->ws_pool);
     sse_text_drop(&w->sse_text);
     for (size_t i = 0; i < LISTENER_N; i++)

@@ -23,6 +23,7 @@
 #define WORKER_HURRY_MS   1500
 
 struct certificates;
+struct departures;
 struct gate;
 struct manage;
 struct tls;
@@ -43,13 +44,15 @@ struct shared {
     size_t n_workers;
     struct worker *front;    /* webhooks and management; the broker's thread */
     struct history *history; /* NULL: the engine keeps none beyond the path logs */
-    struct ingest *ingest;   /* front's thread only, as the next */
+    struct ingest *ingest;   /* front's thread only, as the next two */
     struct pipeline *pipeline;
+    struct feed *feed;                       /* NULL: there is none (tests) */
     struct manage *manage;                   /* the same; NULL: nothing is managed (tests) */
     struct gate *gate;                       /* any thread; NULL: no path has `auth` (tests) */
     struct certificates *certificates;       /* front's thread; NULL: as they are (tests) */
     struct tls_tickets *tickets[LISTENER_N]; /* NULL: none are given */
     _Atomic uint64_t config_hash, config_loaded_s; /* of `cfg`; the latter is Unix time */
+    _Atomic uint64_t canary_ok_s; /* when the last canary arrived (canary.h), Unix time; 0: none */
     uint64_t reload_ms; /* when one last began, also in vain (clock_mono_ms()); front's thread */
     _Atomic bool ready, draining;
     /* While another process takes over: nobody is accepted, and what is asked on a connection that
@@ -81,13 +84,14 @@ struct worker {
     size_t n_listeners;
     struct conn **slots; /* connection of each slot, NULL when free */
     uint32_t n_slots, *free_slots, n_free_slots;
-    struct group **_Atomic groups; /* by path index; none on the front */
+    struct group **_Atomic groups; /* by path index; on the front the console's feed alone */
     _Atomic size_t n_groups;       /* the front adds some, and then paths that have them */
     size_t groups_room;
     struct group **former_groups[WORKER_FORMER]; /* too small; somebody may still look at one */
     size_t n_former_groups;
     struct list active;    /* groups with a sweep */
     struct list replaying; /* connections that can go on sending stored messages (replay.c) */
+    struct departures *departures;
     uint32_t n_asked;      /* requests that history has not answered yet */
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;
@@ -131,6 +135,10 @@ static inline struct group *worker_group(const struct worker *w, size_t index)
 /* Makes the groups of all paths that `paths` knows. 0, or group_new()'s errors; those that could be
  * made stay. The front's thread, or before the loop runs. */
 MUST_CHECK int worker_add_groups(struct worker *w, struct path_table *paths);
+
+/* Makes the front's only group, of a path that is in no table. 0, or group_new()'s errors. Before
+ * the loop runs; the path is there until worker_fini(). */
+MUST_CHECK int worker_add_group(struct worker *front, struct path *p, struct group **ret);
 
 /* Runs the loop until the worker has drained. */
 void worker_run(struct worker *w);

@@ -155,22 +155,20 @@ static inline struct shelf_path *shelf_path(struct shelf *s, const char *name)
 
 /* --- what the writer does --- */
 
-/* Puts a batch of these events on the path, `len` bytes long; returns its position. The path's row
- * is the caller's to write: shelf_write_path(). */
-static inline uint64_t shelf_put_row(struct shelf *s, struct shelf_path *p, const uint64_t *ids,
-                                     size_t n, size_t len)
+/* Puts a batch of these events on the path; returns its position. The path's row is the caller's to
+ * write: shelf_write_path(). */
+static inline uint64_t shelf_put_frames(struct shelf *s, struct shelf_path *p, const uint64_t *ids,
+                                        size_t n, struct slice frames)
 {
-    uint8_t high[ID_PACKED_SIZE], *packed = xmalloc(n * ID_PACKED_SIZE), *frames = xmalloc(len);
-    uint64_t position = segment_place(SHELF_BITS, &p->place, len);
+    uint8_t high[ID_PACKED_SIZE], *packed = xmalloc(n * ID_PACKED_SIZE);
+    uint64_t position = segment_place(SHELF_BITS, &p->place, frames.len);
     for (size_t i = 0; i < n; i++) {
         shelf_pack(ids[i], packed + i * ID_PACKED_SIZE);
         p->high = ids[i] > p->high ? ids[i] : p->high;
     }
-    for (size_t i = 0; i < len; i++)
-        frames[i] = shelf_byte(position + i);
     shelf_pack(p->high, high);
     struct slice blobs[] = {slice_of(high, sizeof(high)), slice_of(packed, n * ID_PACKED_SIZE),
-                            slice_of(frames, len)};
+                            frames};
     int64_t key = store_batch_key(p->id, position);
     uint64_t numbers[] = {(uint64_t) key, 7, store_sum_batch(key, 7, blobs[0], blobs[1], blobs[2])};
     shelf_run(s,
@@ -178,9 +176,22 @@ static inline uint64_t shelf_put_row(struct shelf *s, struct shelf_path *p, cons
               " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
               numbers, ARRAY_LEN(numbers), blobs, ARRAY_LEN(blobs));
     free(packed);
-    free(frames);
     p->count++;
-    p->bytes += len;
+    p->bytes += frames.len;
+    return position;
+}
+
+/* The same, `len` bytes of a message that its position tells. */
+static inline uint64_t shelf_put_row(struct shelf *s, struct shelf_path *p, const uint64_t *ids,
+                                     size_t n, size_t len)
+{
+    struct segment_place place = p->place;
+    uint64_t position = segment_place(SHELF_BITS, &place, len);
+    uint8_t *frames = xmalloc(len);
+    for (size_t i = 0; i < len; i++)
+        frames[i] = shelf_byte(position + i);
+    (void) shelf_put_frames(s, p, ids, n, slice_of(frames, len));
+    free(frames);
     return position;
 }
 

@@ -1,6 +1,7 @@
 /* config.c - a document becomes a configuration, by the table in config_table.c. */
 #include "config.h"
 
+#include "config_canary.h"
 #include "config_check.h"
 #include "config_set.h"
 #include "mem.h"
@@ -283,6 +284,7 @@ static void read_root(struct loader *l, const struct doc_node *root)
         read_list(l, paths, &list, paths->key, l->cfg);
     }
     read_members(l, root, &scope, true);
+    config_canary_add(l);
     config_check_all(l, &scope);
     if (l->cfg->gateway.workers == 0) {
         unsigned cpus = uv_available_parallelism();

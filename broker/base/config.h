@@ -88,6 +88,8 @@ struct config_generic {
     struct config_strings push, remove; /* what `action` may say; empty: the usual words */
 };
 
+#define CONFIG_ALARM_OFF UINT64_MAX
+
 struct config_registry {
     char *id, *kind;              /* kind NULL: detected from the request */
     char *token;                  /* or NULL; with `tokens` empty as well, none is asked for */
@@ -105,6 +107,7 @@ struct config_registry {
     char *registry_ca_file;                  /* NULL: the system's */
     uint64_t registry_timeout_ms;
     struct config_strings allowed_from; /* networks; empty: any */
+    uint64_t silence_alarm_ms;          /* 0: learnt from its webhooks; CONFIG_ALARM_OFF: none */
     unsigned line;                      /* in the file, for messages */
     struct config_generic generic;      /* with the kind `generic` only */
 };
@@ -223,7 +226,9 @@ struct config {
         struct config_strings proxy_protocol_from, trusted_proxies; /* networks; of both */
         uint64_t max_triggers, max_connections, max_address_connections, max_body_bytes;
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
-        struct config_tls tls; /* of both */
+        struct config_tls tls;       /* of both */
+        unsigned console;            /* 0, or 1: the console is served */
+        struct config_strings hosts; /* names, without capitals */
     } management;
     struct {
         uint64_t busy_timeout_ms, ballast_bytes, max_dead_letters;
@@ -234,6 +239,9 @@ struct config {
     struct {
         uint64_t max_images, max_tags; /* of all registries together */
     } catalog;
+    struct {
+        uint64_t interval_ms, timeout_ms; /* interval 0: there is none; see config_canary.h */
+    } canary;
     struct config_registry *registries;
     size_t n_registries;
     struct config_user *users;

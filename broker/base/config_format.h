@@ -46,6 +46,7 @@ static const struct setting_format
               NULL},
     NETWORK = {"an address or a network such as 10.0.0.0/8 or 2001:db8::/32", value_is_network,
                NULL},
+    HOST = {"a host's name without capitals", value_is_host, NULL},
     ORIGIN = {"scheme://host or scheme://host:port without capitals", value_is_origin, NULL},
     PATH = {"such as / or /teams/{team} or /files/{name+}", value_is_path, NULL},
     VISIBLE = {"of visible ASCII", value_is_visible, NULL},

@@ -23,6 +23,7 @@ static const struct {
     {"webhooks.", "`webhooks`", "The side that registries post to."},
     {"management.", "`management`", "The side of operators."},
     {"catalog.", "`catalog`", "What is remembered of registries to tell new images from old ones."},
+    {"canary.", "`canary`", "An event of regcast's own that looks whether the way is clear."},
     {"registries[].", "`registries[]`", "One registry."},
     {"users[].", "`users[]`", "One user."},
     {"service_accounts[].keys[].", "`service_accounts[].keys[]`",

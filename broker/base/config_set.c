@@ -39,6 +39,7 @@ void setting_wrong(struct problems *p, const struct setting *s, const struct doc
     static const char *const EXAMPLES[] = {
         [SETTING_SIZE] = ", such as 4096, 64KiB or 1MiB",
         [SETTING_DURATION] = ", such as 500ms, 20s, 10m or 1h",
+        [SETTING_ALARM] = ", such as 10m or 8h",
         [SETTING_DEFAULTS] = NULL,
     };
     char expected[SETTING_TEXT_SIZE], quoted[DOC_QUOTE_SIZE];
@@ -54,10 +55,15 @@ static bool set_number(const struct setting *s, const char *text, void *at)
         *(uint64_t *) at = 0;
         return true;
     }
-    bool ok = s->type == SETTING_SIZE       ? value_size(text, &value)
-              : s->type == SETTING_DURATION ? value_duration(text, &value)
-              : s->type == SETTING_TIME     ? value_time(text, &value)
-                                            : value_count(text, &value);
+    if (s->type == SETTING_ALARM && (strcmp(text, "auto") == 0 || strcmp(text, "off") == 0)) {
+        *(uint64_t *) at = strcmp(text, "off") == 0 ? CONFIG_ALARM_OFF : 0;
+        return true;
+    }
+    bool duration = s->type == SETTING_DURATION || s->type == SETTING_ALARM;
+    bool ok = s->type == SETTING_SIZE   ? value_size(text, &value)
+              : duration                ? value_duration(text, &value)
+              : s->type == SETTING_TIME ? value_time(text, &value)
+                                        : value_count(text, &value);
     if (!ok || value < s->min || value > s->max)
         return false;
     *(uint64_t *) at = value;
@@ -343,6 +349,7 @@ static enum place place_of(const struct setting *s)
     case SETTING_DURATION:
     case SETTING_TIME:
     case SETTING_WORKERS:
+    case SETTING_ALARM:
         return PLACE_NUMBER;
     case SETTING_TEXT:
     case SETTING_TOKEN_FILE:

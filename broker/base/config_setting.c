@@ -46,7 +46,9 @@ const char *setting_expected(const struct setting *s, char ret[SETTING_TEXT_SIZE
                         value_print_size(s->min, low), value_print_size(s->max, high));
         break;
     case SETTING_DURATION:
-        (void) snprintf(ret, SETTING_TEXT_SIZE, "a duration from %s to %s",
+    case SETTING_ALARM:
+        (void) snprintf(ret, SETTING_TEXT_SIZE, "%sa duration from %s to %s",
+                        s->type == SETTING_ALARM ? "auto, off or " : "",
                         value_print_duration(s->min, low), value_print_duration(s->max, high));
         break;
     case SETTING_TIME:

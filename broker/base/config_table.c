@@ -307,6 +307,11 @@ const struct setting SETTINGS[] = {
      "For the body."},
     {C_MS(management.keepalive_timeout),DURATION, 1, HOUR,     "15s",      NULL, 0,
      "How long a connection may wait for its next request."},
+    {C(management.console),           CHOICE,   0, 0,          "true",     &SWITCH, 0,
+     "Whether the console is served, at /console/."},
+    {C(management.hosts),             TEXTS,    0, 64,         NULL,       &HOST, 0,
+     "Names by which browsers reach REST and the console, without a port; addresses and localhost are "
+     "in any case. By another name they get 421."},
     {C(management.tls.certificates),  LIST,     1, 256,        NULL,       NULL, REQUIRED,
      "With `management.tls`, REST and gRPC are served with TLS, and may listen on other addresses "
      "than loopback if there are accounts: as `gateway.tls.certificates`."},
@@ -329,6 +334,14 @@ const struct setting SETTINGS[] = {
      "Images remembered, of all registries together."},
     {C(catalog.max_tags),             COUNT,    1, 100000000,  "400000",   NULL, RESTART,
      "Tags remembered, of all registries together."},
+
+    {C_MS(canary.interval),           DURATION, 0, DAY,        "0s",       NULL, 0,
+     "How often an event of our own goes the whole way, from a webhook to a WebSocket client, over "
+     "connections within the process; `regcast_canary_seconds` is how long that takes. 0 is never. With "
+     "it there are a registry, a service account and a trigger `regcast-canary` and a path "
+     "`/regcast.canary`, which nobody else can post or connect to."},
+    {C_MS(canary.timeout),            DURATION, 100, 60000,    "5s",       NULL, 0,
+     "After so long it counts as lost, with a warning."},
 
     {CERTIFICATE(gateway, certificate_file),
                                          TEXT,     1, 4000,       NULL,       &FILE_NAME, REQUIRED,
@@ -420,6 +433,11 @@ const struct setting SETTINGS[] = {
     {R(allowed_from),                 TEXTS,    0, 256,        NULL,       &NETWORK, 0,
      "Networks that it posts from, as `webhooks.allowed_from`, which counts as well; others get 403. "
      "Empty: any."},
+    {"registries[].silence_alarm", offsetof(struct config_registry, silence_alarm_ms),
+                                         SETTING_ALARM, 1000, 30 * DAY, "auto", NULL, 0,
+     "When so long no event has come from it, also since the start, that is logged as a warning and "
+     "seen in `regcast_registry_silent`. `auto`: twice as long as is usual for it, at least ten "
+     "minutes; what is usual is learnt in the first day and forgotten by halves every two weeks."},
 
     {G(events),                       TEXT,     0, 255,        NULL,       &POINTER, 0,
      "With `kind: generic`: where the body has its events, an array of at most 10,000 or one object; "

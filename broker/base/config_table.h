@@ -11,6 +11,7 @@ enum setting_type {
     SETTING_DURATION,   /* uint64_t, ms */
     SETTING_TIME,       /* uint64_t, seconds of Unix time; 0 is none */
     SETTING_WORKERS,    /* uint64_t, 0 is `auto` */
+    SETTING_ALARM,      /* uint64_t, ms; 0 is `auto`, CONFIG_ALARM_OFF `off` */
     SETTING_TEXT,       /* char *; min and max are its length */
     SETTING_TOKEN_FILE, /* char *: the first line of the file that is named, a secret */
     SETTING_LINES_FILE, /* struct config_strings: its lines, 1 to CONFIG_SECRETS secrets */

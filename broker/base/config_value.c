@@ -29,6 +29,8 @@ static const struct unit SECONDS = {"", 1000};
 #define CAPITAL "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGIT   "0123456789"
 
+#define HOST_MAX 253 /* RFC 1035 section 2.3.4, as text */
+
 bool value_count(const char *s, uint64_t *ret)
 {
     uint64_t value = 0;
@@ -172,6 +174,12 @@ bool value_is_network(const char *s)
 {
     struct network n;
     return network_parse(slice_str(s), &n);
+}
+
+bool value_is_host(const char *s)
+{
+    size_t len = strspn(s, LOWER DIGIT "-._");
+    return len > 0 && len <= HOST_MAX && s[len] == '\0';
 }
 
 bool value_is_origin(const char *s)

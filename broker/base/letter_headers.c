@@ -2,7 +2,7 @@
 #include "letter_headers.h"
 
 static const struct slice WHOLE[] = {SLICE_INIT("content-type"), SLICE_INIT("user-agent"),
-                                     SLICE_INIT("webhook-id")};
+                                     SLICE_INIT("webhook-id"), SLICE_INIT("traceparent")};
 static const struct slice BEGINNINGS[] = {
     SLICE_INIT("ce-"),        SLICE_INIT("x-github-"), SLICE_INIT("x-gitea-"),
     SLICE_INIT("x-forgejo-"), SLICE_INIT("x-gogs-"),   SLICE_INIT("x-jfrog-"),

@@ -35,6 +35,10 @@ static const struct {
     const char *labels; /* before `le`, with a comma; NULL: none */
 } HISTOGRAMS[H_N] = {
     [H_SWEEP] = {"regcast_sweep_seconds", "Time of one pass over a group.", SECONDS, NULL},
+    [H_BROADCAST] = {"regcast_broadcast_seconds",
+                     "From the time messages are put on a path to their last byte handed to a "
+                     "worker's last socket that takes them.",
+                     SECONDS, NULL},
     [H_WEBHOOK] = {"regcast_webhook_seconds",
                    "From a webhook request's last byte to its answer, the journal included.",
                    SECONDS, NULL},
@@ -43,6 +47,9 @@ static const struct {
                    NULL},
     [H_GROUP] = {"regcast_journal_group_items", "Webhooks and batches of one group commit.", COUNTS,
                  NULL},
+    [H_CANARY] = {"regcast_canary_seconds",
+                  "From the webhook of an event of our own to its WebSocket client.", SECONDS,
+                  NULL},
     [H_LAG_WORKER] = {"regcast_loop_lag_seconds",
                       "How long something that happens waits until its thread sees to it, measured "
                       "once a second.",
@@ -54,6 +61,11 @@ static const struct {
 static const uint16_t STATUSES[METRICS_STATUSES - 1] = {
     101, 200, 202, 204, 400, 401, 403, 404, 405, 408, 409, 410, 413,
     414, 415, 417, 421, 426, 429, 431, 500, 501, 503, 504, 505,
+};
+
+/* Of close frames, ours and clients'; 1006 is none. Likewise. */
+static const uint16_t CLOSES[METRICS_CLOSES - 1] = {
+    1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013, 4001, 4003, 4009,
 };
 
 const char *const LISTENERS[LISTENER_N] = {
@@ -100,6 +112,14 @@ void metrics_answer(struct metrics *m, enum metrics_listener where, unsigned sta
     while (i < ARRAY_LEN(STATUSES) && STATUSES[i] != status)
         i++;
     add(&m->answer[where][i], 1);
+}
+
+void metrics_close(struct metrics *m, unsigned code)
+{
+    size_t i = 0;
+    while (i < ARRAY_LEN(CLOSES) && CLOSES[i] != code)
+        i++;
+    add(&m->close[i], 1);
 }
 
 void metrics_call(struct metrics *m, unsigned code)
@@ -181,6 +201,22 @@ static int print_answers(const struct metrics *const *all, size_t n, struct buf 
     return r;
 }
 
+static int print_closes(const struct metrics *const *all, size_t n, struct buf *out)
+{
+    int r = print_head(out, "regcast_close_codes_total", "counter",
+                       "WebSocket connections closed, by the close code that ended them.");
+    for (size_t i = 0; r == 0 && i < METRICS_CLOSES; i++) {
+        char code[8] = "other";
+        if (i < ARRAY_LEN(CLOSES))
+            (void) snprintf(code, sizeof(code), "%u", (unsigned) CLOSES[i]);
+        uint64_t value = SUM(close[i]);
+        if (value > 0)
+            r = buf_printf(out, "regcast_close_codes_total{code=\"%s\"} %" PRIu64 "\n", code,
+                           value);
+    }
+    return r;
+}
+
 static int print_calls(const struct metrics *const *all, size_t n, struct buf *out)
 {
     int r = print_head(out, "regcast_grpc_calls_total", "counter",
@@ -227,6 +263,8 @@ int metrics_print(const struct metrics *const *all, size_t n, struct buf *out)
         r = print_rejects(all, n, out);
     if (r == 0)
         r = print_answers(all, n, out);
+    if (r == 0)
+        r = print_closes(all, n, out);
     if (r == 0)
         r = print_calls(all, n, out);
     for (size_t h = 0; r == 0 && h < H_N; h++)

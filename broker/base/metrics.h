@@ -1,7 +1,7 @@
 /* metrics.h - counters and histograms. Each thread owns one `struct metrics` and is its only writer
  * (a relaxed load and store, no locked instruction); any thread may read. Sums are made when
  * somebody asks. What is counted per path and worker lives in gateway/group.h.
- * The listing of names in METRICS_TABLE is the documentation of /metrics. */
+ * docs/metrics.md describes all that is in /metrics, and a test compares the two. */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
@@ -92,6 +92,7 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_BATCH_CUTOFF, "regcast_batches_total", "reason=\"cutoff\"", "")                           \
     X(M_BATCH_BYTES,  "regcast_batches_total", "reason=\"bytes\"",  "")                           \
     X(M_BATCH_DRAIN,  "regcast_batches_total", "reason=\"drain\"",  "")                           \
+    X(M_BATCH_REPLAY, "regcast_batches_total", "reason=\"replay\"", "")                           \
     X(M_BATCH_DROPPED, "regcast_batches_dropped_total", "",                                       \
       "Batches that could not be put on their path (logged as errors).")                          \
     X(M_TRIGGER_DENIED, "regcast_trigger_denied_total", "",                                       \
@@ -104,6 +105,9 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
       "Management requests without a valid token or API key.")                                    \
     X(M_API_SENT, "regcast_api_sent_messages_total", "",                                          \
       "Messages sent to one connection by ConnectionService.")                                    \
+    X(M_FEED_ITEMS, "regcast_feed_items_total", "outcome=\"said\"",                                \
+      "What the console's feed had to say, and what was too much for a second.")                  \
+    X(M_FEED_SKIPPED, "regcast_feed_items_total", "outcome=\"skipped\"", "")                        \
     X(M_RESUME_FOUND, "regcast_resumes_total", "outcome=\"found\"",                              \
       "Clients that asked to go on from an event, by what became of it.")                         \
     X(M_RESUME_GONE,   "regcast_resumes_total", "outcome=\"gone\"",   "")                         \
@@ -129,6 +133,8 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_JOURNAL_BUSY,   "regcast_journal_failures_total", "reason=\"busy\"",   "")                \
     X(M_JOURNAL_FAILED, "regcast_journal_failures_total", "reason=\"failed\"", "")                \
     X(M_DEAD_LETTERS, "regcast_dead_letters_total", "", "Events set aside.")                      \
+    X(M_DEAD_LETTERS_REPLAYED, "regcast_dead_letters_replayed_total", "",                         \
+      "Dead letters that have gone on their way again.")                                          \
     X(M_LOOKUP_FOUND, "regcast_lookups_total", "outcome=\"found\"",                                \
       "Pushes without a digest that waited for a registry's answer, by what became of them.")     \
     X(M_LOOKUP_MISSING,   "regcast_lookups_total", "outcome=\"missing\"",   "")                   \
@@ -142,6 +148,12 @@ extern const char *const LISTENERS[LISTENER_N]; /* "gateway", "webhooks", "manag
     X(M_CONFIG_RELOADED, "regcast_config_reloads_total", "outcome=\"ok\"",                         \
       "Times that the configuration was read anew, by what came of it.")                          \
     X(M_CONFIG_RELOAD_FAILED, "regcast_config_reloads_total", "outcome=\"failed\"", "")            \
+    X(M_CANARY_OK, "regcast_canary_total", "outcome=\"ok\"",                                      \
+      "Events of our own sent the whole way, by what became of them: see canary.interval.")       \
+    X(M_CANARY_CONNECT, "regcast_canary_total", "outcome=\"connect\"", "")                        \
+    X(M_CANARY_REFUSED, "regcast_canary_total", "outcome=\"refused\"", "")                        \
+    X(M_CANARY_WEBHOOK, "regcast_canary_total", "outcome=\"webhook\"", "")                        \
+    X(M_CANARY_MESSAGE, "regcast_canary_total", "outcome=\"message\"", "")                        \
     X(M_CLOCK_STEPS, "regcast_clock_step_total", "",                                              \
       "Times the wall clock was found to have stepped by more than a second.")                    \
     X(M_LOG_DROPPED, "regcast_log_suppressed_total", "",                                          \
@@ -158,9 +170,11 @@ enum metric {
 /* H_GROUP counts things, 1 to 10,000; the others microseconds, from 50 to 10 seconds. */
 enum metrics_histogram {
     H_SWEEP,
+    H_BROADCAST,
     H_WEBHOOK,
     H_JOURNAL,
     H_GROUP,
+    H_CANARY,
     H_LAG_WORKER, /* these two are one family */
     H_LAG_FRONT,
     H_N
@@ -172,12 +186,14 @@ struct histogram {
 
 /* HTTP statuses that are counted one by one; the last cell counts all others. */
 #define METRICS_STATUSES 26
+#define METRICS_CLOSES   16 /* the same for the codes of close frames */
 #define METRICS_CODES    17 /* of gRPC: google.rpc.Code */
 
 struct metrics {
     _Atomic uint64_t counter[METRIC_N];
     _Atomic uint64_t reject[LISTENER_N][REFUSE_N];
     _Atomic uint64_t answer[LISTENER_N][METRICS_STATUSES];
+    _Atomic uint64_t close[METRICS_CLOSES];
     _Atomic uint64_t call[METRICS_CODES];
     struct histogram histogram[H_N];
 };
@@ -185,7 +201,8 @@ struct metrics {
 void metrics_add(struct metrics *m, enum metric id, uint64_t n); /* the owner's thread */
 void metrics_refuse(struct metrics *m, enum metrics_listener where, enum refuse why);
 void metrics_answer(struct metrics *m, enum metrics_listener where, unsigned status);
-void metrics_call(struct metrics *m, unsigned code); /* a gRPC call was answered with it */
+void metrics_close(struct metrics *m, unsigned code); /* a WebSocket was closed with it */
+void metrics_call(struct metrics *m, unsigned code);  /* a gRPC call was answered with it */
 void metrics_observe(struct metrics *m, enum metrics_histogram h, uint64_t value);
 uint64_t metrics_get(const struct metrics *const *all, size_t n, enum metric id); /* any thread */
 

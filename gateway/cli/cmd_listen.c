@@ -94,14 +94,16 @@ static const struct flag FLAGS[] = {
      "Run `sh -c COMMAND` for each event instead of printing it, one at a time and in order: the "
      "event "
      "as JSON on standard input, and REGCAST_EVENT_ID, REGCAST_EVENT_TYPE, REGCAST_REPOSITORY, "
-     "REGCAST_TAG, REGCAST_IMAGE_ID and REGCAST_DIGEST in the environment."},
+     "REGCAST_TAG, REGCAST_IMAGE_ID and REGCAST_DIGEST in the environment; REGCAST_REPLAY is "
+     "empty, "
+     "or with --replays the id of the replay that the event came with."},
     {"exec-retries", '\0', NULL, FLAG_COUNT, "N", NULL,
      "So often a COMMAND that failed is run again (3), after a growing pause; then regcast ends "
      "with "
      "its exit code."},
     {"per", '\0', NULL, FLAG_TEXT, "UNIT", "event batch",
      "Handle each event, or each batch whole: {\"messages\":[...]}, of the environment only "
-     "REGCAST_EVENT_ID, that of its last event (event)."},
+     "REGCAST_EVENT_ID, that of its last event, and REGCAST_REPLAY (event)."},
     {"resume-file", '\0', NULL, FLAG_TEXT, "FILE", NULL,
      "Keeps how far it has come, and goes on from there when it is started again; it then says "
      "more "

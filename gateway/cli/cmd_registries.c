@@ -12,7 +12,7 @@
 #define REGISTRIES "/registries/v1/registries"
 #define MAX_BODY   (64u << 20)
 #define MAX_TEXT   (64u << 20)
-#define COLUMNS    4
+#define COLUMNS    6
 
 static const cJSON *member(const cJSON *object, const char *name)
 {
@@ -39,18 +39,25 @@ static char *joined(const cJSON *list)
     return ret;
 }
 
+static const char *or_else(const char *text, const char *empty)
+{
+    return text[0] == '\0' ? empty : text;
+}
+
 static int print_registries(const cJSON *registries)
 {
-    static const char *const HEADERS[COLUMNS] = {"ID", "KIND", "PROOFS", "EVENTS URL"};
+    static const char *const HEADERS[COLUMNS] = {"ID",         "KIND",         "PROOFS",
+                                                 "LAST EVENT", "SILENT SINCE", "EVENTS URL"};
     size_t rows = (size_t) cJSON_GetArraySize(registries), at = 0;
     const char **cells = xcalloc(rows * COLUMNS + 1, sizeof(*cells));
     const cJSON *one;
     cJSON_ArrayForEach(one, registries)
     {
-        const char *kind = call_member(one, "kind");
         cells[at++] = call_member(one, "id");
-        cells[at++] = kind[0] == '\0' ? "(detected)" : kind;
+        cells[at++] = or_else(call_member(one, "kind"), "(detected)");
         cells[at++] = joined(member(one, "proofs"));
+        cells[at++] = or_else(call_member(one, "lastEventAt"), "none");
+        cells[at++] = or_else(call_member(one, "silentSince"), "-");
         cells[at++] = joined(member(one, "eventsUrls"));
     }
     struct buf text;
@@ -58,7 +65,7 @@ static int print_registries(const cJSON *registries)
     int code = call_write(&text, print_table(HEADERS, COLUMNS, cells, rows, &text));
     for (size_t i = 0; i < at; i += COLUMNS) {
         free((char *) (uintptr_t) cells[i + 2]);
-        free((char *) (uintptr_t) cells[i + 3]);
+        free((char *) (uintptr_t) cells[i + 5]);
     }
     free(cells);
     return code;
@@ -266,7 +273,7 @@ const struct command CMD_REGISTRIES_LIST = {
     NULL,
     "",
     0,
-    "List the registries that may post webhooks, and where each posts them.",
+    "List the registries that may post webhooks, where each posts them, and which are silent.",
     NONE,
     run_list};
 

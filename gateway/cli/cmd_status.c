@@ -98,7 +98,7 @@ static double member_number(const cJSON *object, const char *name)
     return strtod(call_member(object, name), NULL);
 }
 
-/* Of those that are listed first; there is no total of it. */
+/* Of the slowest: they are listed first. */
 static void put_lag(cJSON *report, const cJSON *connections)
 {
     double most = 0, behind = 0;
@@ -141,8 +141,10 @@ static int ask(struct call *c, const char *text, bool page, cJSON **ret)
 {
     struct buf path;
     path_begin(&path, text);
-    if (page)
+    if (page) {
         path_query(&path, true, "pageSize", MOST_LISTED);
+        path_query(&path, false, "orderBy", "lag");
+    }
     int r = call_rest(c, "GET", &path, NULL, ret);
     buf_fini(&path);
     return r;

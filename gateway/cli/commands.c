@@ -24,6 +24,7 @@ const struct command *const COMMANDS[] = {
     &CMD_REGISTRIES_TEST,
     &CMD_STATUS,
     &CMD_EXPLAIN,
+    &CMD_REPLAY,
     &CMD_RELOAD,
     &CMD_IAM_TOKEN,
     &CMD_IAM_API_KEY,

@@ -25,6 +25,8 @@ extern const struct command CMD_CONFIG_SET, CMD_CONFIG_GET, CMD_CONFIG_UNSET, CM
 extern const struct command CMD_LISTEN, CMD_TAIL, CMD_EVENTS_POST, CMD_STATUS, CMD_EXPLAIN;
 /* cmd_registries.c */
 extern const struct command CMD_REGISTRIES_LIST, CMD_REGISTRIES_TEST;
+/* cmd_replay.c */
+extern const struct command CMD_REPLAY;
 /* cmd_reload.c */
 extern const struct command CMD_RELOAD;
 /* cmd_completion.c */

@@ -25,7 +25,7 @@ bool event_view_is_id(struct slice s)
 int event_view_parse(struct slice text, struct event_view *ret)
 {
     const char *why;
-    *ret = (struct event_view){.json = NULL};
+    *ret = (struct event_view){.json = NULL, .replay = ""};
     if (json_check(text, &why) < 0)
         return -EBADMSG;
     ret->json = cJSON_ParseWithLength((const char *) text.data, text.len);
@@ -65,6 +65,26 @@ enum message_kind message_kind(struct slice text, struct slice *ret_events)
         return MESSAGE_EVENTS;
     }
     return json_member(text, "control", &value) == 0 ? MESSAGE_CONTROL : MESSAGE_OTHER;
+}
+
+static void copy_text(struct slice object, const char *name, char ret[ID_SIZE])
+{
+    struct slice value;
+    if (json_member(object, name, &value) == 0 && value.data[0] == '"')
+        (void) json_string_copy(value, ret, ID_SIZE);
+}
+
+void message_replay(struct slice text, struct message_replay *ret)
+{
+    struct slice mark;
+    const char *why;
+    *ret = (struct message_replay){.id = ""};
+    if (json_member(text, "replay", &mark) < 0 || json_check(mark, &why) < 0)
+        return;
+    copy_text(mark, "id", ret->id);
+    copy_text(mark, "resume", ret->resume);
+    if (!event_view_is_id(slice_str(ret->resume)))
+        ret->resume[0] = '\0';
 }
 
 /* --- for people --- */

@@ -27,10 +27,11 @@ void handler_fini(struct handler *h)
 
 /* --- its environment --- */
 
-#define N_NAMES 6
-static const char *const NAMES[N_NAMES] = {"REGCAST_EVENT_ID",   "REGCAST_EVENT_TYPE",
-                                           "REGCAST_REPOSITORY", "REGCAST_TAG",
-                                           "REGCAST_IMAGE_ID",   "REGCAST_DIGEST"};
+#define N_NAMES  7
+#define OF_BATCH 2 /* the first of them */
+static const char *const NAMES[N_NAMES] = {
+    "REGCAST_EVENT_ID", "REGCAST_REPLAY",   "REGCAST_EVENT_TYPE", "REGCAST_REPOSITORY",
+    "REGCAST_TAG",      "REGCAST_IMAGE_ID", "REGCAST_DIGEST"};
 
 static bool is_ours(const char *entry)
 {
@@ -45,14 +46,15 @@ static bool is_ours(const char *entry)
 /* The caller's with these set anew; the caller frees the first *ret_n entries and the list. */
 static char **make_environment(const struct event_view *event, bool batch, size_t *ret_n)
 {
-    const char *const values[N_NAMES] = {event->id,  event->type,     event->repository,
-                                         event->tag, event->image_id, event->digest};
+    const char *const values[N_NAMES] = {event->id,         event->replay, event->type,
+                                         event->repository, event->tag,    event->image_id,
+                                         event->digest};
     size_t n = 0;
     while (environ[n] != NULL)
         n++;
     char **list = xcalloc(n + N_NAMES + 1, sizeof(*list));
     size_t at = 0;
-    for (size_t i = 0; i < (batch ? 1 : N_NAMES); i++) {
+    for (size_t i = 0; i < (batch ? OF_BATCH : N_NAMES); i++) {
         size_t size = strlen(NAMES[i]) + strlen(values[i]) + 2;
         list[at] = xmalloc(size);
         (void) snprintf(list[at++], size, "%s=%s", NAMES[i], values[i]);

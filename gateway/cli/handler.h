@@ -21,8 +21,8 @@ void handler_init(struct handler *h);
 void handler_fini(struct handler *h); /* none runs */
 
 /* Starts `sh -c command` in a process group of its own, so that an interrupt at the terminal does
- * not end it in the middle. `event`: what the REGCAST_* variables say; `batch`: only its id. 0 or
- * the negative errno. */
+ * not end it in the middle. `event`: what the REGCAST_* variables say; `batch`: only its id and the
+ * replay's. 0 or the negative errno. */
 MUST_CHECK int handler_start(struct handler *h, const char *command, const struct event_view *event,
                              bool batch, struct slice input);
 void handler_poll(const struct handler *h, struct pollfd ret[HANDLER_POLLS]);

@@ -10,6 +10,7 @@
 
 struct inbox_message {
     struct inbox_message *next;
+    struct message_replay replay;
     struct buf lines;
     size_t at; /* before that they are handled */
 };
@@ -42,6 +43,13 @@ static void push(struct inbox *box, struct buf *lines)
     box->bytes += lines->len;
     *box->last = m;
     box->last = &m->next;
+    box->newest = m;
+}
+
+void inbox_mark(struct inbox *box, const struct message_replay *replay)
+{
+    if (box->first != NULL) /* else it had no events */
+        box->newest->replay = *replay;
 }
 
 /* A line break can only stand between tokens: inside strings it would be no JSON. */
@@ -105,6 +113,12 @@ bool inbox_front(const struct inbox *box, struct slice *ret_lines)
         return false;
     *ret_lines = slice_from(buf_slice(&box->first->lines), box->first->at);
     return true;
+}
+
+const struct message_replay *inbox_replay(const struct inbox *box)
+{
+    ASSERT(box->first != NULL);
+    return &box->first->replay;
 }
 
 void inbox_drop(struct inbox *box, size_t len)

@@ -119,6 +119,31 @@ static void on_other(struct slice text)
     buf_fini(&clean);
 }
 
+/* Whoever reads what is printed sees that it is one; commands have run for these events before. */
+static bool takes_replays(const struct listener *l)
+{
+    return l->options->replays || (l->options->exec == NULL && !l->options->json);
+}
+
+/* False: it is no message with events. */
+static bool take_events(struct listener *l, struct slice text, struct slice events)
+{
+    struct message_replay replay;
+    char last[ID_SIZE] = "";
+    message_replay(text, &replay);
+    bool marked = replay.id[0] != '\0';
+    if (marked && !takes_replays(l))
+        say(l, "left out: a message of replay %s", replay.id);
+    else if (inbox_add(&l->inbox, events, last) < 0)
+        return false;
+    if (marked && last[0] != '\0')
+        inbox_mark(&l->inbox, &replay);
+    const char *id = marked ? replay.resume : last; /* its events say where they came first */
+    if (id[0] != '\0')
+        (void) snprintf(l->received, sizeof(l->received), "%s", id);
+    return true;
+}
+
 static void on_message(void *arg, struct slice text)
 {
     struct listener *l = arg;
@@ -128,7 +153,7 @@ static void on_message(void *arg, struct slice text)
         return;
     switch (message_kind(text, &events)) {
     case MESSAGE_EVENTS:
-        if (inbox_add(&l->inbox, events, l->received) == 0)
+        if (take_events(l, text, events))
             break;
         (void) call_failed("%s: a message that has no events of regcastd", l->options->url);
         finish(l, EXIT_FAILED);
@@ -261,9 +286,24 @@ static int print_unit(struct listener *l, struct slice lines)
         r = event_view_parse(line, &event);
         if (r == 0)
             r = event_view_line(&event, l->options->color, &l->out);
+        if (r == 0 && inbox_replay(&l->inbox)->id[0] != '\0') {
+            l->out.len--; /* the newline */
+            r = buf_append_str(&l->out, "  (replay)\n");
+        }
         event_view_fini(&event);
     }
     return r;
+}
+
+/* A replay has an id of its own to go on behind; one for this connection alone has none, and the
+ * position stays, with nothing of it to be gone on with. */
+static int save(struct listener *l, struct slice rest)
+{
+    const struct message_replay *replay = inbox_replay(&l->inbox);
+    bool marked = replay->id[0] != '\0';
+    if (marked && replay->resume[0] == '\0')
+        return 0;
+    return position_save(l->options->resume_file, marked ? replay->resume : l->unit_last, rest);
 }
 
 /* The position moves only when the handler has succeeded, and before the next one begins. */
@@ -277,7 +317,7 @@ static void unit_done(struct listener *l)
     ASSERT(any);
     int r = 0;
     if (l->options->resume_file != NULL)
-        r = position_save(l->options->resume_file, l->unit_last, slice_from(lines, l->unit_len));
+        r = save(l, slice_from(lines, l->unit_len));
     if (r < 0)
         finish(l, call_failed("%s: %s", l->options->resume_file, err_str(r)));
     inbox_drop(&l->inbox, l->unit_len);
@@ -328,6 +368,7 @@ static void begin_unit(struct listener *l, struct slice lines)
     l->unit_len = lines.len - rest.len;
     int r = event_view_parse(line, &event);
     ASSERT(r == 0); /* checked when it was received */
+    event.replay = inbox_replay(&l->inbox)->id;
     (void) snprintf(l->unit_last, sizeof(l->unit_last), "%s", event.id);
     buf_clear(&l->out);
     lines = slice_sub(lines, 0, l->unit_len);
@@ -432,6 +473,22 @@ static int take_signals(void)
     return fd < 0 ? -errno : fd;
 }
 
+/* What the file has of a message behind its id is later than that, but for a replay: its own id is
+ * later than its events'. */
+static void mark_rest(struct listener *l, const struct position *p)
+{
+    struct message_replay replay = {.id = "unknown"};
+    struct slice rest = buf_slice(&p->rest), line;
+    struct event_view event;
+    if (!position_next(&rest, &line))
+        return;
+    int r = event_view_parse(line, &event);
+    memcpy(replay.resume, p->id, ID_SIZE);
+    if (r == 0 && strcmp(event.id, p->id) < 0)
+        inbox_mark(&l->inbox, &replay);
+    event_view_fini(&event);
+}
+
 /* Where the last run came to; a file says more than --since. */
 static int load(struct listener *l)
 {
@@ -441,6 +498,8 @@ static int load(struct listener *l)
     int r = file == NULL ? 0 : position_load(file, &p);
     if (r == 0)
         r = inbox_add_lines(&l->inbox, buf_slice(&p.rest));
+    if (r == 0)
+        mark_rest(l, &p);
     if (p.id[0] == '\0' && since != NULL && strcmp(since, LISTEN_EARLIEST) == 0)
         l->earliest = true;
     else

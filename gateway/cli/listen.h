@@ -21,6 +21,7 @@ struct listen_options {
     int64_t count;           /* ends after so many events; 0: never */
     bool batches;            /* whole batches instead of events */
     bool strict;             /* a gap ends it */
+    bool replays;            /* messages that were sent again are handled, too */
     bool json, color;        /* how events are printed */
     bool talk;               /* says on standard error what happens, not only what goes wrong */
 };

@@ -29,6 +29,7 @@ int listen_flags(const struct call *c, const char *url, bool pretty, struct list
     if (args_count(&c->args, "count", &ret->count) && ret->count < 1)
         return call_usage(c, "--count: expected at least 1");
     ret->strict = args_switch(&c->args, "strict");
+    ret->replays = args_switch(&c->args, "replays");
     ret->json = format != NULL ? strcmp(format, "json") == 0 : !pretty;
     ret->talk = c->progress;
     return EXIT_FINE;

@@ -23,6 +23,15 @@
          NULL,                                                                                     \
          "End with exit code 1 when events were lost, instead of going on with the oldest that "   \
          "is kept."},                                                                              \
+        {"replays",                                                                                \
+         '\0',                                                                                     \
+         NULL,                                                                                     \
+         FLAG_SWITCH,                                                                              \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         "Take what an operator has sent again (regcast replay) like anything else. Without it "   \
+         "such events are only shown, marked, where lines are printed for people: nothing is run " \
+         "for them, or reads them, by accident."},                                                 \
     {                                                                                              \
         "format", '\0', NULL, FLAG_TEXT, "FORMAT", "pretty json",                                  \
             "pretty: a line for people (NO_COLOR is honoured); json: an event a line."             \

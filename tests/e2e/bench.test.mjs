@@ -117,6 +117,14 @@ test('scenarios are paired by what they did', () => {
     assert.equal(target(paths, 'paths').shown.value, '1.50');
 });
 
+test('consoles are judged by what clients notice', () => {
+    const p99 = (none, some) => [0, 50].map((consoles, i) => run(`consoles-${consoles}`, 'memory', 1, 4,
+        { kind: 'consoles', consoles, feed: { bytes: consoles * 1e5 }, latency_us: { p99: [none, some][i] } }));
+    assert.equal(target(p99(1000, 1090), 'without consoles').met, true);
+    assert.equal(target(p99(1000, 1110), 'without consoles').met, false);
+    assert.match(markdown(results(p99(1000, 1090))), /\| scenario \|.*\| consoles \| feed bytes\/s \|/);
+});
+
 test('REST calls are judged by their pace, by their latency, and by what clients notice', () => {
     const rest = (scenario, lists, cpu, list, server = 'regcast') => run(scenario, server, 1, cpu,
         { pattern: 'rate', kind: 'rest', lists, probe: list && { list_us: { n: list.n, p50: 400, p99: list.p99, max: 9000 }, list_bytes: 46256 } });

@@ -370,11 +370,64 @@ describe('the other commands', () => {
         const ids = (await regcast(['listen', `${s.url}/`, '--since', 'earliest', '--count', '2'])).stdout.trim().split('\n').map(idOf);
         const text = await regcast(['explain', ids[0]], { endpoint: s.endpoint });
         fine(text);
-        assert.match(text.stdout, /^\| everything \| a1s\S+ \| \/ +\| 1 +\| size +\| \d{4}-\S+ \S+ +\| 0 +\|$/m);
+        assert.match(text.stdout, /^\| everything \| a1s\S+ \| \/ +\| 1 +\| size +\| \d{4}-\S+ \S+ +(\| 0 +){4}\|$/m);
+        assert.match(text.stdout, /^repository +r\/0$/m);
+        assert.match(text.stdout, /^from +127\.0\.0\.1:\d+$/m);
+        assert.match(text.stdout, /^duplicates +1, the last at \d{4}-/m);
+        assert.match(text.stdout, /^triggers\n {4}taken by everything$/m);
         const json = JSON.parse((await regcast(['explain', ids[1], '--format', 'json'], { endpoint: s.endpoint })).stdout);
         assert.equal(json.batches[0].last_event_id, ids[1]);
         wrong(await regcast(['explain', 'crt06h0417av80000000'], { endpoint: s.endpoint }), 1, /code = NotFound/);
         wrong(await regcast(['explain']), 2, /expected <EVENT-ID>/);
+    });
+
+    // Commands have run for these events before; who wants them again says so, and the position does not go back.
+    test('replay, and who takes it', limits, async (t) => {
+        const s = await service(t, { triggers: [trigger('all', { size: 2, cutoff: '1s' })] });
+        const dir = tempDir();
+        const file = (name) => join(dir, name);
+        const follow = (name, ...args) =>
+            listen(t, [`${s.url}/`, '--since', 'earliest', '--resume-file', file(`${name}.position`), '--exec', `echo $REGCAST_REPOSITORY $REGCAST_REPLAY >>${file(name)}`, ...args]);
+        const both = [follow('plain'), follow('taker', '--replays')];
+        const pretty = listen(t, [`${s.url}/`, '--since', 'earliest', '--format', 'pretty']);
+        const json = listen(t, [`${s.url}/`, '--since', 'earliest', '--format', 'json']);
+        await connected(s, 4);
+        await s.daemon.accept(images(0, 4));
+        await until('all of them', () => ['plain', 'taker'].every((name) => lines(file(name)).length === 4) && json.out.length === 4);
+        const ids = json.out.map(idOf);
+        const replay = (...args) => regcast(['replay', '--path', '/', ...args], { endpoint: s.endpoint });
+        const sent = await replay('--since', ids[0]);
+        assert.match(sent.stdout, /^rpl\S{17}: 1 messages with 2 events to 4 connections\n$/);
+        await until('it was taken', () => lines(file('taker')).length === 6 && pretty.out.length === 6);
+        const id = sent.stdout.slice(0, 20);
+        assert.deepEqual(lines(file('taker')), [...names(0, 4), ...names(2, 2).map((name) => `${name} ${id}`)]);
+        assert.match(pretty.out[4], /^\S+ \S+  CreateImage     r\/2 .*  \(replay\)$/);
+        const position = readFileSync(file('taker.position'), 'utf8').trim();
+        assert.ok(position > ids[3], 'the id of the replay itself');
+
+        // To one connection alone: nothing to go on behind.
+        const { json: list } = await s.daemon.manage('GET', '/gateway/v1/connections');
+        for (const { id: connection } of list.connections)
+            fine(await replay('--event', ids[1], '--connection', connection));
+        await until('it was taken again', () => lines(file('taker')).length === 7 && pretty.out.length === 7);
+        assert.equal(readFileSync(file('taker.position'), 'utf8').trim(), position);
+
+        for (const l of both) await l.end();
+        await s.daemon.accept(images(4, 2));
+        both.splice(0, 2, follow('plain'), follow('taker', '--replays'));
+        await until('what is new', () => lines(file('plain')).length >= 6 && lines(file('taker')).length >= 9);
+        assert.deepEqual(lines(file('plain')), names(0, 6));
+        assert.deepEqual(lines(file('taker')).slice(7), names(4, 2));
+        await until('the new ones', () => json.out.length >= 6);
+        assert.equal(json.out.length, 6, 'what is read by programs has no replays');
+
+        const answer = JSON.parse((await replay('--event', ids[0], '--format', 'json')).stdout);
+        assert.deepEqual(Object.keys(answer), ['replay_id', 'messages', 'events', 'connections']);
+        const text = (await regcast(['explain', ids[0]], { endpoint: s.endpoint })).stdout;
+        assert.match(text, /^\| \(replay\) +\| +\| \/ +\| 1 +\| replay +\|/m);
+        wrong(await replay('--event', 'crt06h0417av80000000'), 1, /code = NotFound/);
+        wrong(await replay(), 2, /--event or --since/);
+        wrong(await regcast(['replay', '--event', ids[0]]), 2, /expected --path/);
     });
 
     test('events post waits when it is asked to', limits, async (t) => {

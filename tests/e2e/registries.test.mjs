@@ -179,15 +179,16 @@ describe('regcast registries', () => {
         assert.deepEqual(
             ran.stdout.split('\n').slice(3, 6).map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim())),
             [
-                [REGISTRY, 'distribution', 'none', url(REGISTRY)],
-                [ANY, '(detected)', 'none', url(ANY)],
-                [OTHER, 'github', 'token', url(OTHER)],
+                [REGISTRY, 'distribution', 'none', 'none', '-', url(REGISTRY)],
+                [ANY, '(detected)', 'none', 'none', '-', url(ANY)],
+                [OTHER, 'github', 'token', 'none', '-', url(OTHER)],
             ],
         );
         assert.ok(!ran.stdout.includes(SECRET));
         const json = await regcast(['registries', 'list', '--format', 'json'], { endpoint });
         fine(json);
-        assert.deepEqual(JSON.parse(json.stdout)[2], { id: OTHER, kind: 'github', proofs: ['token'], eventsUrls: [url(OTHER)] });
+        const nothing = { silent: false, answers: [], accepted: '0', ignored: '0', duplicates: '0', setAside: '0', letters: '0' };
+        assert.deepEqual(JSON.parse(json.stdout)[2], { id: OTHER, kind: 'github', proofs: ['token'], eventsUrls: [url(OTHER)], ...nothing });
         assert.deepEqual((await daemon.manage('GET', REGISTRIES)).json.registries, JSON.parse(json.stdout));
     });
 

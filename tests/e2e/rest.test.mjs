@@ -451,8 +451,8 @@ describe('trying out', () => {
             batches.map((b) => [b.triggerName, b.firstEventId, b.lastEventId, b.size, b.delivered, b.connections]),
             [['pairs', events[0], events[3], '4', true, '2']],
         );
-        await refused(d, 'GET', '/gateway/v1/events/crt00000000000000000', {}, 404, 5, /none of the batches/);
-        await refused(d, 'GET', '/gateway/v1/events/x', {}, 404, 5, /none of the batches/);
+        await refused(d, 'GET', '/gateway/v1/events/crt00000000000000000', {}, 404, 5, /in none of the batches/);
+        await refused(d, 'GET', '/gateway/v1/events/x', {}, 404, 5, /in none of the batches/);
     });
 
     test('a dry run says what would match and changes nothing', limits, async (t) => {
@@ -518,6 +518,10 @@ describe('who may', () => {
                 assert.equal(got.json.code, 16);
                 assert.equal(got.headers['www-authenticate'], 'Bearer');
                 const denied = await ask('t1.nobody');
+                if (operation['x-required-role'] === 'any') {
+                    assert.equal(denied.status, 200, `${operation.operationId}: ${denied.text}`);
+                    continue;
+                }
                 assert.equal(denied.status, 403, `${operation.operationId}: ${denied.text}`);
                 assert.equal(denied.json.code, 7);
                 assert.match(denied.json.message, new RegExp(`nobody lacks role ${operation['x-required-role'].replaceAll('.', '\\.')}`));

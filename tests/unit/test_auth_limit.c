@@ -75,6 +75,23 @@ static void test_failures_in_a_row(void **state)
     assert_int_equal(wait_s("192.0.2.1", later), 0);
 }
 
+/* What counts twice gets half as many, at once and later. */
+static void test_heavier_failures(void **state)
+{
+    (void) state;
+    struct sockaddr_storage a = address("192.0.2.1");
+    const struct sockaddr *peer = (const struct sockaddr *) &a;
+    unsigned tries = 0;
+    for (uint64_t now_ms = 0; now_ms < 10 * 60000; now_ms += 500) {
+        if (auth_limit_wait_for_s(limit, peer, 2, now_ms) != 0)
+            continue;
+        fails("192.0.2.1", 2, now_ms);
+        tries++;
+    }
+    assert_in_range(tries, 5 + 9 * 5, 5 + 10 * 5);
+    assert_int_equal(auth_limit_wait_for_s(limit, peer, 2, 10 * 60000 + 12000), 0);
+}
+
 /* Requests that were under way at once do not add up to a punishment without end. */
 static void test_never_longer_than_a_refill(void **state)
 {
@@ -150,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_failures_in_a_row, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_heavier_failures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_never_longer_than_a_refill, setup, teardown),
         cmocka_unit_test_setup_teardown(test_success_forgives, setup, teardown),
         cmocka_unit_test_setup_teardown(test_guessing_beside_a_success, setup, teardown),

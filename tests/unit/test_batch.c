@@ -210,6 +210,7 @@ static void test_first_seq(void **state)
     for (uint64_t i = 0; i < 8; i++) {
         uint64_t first = i / 3 * 3;
         assert_true(batch_first_seq(&b) == (i == first ? UINT64_MAX : seq_of(first)));
+        assert_int_equal(batch_waiting(&b), i - first);
         struct event *e = event_of(i);
         assert_int_equal(batch_add(&b, e, 0), 0);
         event_unref(e);

@@ -96,6 +96,8 @@ static void test_tokens(void **state)
     client_free(&client);
 }
 
+static const struct config_strings NO_NAMES = {.n = 0};
+
 static void test_browsers(void **state)
 {
     (void) state;
@@ -119,8 +121,8 @@ static void test_browsers(void **state)
         {"localhost", "null", REFUSE_ORIGIN},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
-        if (caller_check_browser(slice_str(CASES[i].host), slice_str(CASES[i].origin), false) !=
-            CASES[i].why)
+        if (caller_check_browser(slice_str(CASES[i].host), slice_str(CASES[i].origin), false,
+                                 &NO_NAMES) != CASES[i].why)
             fail_msg("%zu", i);
 }
 
@@ -139,8 +141,39 @@ static void test_browsers_with_tls(void **state)
         {"https://", REFUSE_ORIGIN},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
-        if (caller_check_browser(SLICE_LIT("localhost:1"), slice_str(CASES[i].origin), true) !=
-            CASES[i].why)
+        if (caller_check_browser(SLICE_LIT("localhost:1"), slice_str(CASES[i].origin), true,
+                                 &NO_NAMES) != CASES[i].why)
+            fail_msg("%zu", i);
+}
+
+/* A name of the configuration leads here as localhost does; a proxy in front may have TLS for us.
+ */
+static void test_browsers_by_name(void **state)
+{
+    (void) state;
+    static char name[] = "con.example";
+    static char *list[] = {name};
+    static const struct config_strings names = {list, 1};
+    static const struct {
+        const char *host, *origin;
+        bool tls;
+        enum refuse why;
+    } CASES[] = {
+        {"con.example", NULL, false, REFUSE_NONE},
+        {"CON.example:8082", NULL, false, REFUSE_NONE},
+        {"a.con.example", NULL, false, REFUSE_MISDIRECTED},
+        {"con.example.", NULL, false, REFUSE_MISDIRECTED},
+        {"con.example", "http://con.example", false, REFUSE_NONE},
+        {"con.example", "https://con.example", false, REFUSE_NONE},
+        {"con.example:1", "https://con.example", false, REFUSE_ORIGIN},
+        {"con.example", "https://b.example", false, REFUSE_ORIGIN},
+        {"con.example", "https://con.example", true, REFUSE_NONE},
+        {"con.example", "http://con.example", true, REFUSE_ORIGIN},
+        {"localhost", "https://localhost", false, REFUSE_ORIGIN},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        if (caller_check_browser(slice_str(CASES[i].host), slice_str(CASES[i].origin), CASES[i].tls,
+                                 &names) != CASES[i].why)
             fail_msg("%zu", i);
 }
 
@@ -169,6 +202,7 @@ int main(void)
                                        TEST(test_tokens),
                                        cmocka_unit_test(test_browsers),
                                        cmocka_unit_test(test_browsers_with_tls),
+                                       cmocka_unit_test(test_browsers_by_name),
                                        TEST(test_log)};
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

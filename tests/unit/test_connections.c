@@ -169,6 +169,59 @@ static void test_list(void **state)
         client_free(&all[i]);
 }
 
+static void rank(struct fixture *f, struct connections_ask *a)
+{
+    do {
+        assert_int_equal(ask(f, a), 0);
+        a->from = a->next;
+    } while (a->next != 0);
+    connections_ranked(a);
+}
+
+/* The first of all, whatever slots they have; some are described at a time. */
+static void test_rank(void **state)
+{
+    struct fixture *f = *state;
+    enum { N = 150, FEW = 10 };
+    struct client all[N];
+    struct connection_info at[N];
+    for (size_t i = 0; i < N; i++) {
+        all[i] = client_ws(f, i % 2 == 0 ? "/" : "/echo");
+        client_conn(f, &all[i])->opened_wall_ms = 1000 + (i * 37) % N; /* each has its own */
+    }
+    struct connections_ask a = {
+        .kind = CONNECTIONS_RANK, .order = CONNECTIONS_BY_AGE, .at = at, .most = N};
+    rank(f, &a);
+    assert_int_equal(a.n, N);
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(at[i].connected_ms, 1000 + i);
+    a = (struct connections_ask){
+        .kind = CONNECTIONS_RANK, .order = CONNECTIONS_BY_AGE, .at = at, .most = FEW};
+    rank(f, &a);
+    assert_int_equal(a.n, FEW);
+    for (size_t i = 0; i < FEW; i++)
+        assert_int_equal(at[i].connected_ms, 1000 + i);
+    fixture_append(f, 1, SLICE_LIT("for /echo")); /* nobody wakes the worker */
+    a = (struct connections_ask){
+        .kind = CONNECTIONS_RANK, .order = CONNECTIONS_BY_LAG, .at = at, .most = N / 2 + 1};
+    rank(f, &a);
+    assert_int_equal(a.n, N / 2 + 1);
+    for (size_t i = 0; i < N / 2; i++) {
+        assert_string_equal(at[i].path, "/echo");
+        assert_true(at[i].lag_bytes > 0);
+        assert_true(i == 0 || at[i].connected_ms > at[i - 1].connected_ms); /* as slow: by age */
+    }
+    assert_int_equal(at[N / 2].lag_bytes, 0);
+    a = (struct connections_ask){
+        .kind = CONNECTIONS_RANK, .at = at, .most = N, .path = fixture_path(f, 0)->name};
+    rank(f, &a);
+    assert_int_equal(a.n, N / 2);
+    a = (struct connections_ask){.kind = CONNECTIONS_RANK, .at = at, .most = N, .worker = 1};
+    assert_int_equal(ask(f, &a), -ENOENT);
+    for (size_t i = 0; i < N; i++)
+        client_free(&all[i]);
+}
+
 /* Looking for somebody among very many does not hold the worker up. */
 static void test_list_of_many(void **state)
 {
@@ -209,9 +262,8 @@ int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_get),      TEST(test_nobody), TEST(test_send_and_disconnect),
-        TEST(test_no_room),  TEST(test_list),   TEST(test_list_of_many),
-        TEST(test_draining),
+        TEST(test_get),  TEST(test_nobody), TEST(test_send_and_disconnect), TEST(test_no_room),
+        TEST(test_list), TEST(test_rank),   TEST(test_list_of_many),        TEST(test_draining),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static uint64_t form(struct deliveries *d, uint64_t first, uint64_t last)
                                     .first_event_id = first_id,
                                     .last_event_id = last_id,
                                     .ids = slice_of(ids, (last - first + 1) * ID_PACKED_SIZE)};
-    uint64_t note = deliveries_formed(d, &t, &path, &m, 100);
+    uint64_t note = deliveries_formed(d, &t, "", &path, &m, 100);
     trigger_spec_fini(&t);
     return note;
 }

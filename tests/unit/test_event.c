@@ -125,6 +125,27 @@ static void test_json(void **state)
     check_json(&p, want);
 }
 
+/* Also in front of what a sender has written to look like one. */
+static void test_find_trace(void **state)
+{
+    (void) state;
+    struct event_parts p = sample();
+    struct event_trace trace = event_trace_parse(slice_str("00-" TRACE "-" PARENT "-01"));
+    p.tag = "\"trace_id\":\"00000000000000000000000000000000\"";
+    for (unsigned traced = 0; traced < 2; traced++) {
+        p.trace = traced ? &trace : NULL;
+        struct event *e = event_new(&p);
+        struct slice found = event_find_trace_id(e->json);
+        assert_true(slice_eq_str(found, traced ? TRACE : ""));
+        for (size_t len = 0; len < e->json.len; len++) { /* cut anywhere */
+            struct slice cut = event_find_trace_id(slice_sub(e->json, 0, len));
+            assert_true(cut.len == 0 || slice_eq_str(cut, TRACE));
+        }
+        event_unref(e);
+    }
+    assert_int_equal(event_find_trace_id((struct slice){0}).len, 0);
+}
+
 static void test_json_escapes(void **state)
 {
     (void) state;
@@ -216,9 +237,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_trace_parse),  cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_escapes), cmocka_unit_test(test_references),
-        cmocka_unit_test(test_restore),      cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_trace_parse), cmocka_unit_test(test_json),
+        cmocka_unit_test(test_find_trace),  cmocka_unit_test(test_json_escapes),
+        cmocka_unit_test(test_references),  cmocka_unit_test(test_restore),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,33 @@ static void test_kind(void **state)
     }
 }
 
+static void test_replay(void **state)
+{
+#define ID "crt0123456789abcdefg"
+    static const struct {
+        const char *text, *id, *resume;
+    } CASES[] = {
+        {"{\"messages\":[]}", "", ""},
+        {"{\"replay\":{\"id\":\"rpl1\",\"resume\":\"" ID "\"},\"messages\":[]}", "rpl1", ID},
+        {"{\"messages\":[],\"replay\":{\"id\":\"rpl1\",\"at\":\"x\"}}", "rpl1", ""},
+        {"{\"replay\":{\"id\":\"rpl1\",\"resume\":\"x\"}}", "rpl1", ""}, /* no id of an event */
+        {"{\"replay\":{\"id\":\"" ID ID "\"}}", ID, ""},
+        {"{\"replay\":{\"id\":5}}", "", ""},
+        {"{\"replay\":5}", "", ""},
+        {"{\"replay\":{\"id\":\"a\\", "", ""},
+        {"{\"replay\":{\"id\":\"a\\u00\"}}", "", ""},
+        {"", "", ""},
+    };
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct message_replay got;
+        message_replay(slice_str(CASES[i].text), &got);
+        assert_string_equal(got.id, CASES[i].id);
+        assert_string_equal(got.resume, CASES[i].resume);
+    }
+#undef ID
+}
+
 static void check_line(const char *text, bool color, const char *expected)
 {
     struct event_view v;
@@ -120,6 +147,7 @@ static void test_clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_parse), cmocka_unit_test(test_kind),
-                                       cmocka_unit_test(test_line), cmocka_unit_test(test_clean)};
+                                       cmocka_unit_test(test_replay), cmocka_unit_test(test_line),
+                                       cmocka_unit_test(test_clean)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,9 @@ static void test_environment(void **state)
     (void) state;
     assert_int_equal(setenv("REGCAST_TAG", "old", 1), 0);
     assert_int_equal(setenv("REGCAST_OTHER", "kept", 1), 0);
+    assert_int_equal(setenv("REGCAST_REPLAY", "old", 1), 0);
+    assert_int_equal(run("[ -z \"$REGCAST_REPLAY\" ]", false, SLICE_LIT("")), 0);
+    assert_int_equal(run("[ -z \"$REGCAST_REPLAY\" ]", true, SLICE_LIT("")), 0);
     const char *event =
         "[ \"$REGCAST_EVENT_ID.$REGCAST_EVENT_TYPE.$REGCAST_REPOSITORY.$REGCAST_TAG."
         "$REGCAST_IMAGE_ID.$REGCAST_DIGEST.$REGCAST_OTHER\" = " EVENT_ID(

@@ -78,7 +78,7 @@ static void test_completion(void **state)
         const char *text = text_of(help_completion((enum help_shell) shell, &out), &out);
         assert_non_null(
             strstr(text, "'') echo \" serverless operation listen tail events registries status "
-                         "explain reload iam config completion\""));
+                         "explain replay reload iam config completion\""));
         assert_non_null(strstr(text, "'serverless trigger create') echo \" container-registry\""));
         assert_non_null(
             strstr(text, "'serverless trigger update') echo \" container-registry --id"));

@@ -611,6 +611,53 @@ static void test_life(void **state)
     desk_close(&d);
 }
 
+/* --- anything else that is read --- */
+
+struct reading {
+    int answer;
+    unsigned calls;
+    bool in_thread;
+    uv_thread_t asker;
+};
+
+static int read_something(void *ctx, struct store_reader *reader)
+{
+    struct reading *r = ctx;
+    const uv_thread_t self = uv_thread_self();
+    uint64_t position;
+    char id[ID_SIZE];
+    assert_int_equal(store_reader_oldest(reader, "/a", &position, id), 0);
+    r->calls++;
+    r->in_thread = !uv_thread_equal(&self, &r->asker);
+    return r->answer;
+}
+
+static void test_read(void **state)
+{
+    static const struct {
+        int answer;
+        unsigned failures;
+    } CASES[] = {{0, 0}, {-ENOENT, 0}, {-EIO, 1}, {0, 1}};
+    struct desk d;
+    struct history_stats stats;
+    (void) state;
+    desk_open(&d, 1);
+    desk_start(&d, ROOMY);
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct reading r = {.answer = CASES[i].answer, .asker = uv_thread_self()};
+        struct ask a;
+        ask(&d, &a,
+            (struct history_request){.kind = HISTORY_READ, .read = read_something, .ctx = &r});
+        UNTIL(&d, a.answered == 1);
+        assert_int_equal(a.q.err, CASES[i].answer);
+        assert_int_equal(r.calls, 1);
+        assert_true(r.in_thread);
+        history_stats(d.history, &stats);
+        assert_int_equal(stats.failures, CASES[i].failures);
+    }
+    desk_close(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -621,7 +668,7 @@ int main(void)
         cmocka_unit_test(test_given_up),    cmocka_unit_test(test_waiting_for_parts),
         cmocka_unit_test(test_tiny_budget), cmocka_unit_test(test_idle),
         cmocka_unit_test(test_damage),      cmocka_unit_test(test_cannot_open),
-        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_read),        cmocka_unit_test(test_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,12 +118,28 @@ static void test_no_room(void **state)
     }
 }
 
+/* Its own type is kept, and what was not sent again has no length. */
+static void test_types(void **state)
+{
+    (void) state;
+    struct buf out;
+    buf_init(&out, 1000);
+    assert_int_equal(http_response(&out, 200, "Content-Type: text/css\r\nX: y\r\n", SLICE_LIT("{}"),
+                                   false, false),
+                     0);
+    check_text(&out, "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nX: y\r\n"
+                     "Content-Length: 2\r\n\r\n{}");
+    assert_int_equal(http_response(&out, 304, "ETag: \"x\"\r\n", (struct slice){0}, false, false),
+                     0);
+    check_text(&out, "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n");
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_response),
-        cmocka_unit_test(test_refuse),
-        cmocka_unit_test(test_every_refusal),
+        cmocka_unit_test(test_response), cmocka_unit_test(test_types),
+        cmocka_unit_test(test_refuse),   cmocka_unit_test(test_every_refusal),
         cmocka_unit_test(test_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,6 +247,75 @@ static void test_authenticate(void **state)
     iam_free(iam);
 }
 
+/* A mark counts as long as what it was made of is configured, whatever else changes. */
+static void test_marks(void **state)
+{
+    (void) state;
+    static char pem[] = "one key", other_pem[] = "another", key_id[] = "k1";
+    char hashes[3][SECRET_HASH_SIZE];
+    hash_of("t1.alice", hashes[0]);
+    hash_of("AQVNrobot", hashes[1]);
+    hash_of("t1.other", hashes[2]);
+    struct config_secret tokens[] = {{alice, hashes[2], 0}, {alice, hashes[0], NOW + 9}};
+    struct config_secret keys[] = {{account, hashes[1], 0}};
+    struct config_key key = {.id = key_id, .public_key = pem};
+    struct config_account robot = {.id = account, .keys = &key, .n_keys = 1};
+    struct config cfg = base();
+    cfg.service_accounts = &robot;
+    cfg.n_service_accounts = 1;
+    cfg.tokens = tokens;
+    cfg.n_tokens = ARRAY_LEN(tokens);
+    cfg.api_keys = keys;
+    cfg.n_api_keys = ARRAY_LEN(keys);
+    const struct iam_secret secret = {true, {1}};
+    struct iam_token own = {"s1", "k1", {0}, NOW, NOW + 5};
+    char text[IAM_TOKEN_SIZE], header[IAM_TOKEN_SIZE + 16];
+    iam_token_hash_key(pem, own.key_hash);
+    iam_token_print(&secret, &own, text);
+    (void) snprintf(header, sizeof(header), "Bearer %s", text);
+
+    struct iam *iam = iam_new(&cfg, &secret);
+    const struct {
+        const char *header, *who;
+        enum iam_mark_kind kind;
+        uint64_t expires_s;
+    } CASES[] = {{"Bearer t1.alice", alice, IAM_MARK_TOKEN, NOW + 9},
+                 {"Api-Key AQVNrobot", account, IAM_MARK_API_KEY, 0},
+                 {header, account, IAM_MARK_OWN, NOW + 5}};
+    struct iam_mark marks[ARRAY_LEN(CASES)];
+    struct iam_subject who;
+    uint64_t expires_s;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        assert_int_equal(
+            iam_mark(iam, slice_str(CASES[i].header), NOW, &who, &marks[i], &expires_s), 0);
+        assert_string_equal(who.id, CASES[i].who);
+        assert_int_equal(marks[i].kind, CASES[i].kind);
+        assert_int_equal(expires_s, CASES[i].expires_s);
+        for (size_t k = 0; k < i; k++)
+            assert_true(marks[k].hash != marks[i].hash);
+        assert_int_equal(iam_mark_check(iam, &marks[i], NOW, &who), 0);
+        assert_string_equal(who.id, CASES[i].who);
+    }
+    assert_int_equal(iam_mark_check(iam, &marks[0], NOW + 9, &who), -EACCES);
+    assert_int_equal(iam_mark_check(iam, &marks[1], NOW + 9, &who), 0);
+    assert_int_equal(iam_mark_check(iam, &marks[2], NOW + 5, &who), -EACCES);
+    assert_int_equal(iam_mark(iam, SLICE_LIT("Bearer x"), NOW, &who, &marks[0], &expires_s),
+                     -EACCES);
+    iam_free(iam);
+
+    const struct iam_secret another = {true, {2}};
+    iam = iam_new(&cfg, &another); /* the marks of another secret are none */
+    assert_int_equal(iam_mark_check(iam, &marks[0], NOW, &who), -EACCES);
+    iam_free(iam);
+    cfg.n_tokens = 1;
+    cfg.n_api_keys = 0;
+    key.public_key = other_pem;
+    iam = iam_new(&cfg, &secret);
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+        assert_int_equal(iam_mark_check(iam, &marks[i], NOW, &who), -EACCES);
+    iam_free(iam);
+}
+
 static void test_names(void **state)
 {
     static char a[] = "dns:alice.example", both[] = "dns:both.example", s[] = "uri:spiffe://s1";
@@ -294,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_roles_of_accounts),
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_authenticate),
+        cmocka_unit_test(test_marks),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

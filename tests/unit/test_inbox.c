@@ -35,6 +35,7 @@ static void test_in_order(void **state)
     size_t len = strlen(EVENT("1")) + 1;
     assert_int_equal(box.bytes, 4 * len);
     check_front(&box, EVENT("1") "\n" EVENT("2") "\n");
+    assert_string_equal(inbox_replay(&box)->id, "");
     inbox_drop(&box, len);
     check_front(&box, EVENT("2") "\n");
     inbox_drop(&box, len);
@@ -43,8 +44,12 @@ static void test_in_order(void **state)
     inbox_drop(&box, len);
     assert_false(inbox_front(&box, &lines));
     assert_int_equal(box.bytes, 0);
+    inbox_mark(&box, &(struct message_replay){.id = "rpl"}); /* of what had no events */
     assert_int_equal(inbox_add(&box, SLICE_LIT("[" EVENT("5") "]"), last), 0);
     check_front(&box, EVENT("5") "\n");
+    assert_string_equal(inbox_replay(&box)->id, "");
+    inbox_mark(&box, &(struct message_replay){.id = "rpl", .resume = "crt"});
+    assert_string_equal(inbox_replay(&box)->resume, "crt");
     inbox_fini(&box);
 }
 

@@ -45,6 +45,8 @@ static void test_what_is_kept(void **state)
         FIELD("X-Goog-Message", "m"),
         FIELD("aeg-event-type", "Notification"),
         FIELD("Webhook-Id", "msg_1"),
+        FIELD("traceparent", "00-1-2-01"),
+        FIELD("tracestate", "a=b"),
         FIELD("Webhook-Signature", "v1,s3cret"),
         FIELD("X-Api-Key", "s3cret"),
         FIELD("X-JFrog-Art-Api", "s3cret"),
@@ -60,6 +62,7 @@ static void test_what_is_kept(void **state)
                 "User-Agent: zot\r\n"
                 "Content-Type: application/json\r\n"
                 "Webhook-Id: msg_1\r\n"
+                "traceparent: 00-1-2-01\r\n"
                 "Ce-Type: zotregistry.image.updated\r\n"
                 "X-GitHub-Event: package\r\n"
                 "X-Gitea-Event: package\r\n"

@@ -101,8 +101,14 @@ static void test_refusals_and_answers(void **state)
     metrics_call(f->m[0], 0);
     metrics_call(f->m[2], METRICS_CODES - 1);
     metrics_call(f->m[2], METRICS_CODES - 1);
+    metrics_close(f->m[0], 1013);
+    metrics_close(f->m[1], 1013);
+    metrics_close(f->m[1], 4999);
+    metrics_close(f->m[1], 0);
     const char *text = print(f);
     static const char *const WANT[] = {
+        "regcast_close_codes_total{code=\"1013\"} 2",
+        "regcast_close_codes_total{code=\"other\"} 2",
         "regcast_reject_total{listener=\"gateway\",stage=\"head\",reason=\"cl_te\"} 2",
         "regcast_reject_total{listener=\"webhooks\",stage=\"webhook\",reason=\"auth\"} 1",
         "regcast_reject_total{listener=\"webhooks\",stage=\"h2\",reason=\"h2_stall\"} 1",

@@ -1,5 +1,6 @@
 /* Tests of broker/pipeline.c: the way of an event. */
 #include "broker_fixture.h"
+#include "clock.h"
 
 /* --- flushes --- */
 
@@ -50,6 +51,26 @@ static void test_size_and_cutoff(void **state)
     expect_message(b, 0, "CreateImageTag v2, ");
     assert_int_equal(counted(b, M_BATCH_SIZE), 1);
     assert_int_equal(counted(b, M_BATCH_CUTOFF), 1);
+}
+
+static void test_fired(void **state)
+{
+    struct broker *b = *state;
+    struct pipeline_fired fired;
+    (void) add_trigger(b, 0, 3, 60000);
+    start(b);
+    pipeline_fired(b->pipeline, 0, &fired);
+    assert_int_equal(fired.batches + fired.events + fired.last_fired_ms + fired.waiting, 0);
+    assert_null(fired.last_error);
+    post(b, 1, "app", 202);
+    post(b, 2, "app", 202);
+    expect_message(b, 0, "CreateImage v1, CreateImageTag v1, CreateImage v2, ");
+    pipeline_fired(b->pipeline, 0, &fired);
+    assert_int_equal(fired.batches, 1);
+    assert_int_equal(fired.events, 3);
+    assert_int_equal(fired.waiting, 1);
+    assert_true(clock_wall_ms() - fired.last_fired_ms < 60000);
+    assert_null(fired.last_error);
 }
 
 /* The cutoff counts from the first event of a batch: later ones do not put it off. */
@@ -165,8 +186,12 @@ static void test_denied(void **state)
     add_trigger(b, 0, 1, 1000)->service_account_id = denied;
     add_trigger(b, 1, 1, 1000)->service_account_id = nobody;
     add_trigger(b, 3, 1, 1000)->image_name = secret;
+    struct pipeline_fired fired;
     start(b);
     assert_int_equal(counted(b, M_TRIGGER_DENIED), 0); /* nothing has matched yet */
+    pipeline_fired(b->pipeline, 0, &fired);
+    assert_string_equal(fired.last_error,
+                        "its service account lacks the role api-gateway.websocketBroadcaster");
     post(b, 1, "app", 202);
     drain(b);
     for (size_t i = 0; i < FIXTURE_PATHS; i++)
@@ -220,9 +245,14 @@ static void test_event_too_long(void **state)
     expect_nothing(b, 0);
     expect_message(b, 3, "CreateImage v1, CreateImageTag v1, ");
     assert_int_equal(counted(b, M_BATCH_DROPPED), 2);
+    struct pipeline_fired fired;
+    pipeline_fired(b->pipeline, 0, &fired);
+    assert_string_equal(fired.last_error, "longer than the path's messages");
     post(b, 2, "app", 202);
     expect_message(b, 0, "CreateImage v2, ");
     expect_message(b, 0, "CreateImageTag v2, ");
+    pipeline_fired(b->pipeline, 0, &fired);
+    assert_null(fired.last_error);
 }
 
 /* No memory for the frame or for the log: the batch is counted as dropped, nobody is woken for
@@ -352,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH(test_size_one),
         WITH(test_size_and_cutoff),
+        WITH(test_fired),
         WITH(test_cutoff_is_not_put_off),
         WITH(test_bytes),
         WITH(test_drain),

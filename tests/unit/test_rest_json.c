@@ -189,12 +189,28 @@ static void test_no_room(void **state)
     trigger_spec_fini(&t);
 }
 
+static void test_plain_values(void **state)
+{
+    (void) state;
+    struct buf out;
+    buf_init(&out, 1000);
+    struct rest_json j = rest_json_begin(&out);
+    rest_json_open(&j, NULL, '{');
+    rest_json_text(&j, "a", "");
+    rest_json_string(&j, "b", "");
+    rest_json_string(&j, "c", "\"\n");
+    rest_json_raw(&j, "d", SLICE_LIT("1e9"));
+    rest_json_close(&j, '}');
+    assert_true(slice_eq_str(buf_slice(&out), "{\"b\":\"\",\"c\":\"\\\"\\n\",\"d\":1e9}"));
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_times),     cmocka_unit_test(test_trigger),
-        cmocka_unit_test(test_operation), cmocka_unit_test(test_status),
-        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_times),        cmocka_unit_test(test_trigger),
+        cmocka_unit_test(test_operation),    cmocka_unit_test(test_status),
+        cmocka_unit_test(test_plain_values), cmocka_unit_test(test_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

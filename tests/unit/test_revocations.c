@@ -44,6 +44,20 @@ static void test_names(void **state)
     revocations_free(NULL);
 }
 
+static void test_until(void **state)
+{
+    (void) state;
+    struct revocations *r = revocations_new();
+    assert_int_equal(revocations_until(r, REVOCATION_ID, "a", 0), 0);
+    assert_int_equal(add(r, REVOCATION_ID, "a", 100, 0), 0);
+    assert_int_equal(revocations_until(r, REVOCATION_ID, "a", 99), 100);
+    assert_int_equal(revocations_until(r, REVOCATION_ID, "a", 100), 0);
+    assert_int_equal(revocations_until(r, REVOCATION_SUBJECT, "a", 0), 0);
+    assert_int_equal(revocations_until(r, REVOCATION_ID, "b", 0), 0);
+    assert_int_equal(revocations_until(r, REVOCATION_ID, "", 0), 0);
+    revocations_free(r);
+}
+
 static void test_again(void **state)
 {
     struct revocations *r = revocations_new();
@@ -146,8 +160,9 @@ static void test_bad_records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_again),
-        cmocka_unit_test(test_full),         cmocka_unit_test(test_records),
-        cmocka_unit_test(test_longest_name), cmocka_unit_test(test_bad_records)};
+        cmocka_unit_test(test_names),      cmocka_unit_test(test_until),
+        cmocka_unit_test(test_again),      cmocka_unit_test(test_full),
+        cmocka_unit_test(test_records),    cmocka_unit_test(test_longest_name),
+        cmocka_unit_test(test_bad_records)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
