@@ -62,10 +62,12 @@ static size_t line_len(struct slice text)
     return cr == NULL ? len : (size_t) (cr - text.data);
 }
 
-/* A line end of the three kinds that a stream knows: to the reader it becomes a LF. */
-static size_t line_end(struct slice at)
+/* What comes behind a line of `len` bytes and its end, which is one of the three kinds that a
+ * stream knows: to the reader it becomes a LF. */
+static struct slice behind_line(struct slice text, size_t len)
 {
-    return at.len > 1 && at.data[0] == '\r' && at.data[1] == '\n' ? 2 : 1;
+    bool pair = text.data[len] == '\r' && len + 1 < text.len && text.data[len + 1] == '\n';
+    return slice_from(text, len + (pair ? 2 : 1));
 }
 
 /* The text, with `data: ` wherever one of its lines begins. */
@@ -78,8 +80,7 @@ static int append_data(struct buf *out, struct slice text)
             r = buf_append(out, slice_sub(text, 0, len));
         if (r < 0 || len == text.len)
             return r;
-        text = slice_from(text, len);
-        text = slice_from(text, line_end(text));
+        text = behind_line(text, len);
         r = buf_append_str(out, "\n" DATA);
     }
 }

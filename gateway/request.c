@@ -1,6 +1,6 @@
 /* request.c - see request.h. In the order things happen:
  *   request_received > on_head > [on_body ...] > on_done > (ingest) on_answered > answer > next one
- *                    > on_head > on_upgrade > let_in > resume_open */
+ *                    > on_head > handshake_received (handshake.c) */
 #include "request.h"
 
 #include "clock.h"
@@ -9,31 +9,25 @@
 #include "console.h"
 #include "crash.h"
 #include "credential.h"
-#include "event_stream.h"
 #include "gate.h"
+#include "handshake.h"
 #include "log.h"
 #include "mem.h"
-#include "notice.h"
-#include "path.h"
 #include "rest.h"
 #include "resume.h"
 #include "route.h"
 #include "scrape.h"
 #include "session.h"
-#include "sse.h"
-#include "upgrade.h"
 #include "worker.h"
 
 #include <stdlib.h>
 
-#define RETRY_S       5    /* who is refused shall come back after as many seconds, */
-#define RETRY_MORE_S  26   /* and up to so many more, so that a crowd does not come back as one */
-#define LINGER_MS     1000 /* for the peer to read our last answer */
-#define HANDSHAKE_MAX (HTTP_MAX_HEAD + 1024) /* of our answer: it repeats a client's origin */
-#define EARLY_MAX     4096 /* bytes a client may send after its handshake before it has our 101 */
-#define UNREAD_MAX    (WORKER_READ_BYTES * 2)
-#define HEADER_MAX    128
-#define BODY_AT_ONCE  65536 /* longer bodies get their memory as they come */
+#define RETRY_S      5    /* who is refused shall come back after as many seconds, */
+#define RETRY_MORE_S 26   /* and up to so many more, so that a crowd does not come back as one */
+#define LINGER_MS    1000 /* for the peer to read our last answer */
+#define UNREAD_MAX   (WORKER_READ_BYTES * 2)
+#define HEADER_MAX   128
+#define BODY_AT_ONCE 65536 /* longer bodies get their memory as they come */
 
 /* A webhook request in progress. Lives until ingest has answered, also when the connection has
  * gone. */
@@ -155,8 +149,7 @@ void request_answer(struct conn *c, unsigned status, const char *extra, struct s
         conn_pause(c); /* the next request waits for whoever reads it then */
 }
 
-/* `detail` is for the log; NULL: none. */
-static void refuse(struct conn *c, enum refuse why, const char *allow, const char *detail)
+void request_refuse_because(struct conn *c, enum refuse why, const char *allow, const char *detail)
 {
     struct worker *w = c->worker;
     unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
@@ -179,7 +172,7 @@ static void refuse(struct conn *c, enum refuse why, const char *allow, const cha
 
 void request_refuse(struct conn *c, enum refuse why, const char *allow)
 {
-    refuse(c, why, allow, NULL);
+    request_refuse_because(c, why, allow, NULL);
 }
 
 /* --- webhooks --- */
@@ -417,95 +410,6 @@ static void on_operations(struct conn *c, enum route_handler handler)
     }
 }
 
-/* --- the upgrade, or a stream of events --- */
-
-static const char *const PROTOCOLS[] = {NOTICE_PROTOCOL, NULL};
-
-/* What a client asks for in its handshake. */
-struct wanted {
-    struct path *path;
-    bool sse; /* events; else `up` */
-    struct upgrade up;
-    struct resume_wish wish;
-};
-
-/* Whether the handshake is one, and for a path that there is. */
-static enum refuse check_handshake(const struct conn *c, size_t early, struct wanted *ret)
-{
-    const struct shared *s = c->worker->shared;
-    const struct config *cfg = s->cfg;
-    const struct http_head *head = http_get_head(c->http);
-    enum refuse why = route_find(LISTENER_GATEWAY, head).why;
-    int r = why == REFUSE_NONE ? path_match(s->paths, head->path, &ret->path) : 0;
-    if (r < 0)
-        why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
-    else if (why == REFUSE_NONE && !c->own && config_is_canary_path(cfg, ret->path->name))
-        why = REFUSE_NOT_FOUND;
-    else if (why == REFUSE_NONE && path_is_full(ret->path))
-        why = REFUSE_PATH_CAP;
-    ret->sse = event_stream_wanted(head);
-    if (why == REFUSE_NONE && ret->sse)
-        why = event_stream_check(head, gate_origins(cfg, ret->path->cfg));
-    else if (why == REFUSE_NONE)
-        why = upgrade_check(head, gate_origins(cfg, ret->path->cfg), PROTOCOLS,
-                            cfg->gateway.deflate != 0, &ret->up);
-    if (why == REFUSE_NONE)
-        why = resume_parse(head, &ret->wish);
-    if (why == REFUSE_NONE && early > EARLY_MAX)
-        why = REFUSE_UPGRADE_EARLY;
-    if (why == REFUSE_NONE && shared_is_closed(s))
-        why = REFUSE_DRAINING;
-    return why;
-}
-
-/* What the client is told when it is let in. */
-static int print_answer(struct conn *c, const struct wanted *wanted, struct buf *out)
-{
-    const struct shared *s = c->worker->shared;
-    char id[ID_SIZE];
-    conn_id(c, id);
-    if (wanted->sse)
-        return event_stream_answer(out, http_get_head(c->http),
-                                   gate_origins(s->cfg, wanted->path->cfg), id,
-                                   sse_retry_ms(c->worker, 0));
-    return upgrade_response(out, &wanted->up, id);
-}
-
-static void let_in(struct conn *c, const struct wanted *wanted)
-{
-    struct buf answer;
-    buf_init(&answer, HANDSHAKE_MAX);
-    if (print_answer(c, wanted, &answer) < 0) {
-        buf_fini(&answer);
-        request_refuse(c, REFUSE_MEMORY, NULL);
-        return;
-    }
-    conn_learn_agent(c, http_header(http_get_head(c->http), "user-agent", NULL));
-    http_free(c->http); /* what is wanted is a copy */
-    c->http = NULL;
-    c->sse = wanted->sse;
-    c->v1 = !wanted->sse && wanted->up.protocol.len > 0;
-    c->deflate = !wanted->sse && wanted->up.deflate.agreed;
-    c->small_window = !wanted->sse && wanted->up.deflate.client_bits != 0;
-    resume_open(c, wanted->path, &answer, &wanted->wish);
-}
-
-static void on_upgrade(struct conn *c, size_t early)
-{
-    const struct http_head *head = http_get_head(c->http);
-    struct wanted wanted = {0};
-    const char *detail = NULL;
-    enum refuse why = check_handshake(c, early, &wanted);
-    const struct config_path *path = why == REFUSE_NONE ? wanted.path->cfg : NULL;
-    if (path != NULL && path->auth != AUTH_NONE)
-        why = gate_admit(c->worker->shared->gate, c, head, path, &detail);
-    if (why != REFUSE_NONE) {
-        refuse(c, why, why == REFUSE_METHOD ? "GET" : NULL, detail);
-        return;
-    }
-    let_in(c, &wanted);
-}
-
 /* --- the parser's events --- */
 
 static void on_route(struct conn *c, struct route route)
@@ -553,7 +457,7 @@ static void on_head(struct conn *c, size_t early)
         return;
     }
     if (c->role == LISTENER_GATEWAY) {
-        on_upgrade(c, early);
+        handshake_received(c, early);
         return;
     }
     if (c->role == LISTENER_MANAGEMENT) {
@@ -584,7 +488,7 @@ static void keep_unread(struct conn *c, struct slice rest)
             request_refuse(c, REFUSE_MEMORY, NULL);
             return;
         }
-        buf_init(c->unread, c->resume != NULL ? EARLY_MAX : UNREAD_MAX);
+        buf_init(c->unread, c->resume != NULL ? HANDSHAKE_EARLY_MAX : UNREAD_MAX);
     }
     if (buf_append(c->unread, rest) < 0)
         request_refuse(c, c->resume != NULL ? REFUSE_UPGRADE_EARLY : REFUSE_PIPELINE, NULL);

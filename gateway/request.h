@@ -28,5 +28,7 @@ void request_go_on(struct conn *c);
 /* Answers with the fixed refusal and ends the connection. `allow` for 405, else NULL. Where no
  * HTTP/1.1 is spoken (gRPC) it just ends. */
 void request_refuse(struct conn *c, enum refuse why, const char *allow);
+/* The same with what else the log is to say. */
+void request_refuse_because(struct conn *c, enum refuse why, const char *allow, const char *detail);
 
 #endif

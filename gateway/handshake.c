@@ -1,0 +1,104 @@
+/* handshake.c - see handshake.h. In the order things happen:
+ *   handshake_received > check_handshake > gate_admit > let_in > resume_open */
+#include "handshake.h"
+
+#include "config_canary.h"
+#include "event_stream.h"
+#include "gate.h"
+#include "notice.h"
+#include "path.h"
+#include "request.h"
+#include "resume.h"
+#include "route.h"
+#include "sse.h"
+#include "upgrade.h"
+#include "worker.h"
+
+#define ANSWER_MAX (HTTP_MAX_HEAD + 1024) /* it repeats a client's origin */
+
+static const char *const PROTOCOLS[] = {NOTICE_PROTOCOL, NULL};
+
+/* What a client asks for in its handshake. */
+struct wanted {
+    struct path *path;
+    bool sse; /* events; else `up` */
+    struct upgrade up;
+    struct resume_wish wish;
+};
+
+/* Whether the handshake is one, and for a path that there is. */
+static enum refuse check_handshake(const struct conn *c, size_t early, struct wanted *ret)
+{
+    const struct shared *s = c->worker->shared;
+    const struct config *cfg = s->cfg;
+    const struct http_head *head = http_get_head(c->http);
+    enum refuse why = route_find(LISTENER_GATEWAY, head).why;
+    int r = why == REFUSE_NONE ? path_match(s->paths, head->path, &ret->path) : 0;
+    if (r < 0)
+        why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
+    else if (why == REFUSE_NONE && !c->own && config_is_canary_path(cfg, ret->path->name))
+        why = REFUSE_NOT_FOUND;
+    else if (why == REFUSE_NONE && path_is_full(ret->path))
+        why = REFUSE_PATH_CAP;
+    ret->sse = event_stream_wanted(head);
+    if (why == REFUSE_NONE && ret->sse)
+        why = event_stream_check(head, gate_origins(cfg, ret->path->cfg));
+    else if (why == REFUSE_NONE)
+        why = upgrade_check(head, gate_origins(cfg, ret->path->cfg), PROTOCOLS,
+                            cfg->gateway.deflate != 0, &ret->up);
+    if (why == REFUSE_NONE)
+        why = resume_parse(head, &ret->wish);
+    if (why == REFUSE_NONE && early > HANDSHAKE_EARLY_MAX)
+        why = REFUSE_UPGRADE_EARLY;
+    if (why == REFUSE_NONE && shared_is_closed(s))
+        why = REFUSE_DRAINING;
+    return why;
+}
+
+/* What the client is told when it is let in. */
+static int print_answer(struct conn *c, const struct wanted *wanted, struct buf *out)
+{
+    const struct shared *s = c->worker->shared;
+    char id[ID_SIZE];
+    conn_id(c, id);
+    if (wanted->sse)
+        return event_stream_answer(out, http_get_head(c->http),
+                                   gate_origins(s->cfg, wanted->path->cfg), id,
+                                   sse_retry_ms(c->worker, 0));
+    return upgrade_response(out, &wanted->up, id);
+}
+
+static void let_in(struct conn *c, const struct wanted *wanted)
+{
+    struct buf answer;
+    buf_init(&answer, ANSWER_MAX);
+    if (print_answer(c, wanted, &answer) < 0) {
+        buf_fini(&answer);
+        request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
+    conn_learn_agent(c, http_header(http_get_head(c->http), "user-agent", NULL));
+    http_free(c->http); /* what is wanted is a copy */
+    c->http = NULL;
+    c->sse = wanted->sse;
+    c->v1 = !wanted->sse && wanted->up.protocol.len > 0;
+    c->deflate = !wanted->sse && wanted->up.deflate.agreed;
+    c->small_window = !wanted->sse && wanted->up.deflate.client_bits != 0;
+    resume_open(c, wanted->path, &answer, &wanted->wish);
+}
+
+void handshake_received(struct conn *c, size_t early)
+{
+    const struct http_head *head = http_get_head(c->http);
+    struct wanted wanted = {0};
+    const char *detail = NULL;
+    enum refuse why = check_handshake(c, early, &wanted);
+    const struct config_path *path = why == REFUSE_NONE ? wanted.path->cfg : NULL;
+    if (path != NULL && path->auth != AUTH_NONE)
+        why = gate_admit(c->worker->shared->gate, c, head, path, &detail);
+    if (why != REFUSE_NONE) {
+        request_refuse_because(c, why, why == REFUSE_METHOD ? "GET" : NULL, detail);
+        return;
+    }
+    let_in(c, &wanted);
+}

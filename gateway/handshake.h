@@ -1,0 +1,14 @@
+/* handshake.h - a request on the gateway's listener: for a WebSocket (upgrade.h) or for server-sent
+ * events (event_stream.h), on a path that there is, by somebody who may. Loop's thread. */
+#ifndef GATEWAY_HANDSHAKE_H
+#define GATEWAY_HANDSHAKE_H
+
+#include "conn.h"
+
+#define HANDSHAKE_EARLY_MAX 4096 /* bytes a client may send before it has its answer */
+
+/* The head has come whole, and `early` bytes after it. The connection is let in, waits for history
+ * (resume.h), or is refused. */
+void handshake_received(struct conn *c, size_t early);
+
+#endif
