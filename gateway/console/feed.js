@@ -142,7 +142,7 @@ export class Feed {
     ended = false;
 
     constructor(given) {
-        this.given = { later: setTimeout, cancel: clearTimeout, random: Math.random, ...given };
+        this.given = { later: (fn, ms) => setTimeout(fn, ms), cancel: (timer) => clearTimeout(timer), random: Math.random, ...given };
     }
 
     start() {

@@ -221,8 +221,8 @@ export default {
     'dry.leaves': 'Не возьмёт',
     'dry.to': 'Разошлёт по пути {path}',
 
-    // Прямой эфир.
-    'live.title': 'Прямой эфир',
+    // События.
+    'live.title': 'События',
     'live.caption': 'Что происходит, новое сверху',
     'live.filter': 'Образ, дайджест, реестр, адрес, причина',
     'live.kinds': 'Всё',
@@ -254,7 +254,7 @@ export default {
     'live.noView': 'Ваша роль не позволяет видеть события (нужна functions.viewer).',
     'live.notFilled': 'Последние события не прочитаны: {reason}',
     'live.state.connecting': 'Подключение',
-    'live.state.live': 'В эфире',
+    'live.state.live': 'На связи',
     'live.state.waiting': 'Переподключение',
     'live.state.login': 'Войдите снова',
     'live.state.denied': 'Нет доступа',

@@ -15,15 +15,7 @@ export function eventPanel(ctx, id, leave) {
     const heading = h('h2', { id: uid('event'), tabindex: '-1' }, t('event.title'));
     const element = h(
         'section',
-        {
-            class: 'card event-panel',
-            'aria-labelledby': heading.id,
-            onkeydown: (event) => {
-                if (event.key !== 'Escape') return;
-                event.preventDefault();
-                leave();
-            },
-        },
+        { class: 'card event-panel', 'aria-labelledby': heading.id },
         h(
             'div',
             { class: 'row spread' },
@@ -43,13 +35,22 @@ export function eventPanel(ctx, id, leave) {
         if (body.childElementCount === 0) fill(body, spinner(t('loading')));
         try {
             const event = await ctx.api.get(`/gateway/v1/events/${encodeURIComponent(id)}`, { signal: ended.signal });
+            const within = body.contains(document.activeElement); // it would be lost with what it is on
             fill(body, parts(ctx, event, load));
+            if (within) heading.focus({ preventScroll: true });
         } catch (error) {
             if (ended.signal.aborted) return;
             fill(body, error.status === 404 ? [notice('info', t('event.unknown')), h('p', { class: 'hint any' }, error.message)] : errorBox(ctx.words, error, load));
         }
     }
 
+    addEventListener(
+        'keydown',
+        (event) => {
+            if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]')) leave();
+        },
+        { signal: ended.signal },
+    );
     load();
     return { id, element, focus: () => heading.focus({ preventScroll: true }), close: () => ended.abort(new DOMException('closed', 'AbortError')) };
 }

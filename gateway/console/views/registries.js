@@ -36,7 +36,6 @@ function mountList(root, ctx) {
         columns: [
             { text: t('triggers.registry') },
             ...names.map((name) => ({ text: t(`registries.${name}`), class: numbers.has(name) ? 'num' : '' })),
-            { text: t('paths.actions'), hidden: true },
         ],
     });
     ctx.setActions(
@@ -50,21 +49,17 @@ function mountList(root, ctx) {
             names.map((name) => [name, h('td', { class: numbers.has(name) ? 'num' : name === 'answers' ? '' : 'nowrap', dataset: { label: t(`registries.${name}`) } })]),
         );
         const kind = h('div', { class: 'hint' });
+        const buttons = h(
+            'div',
+            { class: 'row' },
+            h('button', { type: 'button', class: 'small', 'aria-label': `${t('setup.open')}: ${one.id}`, onclick: () => showSetup(ctx, row.now) }, t('setup.open')),
+            h('a', { class: 'button small', href: `#/registries/try?registry=${encodeURIComponent(one.id)}`, 'aria-label': `${t('try.open')}: ${one.id}` }, t('try.open')),
+        );
         const row = h(
             'tr',
             null,
-            h('th', { scope: 'row', class: 'any' }, h('span', { class: 'mono' }, one.id), kind),
+            h('th', { scope: 'row', class: 'any' }, h('span', { class: 'mono' }, one.id), kind, buttons),
             Object.values(cells),
-            h(
-                'td',
-                null,
-                h(
-                    'div',
-                    { class: 'row nowrap' },
-                    h('button', { type: 'button', class: 'small', 'aria-label': `${t('setup.open')}: ${one.id}`, onclick: () => showSetup(ctx, row.now) }, t('setup.open')),
-                    h('a', { class: 'button small', href: `#/registries/try?registry=${encodeURIComponent(one.id)}`, 'aria-label': `${t('try.open')}: ${one.id}` }, t('try.open')),
-                ),
-            ),
         );
         row.parts = { ...cells, kind };
         return row;
