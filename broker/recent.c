@@ -40,10 +40,9 @@ struct record { /* followed by its strings, in the order of enum text */
     char id[ID_SIZE], trace_id[33];
 };
 
-struct entry { /* what is searched, apart from the slab */
-    uint32_t at;
+struct entry {
+    uint32_t at; /* in the slab */
     uint8_t state;
-    uint8_t id[ID_PACKED_SIZE];
 };
 
 struct recent {
@@ -238,7 +237,6 @@ uint64_t recent_add(struct recent *r, const struct recent_parts *parts)
     uint64_t number = ++r->newest;
     struct entry *e = entry_of(r, number);
     *e = (struct entry){.at = (uint32_t) at, .state = STATE_UNDER_WAY};
-    (void) id_pack(EVENT_ID_PREFIX, slice_str(parts->id), e->id);
     struct record *rec = record_of(r, number);
     fill(rec, parts, &texts);
     rec->number = number;
@@ -348,10 +346,18 @@ bool recent_find(const struct recent *r, struct slice event_id, struct recent_ev
     char id[ID_SIZE];
     if (!id_pack(EVENT_ID_PREFIX, event_id, packed))
         return false;
-    for (uint64_t number = r->newest; is_there(r, number); number--)
-        if (memcmp(entry_of(r, number)->id, packed, sizeof(packed)) == 0)
-            return recent_at(r, number, ret);
     id_unpack(EVENT_ID_PREFIX, packed, id);
+    uint64_t low = r->oldest, high = r->newest + 1; /* ids go up as numbers do */
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+        int order = strcmp(record_of(r, mid)->id, id);
+        if (order == 0)
+            return recent_at(r, mid, ret);
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
     return find_restored(r, id, ret);
 }
 

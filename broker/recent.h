@@ -52,7 +52,8 @@ struct recent_parts {
 struct recent *recent_new(size_t max, size_t bytes);
 void recent_free(struct recent *r); /* NULL is fine */
 
-/* Notes an event, under way; its number. Events of one webhook are noted in a row. */
+/* Notes an event, under way; its number. Events of one webhook are noted in a row, and ids go up.
+ */
 uint64_t recent_add(struct recent *r, const struct recent_parts *parts);
 /* What became of the webhook whose `n` events begin with number `first`: `safe`, or nothing came of
  * them. */

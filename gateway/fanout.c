@@ -181,7 +181,7 @@ __attribute__((noinline)) static void block(struct member *m, const struct segme
 }
 
 /* What a member gets whose cursor is no longer in the log. */
-static void off_the_window(struct group *g, struct member *m)
+__attribute__((cold)) static void off_the_window(struct group *g, struct member *m)
 {
     bool stored = g->worker->shared->history != NULL && !g->worker->is_front;
     if (m->catching && stored)
@@ -391,8 +391,7 @@ static bool slice(struct group *g)
         return false;
     pathlog_enter(g->reader);
     uint64_t tail = pathlog_tail(g->path->log);
-    uint64_t most = g->worker->is_front ? FANOUT_FRONT_SLICE : FANOUT_SLICE;
-    while (g->at < g->n && t.sends < most && t.bytes < FANOUT_SLICE_BYTES) {
+    while (g->at < g->n && t.sends < FANOUT_SLICE && t.bytes < FANOUT_SLICE_BYTES) {
         struct member *m = &g->members[g->at];
         struct conn *c = m->conn;
         if (m->cursor >= tail || m->blocked) {

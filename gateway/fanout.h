@@ -10,13 +10,11 @@
 
 #include <uv.h>
 
-#define FANOUT_TURN_US     1000 /* sweeping per loop turn, all groups together */
-#define FANOUT_SLICE       64 /* sends before the clock is read and the next group has its turn; */
-#define FANOUT_SLICE_BYTES (1 << 20) /* and bytes, since who is behind gets much with one */
-/* On the broker's thread, where each of them has a long message and webhooks wait meanwhile. */
-#define FANOUT_FRONT_TURN_US 200
-#define FANOUT_FRONT_SLICE   2
-#define FANOUT_CHECK_MS      250 /* how often blocked connections are measured */
+#define FANOUT_TURN_US       1000 /* sweeping per loop turn, all groups together */
+#define FANOUT_SLICE         64 /* sends before the clock is read and the next group has its turn; */
+#define FANOUT_SLICE_BYTES   (1 << 20) /* and bytes, since who is behind gets much with one */
+#define FANOUT_FRONT_TURN_US 200       /* on the broker's thread, where webhooks wait meanwhile */
+#define FANOUT_CHECK_MS      250       /* how often blocked connections are measured */
 
 /* Puts the group into the worker's sweep (fine when it is there). */
 void fanout_start(struct group *g);
