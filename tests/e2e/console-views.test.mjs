@@ -239,7 +239,9 @@ describe('numbers', limits, () => {
         await p.go('#/paths');
         const { paths } = (await d.manage('GET', '/gateway/v1/paths')).json;
         for (const one of paths) {
-            const cells = await p.page.locator('tbody tr', { has: p.link(one.path) }).locator('td').allTextContents();
+            const path = p.page.locator('tbody tr', { has: p.link(one.path) });
+            await path.waitFor();
+            const cells = await path.locator('td').allTextContents();
             assert.deepEqual(cells.slice(0, 3), [one.connections, one.triggers, one.sentFrames].map(String), one.path);
         }
         await p.go('#/registries');
