@@ -40,7 +40,9 @@ export class Log {
     }
 
     row(item, time) {
-        const row = { n: ++this.made, type: item.type, time: Number.isFinite(time) ? time : Date.now(), item };
+        // What has no time of its own is as late as what came before it, by the server's clock.
+        const known = Number.isFinite(time) ? time : (this.rows.at(-1)?.time ?? Date.now());
+        const row = { n: ++this.made, type: item.type, time: known, item };
         if (item.type === 'event') this.events.set(item.eventId, row);
         return row;
     }
@@ -56,6 +58,11 @@ export class Log {
         }
         this.dropped += over;
         return over;
+    }
+
+    // The time of the latest row; Infinity: there is none.
+    latest() {
+        return this.rows.at(-1)?.time ?? Infinity;
     }
 
     clear() {
@@ -117,6 +124,17 @@ const isLeft = ({ type, item }) => type === 'event' && !(item.verdicts ?? []).so
 export function pauseBefore(n, random = Math.random) {
     const most = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(n, 10));
     return most / 2 + (random() * most) / 2;
+}
+
+// The late events back to the time `from`, read in pages: page(before) gives some, the newest first. (pure)
+export async function readBack(page, from, size, most) {
+    const events = [];
+    while (events.length < most) {
+        const some = await page(events.at(-1)?.eventId);
+        events.push(...some);
+        if (some.length < size || !(Date.parse(some.at(-1).receivedAt) > from)) break;
+    }
+    return events;
 }
 
 // ------------------------------------------------------------------------------------------ feed

@@ -73,6 +73,20 @@ describe('the log', async () => {
     });
 });
 
+test('late events are read back to where some may be missing', async () => {
+    const { readBack } = await load('feed.js');
+    const all = [9, 8, 7, 6, 5, 4, 3, 2, 1].map((n) => event(n));
+    const read = async (from, most = 100) => {
+        const page = async (before) => {
+            const at = before === undefined ? 0 : all.findIndex((one) => one.eventId === before) + 1;
+            return all.slice(at, at + 2);
+        };
+        return (await readBack(page, from, 2, most)).length;
+    };
+    const time = (n) => Date.parse(event(n).receivedAt);
+    assert.deepEqual([await read(Infinity), await read(time(9)), await read(time(6)), await read(0), await read(0, 3)], [2, 2, 4, 9, 4]);
+});
+
 describe('the feed', async () => {
     const { Feed, pauseBefore } = await load('feed.js');
 

@@ -69,7 +69,7 @@ let common;
 const shared = () => (common ??= Daemon.start(config()));
 
 async function open(t, d, options) {
-    const p = await browser.page(d, options);
+    const p = await browser.page(d, { hash: '#/triggers', ...options });
     defer(t, () => p.close());
     return p;
 }

@@ -1,7 +1,7 @@
 // What happens, as it happens: events and what each trigger makes of them, batches as they go out, webhooks as they are
 // answered.
 import { fill, h, setText } from '../dom.js';
-import { Feed, Log, fits } from '../feed.js';
+import { Feed, Log, fits, readBack } from '../feed.js';
 import { windowed } from '../list.js';
 import { badge, errorText, icon, notice } from '../ui.js';
 import { eventPanel } from './live_event.js';
@@ -11,6 +11,7 @@ export const title = 'live.title';
 
 const MOST = 10000; // rows that are kept
 const LATE = 1000; // events that are asked for at once
+const OVERLAP_MS = 1000; // the events of a feed and of a list are not told in quite the same order
 const NARROW = '(max-width: 860px)';
 const STATES = { connecting: 'off', live: 'ok', waiting: 'warn', login: 'bad', denied: 'bad' };
 const NOTHING = { words: [], text: '', kind: '', type: '', registry: '', trigger: '', left: false };
@@ -212,8 +213,29 @@ export function mount(root, ctx) {
         triggers.append(h('option', { value: id }, name || id));
     }
 
+    // Since when events may be missing here; Infinity: none are, as far as is known.
+    let missing = Infinity;
+    const miss = () => {
+        missing = Math.min(missing, log.latest() - OVERLAP_MS);
+    };
+    if (state.boot !== null) miss();
+
+    async function load() {
+        const from = missing;
+        missing = Infinity;
+        const page = async (last) =>
+            (await ctx.api.get('/gateway/v1/events', { query: { pageSize: LATE, before: last }, signal: ctx.signal })).events ?? [];
+        try {
+            return await readBack(page, from, LATE, MOST);
+        } catch (error) {
+            missing = Math.min(missing, from);
+            throw error;
+        }
+    }
+
     function take(items) {
         for (const item of items) {
+            if (item.type === 'skipped' || item.type === 'gap') miss();
             const row = log.add(item);
             if (!row) continue;
             learn(row);
@@ -226,7 +248,7 @@ export function mount(root, ctx) {
 
     const feed = new Feed({
         open: (query) => new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/console/live?${new URLSearchParams(query)}`),
-        load: async () => (await ctx.api.get('/gateway/v1/events', { query: { pageSize: LATE }, signal: ctx.signal })).events ?? [],
+        load,
         check: async () => {
             try {
                 const now = await ctx.api.get('/console/session', { login: false, signal: ctx.signal });
@@ -253,6 +275,7 @@ export function mount(root, ctx) {
     feed.seq = state.seq;
 
     function showState(now) {
+        if (now === 'waiting') miss();
         const mark = badge(STATES[now], t(`live.state.${now}`));
         fill(
             connection,

@@ -88,7 +88,6 @@ function mountPath(root, ctx, path) {
         columns: [
             { text: t('paths.connection') },
             ...columns.map((name) => ({ text: t(`paths.${name}`), class: numbers.has(name) ? 'num' : '' })),
-            { text: t('paths.actions'), hidden: true },
         ],
     });
     ctx.setTitle(t('paths.connectionsOf', { path }));
@@ -112,18 +111,18 @@ function mountPath(root, ctx, path) {
         const row = h(
             'tr',
             null,
-            h('th', { scope: 'row', class: 'any mono' }, one.id),
-            Object.values(cells),
             h(
-                'td',
-                null,
+                'th',
+                { scope: 'row', class: 'any' },
+                h('span', { class: 'mono' }, one.id),
                 h(
                     'div',
-                    { class: 'row nowrap' },
+                    { class: 'row' },
                     action(t('paths.send'), one.id, () => send(ctx, one.id)),
                     action(t('paths.disconnect'), one.id, () => disconnect(ctx, one, refresh), 'danger'),
                 ),
             ),
+            Object.values(cells),
         );
         row.parts = cells;
         return row;
