@@ -56,7 +56,7 @@ struct pipeline {
     pipeline_tap *tap; /* NULL: none */
     void *tap_ctx;
     struct recent *recent;
-    size_t n_again; /* events of an earlier run that were noted there */
+    size_t n_again;                     /* events of an earlier run that were noted there */
     const struct pipeline_watch *watch; /* NULL: none */
     size_t n_stored; /* triggers, at the start; those behind them are new in this run */
     struct kept_record *kept;

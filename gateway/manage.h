@@ -23,7 +23,7 @@ struct manage {
     struct admin *admin;
     struct auth_limit *limit;
     struct list letters_busy; /* dead letters that are being replayed or deleted */
-    bool replaying; /* messages are being sent again: one such request at a time */
+    bool replaying;           /* messages are being sent again: one such request at a time */
     /* Where we listen, for discovery; borrowed. gRPC is preferred where it is served. */
     char (*rest)[LISTENER_NAME_SIZE];
     size_t n_rest;

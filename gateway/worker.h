@@ -92,7 +92,7 @@ struct worker {
     struct list active;    /* groups with a sweep */
     struct list replaying; /* connections that can go on sending stored messages (replay.c) */
     struct departures *departures;
-    uint32_t n_asked;      /* requests that history has not answered yet */
+    uint32_t n_asked; /* requests that history has not answered yet */
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;
     struct sse_text sse_text;    /* what a turn has converted */
