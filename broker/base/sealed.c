@@ -31,7 +31,7 @@ int sealed_read(const uint8_t key[SEALED_KEY], const char *prefix, struct slice 
     if (text.len < begin.len || !slice_eq(slice_sub(text, 0, begin.len), begin))
         return -EACCES;
     text = slice_from(text, begin.len);
-    const uint8_t *dot = text.len == 0 ? NULL : memchr(text.data, '.', text.len);
+    const uint8_t *dot = text.data == NULL ? NULL : memchr(text.data, '.', text.len);
     if (dot == NULL)
         return -EACCES;
     struct slice payload = slice_of(text.data, (size_t) (dot - text.data)),
