@@ -542,6 +542,8 @@ void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg)
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++)
         batch_flush(batch_at(p, i), BATCH_DRAIN);
     CRASH_POINT("pipeline.drain");
+    if (!p->broken) /* else what was set aside is, once more, by the next start */
+        p->ops->batched(p->engine, batched_seq(p));
     p->ops->flush(p->engine);
     p->ops->settle(p->engine, done, arg);
 }

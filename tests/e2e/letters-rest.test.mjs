@@ -134,9 +134,9 @@ describe('a replay', () => {
         assert.deepEqual([letter.kind, letter.reason], ['event', 'ended the process too often']);
         const set = JSON.parse((await call(service.daemon, 'GET', `${LETTERS}/${letter.id}`)).body);
         assert.equal(set.details.image_digest, poison.target.digest);
-        await until('the other one is in a batch', () => service.ask('SELECT count(*) FROM webhooks') === '0');
         await service.restart();
         const d = service.daemon;
+        assert.equal((await list(d)).length, 1, 'set aside once, though the other one was in an open batch then');
         assert.deepEqual(await replay(d, letter.id), { accepted: '1', ignored: '0', duplicates: '0', setAside: '0' });
         assert.deepEqual(await list(d), []);
         const client = await resume(d, { since: 'earliest' });
