@@ -78,19 +78,6 @@ enum refuse ingest_check_source(const struct ingest *in, const struct ingest_req
     return sender_allows(sender, req->address) ? REFUSE_NONE : REFUSE_SOURCE;
 }
 
-void ingest_refused(struct ingest *in, const struct ingest_request *req, enum refuse why)
-{
-    const struct sender *sender = find_sender(in, req);
-    if (sender == NULL || in->target.answered == NULL)
-        return;
-    in->target.answered(in->target.ctx,
-                        &(struct ingest_report){.webhook = true,
-                                                .registry_id = sender->cfg->id,
-                                                .peer = req->peer == NULL ? "" : req->peer,
-                                                .status = refuse_info(why)->answer,
-                                                .why = why});
-}
-
 const struct config_registry *ingest_claimed(const struct ingest *in,
                                              const struct ingest_request *req)
 {
@@ -98,12 +85,21 @@ const struct config_registry *ingest_claimed(const struct ingest *in,
     return sender == NULL ? NULL : sender->cfg;
 }
 
-void ingest_turned_away(struct ingest *in, const struct ingest_request *req, unsigned status)
+void ingest_turned_away(struct ingest *in, const struct ingest_request *req, enum refuse why)
 {
     const struct sender *sender = find_sender(in, req);
-    if (sender != NULL)
-        registry_watch_answered(in->watch, sender->cfg->id,
-                                &(struct registry_outcome){.status = status});
+    const unsigned status = refuse_info(why)->answer;
+    if (sender == NULL)
+        return;
+    registry_watch_answered(in->watch, sender->cfg->id,
+                            &(struct registry_outcome){.status = status});
+    if (in->target.answered != NULL)
+        in->target.answered(in->target.ctx,
+                            &(struct ingest_report){.webhook = true,
+                                                    .registry_id = sender->cfg->id,
+                                                    .peer = req->peer == NULL ? "" : req->peer,
+                                                    .status = status,
+                                                    .why = why});
 }
 
 /* --- the way of a webhook --- */

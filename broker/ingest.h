@@ -144,12 +144,9 @@ enum refuse ingest_check_source(const struct ingest *in, const struct ingest_req
 const struct config_registry *ingest_claimed(const struct ingest *in,
                                              const struct ingest_request *req);
 
-/* It was answered with `status` before it came to ingest_post(). */
-void ingest_turned_away(struct ingest *in, const struct ingest_request *req, unsigned status);
-
-/* A webhook that was refused before ingest_post(), as whoever asked to know is told; nothing where
- * the registry is not known. */
-void ingest_refused(struct ingest *in, const struct ingest_request *req, enum refuse why);
+/* It was refused before it came to ingest_post(): counted and reported as that registry's; nothing
+ * where the registry is not known. */
+void ingest_turned_away(struct ingest *in, const struct ingest_request *req, enum refuse why);
 
 /* Takes the request (copied or used up before it returns), ingest_check() and the signature
  * included. An envelope or

@@ -42,7 +42,6 @@ struct exchange {
 };
 
 static void on_answered(struct ingest_call *call, const struct ingest_answer *answer);
-static void note_webhook(struct conn *c, unsigned status);
 
 /* --- hand-over --- */
 
@@ -104,15 +103,21 @@ static struct ingest_request ingest_request_of(struct conn *c, const char *regis
     };
 }
 
-/* For whoever looks at what comes; `why` it was refused before ingest had it. */
-static void tell_refused(struct conn *c, enum refuse why)
+/* A webhook that is refused before ingest has it counts, too. Of one that breaks off within its
+ * body the head is gone: a registry that is known by its path's token alone is not known then. */
+static void tell_turned_away(struct conn *c, enum refuse why)
 {
+    const struct exchange *ex = c->exchange;
+    struct ingest *in = c->worker->shared->ingest;
     char peer[INET6_ADDRSTRLEN + 8];
     struct credential query;
+    if (ex == NULL || ex->submitted || in == NULL)
+        return;
     conn_peer_name(c, peer);
-    const struct ingest_request req =
-        ingest_request_of(c, c->exchange->registry, peer, (struct slice){0}, &query);
-    ingest_refused(c->worker->shared->ingest, &req, why);
+    struct ingest_request req = {.registry_id = slice_str(ex->registry), .peer = peer};
+    if (http_get_head(c->http) != NULL)
+        req = ingest_request_of(c, ex->registry, peer, (struct slice){0}, &query);
+    ingest_turned_away(in, &req, why);
 }
 
 /* --- answers --- */
@@ -154,13 +159,11 @@ void request_refuse_because(struct conn *c, enum refuse why, const char *allow, 
     struct worker *w = c->worker;
     unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
     conn_log_refusal_because(c, why, detail);
-    if (c->exchange != NULL && !c->exchange->submitted && w->shared->ingest != NULL)
-        tell_refused(c, why);
     if (status == 0) {
         conn_reset(c, END_REFUSED);
         return;
     }
-    note_webhook(c, status);
+    tell_turned_away(c, why);
     struct buf out;
     buf_init(&out, REQUEST_ANSWER_MAX);
     if (http_refuse(&out, why, allow, RETRY_S + (unsigned) (worker_random(w) % RETRY_MORE_S)) == 0)
@@ -177,19 +180,6 @@ void request_refuse(struct conn *c, enum refuse why, const char *allow)
 
 /* --- webhooks --- */
 
-/* A webhook that does not come as far as ingest_post() counts, too. */
-static void note_webhook(struct conn *c, unsigned status)
-{
-    const struct exchange *ex = c->exchange;
-    struct ingest *in = c->worker->shared->ingest;
-    struct credential query;
-    if (ex == NULL || ex->submitted || in == NULL)
-        return;
-    const struct ingest_request req =
-        ingest_request_of(c, ex->registry, NULL, (struct slice){0}, &query);
-    ingest_turned_away(in, &req, status);
-}
-
 static void answer_ingest(struct conn *c, const struct ingest_answer *a)
 {
     char retry[HEADER_MAX];
@@ -200,8 +190,7 @@ static void answer_ingest(struct conn *c, const struct ingest_answer *a)
     }
     if (a->why != REFUSE_NONE)
         conn_log_refusal(c, a->why);
-    if (c->exchange != NULL) /* else ingest has told it */
-        tell_refused(c, a->why);
+    tell_turned_away(c, a->why);
     struct slice body = a->handshake.len > 0 ? a->handshake : slice_str(a->body);
     request_answer(c, a->status, extra, body, a->why != REFUSE_NONE);
 }
@@ -242,10 +231,8 @@ static bool check_sender(struct conn *c, struct exchange *ex)
         gate_want_keys(s->gate, &ingest_claimed(s->ingest, &req)->oidc);
     if (why == REFUSE_NOT_FOUND) /* as for any other path that there is not */
         request_refuse(c, why, NULL);
-    else if (why != REFUSE_NONE) {
-        note_webhook(c, refused.status);
+    else if (why != REFUSE_NONE)
         answer_ingest(c, &refused);
-    }
     return why == REFUSE_NONE;
 }
 

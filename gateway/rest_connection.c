@@ -31,7 +31,6 @@ static void reply(struct asking *a)
         rest_json_close(&j, '}');
         rest_json_time(&j, "connectedAt", info->connected_ms * NS_PER_MS);
         rest_json_time(&j, "lastActiveAt", info->active_ms * NS_PER_MS);
-        rest_json_text(&j, "transport", info->sse ? "sse" : "websocket");
     }
     rest_json_close(&j, '}');
     rest_reply_json(a->call, &j);

@@ -402,7 +402,9 @@ describe('the other commands', () => {
         const id = sent.stdout.slice(0, 20);
         assert.deepEqual(lines(file('taker')), [...names(0, 4), ...names(2, 2).map((name) => `${name} ${id}`)]);
         assert.match(pretty.out[4], /^\S+ \S+  CreateImage     r\/2 .*  \(replay\)$/);
-        const position = readFileSync(file('taker.position'), 'utf8').trim();
+        const readPosition = () => readFileSync(file('taker.position'), 'utf8').trim();
+        await until('nothing of it is left to do', () => !readPosition().includes('\n'));
+        const position = readPosition();
         assert.ok(position > ids[3], 'the id of the replay itself');
 
         // To one connection alone: nothing to go on behind.

@@ -40,7 +40,8 @@ const SPELLINGS = {
 };
 // What is beyond the original, and has one spelling only.
 const REST_ONLY = ['testTrigger', 'dryRunTrigger', 'dryRunTriggers', 'listPaths', 'listConnections', 'listRegistries', 'dryRunRegistry', 'getEvent',
-    'createRevocation', 'reload', 'getOpenapi', 'getHealth'];
+    'listEvents', 'replay', 'getMetrics', 'listTriggerStatistics', 'listDeadLetters', 'getDeadLetter', 'deleteDeadLetter', 'replayDeadLetter',
+    'getSession', 'createSession', 'deleteSession', 'createRevocation', 'reload', 'getOpenapi', 'getHealth'];
 const CHANGES = /\/(Create|Update|Delete|Pause|Resume|Send|Disconnect|CreateForServiceAccount|Revoke)$/;
 
 const covered = new Set();

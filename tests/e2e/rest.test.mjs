@@ -330,7 +330,6 @@ describe('connections', () => {
                     identity: { sourceIp: '127.0.0.1', userAgent: `client/${i}` },
                     connectedAt: got.connectedAt,
                     lastActiveAt: got.lastActiveAt,
-                    transport: 'websocket',
                 });
                 assert.ok(Math.abs(Date.parse(got.connectedAt) - Date.now()) < 30000);
                 const data = Buffer.from(`hello ${i} é`).toString('base64');

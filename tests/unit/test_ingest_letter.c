@@ -115,8 +115,8 @@ static void test_watch(void **state)
     post(w, &good);
     post(w, &locked);
     post(w, &nobodys);
-    ingest_turned_away(w->in, &locked, 413);
-    ingest_turned_away(w->in, &nobodys, 413);
+    ingest_turned_away(w->in, &locked, REFUSE_BODY);
+    ingest_turned_away(w->in, &nobodys, REFUSE_BODY);
     const struct registry_stats *s = registry_watch_find(ingest_watch(w->in), "crtopen");
     assert_int_equal(s->accepted, 1);
     assert_int_equal(s->ignored, 1);
