@@ -155,6 +155,11 @@ void ingest_turned_away(struct ingest *in, const struct ingest_request *req, enu
  */
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call);
 
+/* Notes what an adapter is about to read outside of ingest_post(): should that end the process, it
+ * counts as a webhook's attempt. False: it has ended it too often. */
+MUST_CHECK bool ingest_try(struct ingest *in, const char *registry_id, struct slice body);
+void ingest_tried(struct ingest *in); /* it has been read */
+
 /* An accepted event that was set aside (`letter`) goes on its way under a new id and number; the
  * letter goes with it. Answered as above, with set_aside when it cannot be read any more. */
 void ingest_repeat(struct ingest *in, const struct event *e, uint64_t letter,

@@ -372,5 +372,5 @@ void ingest_conclude(struct reading *rd, int r)
     } else {
         submit(rd);
     }
-    trial_webhook(in->target.trial, 0);
+    ingest_tried(in);
 }

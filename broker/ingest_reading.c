@@ -306,19 +306,31 @@ static bool is_repeated(struct reading *rd, const struct ingest_request *req)
     return is_duplicate(rd, text, &rd->keys[1]);
 }
 
+bool ingest_try(struct ingest *in, const char *registry_id, struct slice body)
+{
+    const struct ingest_target *target = &in->target;
+    uint64_t hash = trial_hash(registry_id, body);
+    if (target->suspect(target->ctx, hash))
+        return false;
+    trial_webhook(target->trial, hash);
+    CRASH_POINT("ingest.read");
+    return true;
+}
+
+void ingest_tried(struct ingest *in)
+{
+    trial_webhook(in->target.trial, 0);
+}
+
 int ingest_read(struct reading *rd, const struct ingest_request *req)
 {
-    const struct ingest_target *target = &rd->d->in->target;
     if (is_repeated(rd, req)) {
         rd->d->duplicates++;
         return 0;
     }
-    uint64_t hash = trial_hash(rd->registry->id, req->body);
-    if (target->suspect(target->ctx, hash)) {
+    if (!ingest_try(rd->d->in, rd->registry->id, req->body)) {
         ingest_on_set_aside(rd, "ended the process too often", req->body);
         return rd->no_memory ? -ENOMEM : 0;
     }
-    trial_webhook(target->trial, hash);
-    CRASH_POINT("ingest.read");
     return read_body(rd);
 }

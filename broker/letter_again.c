@@ -1,6 +1,7 @@
 /* letter_again.c - see letter_again.h. */
 #include "letter_again.h"
 
+#include "ingest.h"
 #include "mem.h"
 
 #include <stdio.h>
@@ -45,6 +46,19 @@ static bool is_understood(const struct source *source, const struct source_reque
     return false;
 }
 
+static bool try(struct letter_again *a, const struct source *source, const char **ret_why)
+{
+    a->suspect = a->in != NULL && !ingest_try(a->in, a->request.registry->id, a->request.body);
+    if (a->suspect) {
+        *ret_why = "ended the process too often";
+        return false;
+    }
+    bool understood = is_understood(source, &a->request, ret_why);
+    if (a->in != NULL)
+        ingest_tried(a->in);
+    return understood;
+}
+
 /* The body ends in a line feed that the registry did not send: attempts at what ended the process
  * are counted by the body, and an operator asks for a new one. `as`: who has to read it; NULL:
  * anybody. */
@@ -60,8 +74,7 @@ static bool fits(struct letter_again *a, const struct source *as, const char *be
     }
     a->request.body = buf_slice(&a->body);
     const struct source *source = source_of(&a->request, &known_by);
-    return source != NULL && (as == NULL || source == as) &&
-           is_understood(source, &a->request, ret_why);
+    return source != NULL && (as == NULL || source == as) && try(a, source, ret_why);
 }
 
 static void take_headers(struct letter_again *a, struct slice headers)
@@ -85,16 +98,18 @@ void letter_again_fini(struct letter_again *a)
     buf_fini(&a->body);
 }
 
-bool letter_again_read(struct letter_again *a, const struct config_registry *registry,
-                       struct slice headers, struct slice body, const char **ret_why)
+bool letter_again_read(struct letter_again *a, struct ingest *in,
+                       const struct config_registry *registry, struct slice headers,
+                       struct slice body, const char **ret_why)
 {
     const char *why_not_whole = "unknown_source";
+    a->in = in;
     take_headers(a, headers);
     a->request.registry = registry;
     if (fits(a, NULL, "", body, "", &why_not_whole))
         return true;
     *ret_why = why_not_whole;
-    for (size_t i = 0; i < source_n(); i++) {
+    for (size_t i = 0; i < source_n() && !a->suspect; i++) {
         const struct source *s = source_at(i);
         if (s->before[0] != '\0' && fits(a, s, s->before, body, s->after, ret_why))
             return true;

@@ -5,7 +5,6 @@
 #include "config_canary.h"
 #include "crash.h"
 #include "delivery.h"
-#include "event_read.h"
 #include "frame.h"
 #include "log.h"
 #include "mem.h"
@@ -14,7 +13,6 @@
 
 #define EXPIRE_MS     1000 /* how often quiet paths are looked at */
 #define CLOCK_STEP_MS 1000 /* of the wall clock against the monotonic one; less is drift */
-#define AGAIN_MAX     4000 /* events of an earlier run that are noted when they come again */
 #define SETTLE_EVENTS 1000 /* batched, before the engine is told so between its seconds */
 
 static uint64_t now_of(struct pipeline *p)
@@ -222,26 +220,6 @@ static void on_match(void *ctx, struct trigger *t, struct event *e)
         add_to_batch(a, e);
 }
 
-/* An earlier run has accepted them, and some of it is in no batch yet. Not of very many: a start
- * does not wait for what somebody may look at. */
-static void note_again(struct pipeline *p, struct event *const *events, size_t n)
-{
-    size_t room = AGAIN_MAX - p->n_again, n_parts = 0;
-    n = n < room ? n : room;
-    p->n_again += n;
-    struct event_said *said = xcalloc(n + 1, sizeof(*said));
-    struct recent_parts *parts = xcalloc(n + 1, sizeof(*parts));
-    for (size_t i = 0; i < n; i++) {
-        if (event_read(events[i]->json, &said[i]) < 0)
-            continue;
-        parts[n_parts] = event_said_parts(&said[i]);
-        parts[n_parts++].actor = events[i]->actor;
-    }
-    recent_restore(p->recent, parts, n_parts);
-    free(parts);
-    free(said);
-}
-
 static void on_events(void *ctx, struct event *const *events, size_t n, bool again)
 {
     static const enum metric MATCHED[] = {M_EVENT_CREATE_IMAGE, M_EVENT_DELETE_IMAGE,
@@ -251,8 +229,8 @@ static void on_events(void *ctx, struct event *const *events, size_t n, bool aga
         M_EVENT_CREATE_TAG_UNMATCHED, M_EVENT_DELETE_TAG_UNMATCHED};
     struct pipeline *p = ctx;
     struct trial *trial = p->ops->trial(p->engine);
-    if (again && p->n_again < AGAIN_MAX)
-        note_again(p, events, n);
+    if (again)
+        pipeline_note_again(p, events, n);
     for (size_t i = 0; i < n; i++) {
         struct match match = {.pipeline = p, .again = again};
         trial_event(trial, events[i]->seq);
@@ -542,6 +520,8 @@ void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg)
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++)
         batch_flush(batch_at(p, i), BATCH_DRAIN);
     CRASH_POINT("pipeline.drain");
+    if (!p->broken) /* else what was set aside is, once more, by the next start */
+        p->ops->batched(p->engine, batched_seq(p));
     p->ops->flush(p->engine);
     p->ops->settle(p->engine, done, arg);
 }

@@ -2,8 +2,13 @@
 #include "pipeline_explain.h"
 
 #include "clock.h"
+#include "event_read.h"
+#include "mem.h"
 #include "pipeline_private.h"
 
+#include <stdlib.h>
+
+#define AGAIN_MAX     4000 /* events of an earlier run that are noted when they come again */
 #define HANDSHAKE_MAX 4096
 #define VERDICT_SCAN  16 /* triggers looked at for each that is wanted */
 #define MS_NS         UINT64_C(1000000)
@@ -16,6 +21,28 @@ const struct deliveries *pipeline_deliveries(const struct pipeline *p)
 struct recent *pipeline_recent(const struct pipeline *p)
 {
     return p->recent;
+}
+
+/* --- of an earlier run --- */
+
+void pipeline_note_again(struct pipeline *p, struct event *const *events, size_t n)
+{
+    size_t room = AGAIN_MAX - p->n_again, n_parts = 0;
+    n = n < room ? n : room;
+    if (n == 0)
+        return;
+    p->n_again += n;
+    struct event_said *said = xcalloc(n, sizeof(*said));
+    struct recent_parts *parts = xcalloc(n, sizeof(*parts));
+    for (size_t i = 0; i < n; i++) {
+        if (event_read(events[i]->json, &said[i]) < 0)
+            continue;
+        parts[n_parts] = event_said_parts(&said[i]);
+        parts[n_parts++].actor = events[i]->actor;
+    }
+    recent_restore(p->recent, parts, n_parts);
+    free(parts);
+    free(said);
 }
 
 /* --- a sample --- */

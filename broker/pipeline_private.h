@@ -88,6 +88,12 @@ void pipeline_follow_paths(struct pipeline *p);
 /* Events have come back: when it was the last under way, batches may be formed early again. */
 void pipeline_watch_quiet(struct pipeline *p);
 
+/* --- pipeline_explain.c --- */
+
+/* An earlier run has accepted them, and some of it is in no batch yet. Not of very many: a start
+ * does not wait for what somebody may look at. */
+void pipeline_note_again(struct pipeline *p, struct event *const *events, size_t n);
+
 /* --- pipeline_lookups.c --- */
 
 /* Makes the parts, and gives them what earlier runs have left; nothing is asked before the start.

@@ -54,12 +54,25 @@ struct slice sse_form_id(struct slice text)
 
 /* --- lines --- */
 
-static size_t line_len(struct slice text)
+/* Where the next of each lies, or the text's end: a line that ends in one of them is no reason to
+ * look for the other again. */
+struct ends {
+    const uint8_t *cr, *lf;
+};
+
+static const uint8_t *find(struct slice text, uint8_t what, const uint8_t *known)
 {
-    const uint8_t *lf = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
-    size_t len = lf == NULL ? text.len : (size_t) (lf - text.data);
-    const uint8_t *cr = len == 0 ? NULL : memchr(text.data, '\r', len);
-    return cr == NULL ? len : (size_t) (cr - text.data);
+    if (text.len == 0 || known >= text.data)
+        return known;
+    const uint8_t *at = memchr(text.data, what, text.len);
+    return at == NULL ? text.data + text.len : at;
+}
+
+static size_t line_len(struct slice text, struct ends *ends)
+{
+    ends->cr = find(text, '\r', ends->cr);
+    ends->lf = find(text, '\n', ends->lf);
+    return text.len == 0 ? 0 : (size_t) ((ends->cr < ends->lf ? ends->cr : ends->lf) - text.data);
 }
 
 /* What comes behind a line of `len` bytes and its end, which is one of the three kinds that a
@@ -73,9 +86,10 @@ static struct slice behind_line(struct slice text, size_t len)
 /* The text, with `data: ` wherever one of its lines begins. */
 static int append_data(struct buf *out, struct slice text)
 {
+    struct ends ends = {NULL, NULL};
     int r = buf_append_str(out, DATA);
     for (;;) {
-        size_t len = line_len(text);
+        size_t len = line_len(text, &ends);
         if (r == 0)
             r = buf_append(out, slice_sub(text, 0, len));
         if (r < 0 || len == text.len)

@@ -94,15 +94,20 @@ const char *conn_state_name(enum conn_state s)
     return STATES[s].name;
 }
 
+static bool is_unacknowledged(const struct conn *c)
+{
+    int bytes = 0;
+    return ioctl(c->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+
 /* An answer may be megabytes (/metrics): as long as some of it has not arrived, the peer has the
  * time of any other answer. */
 static bool answer_under_way(const struct conn *c)
 {
-    int unacknowledged = 0;
     if (c->was_open ||
         now_of(c) - c->since_ms >= c->worker->shared->cfg->webhooks.header_timeout_ms)
         return false;
-    return c->rest != NULL || (ioctl(c->fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0);
+    return c->rest != NULL || is_unacknowledged(c);
 }
 
 void conn_arm(struct conn *c)
@@ -182,6 +187,8 @@ uint64_t conn_silent_ms(const struct conn *c)
 {
     struct tcp_info info;
     socklen_t len = sizeof(info);
+    if (!is_unacknowledged(c))
+        return 0;
     if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return UINT64_MAX;
     return info.tcpi_last_ack_recv;

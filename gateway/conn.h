@@ -182,7 +182,7 @@ static inline bool conn_blocked(const struct conn *c)
     return c->rest != NULL;
 }
 
-/* How long the peer's host has acknowledged nothing. */
+/* How long the peer's host has acknowledged nothing; 0: it has nothing to acknowledge. */
 uint64_t conn_silent_ms(const struct conn *c);
 
 /* From the transport: what the peer has said, and that it will say no more. */

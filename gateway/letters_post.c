@@ -124,7 +124,7 @@ static int post_letter(struct post *p, const struct letter *l)
     }
     letter_again_init(&again);
     int r = 0;
-    if (!letter_again_read(&again, registry, slice_of(l->headers, l->headers_len),
+    if (!letter_again_read(&again, NULL, registry, slice_of(l->headers, l->headers_len),
                            slice_of(l->body, l->len), &why)) {
         stays(p, l, "still not understood");
     } else {

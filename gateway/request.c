@@ -217,13 +217,15 @@ void request_drop(struct conn *c)
 }
 
 /* Whether it may go on to its body. */
-static bool check_sender(struct conn *c, const struct exchange *ex)
+static bool check_sender(struct conn *c, struct exchange *ex)
 {
     struct shared *s = c->worker->shared;
     struct credential query;
     struct ingest_answer refused;
     struct ingest_request req = ingest_request_of(c, ex->registry, NULL, (struct slice){0}, &query);
     bool stranger = !c->own && config_is_canary_registry(s->cfg, ex->registry);
+    if (stranger)
+        ex->registry[0] = '\0'; /* nobody's: it is no answer that the canary got */
     enum refuse why = stranger ? REFUSE_NOT_FOUND : ingest_check(s->ingest, &req, &refused);
     if (why == REFUSE_UNKNOWN_KEY)
         gate_want_keys(s->gate, &ingest_claimed(s->ingest, &req)->oidc);

@@ -142,8 +142,9 @@ static const char *post(struct handling *c)
     if (registry == NULL)
         return "its registry is not configured any more";
     letter_again_init(&again);
-    if (letter_again_read(&again, registry, slice_of(c->headers, c->headers_len),
-                          slice_of(c->body, c->body_len), &why))
+    if (letter_again_read(&again, c->call->shared->ingest, registry,
+                          slice_of(c->headers, c->headers_len), slice_of(c->body, c->body_len),
+                          &why))
         post_body(c, &again);
     letter_again_fini(&again);
     return why;

@@ -61,6 +61,9 @@ test('nobody else posts to it or hears it', limits, async (t) => {
     const daemon = await Daemon.start(makeConfig({ canary: { interval: '1h' } }));
     defer(t, () => daemon.stop());
     assert.equal((await daemon.post([newImage('x')], { registry: NAME })).status, 404);
+    const known = (await daemon.manage('GET', '/registries/v1/registries')).json.registries.find((r) => r.id === NAME);
+    const statuses = (known?.answers ?? []).map((a) => a.status);
+    assert.ok(!statuses.includes(404), `what others were told is no answer of its own: ${statuses}`);
     for (const path of [PATH, '/regcast%2Ecanary', `${PATH}/`]) {
         const headers = {
             Connection: 'Upgrade',

@@ -134,9 +134,9 @@ describe('a replay', () => {
         assert.deepEqual([letter.kind, letter.reason], ['event', 'ended the process too often']);
         const set = JSON.parse((await call(service.daemon, 'GET', `${LETTERS}/${letter.id}`)).body);
         assert.equal(set.details.image_digest, poison.target.digest);
-        await until('the other one is in a batch', () => service.ask('SELECT count(*) FROM webhooks') === '0');
         await service.restart();
         const d = service.daemon;
+        assert.equal((await list(d)).length, 1, 'set aside once, though the other one was in an open batch then');
         assert.deepEqual(await replay(d, letter.id), { accepted: '1', ignored: '0', duplicates: '0', setAside: '0' });
         assert.deepEqual(await list(d), []);
         const client = await resume(d, { since: 'earliest' });
@@ -145,6 +145,26 @@ describe('a replay', () => {
         const events = client.messages.flatMap((text) => readMessage(text));
         assert.deepEqual(events.map((e) => e.digest), [one.target.digest, poison.target.digest]);
         assert.ok(events[1].id > events[0].id && events[1].id !== set.event_metadata.event_id, 'ids are in the order of batches');
+    });
+
+    test('of which nothing can be read without the end of the process stays after three attempts', limits, async (t) => {
+        const config = makeConfig({ registries: [{ id: REGISTRY, kind: 'github' }], triggers: [trigger('all')] });
+        const service = await Service.start(t, config);
+        await service.daemon.post(envelope([newImage('team/app')]));
+        await service.daemon.stop();
+        service.config = { ...config, registries: [{ id: REGISTRY, kind: 'distribution' }] };
+        for (let i = 0; i < 3; i++) {
+            await service.start({ env: { REGCAST_CRASH: 'ingest.read:1' } });
+            await assert.rejects(service.daemon.manage('POST', `${LETTERS}/1:replay`));
+            await service.daemon.ends('SIGKILL');
+        }
+        await service.start({ env: { REGCAST_CRASH: 'ingest.read:1' } });
+        const d = service.daemon;
+        for (let i = 0; i < 2; i++) {
+            const { setAside, reason } = await replay(d, 1);
+            assert.deepEqual([setAside, reason], ['1', 'ended the process too often']);
+        }
+        assert.deepEqual((await list(d)).map((l) => l.id), ['1']);
     });
 
     for (const [point, gone] of [

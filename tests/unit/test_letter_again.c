@@ -39,7 +39,7 @@ static void test_read(void **state)
         struct letter_again a;
         const char *why = NULL;
         letter_again_init(&a);
-        bool read = letter_again_read(&a, &registry, slice_str(CASES[i].headers),
+        bool read = letter_again_read(&a, NULL, &registry, slice_str(CASES[i].headers),
                                       slice_str(CASES[i].body), &why);
         if (read != (CASES[i].why == NULL))
             fail_msg("%s: %s", CASES[i].name, why == NULL ? "understood" : why);
@@ -62,7 +62,7 @@ static void test_headers(void **state)
     const char *why = NULL;
     (void) state;
     letter_again_init(&a);
-    assert_false(letter_again_read(&a, &registry,
+    assert_false(letter_again_read(&a, NULL, &registry,
                                    SLICE_LIT("content-type: application/json\r\n"
                                              "x-github-event: package\r\n"),
                                    SLICE_LIT("{\"a\":1}"), &why));

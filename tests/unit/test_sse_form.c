@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -57,6 +58,25 @@ static void test_messages(void **state)
 }
 
 /* What begins like a key inside a text of strangers is none, and what is not an id is no id. */
+/* Each line costs what it is long, not what is left. */
+static void test_many_lines(void **state)
+{
+    enum { LEN = 1 << 21, MOST_S = 10 };
+    (void) state;
+    static uint8_t text[LEN];
+    const char *const ENDS[] = {"\r", "\n"};
+    for (size_t i = 0; i < sizeof(ENDS) / sizeof(ENDS[0]); i++) {
+        struct buf out;
+        buf_init(&out, SIZE_MAX / 2);
+        memset(text, ENDS[i][0], LEN);
+        clock_t began = clock();
+        assert_int_equal(sse_form_event(&out, NULL, slice_of(text, LEN)), 0);
+        assert_true(clock() - began < MOST_S * CLOCKS_PER_SEC);
+        assert_int_equal(out.len, (LEN + 1) * strlen("data: \n") + 1);
+        buf_fini(&out);
+    }
+}
+
 static void test_ids(void **state)
 {
     (void) state;
@@ -150,9 +170,8 @@ static void test_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_many_lines),
+        cmocka_unit_test(test_ids),      cmocka_unit_test(test_events),
         cmocka_unit_test(test_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
