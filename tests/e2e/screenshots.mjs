@@ -81,8 +81,9 @@ const list = (page) => page.locator('main table');
 // Of a page: what has to be done before its picture.
 async function event(page) {
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
-    await page.locator('.list-row.of-event').filter({ hasText: 'shop/' }).first().click();
+    await page.locator('.list-row.of-event').filter({ hasText: 'shop/' }).last().click();
     await page.locator('.event-panel .batch').first().waitFor();
+    await page.locator('.event-panel').evaluate((panel) => (panel.scrollTop = panel.scrollHeight / 3));
 }
 
 async function take(page, name, hash, ready) {
@@ -102,7 +103,7 @@ const browser = await Browser.open();
 const stop = { now: false };
 const running = scene.run(stop);
 try {
-    const size = { width: 1280, height: 800 };
+    const size = { width: 1280, height: 860 };
     const light = (await browser.page(scene.daemon, { ...size, hash: '#/overview' })).page;
     const dark = (await browser.page(scene.daemon, { ...size, dark: true, hash: '#/live' })).page;
     await Promise.race([pause(Number(options.minutes) * 60000), running]);
