@@ -13,6 +13,12 @@ export function ceiling(value) {
     return 10 * power;
 }
 
+// The same in KiB, MiB and so on. (pure)
+export function ceilingOfBytes(value) {
+    const unit = 1024 ** Math.max(1, Math.floor(Math.log(Math.max(value, 1)) / Math.log(1024)));
+    return value > 0 ? ceiling(value / unit) * unit : unit;
+}
+
 // A series as what the attribute d of a path takes; it breaks where a value is null. (pure)
 export function line(times, values, from, to, most) {
     let d = '';
@@ -55,8 +61,8 @@ export function nearest(times, time) {
 }
 
 // Options: title; series: [{key, name}], of at most four; format(value): a text; ms: how much time it shows; `filled`:
-// an area below the first. draw(ring) shows a Ring of rates.js.
-export function chart({ t, format: words }, { title, series, format, ms, filled = false }) {
+// an area below the first; `binary`: it counts bytes. draw(ring) shows a Ring of rates.js.
+export function chart({ t, format: words }, { title, series, format, ms, filled = false, binary = false }) {
     const id = uid('chart');
     const paths = series.map((_, i) => s('path', { class: `line series-${i + 1}`, 'vector-effect': 'non-scaling-stroke' }));
     const below = filled ? s('path', { class: 'area series-1' }) : null;
@@ -147,7 +153,7 @@ export function chart({ t, format: words }, { title, series, format, ms, filled 
         from = to - ms;
         let high = 0;
         for (const { key } of series) for (const value of ring.series[key]) if (value > high) high = value;
-        const most = ceiling(high);
+        const most = binary ? ceilingOfBytes(high) : ceiling(high);
         series.forEach(({ key }, i) => paths[i].setAttribute('d', line(ring.times, ring.series[key], from, to, most)));
         below?.setAttribute('d', area(ring.times, ring.series[series[0].key], from, to, most));
         setText(top, format(most));

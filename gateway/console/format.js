@@ -94,10 +94,10 @@ export function formats(lang) {
         return Number.isNaN(at.getTime()) ? '–' : intl(Intl.DateTimeFormat, lang, options).format(at);
     };
     // 23 Nov 2026, 14:05:07, in the browser's zone.
-    const dateTime = (time) => stamp(time, { dateStyle: 'medium', timeStyle: 'medium' });
+    const dateTime = (time) => stamp(time, { dateStyle: 'medium', timeStyle: 'medium', hourCycle: 'h23' });
     // 14:05:07.123
     const clock = (time) =>
-        stamp(time, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false });
+        stamp(time, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' });
 
     const list = (items) => intl(Intl.ListFormat, lang, { type: 'unit', style: 'short' }).format(items.map(String));
 

@@ -216,7 +216,7 @@ export const facts = (rows) =>
         'dl',
         { class: 'facts' },
         rows
-            .filter(([, value]) => value !== undefined && value !== null && value !== '')
+            .filter(([, value]) => value !== undefined && value !== null && value !== false && value !== '')
             .map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, value))),
     );
 

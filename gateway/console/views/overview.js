@@ -62,7 +62,7 @@ export function mount(root, ctx) {
     const one = (key, names, options) => chart(ctx.words, { title: t(`overview.${key}`), series: names.map((name) => ({ key: name, name: t(`overview.s.${name}`) })), ms: KEEP_MS, ...options });
     const all = [
         one('frames', ['frames'], { format: perSecond, filled: true }),
-        one('bytes', ['bytes'], { format: (value) => t('overview.perSecond', { value: format.bytes(value) }), filled: true }),
+        one('bytes', ['bytes'], { format: (value) => t('overview.perSecond', { value: format.bytes(value) }), filled: true, binary: true }),
         one('latency', ['p50', 'p99'], { format: ms }),
         one('webhooks', ['webhooks'], { format: perSecond, filled: true }),
         one('ack', ['ack50', 'ack99'], { format: ms }),
@@ -70,8 +70,8 @@ export function mount(root, ctx) {
         one('connections', ['connections'], { format: format.compact, filled: true }),
         one('slow', ['slow'], { format: perSecond, filled: true }),
         one('commit', ['commit'], { format: ms, filled: true }),
-        one('queued', ['queued'], { format: format.bytes, filled: true }),
-        one('memory', ['memory'], { format: format.bytes, filled: true }),
+        one('queued', ['queued'], { format: format.bytes, filled: true, binary: true }),
+        one('memory', ['memory'], { format: format.bytes, filled: true, binary: true }),
         one('lag', ['lag'], { format: ms, filled: true }),
     ];
     const big = bigNumbers(ctx);

@@ -28,7 +28,7 @@ const COUNTS = ['accepted', 'ignored', 'duplicates', 'setAside'];
 function mountList(root, ctx) {
     const { t, format } = ctx;
     const problem = h('div', { role: 'alert' });
-    const names = ['state', 'last', 'usual', 'answers', ...COUNTS, 'letters'];
+    const names = ['state', 'last', 'answers', ...COUNTS, 'letters'];
     const numbers = new Set(COUNTS);
     const { element, body } = table({
         caption: t('registries.caption'),
@@ -49,6 +49,9 @@ function mountList(root, ctx) {
             names.map((name) => [name, h('td', { class: numbers.has(name) ? 'num' : name === 'answers' ? '' : 'nowrap', dataset: { label: t(`registries.${name}`) } })]),
         );
         const kind = h('div', { class: 'hint' });
+        const last = h('span');
+        const usual = h('div', { class: 'hint' });
+        cells.last.append(last, usual);
         const buttons = h(
             'div',
             { class: 'row' },
@@ -58,10 +61,10 @@ function mountList(root, ctx) {
         const row = h(
             'tr',
             null,
-            h('th', { scope: 'row', class: 'any' }, h('span', { class: 'mono' }, one.id), kind, buttons),
+            h('th', { scope: 'row', class: 'any id' }, h('span', { class: 'mono' }, one.id), kind, buttons),
             Object.values(cells),
         );
-        row.parts = { ...cells, kind };
+        row.parts = { ...cells, kind, last, usual };
         return row;
     }
 
@@ -72,7 +75,7 @@ function mountList(root, ctx) {
         setText(parts.kind, one.kind || t('registries.anyKind'));
         setText(parts.last, one.lastEventAt ? format.relative(one.lastEventAt) : t('registries.never'));
         parts.last.title = one.lastEventAt ? format.dateTime(one.lastEventAt) : '';
-        setText(parts.usual, Number.isFinite(usual) ? format.duration(usual) : (one.usualInterval ?? '–'));
+        setText(parts.usual, one.usualInterval ? t('registries.usual', { time: Number.isFinite(usual) ? format.duration(usual) : one.usualInterval }) : '');
         for (const name of COUNTS) setText(parts[name], format.count(one[name]));
         const said = JSON.stringify([one.silent, one.silentSince, one.answers, one.letters, one.lastEventAt === undefined]);
         if (row.said === said) return;
