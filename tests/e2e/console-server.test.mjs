@@ -444,6 +444,24 @@ describe('pages of other origins', () => {
         assert.ok(Object.keys(got.headers).every((name) => !name.startsWith('access-control')), JSON.stringify(got.headers));
     });
 
+    test('cannot have any route change something with the session alone', limits, async (t) => {
+        const d = await start(t, secured());
+        const session = await logIn(d, 't1.chief');
+        const { paths } = JSON.parse(readFileSync(join(ROOT, 'docs/openapi.json'), 'utf8'));
+        const routes = Object.entries(paths).flatMap(([path, item]) =>
+            Object.entries(item)
+                .filter(([method, one]) => method !== 'get' && one['x-required-role'] !== undefined)
+                .map(([method]) => [method.toUpperCase(), path.replace(/\{[^}]*\}/g, 'crt00000000000000000')]),
+        );
+        assert.ok(routes.length > 15, `${routes.length} routes`);
+        for (const [method, path] of routes) {
+            const got = await d.manage(method, path, { body: {}, ...by(session) });
+            assert.equal(got.status, 403, `${method} ${path}: ${got.text}`);
+            assert.match(got.json.message, /x-csrf-token/, `${method} ${path}`);
+        }
+        assert.equal(await status(d, 'GET', TRIGGERS, by(session)), 200, 'nothing of it has ended the session');
+    });
+
     test('cannot use a service that is open to everybody', limits, async (t) => {
         const d = await start(t, makeConfig({ triggers: [], management: { listen: ['127.0.0.1:0'], hosts: ['console.example'] } }));
         const own = `http://127.0.0.1:${d.managementPort}`;
