@@ -46,7 +46,7 @@ export function formats(lang) {
     const duration = (ms) => {
         if (!Number.isFinite(ms)) return '–';
         const size = Math.abs(ms);
-        if (size < 1000) return unit(ms, 'millisecond', size < 10 ? 1 : 0);
+        if (size < 1000) return unit(ms, 'millisecond', size < 1 ? 2 : size < 10 ? 1 : 0);
         if (size < 60000) return unit(ms / 1000, 'second', size < 10000 ? 1 : 0);
         const steps = [
             ['day', 86400000],
