@@ -42,7 +42,7 @@ export function formats(lang) {
         return `${number(value < 0 ? -scaled : scaled, { maximumFractionDigits: digits })}\u00a0${names[at]}`;
     };
 
-    // Milliseconds as one unit, or two from minutes on: 0.3 ms, 41 ms, 1.5 s, 3 min 20 s, 2 h 5 min, 3 d 4 h.
+    // Milliseconds as one unit, or two from minutes on: 0.34 ms, 41 ms, 1.5 s, 3 min 20 s, 2 h 5 min, 3 d 4 h.
     const duration = (ms) => {
         if (!Number.isFinite(ms)) return '–';
         const size = Math.abs(ms);
