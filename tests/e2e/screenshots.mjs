@@ -106,7 +106,7 @@ const running = scene.run(stop);
 try {
     const size = { width: 1280, height: 860 };
     const light = (await browser.page(scene.daemon, { ...size, hash: '#/overview' })).page;
-    const dark = (await browser.page(scene.daemon, { ...size, dark: true, hash: '#/live' })).page;
+    const dark = (await browser.page(scene.daemon, { width: 1210, height: 550, dark: true, hash: '#/live' })).page;
     await Promise.race([pause(Number(options.minutes) * 60000), running]);
     await take(light, 'overview', 'overview', (page) => page.locator('.chart').first().waitFor());
     await take(light, 'triggers', 'triggers', (page) => list(page).waitFor());
