@@ -42,11 +42,11 @@ export function formats(lang) {
         return `${number(value < 0 ? -scaled : scaled, { maximumFractionDigits: digits })}\u00a0${names[at]}`;
     };
 
-    // Milliseconds as one unit, or two from minutes on: 0.3 ms, 41 ms, 1.5 s, 3 min 20 s, 2 h 5 min, 3 d 4 h.
+    // Milliseconds as one unit, or two from minutes on: 0.34 ms, 41 ms, 1.5 s, 3 min 20 s, 2 h 5 min, 3 d 4 h.
     const duration = (ms) => {
         if (!Number.isFinite(ms)) return '–';
         const size = Math.abs(ms);
-        if (size < 1000) return unit(ms, 'millisecond', size < 10 ? 1 : 0);
+        if (size < 1000) return unit(ms, 'millisecond', size < 1 ? 2 : size < 10 ? 1 : 0);
         if (size < 60000) return unit(ms / 1000, 'second', size < 10000 ? 1 : 0);
         const steps = [
             ['day', 86400000],

@@ -81,7 +81,8 @@ const list = (page) => page.locator('main table');
 // Of a page: what has to be done before its picture.
 async function event(page) {
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
-    await page.locator('.list-row.of-event').filter({ hasText: 'shop/' }).last().click();
+    await pause(3000); // longer than any trigger waits: what is in the list has been sent
+    await page.locator('.list-row.of-event').nth(2).click();
     await page.locator('.event-panel .batch').first().waitFor();
     await page.locator('.event-panel').evaluate((panel) => (panel.scrollTop = panel.scrollHeight / 3));
 }
@@ -105,7 +106,7 @@ const running = scene.run(stop);
 try {
     const size = { width: 1280, height: 860 };
     const light = (await browser.page(scene.daemon, { ...size, hash: '#/overview' })).page;
-    const dark = (await browser.page(scene.daemon, { ...size, dark: true, hash: '#/live' })).page;
+    const dark = (await browser.page(scene.daemon, { width: 1210, height: 550, dark: true, hash: '#/live' })).page;
     await Promise.race([pause(Number(options.minutes) * 60000), running]);
     await take(light, 'overview', 'overview', (page) => page.locator('.chart').first().waitFor());
     await take(light, 'triggers', 'triggers', (page) => list(page).waitFor());
