@@ -60,7 +60,11 @@ export function nearest(times, time) {
     return best;
 }
 
-// Options: title; series: [{key, name}], of at most four; format(value): a text; ms: how much time it shows; `filled`:
+// While there is little to show the time is short, so that it does not stand at the edge. (pure)
+const SPANS = [60000, 120000, 300000];
+export const timeShown = (lasting, most) => SPANS.find((one) => one >= lasting && one < most) ?? most;
+
+// Options: title; series: [{key, name}], of at most four; format(value): a text; ms: how much time it shows at most; `filled`:
 // an area below the first; `binary`: it counts bytes. draw(ring) shows a Ring of rates.js.
 export function chart({ t, format: words }, { title, series, format, ms, filled = false, binary = false }) {
     const id = uid('chart');
@@ -78,6 +82,7 @@ export function chart({ t, format: words }, { title, series, format, ms, filled 
     const top = h('span', { class: 'scale top' });
     const middle = h('span', { class: 'scale middle' });
     const time = h('span', { class: 'chart-time' });
+    const ago = h('span', null, t('chart.ago', { time: words.duration(ms) }));
     const now = series.map(() => h('strong', { class: 'mono' }, '–'));
     const plot = h(
         'div',
@@ -92,7 +97,7 @@ export function chart({ t, format: words }, { title, series, format, ms, filled 
             'aria-valuenow': 0,
             onpointermove: (event) => {
                 const box = plot.getBoundingClientRect();
-                look(nearest(ring?.times ?? [], from + ((event.clientX - box.left) / box.width) * ms));
+                look(nearest(ring?.times ?? [], from + ((event.clientX - box.left) / box.width) * shown));
             },
             onpointerleave: () => look(-1),
             onblur: () => look(-1),
@@ -112,6 +117,7 @@ export function chart({ t, format: words }, { title, series, format, ms, filled 
     );
     let ring = null;
     let from = 0;
+    let shown = ms;
     let at = -1; // the point that is looked at; -1: the latest
 
     const valueAt = (key, i) => {
@@ -135,7 +141,7 @@ export function chart({ t, format: words }, { title, series, format, ms, filled 
         if (at < 0) {
             rule.setAttribute('visibility', 'hidden');
         } else {
-            const x = ((ring.times[at] - from) / ms) * WIDE;
+            const x = ((ring.times[at] - from) / shown) * WIDE;
             rule.setAttribute('x1', x.toFixed(1));
             rule.setAttribute('x2', x.toFixed(1));
             rule.setAttribute('visibility', 'visible');
@@ -150,7 +156,9 @@ export function chart({ t, format: words }, { title, series, format, ms, filled 
         const n = ring.times.length;
         if (n === 0) return;
         const to = ring.times[n - 1];
-        from = to - ms;
+        shown = timeShown(to - ring.times[0], ms);
+        from = to - shown;
+        setText(ago, t('chart.ago', { time: words.duration(shown) }));
         let high = 0;
         for (const { key } of series) for (const value of ring.series[key]) if (value > high) high = value;
         const most = binary ? ceilingOfBytes(high) : ceiling(high);
@@ -176,7 +184,7 @@ export function chart({ t, format: words }, { title, series, format, ms, filled 
             ),
         ),
         plot,
-        h('div', { class: 'chart-foot', 'aria-hidden': 'true' }, h('span', null, t('chart.ago', { time: words.duration(ms) })), h('span', null, t('chart.now'))),
+        h('div', { class: 'chart-foot', 'aria-hidden': 'true' }, ago, h('span', null, t('chart.now'))),
     );
     return { element, draw };
 }

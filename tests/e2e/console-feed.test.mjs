@@ -219,7 +219,7 @@ describe('the feed', async () => {
 
 describe('lists and charts', async () => {
     const { span, moved } = await load('list.js');
-    const { ceiling, line, area, nearest } = await load('chart.js');
+    const { ceiling, line, area, nearest, timeShown } = await load('chart.js');
 
     test('have in the page what is in sight', () => {
         for (const [given, expected] of [
@@ -249,6 +249,8 @@ describe('lists and charts', async () => {
         assert.equal(line([-5, 10], [1, 1], 0, 10, 1), 'M600.0 0.0', 'not what is too old');
         assert.equal(area([0, 10], [1, 1], 0, 10, 1), 'M0.0 150L0.0 0.0L600.0 0.0L600.0 150Z');
         assert.deepEqual([nearest([], 3), nearest([1, 5, 9], 6), nearest([1, 5, 9], 99)], [-1, 1, 2]);
+        assert.deepEqual([0, 60000, 60001, 200000, 300001, 900000].map((ms) => timeShown(ms, 600000)), [60000, 60000, 120000, 300000, 600000, 600000]);
+        assert.equal(timeShown(0, 30000), 30000, 'at most');
     });
 });
 
