@@ -110,33 +110,40 @@ static int find(struct history *h, struct history_request *q)
     return r == 0 && found == STORE_GONE ? -ENOENT : r;
 }
 
+/* All that `look` reads is of one state of the store. */
+static int in_one_state(struct history *h, struct history_request *q,
+                        int (*look)(struct history *h, struct history_request *q))
+{
+    int r = reader_get(h);
+    if (r == 0)
+        r = store_reader_begin(h->reader);
+    if (r == 0) {
+        r = look(h, q);
+        store_reader_end(h->reader);
+    }
+    return r;
+}
+
 static void answer_find(struct history *h, struct history_request *q)
 {
     count(&h->finds);
     q->position = 0;
     q->oldest_id[0] = '\0';
     q->seg = NULL;
-    int r = reader_get(h);
-    if (r == 0)
-        r = store_reader_begin(h->reader);
-    if (r == 0) {
-        r = find(h, q);
-        store_reader_end(h->reader);
-    }
+    int r = in_one_state(h, q, find);
     if (r != -EINVAL)
         reader_done(h, r);
     answer(q, r);
 }
 
+static int read_as_asked(struct history *h, struct history_request *q)
+{
+    return q->read(q->ctx, h->reader);
+}
+
 static void answer_read(struct history *h, struct history_request *q)
 {
-    int r = reader_get(h);
-    if (r == 0)
-        r = store_reader_begin(h->reader);
-    if (r == 0) {
-        r = q->read(q->ctx, h->reader);
-        store_reader_end(h->reader);
-    }
+    int r = in_one_state(h, q, read_as_asked);
     reader_done(h, r);
     answer(q, r);
 }
@@ -155,13 +162,7 @@ static void answer_pick(struct history *h, struct history_request *q)
     q->position = 0;
     q->oldest_id[0] = '\0';
     q->seg = NULL;
-    int r = reader_get(h);
-    if (r == 0)
-        r = store_reader_begin(h->reader);
-    if (r == 0) {
-        r = pick(h, q);
-        store_reader_end(h->reader);
-    }
+    int r = in_one_state(h, q, pick);
     if (r != -EINVAL && r != -ENOMEM)
         reader_done(h, r);
     answer(q, r);
