@@ -9,6 +9,7 @@ static void follow_spec(struct action *a, struct path_table *paths)
 {
     const struct trigger_spec *spec = &a->trigger->spec;
     a->path = path_by_name(paths, spec->path);
+    a->paused_seq = spec->paused_seq;
     batch_init(&a->batch, spec->batch_size, spec->batch_cutoff_ms,
                a->path == NULL ? 0 : a->path->cfg->max_message_bytes, a->flush, a);
 }
@@ -64,6 +65,15 @@ void action_quiet(struct action *a, uint64_t seq)
     a->from_seq = seq;
 }
 
+void action_taken_over(struct action *a, uint64_t batched_seq, uint64_t paused_seq)
+{
+    ASSERT(!a->early && batch_first_seq(&a->batch) == UINT64_MAX);
+    a->old_seq = batched_seq;
+    a->paused_seq = paused_seq;
+    a->late_before = true;
+    a->from_seq = 0;
+}
+
 bool action_awake(const struct action *a)
 {
     return a->path != NULL && a->trigger->spec.status == TRIGGER_ACTIVE;
@@ -79,7 +89,7 @@ static bool is_due(const struct action *a, uint64_t seq)
 {
     const struct trigger_spec *spec = &a->trigger->spec;
     return a->path != NULL && seq > a->old_seq &&
-           (spec->status == TRIGGER_ACTIVE || seq <= spec->paused_seq);
+           (spec->status == TRIGGER_ACTIVE || seq <= a->paused_seq);
 }
 
 bool action_takes(const struct action *a, uint64_t seq, bool again)

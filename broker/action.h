@@ -24,7 +24,10 @@ struct action {
     void *owner;             /* for what is called on a flush, whose `ctx` is the action */
     struct path *path;       /* NULL: it is not in the configuration, so nothing matches */
     struct batch batch;
-    uint64_t old_seq;          /* events up to this number are in batches of an earlier run */
+    uint64_t old_seq; /* events up to this number are in batches of an earlier run */
+    uint64_t
+        paused_seq; /* paused: events up to it were accepted before; as the spec says at first */
+    unsigned shard; /* of its registry; the owner's to set */
     struct action_stats stats; /* the owner's to write */
     /* private */
     void (*flush)(void *ctx, const struct batch_message *m);
@@ -46,6 +49,10 @@ void action_changed(struct action *a, struct path_table *paths, uint64_t seq, bo
                     bool quiet);
 /* All events up to `seq`, the one submitted last, have come back. */
 void action_quiet(struct action *a, uint64_t seq);
+
+/* From here on this node forms its batches, as another one has up to event number `batched_seq`.
+ * Nothing is early, and nothing gathered. */
+void action_taken_over(struct action *a, uint64_t batched_seq, uint64_t paused_seq);
 
 bool action_awake(const struct action *a); /* neither paused nor without its path */
 /* Whether a batch of what is being submitted is formed now. */

@@ -16,13 +16,24 @@
 
 /* --- new and free --- */
 
+/* Ids of our own come after it. */
+static bool go_on_behind(struct admin *a, const char *id)
+{
+    struct id_gen last = {0};
+    if (!id_gen_resume_as(&last, OPERATION_ID_PREFIX, slice_str(id)))
+        return false;
+    if (last.last_ms > a->ids.last_ms ||
+        (last.last_ms == a->ids.last_ms && last.sequence > a->ids.sequence))
+        a->ids = last;
+    return true;
+}
+
 static void load_one(void *ctx, const char *id, struct slice packed)
 {
     struct admin *a = ctx;
     struct operation o;
     if (operation_unpack(packed, &o) == 0) {
-        if (id_gen_resume_as(&a->ids, OPERATION_ID_PREFIX, slice_str(o.id)) &&
-            operation_log_add(a->operations, &o) != NULL)
+        if (go_on_behind(a, o.id) && operation_log_add(a->operations, &o) != NULL)
             return;
         operation_fini(&o);
     }
@@ -30,6 +41,14 @@ static void load_one(void *ctx, const char *id, struct slice packed)
     log_open(&l, LOG_ERROR, "management", "a stored operation cannot be read");
     log_str(&l, "operation", id);
     log_close(&l);
+}
+
+/* Those that are deleted are older than the log goes back, or will be. */
+static void on_other(void *ctx, const char *id, struct slice packed)
+{
+    const struct admin *a = ctx;
+    if (packed.len > 0 && operation_log_find(a->operations, id) == NULL)
+        load_one(ctx, id, packed);
 }
 
 struct admin *admin_new(const struct admin_options *options)
@@ -42,6 +61,7 @@ struct admin *admin_new(const struct admin_options *options)
                         .operations = operation_log_new(OPERATIONS_MAX)};
     list_init(&a->waiting);
     pipeline_load_operations(a->pipeline, load_one, a);
+    pipeline_follow_records(a->pipeline, ENGINE_OPERATION, on_other, a);
     return a;
 }
 

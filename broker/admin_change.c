@@ -360,7 +360,7 @@ static void on_stored(void *arg, int err)
         return;
     }
     const struct operation *o = operation_log_add(job->admin->operations, &job->operation);
-    ASSERT(o != NULL); /* its id is the newest */
+    ASSERT(o != NULL); /* no other has its id */
     log_change(job, o);
     answer_operation(job, o);
 }

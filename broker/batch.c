@@ -92,6 +92,11 @@ void batch_flush(struct batch *b, enum batch_flush why)
         buf_fini(&b->json);
         buf_init_owed(&b->json, limit);
     }
+    batch_drop(b);
+}
+
+void batch_drop(struct batch *b)
+{
     buf_clear(&b->json);
     buf_clear(&b->ids);
     b->n = 0;

@@ -47,7 +47,8 @@ void batch_fini(struct batch *b); /* what is still gathered is dropped: flush fi
  */
 MUST_CHECK int batch_add(struct batch *b, const struct event *e, uint64_t now_ms);
 void batch_flush(struct batch *b, enum batch_flush why); /* nothing when empty */
-uint64_t batch_waiting(const struct batch *b);           /* events in it */
+void batch_drop(struct batch *b);                /* what is gathered is somebody else's to send */
+uint64_t batch_waiting(const struct batch *b);   /* events in it */
 uint64_t batch_first_seq(const struct batch *b); /* of its first event; UINT64_MAX when empty */
 /* The monotonic time at which batch_flush(BATCH_CUTOFF) is due; UINT64_MAX when empty. */
 uint64_t batch_deadline(const struct batch *b);

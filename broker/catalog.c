@@ -20,6 +20,7 @@
 
 void catalog_loading_end(struct catalog *c)
 {
+    catalog_loading_free(&c->loading);
     free(c->loading.images);
     c->loading = (struct catalog_loading){0};
 }

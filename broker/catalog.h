@@ -121,6 +121,14 @@ MUST_CHECK int catalog_load_tag(struct catalog *c, uint64_t id, uint64_t image_i
 /* From what a NOTE_TOMBSTONE said, in the order of their ids. -EBADMSG as above. */
 MUST_CHECK int catalog_load_tombstone(struct catalog *c, const struct catalog_note *n);
 
+/* Gives all that there is as NOTE_IMAGE, NOTE_TAG and NOTE_TOMBSTONE, an image before its tags.
+ * False, with nothing given: there are changes that are not committed. */
+MUST_CHECK bool catalog_dump(const struct catalog *c, catalog_note_fn note, void *ctx);
+/* Fills a new catalog, before any change, from what was dumped and the notes that were sealed since
+ * then, in their order; some of them may have been dumped already. It knows the same then, and has
+ * the same numbers left to give. -EBADMSG: no seal gives such a note; nothing was done. */
+MUST_CHECK int catalog_load_note(struct catalog *c, const struct catalog_note *n);
+
 uint64_t catalog_images(const struct catalog *c);
 uint64_t catalog_tags(const struct catalog *c);
 uint64_t catalog_tombstones(const struct catalog *c);

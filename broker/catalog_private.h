@@ -1,6 +1,7 @@
 /* catalog_private.h - the parts of a catalog, shared by its files:
  *   catalog.c        entries and the undoing of what was done to them, limits, notes, loading
- *   catalog_apply.c  what follows from a change */
+ *   catalog_apply.c  what follows from a change
+ *   catalog_dump.c   as notes, and filled from notes */
 #ifndef BROKER_CATALOG_PRIVATE_H
 #define BROKER_CATALOG_PRIVATE_H
 
@@ -8,12 +9,14 @@
 #include "catalog_index.h"
 #include "catalog_undo.h"
 
-/* Images by id while a catalog is filled from disk, for the tags that follow. */
+/* While a catalog is filled; nothing once there was a change. */
 struct catalog_loading {
-    struct image **images; /* NULL once there was a change */
+    struct image **images; /* from disk: by id, for the tags that follow */
     size_t n, cap;
     uint64_t last_tag_id, last_tombstone_id;
+    struct table by_id; /* from notes: all entries */
 };
+void catalog_loading_free(struct catalog_loading *l); /* what is of notes */
 
 struct catalog {
     uint64_t max_images, max_tags, max_tombstones, keep_ms, forgotten, stale;

@@ -3,8 +3,9 @@
  *
  * A question is about one tag of one repository and holds the changes that wait for it. It is
  * WAITING in its registry's list, ASKED, or APPLYING what it knows; then it is gone, or WAITING
- * again with what came meanwhile. What could not be applied is asked for again: later changes may
- * have been applied since, and an old answer would undo them. */
+ * again with what came meanwhile. What it held may be forgotten before it is answered. What could
+ * not be applied is asked for again: later changes may have been applied since, and an old answer
+ * would undo them. */
 #include "completion.h"
 
 #include "clock.h"
@@ -313,11 +314,21 @@ static void fail(struct question *q)
     wait_again(q, clock_mono_ms() + pause_after(q->failed));
 }
 
+static void end_unasked(struct question *q)
+{
+    if (list_empty(&q->changes))
+        question_free(q);
+    else
+        wait_again(q, 0);
+}
+
 static void take_answer(struct question *q)
 {
     struct origin *o = q->origin;
     origin_answered(o, q->ask.outcome == LOOKUP_AWAY);
-    if (o->cfg == NULL) {
+    if (list_empty(&q->taken)) { /* they were forgotten */
+        end_unasked(q);
+    } else if (o->cfg == NULL) {
         apply(q, DISCARDED);
     } else if (q->ask.outcome == LOOKUP_FOUND) {
         metrics_add(q->owner->metrics, M_LOOKUP_ANSWERED, 1);
@@ -536,6 +547,29 @@ static void free_changes(struct completion *c, struct list *changes)
 {
     LIST_FOREACH_SAFE (it, changes)
         free_change(c, LIST_ENTRY(it, struct pending, in_list));
+}
+
+static void forget_question(struct question *q)
+{
+    struct completion *c = q->owner;
+    ASSERT(q->state != APPLYING);
+    free_changes(c, &q->taken);
+    free_changes(c, &q->changes);
+    if (q->state == WAITING)
+        question_free(q);
+}
+
+void completion_forget(struct completion *c, bool (*gone)(void *ctx, const char *registry_id),
+                       void *ctx)
+{
+    for (size_t i = 0; i < c->questions.n_slots; i++) {
+        for (struct table_node *n = c->questions.slots[i].first, *next; n != NULL; n = next) {
+            struct question *q = question_of_node(n);
+            next = n->next;
+            if (gone(ctx, q->origin->id))
+                forget_question(q);
+        }
+    }
 }
 
 void completion_free(struct completion *c)

@@ -48,6 +48,11 @@ void completion_drop(struct completion *c, struct pending *one);
  * given out again. */
 MUST_CHECK int completion_load(struct completion *c, const char *id, struct slice value);
 
+/* Those of registries for which `gone` says so are another node's from here on. None of them is
+ * being applied. */
+void completion_forget(struct completion *c, bool (*gone)(void *ctx, const char *registry_id),
+                       void *ctx);
+
 /* Every second, and when there is something new to do after completion_keep(). */
 void completion_tick(struct completion *c);
 size_t completion_n(const struct completion *c); /* changes that wait, accepted or just taken */

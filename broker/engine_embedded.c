@@ -1,10 +1,11 @@
 /* engine_embedded.c - the engine of a single node: the journal makes things safe, the history
  * thread reads them back. What is submitted and broadcast in one turn is staged and goes to the
  * journal together, so that a webhook and the batches made of it are one transaction. */
-#include "engine_item.h"
+#include "engine_embedded.h"
 
 #include "clock.h"
 #include "crash.h"
+#include "engine_item.h"
 #include "log.h"
 #include "mem.h"
 #include "recovery.h"
@@ -189,6 +190,28 @@ static void embedded_set_aside(struct engine *e, struct event *event, const char
     stage(e, it);
 }
 
+static void no_matter(void *arg, int err)
+{
+    (void) arg, (void) err; /* it is a copy */
+}
+
+void engine_embedded_letter(struct engine *e, const struct store_letter *letter)
+{
+    bool goes = letter->body.data == NULL;
+    if (e->failed)
+        return;
+    struct item *it = item_new(&e->items, goes ? JOURNAL_CHANGE : JOURNAL_LETTER);
+    const struct engine_change gone = {.letter = letter->id, .done = no_matter};
+    int r = goes ? item_put_change(it, &gone) : item_put_kept_letter(it, letter);
+    if (r < 0) {
+        item_free(&e->items, it);
+        return;
+    }
+    if (goes)
+        it->journal.change.next_seq = e->next_seq;
+    stage(e, it);
+}
+
 /* --- changes --- */
 
 static void embedded_change(struct engine *e, const struct engine_change *c)
@@ -242,6 +265,22 @@ static void embedded_limit_path(struct engine *e, const struct path *path)
 {
     if (!e->failed)
         stage(e, path_item(e, JOURNAL_LIMITS, path));
+}
+
+void engine_embedded_cut(struct engine *e, struct path *path, const uint8_t floor[ID_PACKED_SIZE],
+                         void (*done)(void *arg, int err), void *arg)
+{
+    if (e->failed) {
+        done(arg, -EIO);
+        return;
+    }
+    struct item *it = item_new(&e->items, JOURNAL_CUT);
+    it->journal.cut.path = (uint32_t) path->index;
+    memcpy(it->journal.cut.floor, floor, ID_PACKED_SIZE);
+    it->path = path;
+    it->done = done;
+    it->arg = arg;
+    stage(e, it);
 }
 
 static uint64_t embedded_submitted_seq(const struct engine *e)
@@ -322,6 +361,13 @@ static void path_done(struct item *it)
     it->done(it->arg, it->journal.err);
 }
 
+static void cut_done(struct item *it)
+{
+    if (it->journal.err == 0)
+        pathlog_cut(it->path->log, it->journal.position);
+    it->done(it->arg, it->journal.err);
+}
+
 static void item_done(struct engine *e, struct item *it)
 {
     switch (it->journal.kind) {
@@ -332,7 +378,7 @@ static void item_done(struct engine *e, struct item *it)
         batch_done(e, it);
         break;
     case JOURNAL_LETTER:
-        if (it->journal.err == 0)
+        if (it->journal.err == 0 && it->journal.letter.id == 0)
             metrics_add(e->options.metrics, M_DEAD_LETTERS, 1);
         break;
     case JOURNAL_CHANGE:
@@ -343,6 +389,9 @@ static void item_done(struct engine *e, struct item *it)
         path_done(it);
         break;
     case JOURNAL_LIMITS:
+        break;
+    case JOURNAL_CUT:
+        cut_done(it);
         break;
     case JOURNAL_BARRIER:
         it->settled(it->arg);
@@ -448,8 +497,9 @@ static void batch_backlog(struct engine *e, const struct backlog *b)
     e->options.cb.events(e->options.cb.ctx, b->events, b->n, true);
 }
 
-static int embedded_start(struct engine *e)
+static int embedded_start(struct engine *e, uv_loop_t *loop)
 {
+    (void) loop; /* it has threads of its own */
     struct backlog backlog = {.poison = on_poison, .ctx = e};
     int r = recovery_backlog(&e->recovery, e->settled_seq, &backlog);
     if (r == 0)
@@ -516,6 +566,7 @@ static void embedded_stats(struct engine *e, struct engine_stats *ret)
 const struct engine_ops ENGINE_EMBEDDED = {
     .name = "embedded",
     .open = embedded_open,
+    .shards = 1,
     .load = embedded_load,
     .load_records = embedded_load_records,
     .load_triggers = embedded_load_triggers,
@@ -525,6 +576,7 @@ const struct engine_ops ENGINE_EMBEDDED = {
     .can_submit = embedded_can_submit,
     .submit = embedded_submit,
     .waits = true,
+    .early = true,
     .broadcast = embedded_broadcast,
     .withdraw = embedded_withdraw,
     .flush = embedded_flush,

@@ -200,6 +200,7 @@ int item_put_batch(struct item *it, const struct engine_broadcast *b)
         .trigger_name = (const char *) all.data + texts + id.len,
         .why = b->message->why,
         .n_events = b->message->n_events,
+        .ids = it->journal.batch.ids,
         .frames = it->journal.batch.frames,
         .note = b->note,
     };
@@ -222,6 +223,32 @@ int item_put_letter(struct item *it, struct event *event, const char *why)
         .event_seq = event->seq,
         .body = buf_slice(&it->bytes),
     };
+    return 0;
+}
+
+int item_put_kept_letter(struct item *it, const struct store_letter *l)
+{
+    const struct slice registry = with_nul(l->registry_id), reason = with_nul(l->reason);
+    uint8_t *room;
+    int r =
+        buf_reserve(&it->bytes, registry.len + reason.len + l->body.len + l->headers.len, &room);
+    if (r == 0)
+        r = buf_append(&it->bytes, registry);
+    if (r == 0)
+        r = buf_append(&it->bytes, reason);
+    if (r == 0)
+        r = buf_append(&it->bytes, l->body);
+    if (r == 0)
+        r = buf_append(&it->bytes, l->headers);
+    if (r < 0)
+        return r;
+    const struct slice all = buf_slice(&it->bytes);
+    const size_t body = registry.len + reason.len, headers = body + l->body.len;
+    it->journal.letter = *l;
+    it->journal.letter.registry_id = (const char *) all.data;
+    it->journal.letter.reason = (const char *) all.data + registry.len;
+    it->journal.letter.body = slice_sub(all, body, headers);
+    it->journal.letter.headers = slice_sub(all, headers, all.len);
     return 0;
 }
 

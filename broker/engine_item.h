@@ -13,12 +13,12 @@ struct item {
     struct buf bytes;            /* everything the journal item points to */
     struct event **events;       /* WEBHOOK */
     size_t n_events;
-    void (*done)(void *arg, int err); /* WEBHOOK, CHANGE, PATH */
+    void (*done)(void *arg, int err); /* WEBHOOK, CHANGE, PATH, CUT */
     void (*settled)(void *arg);       /* BARRIER */
     void *arg;
     struct engine_batch batch;    /* BATCH */
     struct store_record *records; /* CHANGE, WEBHOOK */
-    struct path *path;            /* PATH */
+    struct path *path;            /* PATH, CUT */
     struct item *next_spare;
 };
 
@@ -39,6 +39,7 @@ MUST_CHECK int item_put_webhook(struct item *it, const struct engine_submission 
                                 uint64_t *next_seq);
 MUST_CHECK int item_put_batch(struct item *it, const struct engine_broadcast *b);
 MUST_CHECK int item_put_letter(struct item *it, struct event *event, const char *why);
+MUST_CHECK int item_put_kept_letter(struct item *it, const struct store_letter *l);
 MUST_CHECK int item_put_change(struct item *it, const struct engine_change *c);
 
 #endif

@@ -44,9 +44,9 @@ static int memory_load_triggers(struct engine *e, const char *const *ids, size_t
     return 0;
 }
 
-static int memory_start(struct engine *e)
+static int memory_start(struct engine *e, uv_loop_t *loop)
 {
-    (void) e;
+    (void) e, (void) loop;
     return 0;
 }
 
@@ -82,6 +82,7 @@ static int memory_broadcast(struct engine *e, const struct engine_broadcast *b)
         .trigger_name = b->trigger_name,
         .why = b->message->why,
         .n_events = b->message->n_events,
+        .ids = b->message->ids,
         .frames = b->frames,
         .position = ENGINE_ANYWHERE,
         .note = b->note,
@@ -176,6 +177,7 @@ static void memory_stats(struct engine *e, struct engine_stats *ret)
 const struct engine_ops ENGINE_MEMORY = {
     .name = "memory",
     .open = memory_open,
+    .shards = 1,
     .load = memory_load,
     .load_records = memory_load_records,
     .load_triggers = memory_load_triggers,

@@ -107,6 +107,7 @@ static int find(struct history *h, struct history_request *q)
     int r = store_reader_oldest(h->reader, name, &q->position, q->oldest_id);
     if (r == 0 && !earliest)
         r = store_reader_find(h->reader, name, slice_of(id, sizeof(id)), &found, &q->position);
+    q->between = !earliest && found == STORE_BETWEEN;
     return r == 0 && found == STORE_GONE ? -ENOENT : r;
 }
 

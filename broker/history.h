@@ -43,6 +43,7 @@ struct history_request {
     int err;                 /* 0; FIND: -ENOENT: not all kept any more; LOAD: -EOVERFLOW: the
                                 cursor's message has been deleted; PICK: pick_read()'s; others:
                                 cannot be read */
+    bool between;            /* FIND, with `err` 0: it is in no message that is kept */
     uint64_t position;       /* FIND: where to go on; with -ENOENT: where what is kept begins. LOAD:
                                 where to go on after `seg` */
     char oldest_id[ID_SIZE]; /* FIND, PICK: the first event kept, "" when there is none */

@@ -76,6 +76,13 @@ static int write_secret(int dir, const uint8_t *bytes, size_t len)
     return r == 0 && fsync(dir) < 0 ? -errno : r;
 }
 
+void iam_secret_derive(const char *text, struct iam_secret *ret)
+{
+    _Static_assert(sizeof(ret->bytes) == SHA256_SIZE, "the hash is the secret");
+    ret->there = true;
+    sha256(SLICE_LIT("regcast tokens and sessions\n"), slice_str(text), ret->bytes);
+}
+
 int iam_secret_make(const char *data_dir, struct iam_secret *ret)
 {
     struct iam_secret made = {.there = true};

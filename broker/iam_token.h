@@ -22,6 +22,8 @@ struct iam_secret {
  * -EBADMSG: it is not what was written; a negative errno. On an error it is not there. */
 #define IAM_SECRET_FILE "iam-token-secret"
 MUST_CHECK int iam_secret_read(const char *data_dir, struct iam_secret *ret);
+/* Made of a configured one, so that it is the same wherever that is. (pure) */
+void iam_secret_derive(const char *text, struct iam_secret *ret);
 /* Draws one from the kernel unless it is there; it is safe in the file before it counts. data_dir
  * NULL: kept in memory only. 0 or a negative errno. */
 MUST_CHECK int iam_secret_make(const char *data_dir, struct iam_secret *ret);

@@ -9,7 +9,8 @@
 
 /* --- who may post --- */
 
-struct sender_proof ingest_proof(const struct ingest_request *req)
+/* What the request shows; borrows from it. */
+static struct sender_proof proof_of(const struct ingest_request *req)
 {
     return (struct sender_proof){
         .shown = {.headers = req->headers, .access_token = req->access_token, .keys = req->keys},
@@ -28,7 +29,7 @@ static enum refuse check_head(const struct ingest_request *req, const struct sen
 {
     if (sender == NULL)
         return req->path_token.len > 0 ? REFUSE_NOT_FOUND : REFUSE_REGISTRY;
-    const struct sender_proof proof = ingest_proof(req);
+    const struct sender_proof proof = proof_of(req);
     enum refuse why = req->own ? REFUSE_NONE : sender_check(sender, &proof, clock_wall_ms() / 1000);
     if (why != REFUSE_NONE)
         return why;
@@ -40,7 +41,7 @@ static enum refuse check_head(const struct ingest_request *req, const struct sen
 
 static enum refuse check_whole(const struct ingest_request *req, const struct sender *sender)
 {
-    const struct sender_proof proof = ingest_proof(req);
+    const struct sender_proof proof = proof_of(req);
     enum refuse why = check_head(req, sender);
     if (why != REFUSE_NONE || req->own)
         return why;
@@ -110,6 +111,51 @@ struct catalog_now ingest_now(const struct ingest *in)
                                 .ms = in->target.now_ms(in->target.ctx)};
 }
 
+struct source_request ingest_source_request(const struct webhook_record *record,
+                                            const struct config_registry *registry)
+{
+    return (struct source_request){.content_type = record->content_type,
+                                   .headers = record->headers,
+                                   .body = record->body,
+                                   .registry = registry};
+}
+
+void ingest_take_in(struct delivery *d, const struct webhook_record *record,
+                    const struct config_registry *registry)
+{
+    struct reading rd;
+    ingest_reading_init(&rd, d);
+    if (record->received_ms > 0)
+        ingest_set_received(&rd, record->received_ms);
+    rd.trace = event_trace_parse(record->traceparent);
+    if (rd.trace.present)
+        ingest_copy_text(rd.traceparent, sizeof(rd.traceparent), record->traceparent);
+    rd.own = record->own;
+    rd.registry = registry;
+    const struct source_request request = ingest_source_request(record, registry);
+    rd.request = &request;
+    ingest_conclude(&rd, ingest_read(&rd, record));
+    ingest_reading_fini(&rd);
+}
+
+static struct webhook_record record_of(const struct ingest_request *req,
+                                       const struct sender *sender)
+{
+    const struct sender_proof proof = proof_of(req);
+    return (struct webhook_record){
+        .registry_id = slice_str(sender->cfg->id),
+        .received_ms = req->received_ms,
+        .own = req->own,
+        .letter = req->letter,
+        .peer = slice_str(req->peer),
+        .content_type = req->content_type,
+        .traceparent = req->traceparent,
+        .body = req->body,
+        .delivery_id = verify_delivery_id(&sender->verifier, &proof.shown),
+        .headers = req->headers,
+    };
+}
+
 void ingest_post(struct ingest *in, const struct ingest_request *req, struct ingest_call *call)
 {
     const struct sender *sender = find_sender(in, req);
@@ -125,23 +171,11 @@ void ingest_post(struct ingest *in, const struct ingest_request *req, struct ing
     }
     if (ingest_is_refused(d))
         return;
-    struct reading rd;
-    ingest_reading_init(&rd, d);
-    if (req->received_ms > 0)
-        ingest_set_received(&rd, req->received_ms);
-    rd.trace = event_trace_parse(req->traceparent);
-    if (rd.trace.present)
-        ingest_copy_text(rd.traceparent, sizeof(rd.traceparent), req->traceparent);
-    rd.own = req->own;
-    rd.sender = sender;
-    rd.registry = sender->cfg;
-    const struct source_request request = {.content_type = req->content_type,
-                                           .headers = req->headers,
-                                           .body = req->body,
-                                           .registry = rd.registry};
-    rd.request = &request;
-    ingest_conclude(&rd, ingest_read(&rd, req));
-    ingest_reading_fini(&rd);
+    struct webhook_record record = record_of(req, sender);
+    if (in->target.take != NULL)
+        ingest_hand_on(d, &record, sender->cfg);
+    else
+        ingest_take_in(d, &record, sender->cfg);
 }
 
 /* --- life --- */
@@ -153,10 +187,7 @@ struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
     in->cfg = cfg;
     in->metrics = metrics;
     in->target = *target;
-    in->epoch = 1;
-    list_init(&in->under_way);
-    in->catalog = catalog_new(cfg->catalog.max_images, cfg->catalog.max_tags, cfg->dedup.window_ms);
-    in->seen = seen_new(cfg->dedup.max_ids, cfg->dedup.window_ms);
+    ingest_shards_init(in);
     in->senders = sender_set_new(cfg);
     in->kinds = kinds_new(cfg);
     in->watch = registry_watch_new(cfg);
@@ -177,30 +208,10 @@ void ingest_set_completion(struct ingest *in, struct completion *completion)
     in->completion = completion;
 }
 
-int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine)
-{
-    return ops->load(engine, in->catalog, in->seen, &in->ids);
-}
-
-void ingest_borrow(struct ingest *in, struct ingest_parts *ret)
-{
-    *ret = (struct ingest_parts){in->catalog, in->mark, &in->ids, ingest_now(in)};
-}
-
 const struct config_registry *ingest_registry(const struct ingest *in, struct slice id)
 {
     const struct sender *sender = sender_find(in->senders, id);
     return sender == NULL ? NULL : sender->cfg;
-}
-
-const struct seen *ingest_seen(const struct ingest *in)
-{
-    return in->seen;
-}
-
-const struct catalog *ingest_catalog(const struct ingest *in)
-{
-    return in->catalog;
 }
 
 struct registry_watch *ingest_watch(struct ingest *in)
@@ -212,8 +223,7 @@ void ingest_free(struct ingest *in)
 {
     if (in == NULL)
         return;
-    catalog_free(in->catalog);
-    seen_free(in->seen);
+    ingest_shards_fini(in);
     sender_set_free(in->senders);
     kinds_free(in->kinds);
     registry_watch_free(in->watch);

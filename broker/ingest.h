@@ -31,6 +31,7 @@ struct ingest_request {
 
 struct ingest_counts {
     uint64_t accepted, ignored, duplicates, set_aside;
+    uint64_t queued; /* kept, and still to be read: what becomes of it was not known in time */
 };
 
 struct ingest_answer {
@@ -42,9 +43,11 @@ struct ingest_answer {
      * {"accepted":N,"ignored":M,"duplicates":K} and, unless 0, "set_aside":S. Accepted ones led to
      * at least one event, or will when their registry has said the digest; duplicates have a
      * sender's id that was seen before, a delivery as a whole that was seen before is one; a body
-     * that nobody understands counts as one thing set aside. */
+     * that nobody understands counts as one thing set aside. Or all of them 0 and "queued":1: it
+     * is kept, and will be read. */
     char body[160];
     struct ingest_counts counts; /* the same with 202 */
+    int err;                     /* what the engine said, when it refused what it was given; or 0 */
     /* With 200, instead: what the registry's adapter answers to a question whether we are there.
      * Borrowed until the callback returns. */
     struct slice handshake;
@@ -58,7 +61,7 @@ struct recent;
 
 /* What became of a webhook, or of pushes of former ones; borrowed. */
 struct ingest_report {
-    bool webhook; /* false: it was answered before, or is nobody's */
+    bool webhook; /* false: it was answered before or elsewhere, or is nobody's */
     const char *registry_id, *peer;
     const char *kind; /* of its source; NULL: it was not read, or is nobody's */
     unsigned status;  /* and the answer, as above */
@@ -68,9 +71,15 @@ struct ingest_report {
     size_t n_events;
 };
 
+typedef void ingest_done(void *arg, int err, const struct ingest_counts *counts);
+
 /* Where derived events go, and what else an engine knows. */
 struct ingest_target {
     void *ctx;
+    unsigned shards; /* as engine_ops has it; of several none is open at first. 0 is 1 */
+    /* As engine_ops.take: webhooks go there instead of being read, and come back to be read by
+     * ingest_read_record(), here or on another node. NULL: they are read where they arrive. */
+    void (*take)(void *ctx, unsigned shard, struct slice webhook, ingest_done *done, void *arg);
     /* 0, or -EAGAIN (overload), -EIO (failed): whether submit would take something now. */
     int (*can_submit)(void *ctx);
     /* Whether a trigger matches such an event (it has no id and no JSON yet); if none does, it is
@@ -90,26 +99,51 @@ struct ingest;
 
 struct ingest *ingest_new(const struct config *cfg, struct metrics *metrics,
                           const struct ingest_target *target); /* never NULL */
-/* What the engine has kept: catalog, senders' ids, the last event id. Before the first webhook. */
+/* What the engine has kept: catalog, senders' ids, the last event id. Before the first webhook, of
+ * an engine with one shard. */
 MUST_CHECK int ingest_load(struct ingest *in, const struct engine_ops *ops, struct engine *engine);
 /* Of a changed configuration: who may post. What room there is stays as it was. */
 void ingest_configure(struct ingest *in, const struct config *cfg);
 void ingest_free(struct ingest *in);
-const struct catalog *ingest_catalog(const struct ingest *in); /* borrowed; broker thread */
-struct registry_watch *ingest_watch(struct ingest *in);        /* the same */
-const struct seen *ingest_seen(const struct ingest *in);       /* the same */
+struct registry_watch *ingest_watch(struct ingest *in); /* borrowed; broker thread */
+/* Of all that is open here; forgotten: since the start. */
+struct ingest_known {
+    uint64_t images, tags, forgotten, sender_ids, sender_ids_forgotten;
+};
+struct ingest_known ingest_known(const struct ingest *in);
 
 /* NULL: there is none of that id. Borrowed until the next ingest_configure(). */
 const struct config_registry *ingest_registry(const struct ingest *in, struct slice id);
 
-/* For pipeline_explain.c: what may be changed is to be undone with catalog_rollback_to(mark). */
+/* For pipeline_explain.c, of a registry: what may be changed is to be undone with
+ * catalog_rollback_to(mark). Where its shard is not open here the catalog is an empty one: whoever
+ * asks is told what would happen if nothing were known. */
 struct ingest_parts {
     struct catalog *catalog;
     uint64_t mark;
-    struct id_gen *ids;
     struct catalog_now now;
 };
-void ingest_borrow(struct ingest *in, struct ingest_parts *ret);
+void ingest_borrow(struct ingest *in, const char *registry_id, struct ingest_parts *ret);
+/* An id of this node's own that no other one is, of no event that a webhook leads to. With one
+ * shard it sorts behind those of all events before. */
+void ingest_next_id(struct ingest *in, const char prefix[3], char ret[ID_SIZE]);
+
+/* --- shards (engine_ops.shards), when there are several --- */
+
+unsigned ingest_shard(const struct ingest *in, const char *registry_id); /* 0 when there is one */
+bool ingest_is_open(const struct ingest *in, unsigned shard);
+/* It has been closed before, or never been open; takes over catalog and senders' ids. */
+void ingest_open(struct ingest *in, const struct engine_shard *shard);
+/* With nothing of it under way: what was has been refused. Frees what is known of it. */
+void ingest_close(struct ingest *in, unsigned shard);
+/* Reads a webhook that some node has taken (webhook_record.h) and checked, of an open shard; `done`
+ * once, maybe before this returns: 0 and what became of it, when that is safe or there is nothing
+ * to be kept; or the engine's error (-ENOSPC, -EIO, ...) or -EAGAIN, with everything as it was.
+ * It is not counted as a webhook and not logged: that is for the node that took it. What cannot be
+ * read, or is of a registry that is not configured any more, is set aside as a dead letter; so is
+ * what leads to more than the engine can keep at once (-EMSGSIZE before submit() returned). */
+void ingest_read_record(struct ingest *in, unsigned shard, struct slice record, ingest_done *done,
+                        void *arg);
 
 /* --- what its sender has left out (completion.h) --- */
 
@@ -127,7 +161,7 @@ struct ingest_completed {
 };
 /* Takes them as if a webhook had said it, their records going with what it leads to: `call` is
  * answered 202 when that is safe, or refused with everything as it was; maybe before this returns.
- * `done` is borrowed for the time of this call. */
+ * `done` is borrowed for the time of this call. Their shard is open, or it is refused. */
 void ingest_complete(struct ingest *in, const struct ingest_completed *done,
                      struct ingest_call *call);
 
@@ -161,7 +195,8 @@ MUST_CHECK bool ingest_try(struct ingest *in, const char *registry_id, struct sl
 void ingest_tried(struct ingest *in); /* it has been read */
 
 /* An accepted event that was set aside (`letter`) goes on its way under a new id and number; the
- * letter goes with it. Answered as above, with set_aside when it cannot be read any more. */
+ * letter goes with it. Answered as above, with set_aside when it cannot be read any more. With
+ * target.take it goes the way of webhooks, to the node that owns its shard. */
 void ingest_repeat(struct ingest *in, const struct event *e, uint64_t letter,
                    struct ingest_call *call);
 

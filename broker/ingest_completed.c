@@ -23,8 +23,8 @@ static void apply_pending(struct reading *rd, const struct pending *one)
     rd->trace = one->trace;
     ingest_set_received(rd, one->received_ms); /* not the answer: others came since */
     CRASH_POISON(change.repository);
-    (void) catalog_apply(rd->d->in->catalog, rd->registry->id, &change, &rd->now, ingest_on_event,
-                         rd);
+    (void) catalog_apply(rd->d->shard->catalog, rd->registry->id, &change, &rd->now,
+                         ingest_on_event, rd);
     rd->change = NULL;
 }
 
@@ -54,10 +54,10 @@ static void apply_completed(struct reading *rd)
 
 /* --- an event that was set aside --- */
 
-static int put_event(struct reading *rd, const struct event *e)
+int ingest_put_event(struct reading *rd, const struct event *e)
 {
     char id[ID_SIZE];
-    id_event(&rd->d->in->ids, clock_wall_ms(), id);
+    id_event(&rd->d->shard->ids, clock_wall_ms(), id);
     struct event *renewed = letter_again_event(e, id);
     if (renewed == NULL) {
         rd->d->set_aside++;
@@ -73,6 +73,23 @@ static int put_event(struct reading *rd, const struct event *e)
     return 0;
 }
 
+static void hand_on_event(struct delivery *d, const struct event *e)
+{
+    struct buf packed;
+    buf_init(&packed, INGEST_PACKED_MAX);
+    int r = record_put_event(&packed, e);
+    struct webhook_record record = {.registry_id = slice_str(e->registry_id),
+                                    .own = true,
+                                    .letter = d->letter,
+                                    .peer = slice_str(d->peer),
+                                    .event = buf_slice(&packed)};
+    if (r < 0)
+        ingest_refuse(d, REFUSE_OVERLOAD, INGEST_RETRY_OVERLOAD_S);
+    else
+        ingest_hand_on(d, &record, NULL);
+    buf_fini(&packed);
+}
+
 void ingest_repeat(struct ingest *in, const struct event *e, uint64_t letter,
                    struct ingest_call *call)
 {
@@ -85,9 +102,13 @@ void ingest_repeat(struct ingest *in, const struct event *e, uint64_t letter,
     }
     if (ingest_is_refused(d))
         return;
+    if (in->target.take != NULL) {
+        hand_on_event(d, e);
+        return;
+    }
     struct reading rd;
     ingest_reading_init(&rd, d);
-    ingest_conclude(&rd, put_event(&rd, e));
+    ingest_conclude(&rd, ingest_put_event(&rd, e));
     ingest_reading_fini(&rd);
 }
 
@@ -103,7 +124,11 @@ void ingest_complete(struct ingest *in, const struct ingest_completed *done,
         ingest_refuse_call(call);
         return;
     }
-    d->completes = true;
+    d->silent = true;
+    if (d->shard->catalog == NULL) {
+        ingest_refuse(d, REFUSE_OVERLOAD, INGEST_RETRY_OVERLOAD_S);
+        return;
+    }
     if (ingest_is_refused(d))
         return;
     static const struct source_request NONE = {0};

@@ -34,10 +34,11 @@ struct delivery *ingest_delivery_new(struct ingest *in, const struct ingest_requ
     ingest_copy_text(d->registry_id, sizeof(d->registry_id), /* longer: not ours */
                      sender == NULL ? req->registry_id : slice_str(sender->cfg->id));
     ingest_copy_text(d->peer, sizeof(d->peer), slice_str(req->peer));
+    d->shard = ingest_shard_of(in, d->registry_id);
     d->known = sender != NULL;
     memcpy(d->trace_id, event_trace_parse(req->traceparent).trace_id, sizeof(d->trace_id));
     d->bytes = req->body.len;
-    d->epoch = in->epoch;
+    d->epoch = d->shard->epoch;
     d->own = req->own;
     d->letter = req->letter;
     list_init(&d->in_flight);
@@ -63,6 +64,8 @@ static void log_answered(const struct delivery *d, const struct ingest_answer *a
     log_u64(&l, "ignored", d->ignored);
     log_u64(&l, "duplicates", d->duplicates);
     log_u64(&l, "set_aside", d->set_aside);
+    if (d->queued > 0)
+        log_u64(&l, "queued", d->queued);
     if (d->stale > 0) /* of a registry whose clock went back, nearly all */
         log_u64(&l, "stale", d->stale);
     log_u64(&l, "duration_us", duration_us);
@@ -87,17 +90,17 @@ static void count_events(const struct delivery *d)
 static void count_answered(const struct delivery *d, const struct ingest_answer *answer)
 {
     uint64_t duration_us = clock_mono_us() - d->start_us;
-    if (answer->status == 202)
-        metrics_add(d->in->metrics, M_WEBHOOK_STALE, d->stale);
     if (answer->status == 202 && !d->own)
         count_events(d);
     if (!d->own) {
-        registry_watch_answered(d->in->watch, d->registry_id,
-                                &(struct registry_outcome){.status = answer->status,
-                                                           .accepted = d->accepted,
-                                                           .ignored = d->ignored,
-                                                           .duplicates = d->duplicates,
-                                                           .set_aside = d->set_aside});
+        registry_watch_answered(
+            d->in->watch, d->registry_id,
+            &(struct registry_outcome){.status = answer->status,
+                                       .accepted = d->accepted,
+                                       .ignored = d->ignored,
+                                       .duplicates = d->duplicates,
+                                       .set_aside = d->set_aside,
+                                       .elsewhere = d->in->target.take != NULL});
         metrics_observe(d->in->metrics, H_WEBHOOK, duration_us);
     }
     log_answered(d, answer, duration_us);
@@ -143,9 +146,10 @@ static void finish(struct delivery *d, const struct ingest_answer *answer)
 {
     struct ingest_call *call = d->call;
     tell(d, answer);
-    if (!d->completes)
+    if (!d->silent)
         count_answered(d, answer);
     if (answer->status == 202) {
+        metrics_add(d->in->metrics, M_WEBHOOK_STALE, d->stale);
         metrics_add(d->in->metrics, M_DEAD_LETTERS, d->letters);
         metrics_add(d->in->metrics, M_DEAD_LETTERS_REPLAYED, d->letter != 0);
     }
@@ -189,12 +193,26 @@ void ingest_refuse_call(struct ingest_call *call)
     call->done(call, &answer);
 }
 
-void ingest_refuse(struct delivery *d, enum refuse why, unsigned retry_after_s)
+static void refuse(struct delivery *d, enum refuse why, unsigned retry_after_s, int err)
 {
     struct ingest_answer answer;
     d->accepted = d->ignored = d->duplicates = d->set_aside = d->stale = 0;
     ingest_fill_refused(&answer, why, retry_after_s);
+    answer.err = err;
     finish(d, &answer);
+}
+
+void ingest_refuse(struct delivery *d, enum refuse why, unsigned retry_after_s)
+{
+    refuse(d, why, retry_after_s, 0);
+}
+
+void ingest_refuse_error(struct delivery *d, int err)
+{
+    if (err == -EAGAIN)
+        refuse(d, REFUSE_OVERLOAD, INGEST_RETRY_OVERLOAD_S, err);
+    else
+        refuse(d, err == -ENOSPC ? REFUSE_DISK_FULL : REFUSE_JOURNAL, RETRY_FAILED_S, err);
 }
 
 bool ingest_is_refused(struct delivery *d)
@@ -213,24 +231,26 @@ static char *put_count(char *at, const char *name, uint64_t count)
     return at + len + digits_of(count, at + len);
 }
 
-static void accept_all(struct delivery *d)
+void ingest_accept(struct delivery *d)
 {
     struct ingest_answer answer = {
         .status = 202,
         .why = REFUSE_NONE,
-        .counts = {d->accepted, d->ignored, d->duplicates, d->set_aside},
+        .counts = {d->accepted, d->ignored, d->duplicates, d->set_aside, d->queued},
     };
-    char *at = answer.body; /* which has room for four numbers of any size */
+    char *at = answer.body; /* which has room for five numbers of any size */
     at = put_count(at, "{\"accepted\":", d->accepted);
     at = put_count(at, ",\"ignored\":", d->ignored);
     at = put_count(at, ",\"duplicates\":", d->duplicates);
     if (d->set_aside > 0)
         at = put_count(at, ",\"set_aside\":", d->set_aside);
+    if (d->queued > 0)
+        at = put_count(at, ",\"queued\":", d->queued);
     memcpy(at, "}", 2);
     finish(d, &answer);
 }
 
-static void answer_handshake(struct delivery *d, struct slice json)
+void ingest_answer_handshake(struct delivery *d, struct slice json)
 {
     const struct ingest_answer answer = {.status = 200, .why = REFUSE_NONE, .handshake = json};
     finish(d, &answer);
@@ -244,29 +264,29 @@ static void forget_keys(struct delivery *d)
     for (size_t i = 0; i < d->keys.len; i += SEEN_KEY_SIZE) {
         struct seen_key key;
         memcpy(key.bytes, d->keys.data + i, SEEN_KEY_SIZE);
-        seen_remove(d->in->seen, &key);
+        seen_remove(d->shard->seen, &key);
     }
     buf_clear(&d->keys); /* another one may have them by the time this one is told */
 }
 
 /* The engine refuses this one and what is under way behind it. Its senders may send that again
  * before they are told, so it is forgotten now. */
-static void roll_back(struct ingest *in, uint64_t epoch)
+static void roll_back(struct ingest_shard *s, uint64_t epoch)
 {
-    if (epoch != in->epoch)
+    if (epoch != s->epoch)
         return; /* was done for the first of its epoch that was refused */
-    LIST_FOREACH (it, &in->under_way)
+    LIST_FOREACH (it, &s->under_way)
         forget_keys(LIST_ENTRY(it, struct delivery, in_flight));
-    catalog_rollback(in->catalog);
-    in->mark = 0;
-    in->epoch++;
+    catalog_rollback(s->catalog);
+    s->mark = 0;
+    s->epoch++;
 }
 
 /* Those under way before it are not touched. */
 static void roll_back_last(struct delivery *d)
 {
-    catalog_rollback_to(d->in->catalog, d->before);
-    d->in->mark = d->before;
+    catalog_rollback_to(d->shard->catalog, d->before);
+    d->shard->mark = d->before;
     forget_keys(d);
 }
 
@@ -276,16 +296,16 @@ static void on_safe(void *arg, int err)
 {
     struct delivery *d = arg;
     if (err == 0) {
-        catalog_commit(d->in->catalog, d->mark);
+        catalog_commit(d->shard->catalog, d->mark);
         CRASH_POINT("ingest.answer");
-        accept_all(d);
+        ingest_accept(d);
         return;
     }
-    if (d->in->submitting == d)
+    if (d->shard->submitting == d)
         roll_back_last(d);
     else
-        roll_back(d->in, d->epoch);
-    ingest_refuse(d, err == -ENOSPC ? REFUSE_DISK_FULL : REFUSE_JOURNAL, RETRY_FAILED_S);
+        roll_back(d->shard, d->epoch);
+    ingest_refuse_error(d, err);
 }
 
 static void on_note(void *ctx, const struct catalog_note *note)
@@ -323,10 +343,11 @@ static void make_records(struct reading *rd)
 static void submit(struct reading *rd)
 {
     struct delivery *d = rd->d;
-    struct ingest *in = d->in;
+    const struct ingest *in = d->in;
+    struct ingest_shard *shard = d->shard;
     CRASH_POINT("ingest.submit");
-    list_push(&in->under_way, &d->in_flight);
-    in->submitting = d;
+    list_push(&shard->under_way, &d->in_flight);
+    shard->submitting = d;
     in->target.submit(in->target.ctx, &(struct engine_submission){
                                           .events = rd->events,
                                           .n = rd->n,
@@ -336,11 +357,12 @@ static void submit(struct reading *rd)
                                           .records = rd->records,
                                           .n_records = rd->n_records,
                                           .letter = d->letter,
+                                          .shard = shard->index,
                                           .epoch = d->epoch,
                                           .done = on_safe,
                                           .arg = d,
                                       });
-    in->submitting = NULL;
+    shard->submitting = NULL;
 }
 
 /* Nothing of a letter was taken: it stays, and no other is made of it. */
@@ -358,17 +380,17 @@ void ingest_conclude(struct reading *rd, int r)
     struct delivery *d = rd->d;
     struct ingest *in = d->in;
     keep_old_letter(rd);
-    in->mark = d->mark = catalog_seal(in->catalog, on_note, rd);
+    d->shard->mark = d->mark = catalog_seal(d->shard->catalog, on_note, rd);
     make_records(rd);
     if (r < 0 || rd->no_memory) {
         roll_back_last(d);
         ingest_refuse(d, REFUSE_OVERLOAD, INGEST_RETRY_OVERLOAD_S);
     } else if (rd->handshake.len > 0) {
         roll_back_last(d); /* nothing of it is kept: it may be asked again */
-        answer_handshake(d, buf_slice(&rd->handshake));
+        ingest_answer_handshake(d, buf_slice(&rd->handshake));
     } else if (rd->n + rd->n_records == 0 && d->keys.len == 0 && rd->notes.len == 0 &&
                d->letters + d->letter == 0 && d->duplicates == 0 && !d->unsure) {
-        accept_all(d); /* nothing to keep, and nothing that another one has still to make safe */
+        ingest_accept(d); /* nothing to keep, and nothing that another one has still to make safe */
     } else {
         submit(rd);
     }

@@ -26,7 +26,7 @@ void ingest_reading_init(struct reading *rd, struct delivery *d)
     buf_init(&rd->headers, LETTER_HEADERS_MAX);
     buf_init(&rd->handshake, HANDSHAKE_MAX);
     buf_init(&rd->packed, INGEST_PACKED_MAX);
-    d->before = in->mark;
+    d->before = d->shard->mark;
 }
 
 void ingest_set_received(struct reading *rd, uint64_t ms)
@@ -87,7 +87,7 @@ void ingest_on_event(void *ctx, const struct catalog_event *found)
     const char *sent_at = rd->change->created_at;
     const char *created_at = sent_at[0] != '\0' ? sent_at : rd->received_at;
     char id[ID_SIZE];
-    id_event(&in->ids, clock_wall_ms(), id);
+    id_event(&rd->d->shard->ids, clock_wall_ms(), id);
     note_recent(rd, found, id, created_at);
     struct event probe = {
         .type = found->type,
@@ -150,12 +150,12 @@ static bool is_duplicate(struct reading *rd, const char *sender_id, uint64_t *re
     if (sender_id[0] == '\0')
         return false;
     struct seen_key key = seen_key(rd->registry->id, sender_id);
-    bool again = !seen_add(d->in->seen, &key, rd->now.ms);
+    bool again = !seen_add(d->shard->seen, &key, rd->now.ms);
     note_key(rd, &key, again, ret);
     if (again)
         return true;
     if (buf_append(&d->keys, slice_of(key.bytes, sizeof(key.bytes))) < 0) {
-        seen_remove(d->in->seen, &key);
+        seen_remove(d->shard->seen, &key);
         rd->no_memory = true;
     }
     return false;
@@ -199,7 +199,7 @@ static void on_change(void *ctx, const struct change *change)
         d->accepted++;
         return;
     }
-    struct catalog *catalog = d->in->catalog;
+    struct catalog *catalog = d->shard->catalog;
     uint64_t stale = catalog_stale(catalog);
     size_t n = catalog_apply(catalog, rd->registry->id, change, &rd->now, ingest_on_event, rd);
     d->stale += catalog_stale(catalog) - stale;
@@ -227,7 +227,7 @@ static void keep_letter(struct reading *rd, const char *why, struct slice body)
         rd->no_memory = true;
     const struct record_letter letter = {
         .wall_ms = clock_wall_ms(),
-        .registry_id = rd->registry->id,
+        .registry_id = rd->d->registry_id,
         .reason = why,
         .headers = buf_slice(&rd->headers),
         .body = slice_sub(body, 0, body.len < LETTER_BYTES ? body.len : LETTER_BYTES),
@@ -294,15 +294,13 @@ static int read_body(struct reading *rd)
 
 /* Whether the sender has sent this delivery before: then it says nothing new, whatever its events
  * have for ids. A letter is a part of one that has been, and what it says has never been read. */
-static bool is_repeated(struct reading *rd, const struct ingest_request *req)
+static bool is_repeated(struct reading *rd, const struct webhook_record *record)
 {
     char text[sizeof(DELIVERY_ID) + VERIFY_ID_MAX];
-    const struct sender_proof proof = ingest_proof(req);
-    struct slice id = verify_delivery_id(&rd->sender->verifier, &proof.shown);
-    if (id.len == 0 || req->own)
+    if (record->delivery_id.len == 0 || record->own)
         return false;
     memcpy(text, DELIVERY_ID, sizeof(DELIVERY_ID) - 1);
-    ingest_copy_text(text + sizeof(DELIVERY_ID) - 1, VERIFY_ID_MAX + 1, id);
+    ingest_copy_text(text + sizeof(DELIVERY_ID) - 1, VERIFY_ID_MAX + 1, record->delivery_id);
     return is_duplicate(rd, text, &rd->keys[1]);
 }
 
@@ -322,14 +320,14 @@ void ingest_tried(struct ingest *in)
     trial_webhook(in->target.trial, 0);
 }
 
-int ingest_read(struct reading *rd, const struct ingest_request *req)
+int ingest_read(struct reading *rd, const struct webhook_record *record)
 {
-    if (is_repeated(rd, req)) {
+    if (is_repeated(rd, record)) {
         rd->d->duplicates++;
         return 0;
     }
-    if (!ingest_try(rd->d->in, rd->registry->id, req->body)) {
-        ingest_on_set_aside(rd, "ended the process too often", req->body);
+    if (!ingest_try(rd->d->in, rd->registry->id, record->body)) {
+        ingest_on_set_aside(rd, "ended the process too often", record->body);
         return rd->no_memory ? -ENOMEM : 0;
     }
     return read_body(rd);

@@ -186,6 +186,8 @@ static int put(struct journal *j, struct journal_item *item)
     case JOURNAL_LIMITS:
         store_path_limit(j->store, item->path.index, &item->path.limits);
         return 0;
+    case JOURNAL_CUT:
+        return store_cut_path(j->store, item->cut.path, item->cut.floor, &item->position);
     case JOURNAL_DAMAGED:
         return -EBADMSG;
     case JOURNAL_PATH: /* has been added */

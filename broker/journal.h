@@ -23,6 +23,7 @@ enum journal_kind {
     JOURNAL_SETTLE,  /* store_settle_events(); dropped when its group fails */
     JOURNAL_PATH,    /* store_path(), before the group it came with; refused like a change */
     JOURNAL_LIMITS,  /* store_path_limit() */
+    JOURNAL_CUT,     /* store_cut_path() */
     JOURNAL_DAMAGED, /* the store was found damaged elsewhere: fails everything with -EBADMSG */
     JOURNAL_BARRIER  /* comes back when all before it have, or can not be written */
 };
@@ -32,6 +33,11 @@ struct journal_path {
     const char *name;
     unsigned span_bits;
     struct store_limits limits;
+};
+
+struct journal_cut {
+    uint32_t path; /* index */
+    uint8_t floor[ID_PACKED_SIZE];
 };
 
 struct journal_item {
@@ -48,11 +54,12 @@ struct journal_item {
         struct store_letter letter;
         struct store_change change;
         struct journal_path path; /* PATH; LIMITS: its index and limits */
-        uint64_t seq;             /* SETTLE */
+        struct journal_cut cut;
+        uint64_t seq; /* SETTLE */
     };
     /* the answer */
     int err;           /* 0, or why it is not in the store; -ECANCELED: its webhook is not */
-    uint64_t position; /* BATCH; PATH: where its positions go on */
+    uint64_t position; /* BATCH; PATH, CUT: where its positions go on */
 };
 
 enum journal_state { JOURNAL_FAILED, JOURNAL_WORKS, JOURNAL_FULL };

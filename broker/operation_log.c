@@ -1,5 +1,5 @@
-/* operation_log.c - the operations that are kept. Ids grow with time, so the order of adding is the
- * order of ids and a binary search finds one. */
+/* operation_log.c - the operations that are kept. Ids grow with time, so the order of adding is
+ * that of ids, but for what nodes did at the same time, and a binary search finds one. */
 #include "operation_log.h"
 
 #include "list.h"
@@ -63,9 +63,12 @@ static void make_room(struct operation_log *log)
 
 const struct operation *operation_log_add(struct operation_log *log, struct operation *o)
 {
-    if (log->n > 0 && strcmp(o->id, log->at[log->n - 1]->op.id) <= 0)
+    size_t at = operation_log_before(log, o->id);
+    bool full = log->n == log->max;
+    if ((at < log->n && strcmp(o->id, log->at[at]->op.id) == 0) || (full && at == 0))
         return NULL;
     make_room(log);
+    at -= full; /* the oldest has gone */
     struct entry *e = xcalloc(1, sizeof(*e));
     e->op = *o;
     buf_init(&o->response, 0);
@@ -73,7 +76,8 @@ const struct operation *operation_log_add(struct operation_log *log, struct oper
         e->by_key.hash = siphash(&log->seed, 0, slice_str(e->op.idempotency_key));
         table_add(&log->keys, &e->by_key);
     }
-    log->at[log->n++] = e;
+    memmove(&log->at[at + 1], &log->at[at], (log->n++ - at) * sizeof(struct entry *));
+    log->at[at] = e;
     return &e->op;
 }
 

@@ -10,8 +10,8 @@ struct operation_log;
 struct operation_log *operation_log_new(size_t max); /* never NULL; max >= 1 */
 void operation_log_free(struct operation_log *log);  /* NULL is fine */
 
-/* Takes over what `o` owns. NULL: its id does not come after the last one's, and `o` is as it was.
- */
+/* Takes over what `o` owns, at the place of its id. NULL: that id is there already, or a full log
+ * has only newer ones, and `o` is as it was. */
 const struct operation *operation_log_add(struct operation_log *log, struct operation *o);
 /* Borrowed until the next add. NULL: there is none. */
 const struct operation *operation_log_find(const struct operation_log *log, const char *id);

@@ -315,6 +315,7 @@ static int path_new(struct path_set *set, const struct config_path *cfg, struct 
     if (path_template_check(cfg->path) != NULL || cfg->max_frame_bytes == 0)
         return -EINVAL;
     struct path *p = xcalloc(1, sizeof(*p));
+    atomic_init(&p->current, true);
     struct pathlog_limits limits = limits_of(cfg);
     limits.max_bytes = cfg->memory_bytes; /* the most that other history_bytes can make of it */
     int r = pathlog_new(&limits, &p->log);

@@ -24,6 +24,13 @@ struct path {
      * appended is written in its form too. Any thread, relaxed. */
     _Atomic uint32_t form_clients[SEGMENT_FORMS];
     _Atomic uint64_t clients; /* open connections of all workers. Any thread, relaxed */
+    /* Log and history have all there is: whoever comes may begin to read. False: to be asked for
+     * first, by engine_ops.follow. Written by the broker thread, read by any. */
+    atomic_bool current;
+    /* Clients that are about to be let in, of all workers: counted before they look at `current`,
+     * and until they are in `clients` or gone. Who makes it false looks at both afterwards. All of
+     * it is sequentially consistent, so one of the two sees the other. */
+    _Atomic uint64_t arrivals;
     /* Called on the broker thread after an append; the gateway sets it before anything is appended.
      */
     void (*wake)(void *ctx, struct path *p);

@@ -272,6 +272,14 @@ static void leave_out(struct pathlog *log, uint64_t position)
     log->missed = false;
 }
 
+void pathlog_cut(struct pathlog *log, uint64_t position)
+{
+    ASSERT(position >= log->place.tail);
+    leave_out(log, position);
+    log->place.tail = position;
+    reclaim(log);
+}
+
 static int append(struct pathlog *log, uint64_t position, struct slice message, uint64_t now_ms)
 {
     ASSERT(position >= log->place.tail);

@@ -42,6 +42,9 @@ void pathlog_limit(struct pathlog *log, const struct pathlog_limits *limits);
 unsigned pathlog_span_bits(const struct pathlog *log); /* any thread */
 size_t pathlog_longest(const struct pathlog *log);     /* the same: what max_message may become */
 
+/* Writer. All that is retained goes, and the log goes on at `position`, at the tail or behind it.
+ */
+void pathlog_cut(struct pathlog *log, uint64_t position);
 /* Writer. Copies one encoded message in and publishes it (release), at the position the store gave
  * it: segment_place()'s, after the one before. -EMSGSIZE, -ENOMEM: unchanged. */
 MUST_CHECK int pathlog_append_at(struct pathlog *log, uint64_t position, struct slice message,

@@ -40,6 +40,20 @@ void pipeline_fail(struct pipeline *p, int err)
         p->failed(p->failed_ctx, err);
 }
 
+/* Batches are formed on one node and arrive on others, or on none that has clients. */
+static bool is_shared(const struct pipeline *p)
+{
+    return p->ops->shards > 1;
+}
+
+static void count_fired(struct action_stats *stats, size_t n_events, uint64_t wall_ms)
+{
+    stats->batches++;
+    stats->events += n_events;
+    stats->last_fired_ms = wall_ms;
+    stats->last_error = NULL;
+}
+
 static void log_unsent(const struct action *a, const struct batch_message *m, int err)
 {
     const struct pipeline *p = a->owner;
@@ -70,11 +84,15 @@ void pipeline_on_flush(void *ctx, const struct batch_message *m)
             .message = m,
             .frames = buf_slice(&p->frame),
             .provisional = p->provisional,
-            .note =
-                deliveries_formed(p->deliveries, &a->trigger->spec, "", a->path, m, p->frame.len),
+            .shard = a->shard,
+            .note = is_shared(p) ? 0
+                                 : deliveries_formed(p->deliveries, &a->trigger->spec, "", a->path,
+                                                     m, p->frame.len),
         };
         r = p->ops->broadcast(p->engine, &b);
     }
+    if (r == 0 && is_shared(p))
+        count_fired(&a->stats, m->n_events, clock_wall_ms());
     if (r == 0)
         return;
     log_unsent(a, m, r);
@@ -116,16 +134,24 @@ static int put_on_log(struct pipeline *p, const struct engine_batch *b)
     return r;
 }
 
-static void count_fired(struct pipeline *p, const struct engine_batch *b, uint64_t wall_ms)
+static void count_delivered(struct pipeline *p, const struct engine_batch *b, uint64_t wall_ms)
 {
     const struct trigger *t = trigger_set_find(p->triggers, b->trigger_id);
-    if (t == NULL)
-        return; /* it was deleted meanwhile */
-    struct action_stats *stats = &((struct action *) t->action)->stats;
-    stats->batches++;
-    stats->events += b->n_events;
-    stats->last_fired_ms = wall_ms;
-    stats->last_error = NULL;
+    if (t != NULL) /* else it was deleted meanwhile */
+        count_fired(&((struct action *) t->action)->stats, b->n_events, wall_ms);
+}
+
+/* Of one that another node may have formed. */
+static uint64_t note_arrival(struct pipeline *p, const struct engine_batch *b)
+{
+    const struct trigger *t = trigger_set_find(p->triggers, b->trigger_id);
+    const struct batch_message m = {.why = b->why,
+                                    .n_events = b->n_events,
+                                    .first_event_id = b->first_event_id,
+                                    .last_event_id = b->last_event_id,
+                                    .ids = b->ids};
+    return deliveries_formed(p->deliveries, t == NULL ? NULL : &t->spec, "", b->path, &m,
+                             b->frames.len);
 }
 
 static int on_deliver(void *ctx, const struct engine_batch *b)
@@ -145,11 +171,12 @@ static int on_deliver(void *ctx, const struct engine_batch *b)
         b->path->present == NULL ? 0 : b->path->present(b->path->wake_ctx, b->path);
     const uint64_t wall_ms = clock_wall_ms();
     uint64_t position = pathlog_tail(b->path->log) - b->frames.len; /* an engine may not place it */
-    const struct delivery_note *note =
-        deliveries_arrived(p->deliveries, b->note, position, present, wall_ms);
+    const struct delivery_note *note = deliveries_arrived(
+        p->deliveries, is_shared(p) ? note_arrival(p, b) : b->note, position, present, wall_ms);
     if (p->watch != NULL && note != NULL)
         p->watch->batch(p->watch->ctx, note);
-    count_fired(p, b, wall_ms);
+    if (!is_shared(p))
+        count_delivered(p, b, wall_ms);
     return 0;
 }
 
@@ -161,7 +188,7 @@ static void on_delivered(void *ctx)
 {
     struct pipeline *p = ctx;
     delivery_wake(&p->delivery);
-    if (p->newest_seq - p->settled_seq < SETTLE_EVENTS || p->draining || p->broken)
+    if (p->newest_seq - p->settled_seq < SETTLE_EVENTS || p->draining || p->broken || is_shared(p))
         return;
     p->settled_seq = batched_seq(p);
     p->ops->batched(p->engine, p->settled_seq);
@@ -189,7 +216,7 @@ static void add_to_batch(struct action *a, struct event *e)
     p->ops->set_aside(p->engine, e, why, p->provisional);
 }
 
-static void on_early_match(void *ctx, struct trigger *t, struct event *e)
+void pipeline_on_early_match(void *ctx, struct trigger *t, struct event *e)
 {
     (void) ctx;
     struct action *a = t->action;
@@ -220,7 +247,25 @@ static void on_match(void *ctx, struct trigger *t, struct event *e)
         add_to_batch(a, e);
 }
 
-static void on_events(void *ctx, struct event *const *events, size_t n, bool again)
+/* What is noted of an event while it is worked on; false: it has ended the process too often, and
+ * is set aside. A single engine knows those by their numbers, and leaves them out at its start; of
+ * several nodes the numbers are each shard's own. */
+static bool try_event(struct pipeline *p, struct event *e)
+{
+    uint64_t key = e->seq;
+    if (p->ops->shards > 1) {
+        key = trial_hash(e->registry_id, slice_str(e->id));
+        if (p->ops->suspect(p->engine, key)) {
+            p->ops->set_aside(p->engine, e, "ended the process too often", p->provisional);
+            return false;
+        }
+    }
+    trial_event(p->ops->trial(p->engine), key);
+    CRASH_POISON(e->repository);
+    return true;
+}
+
+void pipeline_on_events(void *ctx, struct event *const *events, size_t n, bool again)
 {
     static const enum metric MATCHED[] = {M_EVENT_CREATE_IMAGE, M_EVENT_DELETE_IMAGE,
                                           M_EVENT_CREATE_TAG, M_EVENT_DELETE_TAG};
@@ -228,18 +273,18 @@ static void on_events(void *ctx, struct event *const *events, size_t n, bool aga
         M_EVENT_CREATE_IMAGE_UNMATCHED, M_EVENT_DELETE_IMAGE_UNMATCHED,
         M_EVENT_CREATE_TAG_UNMATCHED, M_EVENT_DELETE_TAG_UNMATCHED};
     struct pipeline *p = ctx;
-    struct trial *trial = p->ops->trial(p->engine);
     if (again)
         pipeline_note_again(p, events, n);
     for (size_t i = 0; i < n; i++) {
         struct match match = {.pipeline = p, .again = again};
-        trial_event(trial, events[i]->seq);
-        CRASH_POISON(events[i]->repository);
-        trigger_set_match(p->triggers, events[i], on_match, &match);
-        metrics_add(p->metrics, (match.fired ? MATCHED : UNMATCHED)[events[i]->type], 1);
-        p->newest_seq = events[i]->seq;
+        if (try_event(p, events[i])) {
+            trigger_set_match(p->triggers, events[i], on_match, &match);
+            metrics_add(p->metrics, (match.fired ? MATCHED : UNMATCHED)[events[i]->type], 1);
+        }
+        if (p->newest_seq < events[i]->seq)
+            p->newest_seq = events[i]->seq;
     }
-    trial_event(trial, 0);
+    trial_event(p->ops->trial(p->engine), 0);
     pipeline_watch_quiet(p);
     CRASH_POINT("pipeline.events");
     arm_cutoff(p);
@@ -291,6 +336,13 @@ static uint64_t batched_seq(const struct pipeline *p)
     return seq;
 }
 
+/* Of several shards each is asked how far it is (engine_callbacks.gathered). */
+static void tell_batched(struct pipeline *p)
+{
+    if (p->ops->shards == 1)
+        p->ops->batched(p->engine, batched_seq(p));
+}
+
 /* Nothing hangs on the wall clock, but operators wonder about times in the log. */
 static void watch_clock(struct pipeline *p)
 {
@@ -301,6 +353,13 @@ static void watch_clock(struct pipeline *p)
     p->wall_ahead_ms = ahead;
 }
 
+/* Of several nodes the one that reads its webhooks knows when a registry is silent. */
+static bool listens(void *ctx, const char *registry_id)
+{
+    const struct pipeline *p = ctx;
+    return ingest_is_open(p->ingest, ingest_shard(p->ingest, registry_id));
+}
+
 static void on_expire(uv_timer_t *timer)
 {
     struct pipeline *p = timer->data;
@@ -309,39 +368,12 @@ static void on_expire(uv_timer_t *timer)
     completion_tick(p->completion);
     if (p->draining || p->broken)
         return; /* another process may have the webhooks by now */
-    registry_watch_tick(ingest_watch(p->ingest));
-    p->ops->batched(p->engine, batched_seq(p));
+    registry_watch_tick(ingest_watch(p->ingest), is_shared(p) ? listens : NULL, p);
+    pipeline_store_again(p);
+    tell_batched(p);
 }
 
-/* --- ingest > engine --- */
-
-static int can_submit(void *ctx)
-{
-    struct pipeline *p = ctx;
-    return p->draining ? -EAGAIN : p->ops->can_submit(p->engine);
-}
-
-static void on_any_match(void *ctx, struct trigger *t, struct event *e)
-{
-    bool *any = ctx;
-    (void) e;
-    *any = *any || action_awake(t->action);
-}
-
-/* Whether it has to be encoded, numbered and stored at all. */
-static bool wanted(void *ctx, struct event *probe)
-{
-    static const enum metric UNMATCHED[] = {
-        M_EVENT_CREATE_IMAGE_UNMATCHED, M_EVENT_DELETE_IMAGE_UNMATCHED,
-        M_EVENT_CREATE_TAG_UNMATCHED, M_EVENT_DELETE_TAG_UNMATCHED};
-    struct pipeline *p = ctx;
-    bool any = false;
-    trigger_set_match(p->triggers, probe, on_any_match, &any);
-    if (any)
-        return true; /* also when it is denied: that is counted and logged with the event */
-    metrics_add(p->metrics, UNMATCHED[probe->type], 1);
-    return false;
-}
+/* --- the turn --- */
 
 /* What one turn of the loop has read goes on its way together: one wake-up of the journal for as
  * many webhooks as were there, and one group. */
@@ -351,38 +383,6 @@ static void on_turn(uv_prepare_t *turn)
     p->ops->flush(p->engine);
 }
 
-static void on_late_match(void *ctx, struct trigger *t, struct event *e)
-{
-    bool *late = ctx;
-    (void) e;
-    if (t->allowed && action_awake(t->action) && !action_is_early(t->action))
-        *late = true;
-}
-
-/* Whether every batch of these events is formed now, so that the events themselves, which a restart
- * would need to form them, need not be written. */
-static bool batched_now(struct pipeline *p, const struct engine_submission *s)
-{
-    bool late = false;
-    for (size_t i = 0; !late && i < s->n; i++)
-        trigger_set_match(p->triggers, s->events[i], on_late_match, &late);
-    return !late;
-}
-
-static void submit(void *ctx, const struct engine_submission *s)
-{
-    struct pipeline *p = ctx;
-    struct engine_submission numbered = *s;
-    numbered.batched = p->ops->waits && batched_now(p, s);
-    p->ops->submit(p->engine, &numbered);
-    p->provisional = true;
-    for (size_t i = 0; p->ops->waits && i < s->n; i++)
-        trigger_set_match(p->triggers, s->events[i], on_early_match, NULL);
-    p->provisional = false;
-    if (!p->ops->waits)
-        p->ops->flush(p->engine);
-}
-
 void pipeline_on_answered(void *ctx, const struct ingest_report *r)
 {
     const struct pipeline *p = ctx;
@@ -390,23 +390,12 @@ void pipeline_on_answered(void *ctx, const struct ingest_report *r)
         p->watch->answered(p->watch->ctx, r);
 }
 
-static uint64_t engine_now(void *ctx)
-{
-    struct pipeline *p = ctx;
-    return p->ops->now_ms(p->engine);
-}
-
-static bool suspect(void *ctx, uint64_t webhook_hash)
-{
-    struct pipeline *p = ctx;
-    return p->ops->suspect(p->engine, webhook_hash);
-}
-
 /* --- making and ending --- */
 
 static const struct engine_ops *ops_of(const struct config *cfg)
 {
-    static const struct engine_ops *const ENGINES[] = {&ENGINE_EMBEDDED, &ENGINE_MEMORY};
+    static const struct engine_ops *const ENGINES[] = {&ENGINE_EMBEDDED, &ENGINE_MEMORY,
+                                                       &ENGINE_NATS};
     const struct engine_ops *ops = NULL;
     for (size_t i = 0; i < ARRAY_LEN(ENGINES); i++) {
         if (strcmp(ENGINES[i]->name, cfg->engine) == 0)
@@ -422,8 +411,9 @@ static bool has_role(void *ctx, const struct trigger_spec *spec)
     return config_account_has_role(p->cfg, spec->service_account_id, ROLE_BROADCAST);
 }
 
-int pipeline_new(const struct config *cfg, struct path_table *paths, struct metrics *metrics,
-                 struct mailbox *mailbox, struct pipeline **ret)
+int pipeline_new_on(const struct engine_ops *ops, const struct config *cfg,
+                    struct path_table *paths, struct metrics *metrics, struct mailbox *mailbox,
+                    struct pipeline **ret)
 {
     struct pipeline *p = xcalloc(1, sizeof(*p));
     p->cfg = cfg;
@@ -431,15 +421,20 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     p->n_paths = path_table_n_known(paths);
     p->metrics = metrics;
     p->mailbox = mailbox;
-    p->ops = ops_of(cfg);
+    p->ops = ops;
     p->wall_ahead_ms = clock_wall_ms() - clock_mono_ms();
-    const struct engine_options options = {
+    struct engine_options options = {
         .cfg = cfg,
         .paths = paths,
         .metrics = metrics,
         .mailbox = mailbox,
-        .cb = {p, on_events, on_deliver, on_delivered, on_failed},
+        .cb = {.ctx = p,
+               .events = pipeline_on_events,
+               .deliver = on_deliver,
+               .delivered = on_delivered,
+               .failed = on_failed},
     };
+    pipeline_set_callbacks(p, &options.cb);
     int r = p->ops->open(&options, &p->engine);
     if (r < 0) {
         free(p);
@@ -452,19 +447,10 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     p->recent = recent_new(RECENT_MAX, RECENT_BYTES);
     p->allowed = has_role;
     p->allowed_ctx = p;
-    const struct ingest_target target = {
-        .ctx = p,
-        .can_submit = can_submit,
-        .submit = submit,
-        .wanted = wanted,
-        .now_ms = engine_now,
-        .suspect = suspect,
-        .trial = p->ops->trial(p->engine),
-        .recent = p->recent,
-        .answered = pipeline_on_answered,
-    };
+    struct ingest_target target;
+    pipeline_target(p, &target);
     p->ingest = ingest_new(cfg, metrics, &target);
-    r = ingest_load(p->ingest, p->ops, p->engine);
+    r = p->ops->shards == 1 ? ingest_load(p->ingest, p->ops, p->engine) : 0;
     if (r == 0)
         r = pipeline_load_triggers(p);
     if (r < 0) {
@@ -474,6 +460,12 @@ int pipeline_new(const struct config *cfg, struct path_table *paths, struct metr
     pipeline_new_lookups(p);
     *ret = p;
     return 0;
+}
+
+int pipeline_new(const struct config *cfg, struct path_table *paths, struct metrics *metrics,
+                 struct mailbox *mailbox, struct pipeline **ret)
+{
+    return pipeline_new_on(ops_of(cfg), cfg, paths, metrics, mailbox, ret);
 }
 
 int pipeline_start(struct pipeline *p, uv_loop_t *loop, void (*failed)(void *ctx, int err),
@@ -521,25 +513,14 @@ void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg)
         batch_flush(batch_at(p, i), BATCH_DRAIN);
     CRASH_POINT("pipeline.drain");
     if (!p->broken) /* else what was set aside is, once more, by the next start */
-        p->ops->batched(p->engine, batched_seq(p));
+        tell_batched(p);
     p->ops->flush(p->engine);
-    p->ops->settle(p->engine, done, arg);
+    (p->ops->leave == NULL ? p->ops->settle : p->ops->leave)(p->engine, done, arg);
 }
 
 void pipeline_resume(struct pipeline *p)
 {
     p->draining = false;
-}
-
-void pipeline_set_tap(struct pipeline *p, pipeline_tap *tap, void *ctx)
-{
-    p->tap = tap;
-    p->tap_ctx = ctx;
-}
-
-void pipeline_set_watch(struct pipeline *p, const struct pipeline_watch *watch)
-{
-    p->watch = watch;
 }
 
 int pipeline_relay(struct pipeline *p, struct path *path, uint64_t position, struct slice frames)

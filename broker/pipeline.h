@@ -65,6 +65,11 @@ void pipeline_load_operations(struct pipeline *p, void (*one)(void *, const char
 /* The same for revocations (revocations.h). */
 void pipeline_load_revocations(struct pipeline *p,
                                void (*one)(void *, const char *id, struct slice), void *ctx);
+/* Whoever keeps records of a kind is told of each that another node changes, from the start on; an
+ * empty value: it is deleted. */
+typedef void pipeline_on_record(void *ctx, const char *id, struct slice value);
+void pipeline_follow_records(struct pipeline *p, enum engine_record_kind kind,
+                             pipeline_on_record *one, void *ctx);
 /* Records of a kind that only their owner understands, changed together and copied. `done`: 0, they
  * are safe; errors as of pipeline_change(). Maybe before this returns. */
 void pipeline_keep(struct pipeline *p, const struct engine_record *records, size_t n,
@@ -90,8 +95,34 @@ void pipeline_change_configured(struct pipeline *p, const struct config *cfg,
 void pipeline_configure(struct pipeline *p, const struct config *cfg, struct path_table *paths);
 
 struct history *pipeline_history(struct pipeline *p); /* NULL: there is none */
-size_t pipeline_n_lookups(const struct pipeline *p);  /* pushes that wait for their digests */
+/* Whether a path's log and history may not be up to date while nobody is on it: then `current` in
+ * path.h counts, and pipeline_follow() is engine_ops.follow. -EAGAIN: also when the process ends.
+ */
+bool pipeline_follows(const struct pipeline *p);
+void pipeline_follow(struct pipeline *p, struct path *path, void (*done)(void *arg, int err),
+                     void *arg);
+/* Is called when what a path's clients have not got any more may be lost; NULL: nobody is. */
+typedef void pipeline_gap(void *ctx, struct path *path);
+void pipeline_set_gap(struct pipeline *p, pipeline_gap *gap, void *ctx);
+size_t pipeline_n_lookups(const struct pipeline *p); /* pushes that wait for their digests */
 void pipeline_stats(struct pipeline *p, struct engine_stats *ret);
+
+/* --- other nodes (pipeline_nodes.c), from pipeline_start() on --- */
+
+bool pipeline_has_nodes(const struct pipeline *p); /* the engine is one of several nodes */
+/* As engine_peers; of an engine of one node nobody is asked, and nobody asks. */
+size_t pipeline_nodes(const struct pipeline *p, struct engine_peer *ret, size_t cap);
+void pipeline_ask(struct pipeline *p, const struct engine_question *q);
+void pipeline_serve(struct pipeline *p, const char *verb,
+                    void (*serve)(void *ctx, struct slice request, void *token), void *ctx);
+void pipeline_answer(struct pipeline *p, void *token, struct slice answer);
+void pipeline_describe(struct pipeline *p, void (*self)(void *ctx, struct engine_peer *ret),
+                       void *ctx);
+/* Whether a load balancer should send anything here, as far as the engine knows. */
+void pipeline_health(const struct pipeline *p, struct engine_health *ret);
+/* Whether what is known of the registry is here, or nobody else has it. */
+bool pipeline_knows(const struct pipeline *p, const char *registry_id);
+
 /* Flushes the open batches to the path logs; later webhooks are answered 503. `done` comes when
  * they are there, maybe before this returns. */
 void pipeline_drain(struct pipeline *p, void (*done)(void *arg), void *arg);

@@ -23,6 +23,17 @@ struct recent *pipeline_recent(const struct pipeline *p)
     return p->recent;
 }
 
+void pipeline_set_tap(struct pipeline *p, pipeline_tap *tap, void *ctx)
+{
+    p->tap = tap;
+    p->tap_ctx = ctx;
+}
+
+void pipeline_set_watch(struct pipeline *p, const struct pipeline_watch *watch)
+{
+    p->watch = watch;
+}
+
 /* --- of an earlier run --- */
 
 void pipeline_note_again(struct pipeline *p, struct event *const *events, size_t n)
@@ -127,9 +138,7 @@ int pipeline_test(struct pipeline *p, const char *trigger_id, char ret_event_id[
     if (r < 0)
         return r;
     struct action *a = t->action;
-    struct ingest_parts parts;
-    ingest_borrow(p->ingest, &parts);
-    id_event(parts.ids, clock_wall_ms(), ret_event_id);
+    ingest_next_id(p->ingest, EVENT_ID_PREFIX, ret_event_id);
     struct event *e = sample_of(p, &t->spec, ret_event_id);
     if (e == NULL)
         return -ENOMEM;
@@ -138,7 +147,7 @@ int pipeline_test(struct pipeline *p, const char *trigger_id, char ret_event_id[
     r = batch_add(&one, e, 0);
     batch_fini(&one);
     if (r == 0)
-        note_sample(p, e, parts.now.wall_ns / MS_NS);
+        note_sample(p, e, clock_wall_ms());
     event_unref(e);
     p->ops->flush(p->engine);
     return r == 0 && p->broken ? -EIO : r;
@@ -334,7 +343,7 @@ int pipeline_dry_run(struct pipeline *p, struct slice registry_id, const struct 
         return -ENXIO;
     of_registry.registry = d.registry;
     *ret = (struct pipeline_dry_result){0};
-    ingest_borrow(p->ingest, &parts);
+    ingest_borrow(p->ingest, d.registry->id, &parts);
     d.catalog = parts.catalog;
     d.now = parts.now;
     int r = read_request(&d, &of_registry, ret);

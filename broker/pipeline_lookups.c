@@ -31,12 +31,33 @@ static void log_unreadable(const char *id, int err)
     log_close(&l);
 }
 
-static void on_kept(void *ctx, const char *id, struct slice value)
+void pipeline_load_lookup(struct pipeline *p, const char *id, struct slice value)
 {
-    const struct pipeline *p = ctx;
     int r = completion_load(p->completion, id, value);
     if (r < 0)
         log_unreadable(id, r);
+}
+
+static void on_kept(void *ctx, const char *id, struct slice value)
+{
+    pipeline_load_lookup(ctx, id, value);
+}
+
+struct shard_gone {
+    const struct ingest *ingest;
+    unsigned shard;
+};
+
+static bool is_gone(void *ctx, const char *registry_id)
+{
+    const struct shard_gone *g = ctx;
+    return ingest_shard(g->ingest, registry_id) == g->shard;
+}
+
+void pipeline_forget_lookups(struct pipeline *p, unsigned shard)
+{
+    struct shard_gone g = {p->ingest, shard};
+    completion_forget(p->completion, is_gone, &g);
 }
 
 void pipeline_new_lookups(struct pipeline *p)

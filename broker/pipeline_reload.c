@@ -173,7 +173,7 @@ void pipeline_change_configured(struct pipeline *p, const struct config *cfg,
         bool changed = was != NULL && is_changed(p->cfg, was, &spec);
         if (stored == NULL && (was == NULL || changed))
             create(s, &spec, n_new++);
-        else if (stored != NULL && changed)
+        else if (stored != NULL && changed && !pipeline_same_rule(stored, &spec))
             update(s, stored, &spec);
         else if (stored != NULL && was == NULL && !pipeline_same_rule(stored, &spec))
             pipeline_log_trigger(LOG_WARN, PIPELINE_OTHERWISE, stored);

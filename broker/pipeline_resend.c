@@ -4,16 +4,9 @@
 #include "frame.h"
 #include "pipeline_private.h"
 
-static void next_id(struct pipeline *p, const char prefix[3], char ret[ID_SIZE])
-{
-    struct ingest_parts parts;
-    ingest_borrow(p->ingest, &parts);
-    id_next(parts.ids, prefix, clock_wall_ms(), ret);
-}
-
 void pipeline_resend_mark(struct pipeline *p, char ret_id[ID_SIZE], struct replayed_mark *ret)
 {
-    next_id(p, REPLAY_ID_PREFIX, ret_id);
+    ingest_next_id(p->ingest, REPLAY_ID_PREFIX, ret_id);
     *ret = (struct replayed_mark){.id = ret_id};
     clock_rfc3339(clock_wall_ms(), ret->at);
 }
@@ -63,7 +56,7 @@ int pipeline_resend(struct pipeline *p, const struct pipeline_resend *r)
     int err = p->broken ? -EIO : p->draining ? -EAGAIN : p->ops->can_submit(p->engine);
     if (err < 0)
         return err;
-    next_id(p, EVENT_ID_PREFIX, id);
+    ingest_next_id(p->ingest, EVENT_ID_PREFIX, id);
     mark.resume = id;
     struct buf text;
     buf_init(&text, r->events.len + REPLAYED_MARK_SIZE);

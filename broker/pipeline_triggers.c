@@ -6,6 +6,7 @@
 #include "mem.h"
 #include "pipeline_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DENIED_LOG_MS  1000 /* one line a second for all triggers that may not send */
@@ -69,7 +70,8 @@ static struct trigger *add_trigger(struct pipeline *p, const struct trigger_spec
                                    uint64_t seq)
 {
     struct trigger *t = trigger_set_add(p->triggers, spec);
-    (void) action_new(t, p->paths, p->ops->waits, seq, pipeline_on_flush, p);
+    struct action *a = action_new(t, p->paths, p->ops->early, seq, pipeline_on_flush, p);
+    a->shard = ingest_shard(p->ingest, spec->registry_id);
     ask_allowed(p, t);
     return t;
 }
@@ -259,13 +261,13 @@ static void packed_fini(struct packed *k)
     free(k->values);
 }
 
-static int pack_new(const struct pipeline *p, struct packed *ret)
+static int pack_unstored(const struct pipeline *p, struct packed *ret)
 {
-    size_t n = trigger_set_size(p->triggers) - p->n_stored;
+    size_t n = p->n_unstored;
     ret->at = xcalloc(n + 1, sizeof(*ret->at));
     ret->values = xcalloc(n + 1, sizeof(*ret->values));
     for (; ret->n < n; ret->n++) {
-        const struct trigger_spec *spec = &trigger_set_at(p->triggers, p->n_stored + ret->n)->spec;
+        const struct trigger_spec *spec = &trigger_set_find(p->triggers, p->unstored[ret->n])->spec;
         struct buf *value = &ret->values[ret->n];
         buf_init(value, SPEC_MAX_BYTES);
         int r = trigger_spec_pack(spec, value);
@@ -278,18 +280,20 @@ static int pack_new(const struct pipeline *p, struct packed *ret)
 
 static void on_stored(void *arg, int err)
 {
-    const struct pipeline *p = arg;
+    struct pipeline *p = arg;
+    p->storing = false;
+    if (err == -EAGAIN && p->ops->shards > 1)
+        return;  /* another node was faster, with these, or anything: the rest is tried again */
     if (err < 0) /* the next start makes them again, with the same ids and marks */
-        log_not_stored(trigger_set_size(p->triggers) - p->n_stored, err);
+        log_not_stored(p->n_unstored, err);
+    p->n_unstored = 0;
 }
 
-/* Before the first webhook: whoever is answered can rely on them. */
-static void store_new(struct pipeline *p)
+static void store_unstored(struct pipeline *p)
 {
     struct packed k = {.n = 0};
-    if (trigger_set_size(p->triggers) == p->n_stored)
-        return;
-    int r = pack_new(p, &k);
+    int r = pack_unstored(p, &k);
+    p->storing = true;
     if (r < 0) {
         on_stored(p, r);
     } else {
@@ -299,6 +303,34 @@ static void store_new(struct pipeline *p)
         p->ops->flush(p->engine);
     }
     packed_fini(&k);
+}
+
+/* Before the first webhook: whoever is answered can rely on them. */
+static void store_new(struct pipeline *p)
+{
+    size_t n = trigger_set_size(p->triggers);
+    if (n <= p->n_stored)
+        return;
+    p->unstored = xcalloc(n - p->n_stored, sizeof(*p->unstored));
+    for (size_t i = p->n_stored; i < n; i++)
+        memcpy(p->unstored[p->n_unstored++], trigger_set_at(p->triggers, i)->spec.id, ID_SIZE);
+    store_unstored(p);
+}
+
+void pipeline_store_again(struct pipeline *p)
+{
+    if (p->n_unstored > 0 && !p->storing)
+        store_unstored(p);
+}
+
+/* It has been made, changed or deleted by somebody. */
+static void was_stored(struct pipeline *p, const char *id)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < p->n_unstored; i++)
+        if (strcmp(p->unstored[i], id) != 0)
+            memmove(p->unstored[left++], p->unstored[i], ID_SIZE);
+    p->n_unstored = left;
 }
 
 int pipeline_start_triggers(struct pipeline *p)
@@ -312,12 +344,12 @@ int pipeline_start_triggers(struct pipeline *p)
     for (size_t i = 0; r == 0 && i < n; i++) {
         struct action *a = trigger_set_at(p->triggers, i)->action;
         a->old_seq = old_seqs[i];
-        a->from_seq = p->ops->submitted_seq(p->engine);
+        a->from_seq = pipeline_submitted_seq(p);
     }
     if (r == 0)
-        r = p->ops->start(p->engine);
+        r = p->ops->start(p->engine, p->turn.loop);
     if (r == 0) { /* what an earlier run left has been matched */
-        p->newest_seq = p->settled_seq = p->ops->submitted_seq(p->engine);
+        p->newest_seq = p->settled_seq = pipeline_submitted_seq(p);
         store_new(p);
     }
     free(ids);
@@ -341,10 +373,15 @@ static void under_way_free(struct under_way *c)
     free(c);
 }
 
+uint64_t pipeline_submitted_seq(const struct pipeline *p)
+{
+    return p->ops->shards == 1 ? p->ops->submitted_seq(p->engine) : 0;
+}
+
 /* Everything submitted has come back. */
 static bool is_quiet(const struct pipeline *p)
 {
-    return p->newest_seq == p->ops->submitted_seq(p->engine);
+    return p->newest_seq == pipeline_submitted_seq(p);
 }
 
 void pipeline_watch_quiet(struct pipeline *p)
@@ -366,7 +403,7 @@ static void flush_old(struct trigger *t)
 static void take_effect(struct pipeline *p, const struct under_way *c)
 {
     struct trigger *t = trigger_set_find(p->triggers, c->spec.id);
-    uint64_t seq = p->ops->submitted_seq(p->engine);
+    uint64_t seq = pipeline_submitted_seq(p);
     if (t != NULL)
         flush_old(t);
     if (c->deleted) {
@@ -378,8 +415,10 @@ static void take_effect(struct pipeline *p, const struct under_way *c)
         (void) add_trigger(p, &c->spec, seq);
     } else {
         trigger_set_replace(p->triggers, t, &c->spec);
+        struct action *a = t->action;
         t->changed_ms = clock_wall_ms();
-        action_changed(t->action, p->paths, seq, c->resumed, is_quiet(p));
+        action_changed(a, p->paths, seq, c->resumed, is_quiet(p));
+        a->shard = ingest_shard(p->ingest, t->spec.registry_id);
         ask_allowed(p, t);
     }
 }
@@ -388,8 +427,10 @@ static void on_changed(void *arg, int err)
 {
     struct under_way *c = arg;
     CRASH_POINT("pipeline.changed");
-    if (err == 0)
+    if (err == 0) {
         take_effect(c->pipeline, c);
+        was_stored(c->pipeline, c->spec.id);
+    }
     c->done(c->arg, err);
     under_way_free(c);
 }
@@ -407,7 +448,7 @@ static struct under_way *under_way_new(struct pipeline *p, const struct pipeline
     bool is_paused = c->spec.status == TRIGGER_PAUSED;
     c->resumed = was_paused && !is_paused;
     if (is_paused)
-        c->spec.paused_seq = was_paused ? t->spec.paused_seq : p->ops->submitted_seq(p->engine);
+        c->spec.paused_seq = was_paused ? t->spec.paused_seq : pipeline_submitted_seq(p);
     return c;
 }
 
@@ -417,7 +458,7 @@ static struct under_way *under_way_new(struct pipeline *p, const struct pipeline
 static uint64_t batched_seq(const struct pipeline *p, const struct under_way *c,
                             const struct trigger *t)
 {
-    return t == NULL || c->resumed ? p->ops->submitted_seq(p->engine) : p->newest_seq;
+    return t == NULL || c->resumed ? pipeline_submitted_seq(p) : p->newest_seq;
 }
 
 static int submit_change(struct pipeline *p, struct under_way *c, const struct trigger *t,
@@ -467,11 +508,57 @@ void pipeline_change(struct pipeline *p, const struct pipeline_change *change)
     }
 }
 
+/* --- a change of another node --- */
+
+static void log_other_unreadable(const char *id, int err)
+{
+    struct log_line l;
+    log_open(&l, LOG_ERROR, "broker", "a trigger that another node has changed cannot be read");
+    log_str(&l, "trigger_id", id);
+    log_str(&l, "error", err_str(err));
+    log_close(&l);
+}
+
+static int read_other(const struct engine_record *rec, struct under_way *c)
+{
+    c->deleted = rec->value.len == 0;
+    if (c->deleted) {
+        (void) snprintf(c->spec.id, sizeof(c->spec.id), "%s", rec->id);
+        return 0;
+    }
+    int r = trigger_spec_unpack(rec->value, &c->spec);
+    if (r == 0 && strcmp(c->spec.id, rec->id) != 0) {
+        trigger_spec_fini(&c->spec);
+        r = -EBADMSG;
+    }
+    return r;
+}
+
+void pipeline_trigger_changed(struct pipeline *p, const struct engine_record *rec)
+{
+    struct under_way c = {.pipeline = p};
+    struct trigger *t = trigger_set_find(p->triggers, rec->id);
+    int r = read_other(rec, &c);
+    if (r < 0) {
+        log_other_unreadable(rec->id, r);
+        return;
+    }
+    c.resumed = t != NULL && t->spec.status == TRIGGER_PAUSED && c.spec.status != TRIGGER_PAUSED;
+    take_effect(p, &c);
+    was_stored(p, rec->id);
+    if (!c.deleted) {
+        t = trigger_set_find(p->triggers, rec->id);
+        if (((const struct action *) t->action)->path == NULL)
+            pipeline_log_trigger(LOG_WARN, PIPELINE_NO_PATH, &t->spec);
+        trigger_spec_fini(&c.spec);
+    }
+}
+
 /* --- a changed configuration --- */
 
 void pipeline_follow_paths(struct pipeline *p)
 {
-    uint64_t seq = p->ops->submitted_seq(p->engine);
+    uint64_t seq = pipeline_submitted_seq(p);
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++) {
         struct trigger *t = trigger_set_at(p->triggers, i);
         struct action *a = t->action;
@@ -492,6 +579,7 @@ void pipeline_follow_paths(struct pipeline *p)
 void pipeline_free_triggers(struct pipeline *p)
 {
     pipeline_free_kept(p);
+    free(p->unstored);
     for (size_t i = 0; i < trigger_set_size(p->triggers); i++)
         action_free(trigger_set_at(p->triggers, i)->action);
     trigger_set_free(p->triggers);

@@ -34,7 +34,7 @@ static void log_failed(const struct recovery *r, const char *what, int err)
 {
     struct log_line l;
     log_open(&l, LOG_ERROR, "journal", what);
-    log_str(&l, "data_dir", r->cfg->data_dir);
+    log_str(&l, "data_dir", r->dir);
     log_str(&l, "error", err_str(err));
     log_close(&l);
 }
@@ -50,11 +50,13 @@ int recovery_failed(struct recovery *r, int err)
 
 struct store_options recovery_store_options(const struct engine_options *o)
 {
+    bool copy = o->copy_dir != NULL;
     return (struct store_options){
-        .dir = o->cfg->data_dir,
+        .dir = copy ? o->copy_dir : o->cfg->data_dir,
         .vfs = o->vfs,
+        .copy = copy,
         .busy_timeout_ms = o->cfg->journal.busy_timeout_ms,
-        .ballast_bytes = o->cfg->journal.ballast_bytes,
+        .ballast_bytes = copy ? 0 : o->cfg->journal.ballast_bytes,
         .max_dead_letters = o->cfg->journal.max_dead_letters,
     };
 }
@@ -65,7 +67,7 @@ static void log_opened(const struct recovery *r, const struct store_opened *open
     struct log_line l;
     log_open(&l, damaged ? LOG_ERROR : LOG_INFO, "journal",
              damaged ? "damaged; moved aside, a new one begun" : "open");
-    log_str(&l, "data_dir", r->cfg->data_dir);
+    log_str(&l, "data_dir", r->dir);
     if (damaged)
         log_str(&l, "moved_to", opened->quarantine);
     log_str(&l, "state",
@@ -83,7 +85,7 @@ static void log_epoch(const struct recovery *r, const struct store_opened *opene
     if (opened->lost_commits > 0) {
         log_open(&l, LOG_ERROR, "journal",
                  "its last commits are lost; clients that come back are told so");
-        log_str(&l, "data_dir", r->cfg->data_dir);
+        log_str(&l, "data_dir", r->dir);
         log_u64(&l, "lost_commits", opened->lost_commits);
         log_close(&l);
     }
@@ -148,7 +150,7 @@ static void add_attempts(void *ctx, uint64_t key, unsigned attempts)
 static int open_trial(struct recovery *r)
 {
     struct trial_found found = {0};
-    int err = trial_open(r->cfg->data_dir, &r->trial, &found);
+    int err = trial_open(r->dir, &r->trial, &found);
     if (err < 0) { /* a full disk, say: nothing is noted in this run */
         log_failed(r, "cannot note what is being worked on", err);
         err = 0;
@@ -168,13 +170,13 @@ static int open_trial(struct recovery *r)
 int recovery_open(struct recovery *r, const struct engine_options *o)
 {
     struct store_options options = recovery_store_options(o);
-    *r = (struct recovery){.cfg = o->cfg};
+    *r = (struct recovery){.dir = options.dir};
     int err = open_store(r, &options);
     if (err < 0)
         return err;
     err = open_paths(r, o->paths);
     CRASH_POINT("recovery.paths");
-    if (err == 0)
+    if (err == 0 && !options.copy) /* in a copy nothing is worked on */
         err = open_trial(r);
     return recovery_failed(r, err);
 }

@@ -17,7 +17,7 @@ struct numbers { /* a short list; searched from the front */
 bool numbers_have(const struct numbers *s, uint64_t value);
 
 struct recovery {
-    const struct config *cfg;
+    const char *dir;     /* borrowed */
     struct store *store; /* NULL once it has been handed on */
     struct trial *trial;
     struct numbers suspects; /* hashes of webhooks that ended the process too often */

@@ -135,11 +135,23 @@ static void look(struct watched *one, uint64_t now_ms)
     log_silence(one, now_ms);
 }
 
-void registry_watch_tick(struct registry_watch *w)
+static void rest(struct watched *one, uint64_t now_ms)
+{
+    one->since_ms = now_ms;
+    one->since_wall_ms = clock_wall_ms();
+    one->stats.silent = false;
+}
+
+void registry_watch_tick(struct registry_watch *w, bool (*listens)(void *ctx, const char *id),
+                         void *ctx)
 {
     uint64_t now_ms = clock_mono_ms();
-    for (size_t i = 0; i < w->n; i++)
-        look(w->at[i], now_ms);
+    for (size_t i = 0; i < w->n; i++) {
+        if (listens == NULL || listens(ctx, w->at[i]->stats.id))
+            look(w->at[i], now_ms);
+        else
+            rest(w->at[i], now_ms);
+    }
 }
 
 /* Before the clock is set anew: what the silence was is told by the old time. */
@@ -185,7 +197,14 @@ void registry_watch_answered(struct registry_watch *w, const char *id,
     one->stats.ignored += a->ignored;
     one->stats.duplicates += a->duplicates;
     one->stats.set_aside += a->set_aside;
-    if (a->accepted + a->ignored + a->duplicates > 0)
+    if (!a->elsewhere && a->accepted + a->ignored + a->duplicates > 0)
+        hear(one);
+}
+
+void registry_watch_heard(struct registry_watch *w, const char *id)
+{
+    struct watched *one = find(w, id);
+    if (one != NULL)
         hear(one);
 }
 

@@ -39,12 +39,18 @@ void registry_watch_configure(struct registry_watch *w, const struct config *cfg
 struct registry_outcome {
     unsigned status;
     uint64_t accepted, ignored, duplicates, set_aside;
+    bool elsewhere; /* it is read by registry_watch_heard(), here or on another node */
 };
 /* One that is not configured is passed over. */
 void registry_watch_answered(struct registry_watch *w, const char *id,
                              const struct registry_outcome *a);
 /* Looks for silences, and logs where one begins; about once a second. */
-void registry_watch_tick(struct registry_watch *w);
+/* `listens` NULL: all are heard here. Else those for which it is true: another node hears the
+ * others, and would say so. */
+void registry_watch_tick(struct registry_watch *w, bool (*listens)(void *ctx, const char *id),
+                         void *ctx);
+/* A webhook of it was answered elsewhere, and is read here. */
+void registry_watch_heard(struct registry_watch *w, const char *id);
 
 size_t registry_watch_n(const struct registry_watch *w);
 /* By id in order, and the one of that id, or NULL; borrowed until the next configure(). */

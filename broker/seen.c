@@ -250,6 +250,19 @@ void seen_remove(struct seen *s, const struct seen_key *key)
         take_out(s, p);
 }
 
+void seen_each(const struct seen *s, size_t leave_out,
+               void (*one)(void *ctx, const struct seen_key *key, uint64_t at_ms), void *ctx)
+{
+    size_t left = s->n > leave_out ? s->n - leave_out : 0;
+    for (uint32_t k = 0; left > 0; k++) {
+        const struct entry *e = ring_entry(s, k);
+        if (e->at_ms == NO_TIME)
+            continue;
+        one(ctx, &e->key, e->at_ms);
+        left--;
+    }
+}
+
 uint64_t seen_count(const struct seen *s)
 {
     return s->n;

@@ -7,6 +7,7 @@
 #include "slice.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SEEN_KEY_SIZE 16
@@ -26,6 +27,11 @@ struct seen_key seen_key(const char *registry_id, const char *sender_id); /* (pu
 bool seen_add(struct seen *s, const struct seen_key *key, uint64_t now_ms);
 /* Forgets an id added last or near it: its webhook was refused and will be sent again. */
 void seen_remove(struct seen *s, const struct seen_key *key);
+
+/* All that it has, in the order in which they were added, but for the `leave_out` added last:
+ * seen_add() of another one, with the same times, makes it know the same. */
+void seen_each(const struct seen *s, size_t leave_out,
+               void (*one)(void *ctx, const struct seen_key *key, uint64_t at_ms), void *ctx);
 
 uint64_t seen_count(const struct seen *s);
 uint64_t seen_forgotten(const struct seen *s); /* early, for being over max_ids */

@@ -27,9 +27,11 @@
 struct store;
 
 struct store_options {
-    const char *dir;           /* made with mode 0700 when it is not there; files are 0600 */
-    const char *vfs;           /* NULL: the system's; tests bring their own */
-    bool no_sync;              /* tests: synchronous=OFF, the negative control of the power cuts */
+    const char *dir; /* made with mode 0700 when it is not there; files are 0600 */
+    const char *vfs; /* NULL: the system's; tests bring their own */
+    bool no_sync;    /* tests: synchronous=OFF, the negative control of the power cuts */
+    bool copy; /* of what is safe elsewhere: emptied when opened, not synced, and nobody notices
+                  when its end is lost */
     uint64_t busy_timeout_ms;  /* how long another process's lock is waited for */
     uint64_t ballast_bytes;    /* a file given up when the disk is full; 0: none */
     uint64_t max_dead_letters; /* the oldest go first */
@@ -199,6 +201,12 @@ struct store_change {
 };
 MUST_CHECK int store_put_change(struct store *s, const struct store_change *c);
 
+/* In a transaction: a path's batches go, and whoever has last seen an event up to the id `floor` is
+ * told that what followed is gone; ids above it are this history's from here on. *ret_position: of
+ * what comes next. */
+MUST_CHECK int store_cut_path(struct store *s, uint32_t index, const uint8_t floor[ID_PACKED_SIZE],
+                              uint64_t *ret_position);
+
 /* No trigger needs events up to `seq` any more: each trigger's mark is moved there, and the events
  * go. */
 MUST_CHECK int store_settle_events(struct store *s, uint64_t seq);
@@ -231,7 +239,7 @@ MUST_CHECK int store_replace_catalog(struct store *s, const char *registry_id,
 /* --- dead letters --- */
 
 struct store_letter {
-    uint64_t id;      /* given by the store */
+    uint64_t id;      /* given by the store, unless it is one of a copy (engine_embedded.h) */
     uint64_t wall_ms; /* when it was set aside */
     const char *registry_id, *reason;
     uint64_t event_seq; /* 0: what a registry sent and nobody understood; else an accepted event */

@@ -179,7 +179,7 @@ static int give_up_ids(struct store *s, uint64_t positions)
 /* Numbers, ids and positions of what was lost are not given out again. */
 static int begin_epoch(struct store *s, const struct mark *seen)
 {
-    struct id_gen gen;
+    struct id_gen gen = {0};
     char id[ID_SIZE];
     store_epoch_id(s, &gen, id);
     int r = store_begin(s);

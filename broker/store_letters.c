@@ -31,7 +31,8 @@ static int trim(struct store *s)
 static int put(struct store *s, const struct store_letter *l)
 {
     struct store_letter kept = *l;
-    kept.id = s->now.next_letter;
+    if (kept.id == 0)
+        kept.id = s->now.next_letter;
     if (kept.body.len > BODY_MAX)
         kept.body = slice_sub(kept.body, 0, BODY_MAX);
     ASSERT(kept.headers.len <= RECORD_HEADERS_MAX);
@@ -51,7 +52,8 @@ static int put(struct store *s, const struct store_letter *l)
     r = store_run(st);
     if (r < 0)
         return r;
-    s->now.next_letter++;
+    if (kept.id >= s->now.next_letter)
+        s->now.next_letter = kept.id + 1;
     s->now.n_letters++;
     return trim(s);
 }

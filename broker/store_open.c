@@ -19,7 +19,9 @@ static int connect(struct store *s)
     if (len < 0 || (size_t) len >= sizeof(path))
         return -ENAMETOOLONG;
     int r = store_error(NULL, sqlite3_open_v2(path, &s->db, FLAGS, s->options.vfs));
-    return r < 0 ? r : store_pragmas(s->db, true, s->options.no_sync, s->options.busy_timeout_ms);
+    return r < 0 ? r
+                 : store_pragmas(s->db, true, s->options.no_sync || s->options.copy,
+                                 s->options.busy_timeout_ms);
 }
 
 /* Forgets what has been read of the file. `evidence`: its WAL is not written back either. */
@@ -60,7 +62,7 @@ static int bear(struct store *s)
     if (s->n_paths > 0)
         return -EBADMSG;
     char id[ID_SIZE];
-    struct id_gen gen;
+    struct id_gen gen = {0};
     store_epoch_id(s, &gen, id); /* also above those of a store that was here before */
     s->born = true;
     int r = store_clock_start(s);
@@ -125,7 +127,7 @@ static int open_file(struct store *s, bool whole, struct store_opened *opened)
         return r;
     store_checkpoint_start(s);
     opened->made = from == 0;
-    opened->unwatched = store_epoch_open(s);
+    opened->unwatched = s->options.copy ? 0 : store_epoch_open(s);
     r = load(s);
     if (r == 0)
         r = store_check(s, whole);
@@ -150,6 +152,11 @@ static int open_store(struct store *s, struct store_opened *opened, int64_t *ret
         r = resolve_dir(s);
     if (r < 0)
         return r;
+    if (s->options.copy) {
+        r = store_files_empty(s);
+        if (r < 0)
+            return r;
+    }
     bool marked = store_files_marked(s);
     opened->checked = marked;
     r = store_files_prepare(s, opened);

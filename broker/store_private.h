@@ -2,7 +2,7 @@
  *   store.c          transactions: begin, webhooks, batches, commit
  *   store_webhooks.c events and sender ids, several webhooks in a row
  *   store_open.c     opening, checking, closing
- *   store_files.c    the directory: lock, database file, damaged ones, ballast, mark
+ *   store_files.c    the directory: db_files.h, ballast, mark
  *   store_check.c    looking for damage
  *   store_clock.c    the store's time
  *   store_epoch.c    noticing that the end of the journal is lost
@@ -168,6 +168,7 @@ void store_webhooks_forget(struct store *s);          /* by a rollback */
 
 MUST_CHECK int store_files_lock(struct store *s, int64_t *ret_pid);
 MUST_CHECK int store_files_prepare(struct store *s, struct store_opened *opened);
+MUST_CHECK int store_files_empty(struct store *s); /* the database and the mark go */
 MUST_CHECK int store_files_set_aside(struct store *s, struct store_opened *opened);
 bool store_files_marked(const struct store *s);
 MUST_CHECK int store_files_unmark(struct store *s);

@@ -178,6 +178,38 @@ int store_retire_through(struct store *s, struct store_path *p, int64_t last_key
     return retire_path(s, p, false, last_key, &budget);
 }
 
+static int cut_path(struct store *s, struct store_path *p, const uint8_t floor[ID_PACKED_SIZE])
+{
+    int r = 0;
+    sqlite3_stmt *st = store_sql(s, SQL_BATCH_DELETE, &r);
+    if (st == NULL)
+        return r;
+    store_path_touch(s, p);
+    store_bind(st, 1, (uint64_t) store_batch_key(p->id, 0));
+    store_bind(st, 2, (uint64_t) store_batch_key(p->id, STORE_MAX_POSITION));
+    r = store_run(st);
+    if (r < 0)
+        return r;
+    CRASH_POINT("store.retire.mid");
+    p->now.count = p->now.bytes = 0;
+    p->now.oldest = p->now.place.tail;
+    p->now.has_high = false; /* ids below may come: batches are found by it */
+    return store_path_write_gone(s, p->id, slice_of(floor, ID_PACKED_SIZE), (struct slice){0});
+}
+
+int store_cut_path(struct store *s, uint32_t index, const uint8_t floor[ID_PACKED_SIZE],
+                   uint64_t *ret_position)
+{
+    ASSERT(s->in_transaction && index < s->n_by_index && s->by_index[index] != NULL);
+    if (s->spoilt != 0)
+        return s->spoilt;
+    struct store_path *p = s->by_index[index];
+    int r = store_spoil(s, cut_path(s, p, floor));
+    if (r == 0)
+        *ret_position = p->now.place.tail;
+    return r;
+}
+
 static int retire_paths(struct store *s, uint64_t *budget)
 {
     int r = 0;

@@ -43,6 +43,14 @@ void caller_init(struct caller *who, struct conn *c, struct slice request_id)
     name_request(who, c->worker, request_id);
 }
 
+void caller_inner(struct caller *who, const char *subject, bool service_account)
+{
+    *who = (struct caller){.start_us = clock_mono_us(), .subject = xstrdup(subject)};
+    who->admin.idempotency_key = who->idempotency_key;
+    who->admin.request_id = who->request_id;
+    who->admin.subject = (struct iam_subject){who->subject, service_account};
+}
+
 void caller_fini(struct caller *who)
 {
     free(who->subject);

@@ -23,6 +23,8 @@ struct caller {
 /* Of a request on the connection. Its id is `request_id`, the client's own, if that can be put into
  * a header; else a UUID (RFC 9562, version 4). The caller may not move: admin points into it. */
 void caller_init(struct caller *who, struct conn *c, struct slice request_id);
+/* Of none: for another node, which has found out who it is. */
+void caller_inner(struct caller *who, const char *subject, bool service_account);
 void caller_fini(struct caller *who);
 
 /* Takes an idempotency-key; what is wrong with it is added to the error. */

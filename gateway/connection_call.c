@@ -1,6 +1,7 @@
 /* connection_call.c - see connection_call.h. */
 #include "connection_call.h"
 
+#include "connection_peers.h"
 #include "utf8.h"
 
 enum { UNSPECIFIED, BINARY, TEXT }; /* SendToConnectionRequest.DataType */
@@ -49,14 +50,32 @@ static void name_failure(struct connection_call *c)
     case -EAGAIN:
         status_set(s, STATUS_UNAVAILABLE, "The server is going down");
         break;
+    case -EHOSTUNREACH:
+        status_set(s, STATUS_UNAVAILABLE,
+                   "Connection %.50s is not here, and not all other nodes have answered", c->id);
+        break;
     default:
         status_set(s, STATUS_INTERNAL, "The message could not be sent");
     }
 }
 
+static void on_others_answered(void *arg, int err, const struct connection_info *info)
+{
+    struct connection_call *c = arg;
+    c->ask.err = err;
+    if (info != NULL)
+        c->info = *info;
+    name_failure(c);
+    c->done(c);
+}
+
 static void on_answered(struct connections_ask *ask)
 {
     struct connection_call *c = LIST_ENTRY(ask, struct connection_call, ask);
+    if (ask->err == -ENOENT && ask->id[0] != '\0') {
+        connection_peers_ask(c->shared, ask, on_others_answered, c);
+        return;
+    }
     name_failure(c);
     c->done(c);
 }
@@ -89,6 +108,7 @@ void connection_call_run(struct connection_call *c, struct shared *s)
         c->done(c);
         return;
     }
+    c->shared = s;
     c->ask.kind = c->kind;
     c->ask.data = buf_slice(&c->data);
     c->ask.at = &c->info;

@@ -1,5 +1,6 @@
 /* connection_call.h - ConnectionService's operations, however a request spells them: who may, what
- * a request must have, and what each failure is called. Front's thread. Rules: the API's
+ * a request must have, and what each failure is called. A connection that is not here is asked of
+ * the other nodes. Front's thread. Rules: the API's
  * ConnectionService page. */
 #ifndef GATEWAY_CONNECTION_CALL_H
 #define GATEWAY_CONNECTION_CALL_H
@@ -22,6 +23,7 @@ struct connection_call {
     struct connection_info info;
     /* private */
     struct connections_ask ask;
+    struct shared *shared;
 };
 
 /* Whether the caller may do any of it; a violation of his comes after that. */

@@ -25,6 +25,8 @@ struct gate {
     _Atomic uint64_t unknown_full_us; /* see caps_rate() */
     gate_tap *tap;                    /* the front's; NULL: none */
     void *tap_ctx;
+    void (*elsewhere)(void *ctx); /* as `tap`: of gate_follow() */
+    void *elsewhere_ctx;
     uv_mutex_t lock; /* of the rest */
     struct auth_limit *limit;
     struct revocations *revocations;
@@ -295,10 +297,30 @@ static void load_revocation(void *ctx, const char *id, struct slice value)
     l->err = l->err < 0 ? l->err : r;
 }
 
+/* Those that another node lets go have ended, and go here in time. */
+static void on_other(void *ctx, const char *id, struct slice value)
+{
+    struct loading l = {.gate = ctx};
+    if (value.len == 0)
+        return;
+    load_revocation(&l, id, value);
+    if (l.err < 0)
+        log_error("gate", "what another node has revoked cannot be read", l.err);
+    else if (l.gate->elsewhere != NULL)
+        l.gate->elsewhere(l.gate->elsewhere_ctx);
+}
+
+void gate_follow(struct gate *g, void (*elsewhere)(void *ctx), void *ctx)
+{
+    g->elsewhere = elsewhere;
+    g->elsewhere_ctx = ctx;
+}
+
 int gate_load_revocations(struct gate *g, struct pipeline *pipeline)
 {
     struct loading l = {.gate = g};
     pipeline_load_revocations(pipeline, load_revocation, &l);
+    pipeline_follow_records(pipeline, ENGINE_REVOCATION, on_other, g);
     if (l.err < 0) /* who was shut out must not come back for that */
         log_error("gate", "what was revoked cannot be read", l.err);
     return l.err;

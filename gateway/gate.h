@@ -72,7 +72,10 @@ MUST_CHECK int gate_revoke_too(struct gate *g, uint64_t kind, struct slice name,
 /* Is told of each of both, inside of it; NULL: nobody is. Front's thread; `g` may be NULL. */
 typedef void gate_tap(void *ctx, enum revocation_kind kind, const char *name, uint64_t until_s);
 void gate_set_tap(struct gate *g, gate_tap *tap, void *ctx);
-/* What was revoked in earlier runs. Errors of revocations_load(), logged. */
+/* What was revoked in earlier runs, and from here on by other nodes, which counts for whoever comes
+ * from then on. Errors of revocations_load(), logged. */
 MUST_CHECK int gate_load_revocations(struct gate *g, struct pipeline *pipeline);
+/* Is told when another node has revoked something that counts here by now. Front's thread. */
+void gate_follow(struct gate *g, void (*elsewhere)(void *ctx), void *ctx);
 
 #endif

@@ -18,8 +18,10 @@ static serving_status status_now(struct shared *s)
     struct engine_stats stats = {.state = JOURNAL_WORKS};
     if (!atomic_load(&s->ready) || atomic_load(&s->draining))
         return HEALTH(NOT_SERVING);
+    struct engine_health health;
     pipeline_stats(s->pipeline, &stats);
-    return stats.state == JOURNAL_WORKS ? HEALTH(SERVING) : HEALTH(NOT_SERVING);
+    pipeline_health(s->pipeline, &health);
+    return health.ready && stats.state == JOURNAL_WORKS ? HEALTH(SERVING) : HEALTH(NOT_SERVING);
 }
 
 static bool is_known(const char *service)

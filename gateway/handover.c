@@ -568,7 +568,7 @@ int handover_start(struct handover *h, uv_loop_t *loop)
     if (r == 0)
         r = uv_timer_init(loop, &h->look);
     h->has_handles = r == 0;
-    if (r < 0 || strcmp(cfg->engine, "memory") == 0)
+    if (r < 0 || strcmp(cfg->engine, "memory") == 0 || strcmp(cfg->engine, "nats") == 0)
         return r;
     int door = handover_door_open(&h->door, loop, cfg->data_dir);
     if (door == 0)

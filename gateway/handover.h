@@ -50,8 +50,8 @@ struct handover {
 };
 
 /* Listens in data_dir, which is ours by now; what is above `private` was set. With an engine that
- * keeps nothing there nobody is listened to. 0, also when the socket cannot be made (logged); else
- * libuv's error. */
+ * keeps nothing there, or on several nodes, nobody is listened to. 0, also when the socket cannot
+ * be made (logged); else libuv's error. */
 MUST_CHECK int handover_start(struct handover *h, uv_loop_t *loop);
 /* We end by ourselves: whoever is about to take over is told `why`, and nobody can from now on.
  * False: too late, somebody has. */

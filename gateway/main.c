@@ -6,6 +6,7 @@
 #include "crash.h"
 #include "deadline.h"
 #include "feed.h"
+#include "gap.h"
 #include "gate.h"
 #include "handover.h"
 #include "inherited.h"
@@ -15,11 +16,13 @@
 #include "mem.h"
 #include "options.h"
 #include "path.h"
+#include "peer_call.h"
 #include "pipeline.h"
 #include "privileges.h"
 #include "pulse.h"
 #include "refill.h"
 #include "reload.h"
+#include "revoked.h"
 #include "supervisor.h"
 #include "takeover.h"
 #include "thread.h"
@@ -59,6 +62,7 @@ struct daemon {
     struct pulse pulse;
     struct watchdog watchdog;
     struct canary canary;
+    struct revoked revoked;
     struct pipeline *pipeline;
     struct reload *reload;
     uv_signal_t term, interrupt;
@@ -362,6 +366,8 @@ static int open_pipeline(struct daemon *d, bool takeover)
     s->pipeline = d->pipeline;
     s->ingest = pipeline_ingest(d->pipeline);
     s->history = pipeline_history(d->pipeline);
+    s->follow = pipeline_follows(d->pipeline) ? pipeline_follow : NULL;
+    pipeline_set_gap(d->pipeline, gap_tell, s);
     s->manage = manage_new(s->cfg, d->pipeline, &d->front.metrics);
     for (size_t i = 0; i < path_table_size(s->paths); i++)
         group_watch(s, path_table_at(s->paths, i));
@@ -408,6 +414,11 @@ static int start_handover(struct daemon *d)
     return handover_start(&d->handover, &d->front.loop);
 }
 
+static void on_revoked(void *ctx)
+{
+    revoked_close(ctx);
+}
+
 static int wire(struct daemon *d, const struct options *options)
 {
     struct addresses *at = &d->addresses;
@@ -418,6 +429,9 @@ static int wire(struct daemon *d, const struct options *options)
     r = gate_new(d->shared.cfg, &d->shared.gate);
     if (r == 0)
         r = gate_load_revocations(d->shared.gate, d->pipeline);
+    d->revoked.shared = &d->shared;
+    if (r == 0)
+        gate_follow(d->shared.gate, on_revoked, &d->revoked);
     if (r == 0)
         r = make_workers(d, at);
     if (r == 0)
@@ -434,6 +448,8 @@ static int wire(struct daemon *d, const struct options *options)
         r = shed_watch(&d->shared.shed, &d->shared, &d->front.loop);
     if (r == 0)
         r = pipeline_start(d->pipeline, &d->front.loop, on_failed, d);
+    if (r == 0)
+        peer_call_start(&d->shared);
     if (r == 0)
         r = start_handover(d);
     if (r < 0) {

@@ -19,6 +19,10 @@ static bool may_broadcast(void *ctx, const struct trigger_spec *spec)
 static void read_secret(struct manage *m)
 {
     m->secret_dir = strcmp(m->cfg->engine, "memory") == 0 ? NULL : m->cfg->data_dir;
+    if (m->cfg->management.secret != NULL) {
+        iam_secret_derive(m->cfg->management.secret, &m->secret);
+        return;
+    }
     int r = m->secret_dir == NULL ? 0 : iam_secret_read(m->secret_dir, &m->secret);
     if (r < 0 && r != -ENOENT)
         log_error("manage", "the secret of IAM tokens cannot be read: none is accepted or made", r);

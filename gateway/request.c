@@ -13,6 +13,7 @@
 #include "handshake.h"
 #include "log.h"
 #include "mem.h"
+#include "pipeline.h"
 #include "rest.h"
 #include "resume.h"
 #include "route.h"
@@ -378,6 +379,19 @@ static void on_consent(struct conn *c, struct route route)
 
 /* --- health and metrics --- */
 
+static void answer_ready(struct conn *c)
+{
+    struct shared *s = c->worker->shared;
+    struct engine_health health = {.ready = true};
+    char text[128];
+    if (s->pipeline != NULL)
+        pipeline_health(s->pipeline, &health);
+    if (!atomic_load(&s->ready) || atomic_load(&s->draining))
+        health = (struct engine_health){.why = "draining"};
+    (void) snprintf(text, sizeof(text), "%s\n", health.ready ? "ready" : health.why);
+    request_answer(c, health.ready ? 200 : 503, NULL, slice_str(text), false);
+}
+
 static void on_operations(struct conn *c, enum route_handler handler)
 {
     struct shared *s = c->worker->shared;
@@ -385,9 +399,7 @@ static void on_operations(struct conn *c, enum route_handler handler)
     if (handler == ROUTE_HEALTH) {
         request_answer(c, 200, NULL, SLICE_LIT("ok\n"), false);
     } else if (handler == ROUTE_READY) {
-        bool ready = atomic_load(&s->ready) && !atomic_load(&s->draining);
-        request_answer(c, ready ? 200 : 503, NULL,
-                       ready ? SLICE_LIT("ready\n") : SLICE_LIT("draining\n"), false);
+        answer_ready(c);
     } else {
         struct buf text;
         buf_init(&text, REQUEST_ANSWER_MAX);

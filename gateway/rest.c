@@ -7,6 +7,7 @@
 #include "console.h"
 #include "feed.h"
 #include "mem.h"
+#include "peer_call.h"
 #include "request.h"
 #include "rest_call.h"
 #include "rest_json.h"
@@ -58,7 +59,7 @@ void rest_drop(struct conn *c)
 static bool reads(const struct rest_call *call)
 {
     bool page = call->login.way == LOGIN_COOKIE || call->login.page;
-    return page && call->route->method == HTTP_M_GET;
+    return page && call->route != NULL && call->route->method == HTTP_M_GET;
 }
 
 static void finish(struct rest_call *call, unsigned status, const struct status *error,
@@ -66,6 +67,11 @@ static void finish(struct rest_call *call, unsigned status, const struct status 
 {
     struct conn *c = call->c;
     char extra[EXTRA_SIZE];
+    if (call->answered != NULL) {
+        call->answered(call->answered_arg, status, json);
+        call_free(call);
+        return;
+    }
     size_t len = (size_t) snprintf(extra, sizeof(extra),
                                    "x-request-id: %s\r\nx-server-trace-id: %s\r\n" PRIVATE "%s",
                                    call->who.request_id, call->who.trace_id, call->extra);
@@ -92,7 +98,8 @@ static void finish(struct rest_call *call, unsigned status, const struct status 
 
 void rest_reply(struct rest_call *call, struct slice json)
 {
-    finish(call, 200, NULL, json, false);
+    if (!peer_call_takes(call, NULL, json))
+        finish(call, 200, NULL, json, false);
 }
 
 static void fail(struct rest_call *call, const struct status *error, bool close)
@@ -110,7 +117,8 @@ static void fail(struct rest_call *call, const struct status *error, bool close)
 
 void rest_fail(struct rest_call *call, const struct status *error)
 {
-    fail(call, error, false);
+    if (!peer_call_takes(call, error, (struct slice){0}))
+        fail(call, error, false);
 }
 
 void rest_reply_json(struct rest_call *call, const struct rest_json *j)
@@ -273,4 +281,34 @@ void rest_received(struct conn *c)
     }
     metrics_add(&c->worker->metrics, M_MANAGEMENT_REQUESTS, 1);
     call->route->run(call);
+}
+
+/* --- an operation without a request --- */
+
+void rest_run_inner(struct shared *s, const struct rest_inner *inner)
+{
+    struct rest_call *call = xcalloc(1, sizeof(*call));
+    call->shared = s;
+    call->manage = s->manage;
+    call->route = inner->route;
+    call->query = xstrdup(inner->query);
+    call->host = xstrdup(inner->host);
+    call->head = inner->head;
+    call->submitted = true;
+    call->answered = inner->answered;
+    call->answered_arg = inner->arg;
+    buf_init(&call->body, REST_MAX_ANSWER);
+    caller_inner(&call->who, inner->subject, inner->service_account);
+    if (inner->route->path[strcspn(inner->route->path, "{")] != '\0')
+        take_id(call, slice_str(inner->id));
+    if (buf_append(&call->body, inner->body) < 0)
+        status_set(&call->found, STATUS_RESOURCE_EXHAUSTED, "No memory for the body");
+    inner->route->run(call);
+}
+
+const struct http_head *rest_head(const struct rest_call *call)
+{
+    return call->answered != NULL ? call->head
+           : call->c == NULL      ? NULL
+                                  : http_get_head(call->c->http);
 }

@@ -28,7 +28,30 @@ struct rest_call {
     unsigned http_status, retry_after_s; /* with `error`; 0: the code's, none */
     char allow[64];                      /* with 405 */
     char extra[REST_EXTRA_SIZE];         /* whole header lines for the answer, or "" */
+    /* Other nodes (peer_call.h). */
+    bool elsewhere; /* another one knows better */
+    bool gathered;  /* they were asked */
+    /* Not NULL: it is no request of ours: no connection, no line in the log. */
+    void (*answered)(void *arg, unsigned status, struct slice json);
+    void *answered_arg;
+    const struct http_head *head; /* with `answered`: until the operation returns, its headers */
 };
+
+/* Runs an operation of which all but route, id, query, body and subject is left out; `answered`
+ * comes once, maybe before this returns. */
+struct rest_inner {
+    const struct rest_route *route;
+    const char *id, *query, *host;
+    struct slice body;
+    const struct http_head *head;
+    const char *subject; /* of the configuration */
+    bool service_account;
+    void (*answered)(void *arg, unsigned status, struct slice json);
+    void *arg;
+};
+void rest_run_inner(struct shared *s, const struct rest_inner *inner);
+/* NULL: nobody waits for the answer any more. */
+const struct http_head *rest_head(const struct rest_call *call);
 
 /* `json` is the whole body. */
 void rest_reply(struct rest_call *call, struct slice json);
@@ -64,6 +87,8 @@ void rest_connection_send(struct rest_call *call);
 /* rest_gateway.c */
 void rest_gateway_paths(struct rest_call *call);
 void rest_gateway_connections(struct rest_call *call);
+/* rest_nodes.c */
+void rest_gateway_nodes(struct rest_call *call);
 /* rest_metrics.c */
 void rest_metrics(struct rest_call *call);
 /* rest_fired.c */

@@ -1,6 +1,5 @@
 /* rest_dry.c - beyond the original: what would become of a webhook, event by event for a trigger or
  * all of them, and field by field for a registry. */
-#include "conn.h"
 #include "pipeline_explain.h"
 #include "rest_call.h"
 #include "rest_json.h"
@@ -183,7 +182,7 @@ static int run(struct rest_call *call, const char *registry_id, const char *trig
                                            .nothing = on_nothing,
                                            .ignored = on_ignored,
                                            .set_aside = on_set_aside};
-    rest_webhook_init(&webhook, http_get_head(call->c->http), buf_slice(&call->body));
+    rest_webhook_init(&webhook, rest_head(call), buf_slice(&call->body));
     rest_json_open(j, NULL, '{');
     rest_json_open(j, fields ? "entries" : "events", '[');
     int r = pipeline_dry_run(call->shared->pipeline, slice_str(registry_id), &webhook.request,
@@ -237,6 +236,7 @@ static void answer(struct rest_call *call, const char *registry_id, const char *
     struct buf json;
     buf_init(&json, REST_MAX_ANSWER);
     struct rest_json j = rest_json_begin(&json);
+    call->elsewhere = !pipeline_knows(call->shared->pipeline, registry_id);
     int r = run(call, registry_id, trigger_id, fields, &j, &result);
     if (r == 0 || (fields && r == -EBADMSG))
         rest_reply_json(call, &j);

@@ -3,6 +3,7 @@
 #include "discovery.h"
 #include "mem.h"
 #include "notice.h"
+#include "peer_call.h"
 #include "rest_call.h"
 #include "rest_json.h"
 #include "rest_query.h"
@@ -259,6 +260,49 @@ static void read_order(const struct rest_parameter *order, bool paged, struct co
         status_violate(found, "page_token", "must be empty with order_by: there is one page");
 }
 
+/* "NODE/TOKEN", of a list of all nodes; the node of what has none is "". */
+static const char *split_token(char *token, const char **ret_node)
+{
+    char *slash = strchr(token, '/');
+    *ret_node = slash == NULL ? "" : token;
+    if (slash == NULL)
+        return token;
+    *slash = '\0';
+    return slash + 1;
+}
+
+/* The query without what says which page of it, from malloc(). */
+static char *query_of_pages(const char *query)
+{
+    static const char *const PAGE[] = {"pageSize=", "page_size=", "pageToken=", "page_token="};
+    char *ret = xcalloc(1, strlen(query) + 1);
+    size_t len = 0;
+    for (const char *at = query; *at != '\0'; at += strspn(at, "&")) {
+        size_t n = strcspn(at, "&");
+        bool page = false;
+        for (size_t i = 0; i < ARRAY_LEN(PAGE); i++)
+            page = page || strncmp(at, PAGE[i], strlen(PAGE[i])) == 0;
+        if (!page && len > 0)
+            ret[len++] = '&';
+        if (!page)
+            memcpy(ret + len, at, n);
+        len += page ? 0 : n;
+        at += n;
+    }
+    return ret;
+}
+
+/* Of all nodes, when there are some and the order is not asked for; else false. */
+static bool list_pages(struct rest_call *call, const char *node, const char *token, size_t size)
+{
+    if (call->answered != NULL || !pipeline_has_nodes(call->shared->pipeline))
+        return false;
+    char *query = query_of_pages(call->query);
+    peer_call_pages(call, node, token, size, query);
+    free(query);
+    return true;
+}
+
 void rest_gateway_connections(struct rest_call *call)
 {
     struct rest_parameter p[] = {{.camel = "path"},
@@ -273,15 +317,18 @@ void rest_gateway_connections(struct rest_call *call)
         status_violate(&call->found, "page_size", "must be from 0 to %d", MAX_PAGE);
     if (p[0].given && path == NULL)
         status_violate(&call->found, "path", "is not one of the gateway's paths");
-    if (!read_token(p[2].value, &l->ask.worker, &l->ask.from))
+    bool paged = p[2].value[0] != '\0';
+    const char *node, *token = split_token(p[2].value, &node);
+    if (!read_token(token, &l->ask.worker, &l->ask.from))
         status_violate(&call->found, "page_token", "is not a token of this list");
-    read_order(&p[3], p[2].value[0] != '\0', &l->ask, &call->found);
-    if (!may_view(call)) {
+    read_order(&p[3], paged, &l->ask, &call->found);
+    l->size = size == 0 ? DEFAULT_PAGE : (size_t) size;
+    if (!may_view(call) ||
+        (l->ask.kind == CONNECTIONS_LIST && list_pages(call, node, token, l->size))) {
         free(l);
         return;
     }
     l->call = call;
-    l->size = size == 0 ? DEFAULT_PAGE : (size_t) size;
     l->at = xcalloc(l->size, sizeof(*l->at));
     l->ask.path = path == NULL ? NULL : path->name;
     l->ask.at = l->at;

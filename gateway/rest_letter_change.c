@@ -79,7 +79,8 @@ static void answered(struct handling *c)
     const struct ingest_answer *a = &c->answer;
     struct status error = {.code = STATUS_OK};
     if (a->why == REFUSE_NONE) {
-        bool taken = a->counts.accepted + a->counts.ignored + a->counts.duplicates > 0;
+        bool taken =
+            a->counts.accepted + a->counts.ignored + a->counts.duplicates + a->counts.queued > 0;
         reply(c, &a->counts, taken ? "" : "set aside again");
         return;
     }

@@ -32,6 +32,7 @@ const struct rest_route REST_ROUTES[] = {
     {"sendToConnection", HTTP_M_POST,   CONNECTIONS "/{connectionId}:send",   false, rest_connection_send},
     {"listPaths",        HTTP_M_GET,    "/gateway/v1/paths",                  false, rest_gateway_paths},
     {"listConnections",  HTTP_M_GET,    "/gateway/v1/connections",            false, rest_gateway_connections},
+    {"listNodes",        HTTP_M_GET,    "/gateway/v1/nodes",                  false, rest_gateway_nodes},
     {"getMetrics",       HTTP_M_GET,    "/gateway/v1/metrics",                false, rest_metrics},
     {"listTriggerStatistics", HTTP_M_GET, "/gateway/v1/triggers",             false, rest_gateway_triggers},
     {"createRevocation", HTTP_M_POST,   "/admin/v1/revocations",              false, rest_revocation_create},

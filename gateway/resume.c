@@ -1,5 +1,8 @@
 /* resume.c - see resume.h. In the order things happen:
- *   resume_parse > resume_open > (history) on_found > found | gone | request_refuse */
+ *   resume_parse > resume_open > [ask_follow > (front) on_front_asked > on_followed > on_current]
+ *   > ask_history > (history) on_found > found | gone | request_refuse
+ * Where a path may not be up to date it is followed first, and once more when the id is not known:
+ * the client may have been on another node, and ahead of this one. */
 #include "resume.h"
 
 #include "fanout.h"
@@ -95,9 +98,13 @@ enum refuse resume_parse(const struct http_head *head, struct resume_wish *ret)
 
 /* --- letting it in --- */
 
-/* Lives until history has answered, also when the connection has gone. */
+/* Lives until it has all answers, also when the connection has gone. */
 struct resume {
     struct history_request request;
+    struct mail mail; /* to the front and back */
+    int follow_err;
+    bool arrived; /* counted in path->arrivals */
+    bool asked;   /* history was, once */
     struct worker *worker;
     struct conn *c; /* NULL: gone */
     struct path *path;
@@ -150,6 +157,18 @@ static void gone(struct conn *c, struct path *path, const struct buf *answer,
         session_refuse(c, REFUSE_HISTORY);
 }
 
+static void open_now(struct conn *c, struct path *path, const struct buf *answer,
+                     const struct resume_wish *wish)
+{
+    uint64_t oldest = pathlog_oldest(path->log);
+    if (!wish->any)
+        open_session(c, path, answer, GROUP_TAIL);
+    else if (wish->since[0] == '\0')
+        found(c, path, answer, wish, oldest);
+    else
+        gone(c, path, answer, wish, oldest, NULL); /* ids are found in the store only */
+}
+
 /* What the client has sent before it had our answer. */
 static void give_unread(struct conn *c)
 {
@@ -187,6 +206,8 @@ static void take_answer(struct conn *c, const struct resume *r)
         request_refuse(c, why, NULL);
     } else if (shared_is_closed(c->worker->shared)) {
         request_refuse(c, REFUSE_DRAINING, NULL);
+    } else if (answer->err == 0 && (!r->wish.any || c->worker->shared->history == NULL)) {
+        open_now(c, r->path, &r->answer, &r->wish);
     } else if (answer->err == 0) {
         found(c, r->path, &r->answer, &r->wish, answer->position);
     } else if (answer->err == -ENOENT) {
@@ -198,57 +219,142 @@ static void take_answer(struct conn *c, const struct resume *r)
     give_unread(c);
 }
 
-static void on_found(struct mail *m)
+static void depart(struct path *path)
 {
-    struct resume *r = LIST_ENTRY(m, struct resume, request.mail);
+    (void) atomic_fetch_sub(&path->arrivals, 1); /* after it was counted among the clients */
+}
+
+static void finish(struct resume *r)
+{
     struct worker *w = r->worker;
     struct conn *c = r->c;
     if (c != NULL) {
         c->resume = NULL;
         take_answer(c, r);
     }
+    if (r->arrived)
+        depart(r->path);
     buf_fini(&r->answer);
     free(r);
     worker_answered(w);
 }
 
-static void ask(struct conn *c, struct path *path, struct buf *answer,
-                const struct resume_wish *wish)
+static void ask_follow(struct resume *r);
+
+/* The path's end may be with another node: what this one knew of it then is not enough to say that
+ * something is lost, or that all is here. */
+static bool is_unsure(const struct resume *r)
 {
+    const struct history_request *answer = &r->request;
+    return r->c != NULL && r->worker->shared->follow != NULL && !r->asked &&
+           r->wish.since[0] != '\0' &&
+           (answer->err == -ENOENT || (answer->err == 0 && answer->between));
+}
+
+static void on_found(struct mail *m)
+{
+    struct resume *r = LIST_ENTRY(m, struct resume, request.mail);
+    if (!is_unsure(r)) {
+        finish(r);
+        return;
+    }
+    r->asked = true;
+    ask_follow(r);
+    worker_answered(r->worker);
+}
+
+static void ask_history(struct resume *r)
+{
+    r->request.kind = HISTORY_FIND;
+    r->request.mail.run = on_found;
+    r->request.path = r->path;
+    memcpy(r->request.since, r->wish.since, ID_SIZE);
+    worker_ask(r->worker, &r->request);
+}
+
+/* --- a path that is not up to date --- */
+
+static void on_current(struct mail *m)
+{
+    struct resume *r = LIST_ENTRY(m, struct resume, mail);
+    struct worker *w = r->worker;
+    bool look = r->wish.any && w->shared->history != NULL;
+    if (r->c == NULL || r->follow_err < 0 || !look) {
+        r->request.err = r->follow_err;
+        finish(r);
+        return;
+    }
+    ask_history(r);
+    worker_answered(w);
+}
+
+static void on_followed(void *arg, int err) /* the front's thread, as the next */
+{
+    struct resume *r = arg;
+    r->follow_err = err == -ENOENT ? -EAGAIN : err;
+    r->mail.run = on_current;
+    mailbox_post(&r->worker->mailbox, &r->mail);
+}
+
+static void on_front_asked(struct mail *m)
+{
+    struct resume *r = LIST_ENTRY(m, struct resume, mail);
+    const struct shared *s = r->worker->shared;
+    s->follow(s->pipeline, r->path, on_followed, r);
+}
+
+/* The front is there for as long as a worker is. */
+static void ask_follow(struct resume *r)
+{
+    r->mail.run = on_front_asked;
+    r->worker->n_asked++;
+    mailbox_post(&r->worker->shared->front->mailbox, &r->mail);
+}
+
+/* --- opening --- */
+
+static void wait(struct conn *c, struct path *path, struct buf *answer,
+                 const struct resume_wish *wish, bool current)
+{
+    bool arrived = c->worker->shared->follow != NULL;
     struct resume *r = try_calloc(1, sizeof(*r));
     if (r == NULL) {
+        if (arrived)
+            depart(path);
         buf_fini(answer);
         request_refuse(c, REFUSE_MEMORY, NULL);
         return;
     }
-    r->request.kind = HISTORY_FIND;
-    r->request.mail.run = on_found;
-    r->request.path = path;
-    memcpy(r->request.since, wish->since, ID_SIZE);
     r->worker = c->worker;
     r->c = c;
     r->path = path;
     r->answer = *answer;
     r->wish = *wish;
+    r->arrived = arrived;
     c->resume = r;
     conn_set_state(c, CONN_HANDLING);
-    worker_ask(c->worker, &r->request);
+    if (current)
+        ask_history(r);
+    else
+        ask_follow(r);
 }
 
 void resume_open(struct conn *c, struct path *path, struct buf *answer,
                  const struct resume_wish *wish)
 {
-    uint64_t oldest = pathlog_oldest(path->log);
-    if (wish->any && c->worker->shared->history != NULL) {
-        ask(c, path, answer, wish);
+    const struct shared *s = c->worker->shared;
+    bool current = true;
+    if (s->follow != NULL) {
+        (void) atomic_fetch_add(&path->arrivals, 1); /* first: see path.h */
+        current = atomic_load(&path->current);
+    }
+    if (!current || (wish->any && s->history != NULL)) {
+        wait(c, path, answer, wish, current);
         return;
     }
-    if (!wish->any)
-        open_session(c, path, answer, GROUP_TAIL);
-    else if (wish->since[0] == '\0')
-        found(c, path, answer, wish, oldest);
-    else
-        gone(c, path, answer, wish, oldest, NULL); /* ids are found in the store only */
+    open_now(c, path, answer, wish);
+    if (s->follow != NULL)
+        depart(path);
     buf_fini(answer);
 }
 

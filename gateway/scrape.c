@@ -5,6 +5,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pipeline.h"
+#include "scrape_cluster.h"
 #include "scrape_process.h"
 
 #include <stdio.h>
@@ -145,16 +146,15 @@ static int number(struct buf *out, const char *family, const char *type, const c
     return r;
 }
 
-static int print_catalog(const struct catalog *catalog, struct buf *out)
+static int print_catalog(const struct ingest_known *known, struct buf *out)
 {
-    int r =
-        number(out, "regcast_catalog_images", "gauge", "Images known.", catalog_images(catalog));
+    int r = number(out, "regcast_catalog_images", "gauge", "Images known.", known->images);
     if (r == 0)
-        r = number(out, "regcast_catalog_tags", "gauge", "Tags known.", catalog_tags(catalog));
+        r = number(out, "regcast_catalog_tags", "gauge", "Tags known.", known->tags);
     if (r == 0)
         r = number(out, "regcast_catalog_forgotten_total", "counter",
                    "Images, and tags of images with very many, forgotten for lack of room.",
-                   catalog_forgotten(catalog));
+                   known->forgotten);
     return r;
 }
 
@@ -292,14 +292,21 @@ static int print_journal(struct shared *s, struct buf *out)
     return r;
 }
 
-static int print_seen(const struct seen *seen, struct buf *out)
+static int print_seen(const struct ingest_known *known, struct buf *out)
 {
     int r = number(out, "regcast_sender_ids", "gauge",
-                   "Senders' event ids remembered for de-duplication.", seen_count(seen));
+                   "Senders' event ids remembered for de-duplication.", known->sender_ids);
     if (r == 0)
         r = number(out, "regcast_sender_ids_forgotten_total", "counter",
-                   "Such ids forgotten before their window was over.", seen_forgotten(seen));
+                   "Such ids forgotten before their window was over.", known->sender_ids_forgotten);
     return r;
+}
+
+static int print_known(const struct ingest *ingest, struct buf *out)
+{
+    const struct ingest_known known = ingest_known(ingest);
+    int r = print_catalog(&known, out);
+    return r == 0 ? print_seen(&known, out) : r;
 }
 
 static int print_history(const struct history *history, struct buf *out)
@@ -427,13 +434,13 @@ int scrape_print(struct shared *s, struct buf *out)
     if (r == 0)
         r = print_certificates(s->certificates, out);
     if (r == 0 && s->ingest != NULL)
-        r = print_catalog(ingest_catalog(s->ingest), out);
-    if (r == 0 && s->ingest != NULL)
-        r = print_seen(ingest_seen(s->ingest), out);
+        r = print_known(s->ingest, out);
     if (r == 0 && s->ingest != NULL)
         r = print_registries(ingest_watch(s->ingest), out);
     if (r == 0 && s->pipeline != NULL)
         r = print_journal(s, out);
+    if (r == 0 && s->pipeline != NULL)
+        r = scrape_cluster_print(s->pipeline, out);
     if (r == 0 && s->history != NULL)
         r = print_history(s->history, out);
     return r;

@@ -172,6 +172,8 @@ int takeover_meet(struct takeover *t, const struct config *cfg, struct inherited
     *t = (struct takeover){.supervisor = supervisor, .courier.fd = -1, .met_ms = clock_mono_ms()};
     if (strcmp(cfg->engine, "memory") == 0)
         return fail(t, "engine: memory cannot be taken over: what it knows would be lost", NULL);
+    if (strcmp(cfg->engine, "nats") == 0)
+        return fail(t, "engine: nats cannot be taken over: restart one node after the other", NULL);
     int r = connect_to(cfg->data_dir, &fd);
     if (r < 0)
         return fail(t, "there is no regcastd to take over from", err_str(r));

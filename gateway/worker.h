@@ -26,6 +26,7 @@ struct certificates;
 struct departures;
 struct gate;
 struct manage;
+struct pipeline;
 struct tls;
 struct tls_buffers;
 struct tls_tickets;
@@ -44,7 +45,10 @@ struct shared {
     size_t n_workers;
     struct worker *front;    /* webhooks and management; the broker's thread */
     struct history *history; /* NULL: the engine keeps none beyond the path logs */
-    struct ingest *ingest;   /* front's thread only, as the next two */
+    /* pipeline_follow(), front's thread; NULL: a path is current at any time. */
+    void (*follow)(struct pipeline *p, struct path *path, void (*done)(void *arg, int err),
+                   void *arg);
+    struct ingest *ingest; /* front's thread only, as the next two */
     struct pipeline *pipeline;
     struct feed *feed;                       /* NULL: there is none (tests) */
     struct manage *manage;                   /* the same; NULL: nothing is managed (tests) */
@@ -92,7 +96,7 @@ struct worker {
     struct list active;    /* groups with a sweep */
     struct list replaying; /* connections that can go on sending stored messages (replay.c) */
     struct departures *departures;
-    uint32_t n_asked; /* requests that history has not answered yet */
+    uint32_t n_asked; /* what others have not answered yet, such as history */
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;
     struct sse_text sse_text;    /* what a turn has converted */

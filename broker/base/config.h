@@ -178,6 +178,8 @@ struct config_trigger {
     unsigned line; /* in the file, for messages */
 };
 
+enum config_ack { ACK_BOTH, ACK_JOURNAL, ACK_STREAM };
+
 struct config {
     char *folder_id, *cloud_id, *data_dir, *engine, *log_level;
     char *user, *group;  /* NULL: whoever starts us, the user's */
@@ -228,11 +230,29 @@ struct config {
         uint64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
         struct config_tls tls;       /* of both */
         unsigned console;            /* 0, or 1: the console is served */
+        char *secret;                /* NULL: drawn, and kept in data_dir; from `secret_file` */
         struct config_strings hosts; /* names, without capitals */
     } management;
     struct {
         uint64_t busy_timeout_ms, ballast_bytes, max_dead_letters;
     } journal;
+    struct {                        /* of the engine nats */
+        char *url;                  /* as it stands in the file: then it is the only one of urls */
+        struct config_strings urls; /* nats://host:port, tls://host:port */
+        char *user, *password, *token;        /* NULL: none; the secrets are read from files */
+        char *ca_file, *cert_file, *key_file; /* the same */
+        char *prefix;                         /* of all names there */
+        char *domain;                         /* NULL: none */
+        char *node;                           /* NULL: the machine's name */
+        uint64_t replicas, lease_ttl_ms, sync_interval_ms;
+        uint64_t intake_bytes, events_bytes, batches_bytes; /* of the streams */
+        uint64_t history_count;                             /* messages kept of a path */
+        uint64_t history_age_ms;
+    } nats;
+    struct {
+        unsigned ack;          /* enum config_ack */
+        uint64_t outbox_bytes; /* not yet in the stream; above it webhooks are refused */
+    } intake;
     struct {
         uint64_t window_ms, max_ids;
     } dedup;

@@ -1,6 +1,7 @@
 /* config_check.c - what does not fit together in a configuration. */
 #include "config_check.h"
 
+#include "config_nats.h"
 #include "config_value.h"
 #include "mem.h"
 #include "secret_file.h"
@@ -508,6 +509,7 @@ static void check_clients(struct loader *l, const struct scope *root)
 void config_check_all(struct loader *l, const struct scope *root)
 {
     check_clients(l, root);
+    config_nats_check(l);
     const char *why = NULL;
     if (config_is_open(l->cfg))
         why = "no accounts are configured (users, tokens, api_keys, or keys or client_certificates "
@@ -579,5 +581,5 @@ int config_warnings(const char *file, const struct config *cfg, struct buf *out)
                            "everybody on the way can read the %s and change the answers\n",
                            file, one->id, one->registry_user != NULL ? "password" : "questions");
     }
-    return r;
+    return r == 0 ? config_nats_warnings(file, cfg, out) : r;
 }

@@ -1,5 +1,5 @@
-/* config_format.h - the words and formats of config_table.c, the only one to include it: a row
- * names them by one word. */
+/* config_format.h - the places, words and formats of config_table.c, the only one to include it: a
+ * row names them by one word. */
 #ifndef BASE_CONFIG_FORMAT_H
 #define BASE_CONFIG_FORMAT_H
 
@@ -14,7 +14,8 @@ static const char *const SIGNATURE_WORDS[] = {"none",  "standard-webhooks", "git
                                               "nexus", "artifactory",       "gitea",  NULL};
 static const char *const CLIENTS_WORDS[] = {"optional", "required", NULL};
 static const char *const SLOW_WORDS[] = {"close", "skip", NULL};
-static const char *const ENGINE_WORDS[] = {"embedded", "memory", NULL};
+static const char *const ENGINE_WORDS[] = {"embedded", "memory", "nats", NULL};
+static const char *const ACK_WORDS[] = {"both", "journal", "stream", NULL};
 static const char *const SWITCH_WORDS[] = {"false", "true", NULL};
 static const char *const RESOURCE_WORDS[] = {"cloud",    "folder",          "gateway",
                                              "registry", "service_account", NULL};
@@ -81,10 +82,58 @@ static const struct setting_format
     HEADER_NAME = {"of a header's name", value_is_token, NULL},
     POINTER = {"of a JSON pointer such as /target/tag", value_is_pointer, NULL},
     ACTION = {"a word", value_is_any, NULL}, SLOW = {"close or skip", NULL, SLOW_WORDS},
-    ENGINE = {"embedded or memory (nats is not in this version)", NULL, ENGINE_WORDS},
+    ENGINE = {"embedded, memory or nats", NULL, ENGINE_WORDS},
+    ACK = {"both, journal or stream", NULL, ACK_WORDS},
+    NATS_URL = {"of nats://host or tls://host, maybe with :port; without a user", value_is_nats_url,
+                NULL},
+    NATS_NAME = {"of lower-case letters, digits, - and _", value_is_nats_name, NULL},
     SWITCH = {"true or false", NULL, SWITCH_WORDS},
     KIND = {"acr, artifactory, cloudevents, distribution, dockerhub, ecr, generic, gitea, github, "
             "gitlab, google-artifact-registry, harbor, nexus, quay, yandex or zot",
             NULL, KIND_WORDS};
+
+/* Key and place at once, where they have one name; _ms is what durations are kept in. */
+#define C(member)         #member, offsetof(struct config, member)
+#define C_MS(member)      #member, offsetof(struct config, member##_ms)
+#define P(member)         "gateway.paths[]." #member, offsetof(struct config_path, member)
+#define P_MS(key, member) "gateway.paths[]." key, offsetof(struct config_path, member)
+#define ISSUER(member)    "gateway.auth.issuers[]." #member, offsetof(struct config_issuer, member)
+#define R(member)         "registries[]." #member, offsetof(struct config_registry, member)
+#define G(member)         "registries[].generic." #member, offsetof(struct config_registry, generic.member)
+#define U(member)         "users[]." #member, offsetof(struct config_user, member)
+#define A(member)         "service_accounts[]." #member, offsetof(struct config_account, member)
+#define K(member)         "service_accounts[].keys[]." #member, offsetof(struct config_key, member)
+#define B(key, member)    "bindings[]." key, offsetof(struct config_binding, member)
+#define S(list, member)   #list "[]." #member, offsetof(struct config_secret, member)
+#define S_TIME(list)      #list "[].expires_at", offsetof(struct config_secret, expires_at_s)
+#define T(member)         "triggers[]." #member, offsetof(struct config_trigger, member)
+#define RULE(key, member)                                                                          \
+    "triggers[].rule.container_registry." key, offsetof(struct config_trigger, member)
+#define CERTIFICATE(side, member)                                                                  \
+#side ".tls.certificates[]." #member, offsetof(struct config_certificate, member)
+#define NO_PLACE    0
+#define GOOGLE_KEYS "https://www.googleapis.com/oauth2/v3/certs"
+
+#define HOUR        ((uint64_t) 3600000)
+#define DAY         (24 * HOUR)
+#define LAST_SECOND ((uint64_t) 253402300799) /* of the year 9999 */
+#define KIB         ((uint64_t) 1 << 10)
+#define MIB         ((uint64_t) 1 << 20)
+#define GIB         ((uint64_t) 1 << 30)
+
+#define COUNT    SETTING_COUNT
+#define SIZE     SETTING_SIZE
+#define DURATION SETTING_DURATION
+#define TIME     SETTING_TIME
+#define TEXT     SETTING_TEXT
+#define TEXTS    SETTING_TEXTS
+#define CHOICE   SETTING_CHOICE
+#define WORD     SETTING_WORD
+#define LIST     SETTING_LIST
+#define REQUIRED SETTING_REQUIRED
+#define SECRET   SETTING_SECRET
+#define LATE     SETTING_LATE
+#define RESTART  SETTING_RESTART
+#define ORDERED  SETTING_ORDERED
 
 #endif

@@ -4,50 +4,6 @@
 
 #include "config_format.h"
 
-/* Key and place at once, where they have one name; _ms is what durations are kept in. */
-#define C(member)         #member, offsetof(struct config, member)
-#define C_MS(member)      #member, offsetof(struct config, member##_ms)
-#define P(member)         "gateway.paths[]." #member, offsetof(struct config_path, member)
-#define P_MS(key, member) "gateway.paths[]." key, offsetof(struct config_path, member)
-#define ISSUER(member)    "gateway.auth.issuers[]." #member, offsetof(struct config_issuer, member)
-#define R(member)         "registries[]." #member, offsetof(struct config_registry, member)
-#define G(member)         "registries[].generic." #member, offsetof(struct config_registry, generic.member)
-#define U(member)         "users[]." #member, offsetof(struct config_user, member)
-#define A(member)         "service_accounts[]." #member, offsetof(struct config_account, member)
-#define K(member)         "service_accounts[].keys[]." #member, offsetof(struct config_key, member)
-#define B(key, member)    "bindings[]." key, offsetof(struct config_binding, member)
-#define S(list, member)   #list "[]." #member, offsetof(struct config_secret, member)
-#define S_TIME(list)      #list "[].expires_at", offsetof(struct config_secret, expires_at_s)
-#define T(member)         "triggers[]." #member, offsetof(struct config_trigger, member)
-#define RULE(key, member)                                                                          \
-    "triggers[].rule.container_registry." key, offsetof(struct config_trigger, member)
-#define CERTIFICATE(side, member)                                                                  \
-#side ".tls.certificates[]." #member, offsetof(struct config_certificate, member)
-#define NO_PLACE    0
-#define GOOGLE_KEYS "https://www.googleapis.com/oauth2/v3/certs"
-
-#define HOUR        ((uint64_t) 3600000)
-#define DAY         (24 * HOUR)
-#define LAST_SECOND ((uint64_t) 253402300799) /* of the year 9999 */
-#define KIB         ((uint64_t) 1 << 10)
-#define MIB         ((uint64_t) 1 << 20)
-#define GIB         ((uint64_t) 1 << 30)
-
-#define COUNT    SETTING_COUNT
-#define SIZE     SETTING_SIZE
-#define DURATION SETTING_DURATION
-#define TIME     SETTING_TIME
-#define TEXT     SETTING_TEXT
-#define TEXTS    SETTING_TEXTS
-#define CHOICE   SETTING_CHOICE
-#define WORD     SETTING_WORD
-#define LIST     SETTING_LIST
-#define REQUIRED SETTING_REQUIRED
-#define SECRET   SETTING_SECRET
-#define LATE     SETTING_LATE
-#define RESTART  SETTING_RESTART
-#define ORDERED  SETTING_ORDERED
-
 // clang-format off
 const struct setting SETTINGS[] = {
     /* key and place                  type      least  most       default     format, flags, help */
@@ -59,7 +15,8 @@ const struct setting SETTINGS[] = {
      "Directory of the journal, made at start; one regcastd at a time may use it."},
     {C(engine),                       WORD,     0, 0,          "embedded", &ENGINE, RESTART,
      "Where events and batches are kept: `embedded` is the journal in `data_dir`; `memory` keeps "
-     "nothing over a restart, and no history."},
+     "nothing over a restart, and no history; `nats` shares the work and all that is kept with other "
+     "nodes, by NATS JetStream (docs/cluster.md)."},
     {C(log_level),                    WORD,     0, 0,          "info",     &LOG_LEVEL, 0,
      "Lines below this level are not written."},
     {C(user),                         TEXT,     1, 32,         NULL,       &ID, RESTART,
@@ -99,7 +56,7 @@ const struct setting SETTINGS[] = {
      "Where WebSocket clients connect; port 0 takes any free one."},
     {C(gateway.workers),              SETTING_WORKERS, 1, 256, "auto",     NULL, RESTART,
      "Threads that serve clients; `auto` is one per CPU."},
-    {C(gateway.paths),                LIST,     1, 4096,       "/",        NULL, LATE | ORDERED,
+    {C(gateway.paths),                LIST,     1, 200000,       "/",        NULL, LATE | ORDERED,
      "What clients subscribe to: templates such as `/`, `/teams/{team}` or `/files/{name+}`, each "
      "as text or as a mapping with the keys of `gateway.paths[]`."},
     {"gateway.defaults", NO_PLACE,    SETTING_DEFAULTS, 0, 0,  NULL,       NULL, 0,
@@ -309,6 +266,11 @@ const struct setting SETTINGS[] = {
      "How long a connection may wait for its next request."},
     {C(management.console),           CHOICE,   0, 0,          "true",     &SWITCH, 0,
      "Whether the console is served, at /console/."},
+    {"management.secret_file", offsetof(struct config, management.secret),
+                                         SETTING_TOKEN_FILE, 32, 4096, NULL,  &VISIBLE, RESTART,
+     "A file whose first line is a secret that sessions of the console and tokens of `/iam/v1/tokens` "
+     "are made with. Nodes of `engine: nats` have the same, so that each takes what another one has "
+     "made. Left out: one is drawn, and kept in `data_dir`."},
     {C(management.hosts),             TEXTS,    0, 64,         NULL,       &HOST, 0,
      "Names by which browsers reach REST and the console, without a port; addresses and localhost are "
      "in any case. By another name they get 421."},
@@ -324,6 +286,58 @@ const struct setting SETTINGS[] = {
      "A file that is given up when the disk is full, so that old history can be deleted."},
     {C(journal.max_dead_letters),     COUNT,    1, 1000000,    "10000",    NULL, RESTART,
      "Events set aside and kept for `regcastd --dead-letters`; the oldest go first."},
+
+    {C(nats.url),                     TEXT,     1, 255,        NULL,       &NATS_URL, RESTART,
+     "For the engine `nats`: its server, or one of its servers; the others are learned from it."},
+    {C(nats.urls),                    TEXTS,    1, 16,         "nats://127.0.0.1:4222", &NATS_URL, RESTART,
+     "Instead, several of them: so that a node can start while one is down. All `nats` settings but "
+     "`node` are the same on all nodes."},
+    {C(nats.user),                    TEXT,     1, 255,        NULL,       &VISIBLE, RESTART,
+     "Whom to log in as there."},
+    {"nats.password_file", offsetof(struct config, nats.password),
+                                         SETTING_TOKEN_FILE, 1, 255, NULL, &PLAIN_SECRET, RESTART,
+     "A file whose first line is the password."},
+    {"nats.token_file", offsetof(struct config, nats.token),
+                                         SETTING_TOKEN_FILE, 1, 4096, NULL, &VISIBLE, RESTART,
+     "A file whose first line is a token, for servers that ask for one instead."},
+    {C(nats.ca_file),                 TEXT,     1, 4000,       NULL,       &FILE_NAME, RESTART,
+     "Authorities (PEM) of the servers' certificates; by default the system's."},
+    {C(nats.cert_file),               TEXT,     1, 4000,       NULL,       &FILE_NAME, RESTART,
+     "Our certificate (PEM), for servers that ask for one."},
+    {C(nats.key_file),                TEXT,     1, 4000,       NULL,       &FILE_NAME, RESTART,
+     "Its key, PEM without a password."},
+    {C(nats.prefix),                  TEXT,     1, 32,         "regcast",  &NATS_NAME, RESTART,
+     "What names of streams, buckets and subjects begin with: another one for each cluster of regcast."},
+    {C(nats.domain),                  TEXT,     1, 64,         NULL,       &NATS_NAME, RESTART,
+     "The JetStream domain, for a server that is a leaf node of those with the streams."},
+    {C(nats.node),                    TEXT,     1, 63,         NULL,       &NATS_NAME, RESTART,
+     "What this node is called, unlike all others; by default as the machine."},
+    {C(nats.replicas),                COUNT,    1, 5,          "3",        NULL, RESTART,
+     "On how many servers each message is kept. With 3, one of them may be lost."},
+    {C_MS(nats.lease_ttl),            DURATION, 1000, 300000,  "10s",      NULL, RESTART,
+     "After so long without a sign of life a node counts as gone, and others take over its work."},
+    {C_MS(nats.sync_interval),        DURATION, 0, 600000,     "2m",       NULL, RESTART,
+     "What the servers have as `jetstream.sync_interval`: for so long they may lose what they have "
+     "acknowledged when all of them lose their power. The outbox keeps webhooks for twice that. It "
+     "cannot be asked for; `2m` is the servers' own default, `1s` is advised."},
+    {C(nats.intake_bytes),            SIZE,     MIB, GIB * KIB, "1GiB",    NULL, RESTART,
+     "Of the stream with webhooks that are not read yet; when it is full, the outbox fills."},
+    {C(nats.events_bytes),            SIZE,     MIB, GIB * KIB, "4GiB",    NULL, RESTART,
+     "Of the stream with events, from the last snapshot on."},
+    {C(nats.batches_bytes),           SIZE,     MIB, GIB * KIB, "4GiB",    NULL, RESTART,
+     "Of the stream with batches, the history of all paths."},
+    {C(nats.history_count),           COUNT,    1000, 100000000, "10000",   NULL, RESTART,
+     "Messages of that stream kept of a path; under load one may hold several batches. So many must not "
+     "come to one path within three sync_intervals."},
+    {C_MS(nats.history_age),          DURATION, 120000, 30 * DAY, "1h",    NULL, RESTART,
+     "How long batches are kept there, at least four times `nats.sync_interval`."},
+
+    {C(intake.ack),                   CHOICE,   0, 0,          "both",     &ACK, RESTART,
+     "When a webhook is answered with the engine `nats`: when it is in this node's outbox (`journal`), "
+     "in the stream (`stream`; there is no outbox then), or in both, where the outbox alone is "
+     "enough after a second."},
+    {C(intake.outbox_bytes),          SIZE,     MIB, GIB * KIB, "256MiB",  NULL, RESTART,
+     "Webhooks in the outbox that are not in the stream yet; above it they get 503."},
 
     {C_MS(dedup.window),              DURATION, HOUR, 30 * DAY, "24h",     NULL, RESTART,
      "How long a sender's event id is remembered; the same id again is a duplicate."},

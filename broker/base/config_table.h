@@ -52,7 +52,7 @@ struct setting {
 
 extern const struct setting SETTINGS[];
 extern const size_t N_SETTINGS;
-#define SETTINGS_MAX 224 /* for arrays beside the table */
+#define SETTINGS_MAX 256 /* for arrays beside the table */
 
 /* Where the elements of a SETTING_LIST are. */
 struct list_place {

@@ -182,6 +182,16 @@ bool value_is_host(const char *s)
     return len > 0 && len <= HOST_MAX && s[len] == '\0';
 }
 
+bool value_is_nats_name(const char *s)
+{
+    return s[0] != '\0' && s[strspn(s, LOWER DIGIT "-_")] == '\0';
+}
+
+bool value_is_nats_url(const char *s)
+{
+    return (strncmp(s, "nats://", 7) == 0 || strncmp(s, "tls://", 6) == 0) && value_is_origin(s);
+}
+
 bool value_is_origin(const char *s)
 {
     size_t scheme = strspn(s, LOWER DIGIT "+.-");

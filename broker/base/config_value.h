@@ -28,8 +28,10 @@ bool value_is_registry_id(const char *s); /* the same without capitals */
 bool value_is_trigger_name(const char *s);
 bool value_is_listen(const char *s);  /* 127.0.0.1:80, [::1]:80, localhost:80; port 0 to 65535 */
 bool value_is_network(const char *s); /* of network_parse() */
-bool value_is_host(const char *s);    /* a name, no capitals, no port */
-bool value_is_origin(const char *s);  /* scheme://host or scheme://host:port, no capitals */
+bool value_is_nats_url(const char *s);
+bool value_is_nats_name(const char *s); /* a token of its subjects, and of a bucket's keys */
+bool value_is_host(const char *s);      /* a name, no capitals, no port */
+bool value_is_origin(const char *s);    /* scheme://host or scheme://host:port, no capitals */
 bool value_is_path(const char *s); /* a template's shape, at most 255 bytes; broker/path.h knows all
                                        rules */
 bool value_is_role(const char *s); /* one of base/role.h */

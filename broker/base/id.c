@@ -45,14 +45,24 @@ bool id_decode(const char prefix[3], struct slice s, uint64_t *ret_hi, uint64_t 
     return true;
 }
 
+/* One of the lane above `after`. */
+static uint64_t next_in_lane(const struct id_gen *gen, uint64_t after)
+{
+    return gen->in_lane ? after / ID_LANES * ID_LANES + ID_LANES + gen->lane : after + 1;
+}
+
 void id_next(struct id_gen *gen, const char prefix[3], uint64_t wall_ms, char ret[ID_SIZE])
 {
+    uint64_t first = gen->in_lane ? gen->lane : 0;
     if (wall_ms > gen->last_ms) {
         gen->last_ms = wall_ms;
-        gen->sequence = 0;
-    } else if (++gen->sequence >> SEQUENCE_BITS != 0) {
+        gen->sequence = first;
+    } else {
+        gen->sequence = next_in_lane(gen, gen->sequence);
+    }
+    if (gen->sequence >> SEQUENCE_BITS != 0) {
         gen->last_ms++;
-        gen->sequence = 0;
+        gen->sequence = first;
     }
     ASSERT(gen->last_ms >> MS_BITS == 0); /* the year 10889 */
     id_encode(prefix, gen->last_ms >> (64 - SEQUENCE_BITS),

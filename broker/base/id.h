@@ -5,6 +5,9 @@
 
 #include "slice.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #define ID_LEN  20
 #define ID_SIZE 21 /* with the NUL */
 
@@ -12,9 +15,16 @@
 
 /* The next event id, `crt` + 48 bits of wall-clock milliseconds + 37 bits of sequence: ids of one
  * generator sort as strings in the order they were made, also when the wall clock steps back (the
- * largest millisecond seen is kept). Broker thread only. */
+ * largest millisecond seen is kept). All zero is one. Broker thread only.
+ *
+ * Of several generators each takes a lane, which the last bits of the sequence say: no two of them
+ * make the same id, whatever their clocks say. A generator may go on behind an id of another lane.
+ */
+#define ID_LANES 64 /* a power of two */
 struct id_gen {
     uint64_t last_ms, sequence;
+    bool in_lane;
+    uint8_t lane; /* below ID_LANES */
 };
 void id_event(struct id_gen *gen, uint64_t wall_ms, char ret[ID_SIZE]);
 /* The same with another prefix. */

@@ -23,6 +23,7 @@ const struct command *const COMMANDS[] = {
     &CMD_REGISTRIES_LIST,
     &CMD_REGISTRIES_TEST,
     &CMD_STATUS,
+    &CMD_NODES,
     &CMD_EXPLAIN,
     &CMD_REPLAY,
     &CMD_RELOAD,

@@ -23,6 +23,8 @@ extern const struct command CMD_CONFIG_SET, CMD_CONFIG_GET, CMD_CONFIG_UNSET, CM
     CMD_PROFILE_DELETE;
 /* cmd_listen.c, cmd_tail.c, cmd_events.c, cmd_status.c, cmd_explain.c */
 extern const struct command CMD_LISTEN, CMD_TAIL, CMD_EVENTS_POST, CMD_STATUS, CMD_EXPLAIN;
+/* cmd_nodes.c */
+extern const struct command CMD_NODES;
 /* cmd_registries.c */
 extern const struct command CMD_REGISTRIES_LIST, CMD_REGISTRIES_TEST;
 /* cmd_replay.c */

@@ -3,7 +3,7 @@
 // Runs alone: it loads the machine.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
@@ -21,6 +21,7 @@ import {
     trigger,
     until,
 } from './harness.mjs';
+import { WallClock } from './clock.mjs';
 import { Service, TRACED, config, heartbeat, idsOf, resume, runToEnd, sqlite, strace, wrapped } from './journal.mjs';
 
 const limits = { timeout: 60000 };
@@ -301,34 +302,6 @@ describe('the directory', () => {
 });
 
 // ------------------------------------------------------------------------------------------ clocks
-
-const FAKETIME = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib']
-    .map((dir) => join(dir, 'faketime/libfaketimeMT.so.1'))
-    .find(existsSync);
-
-// A wall clock that the test sets; the monotonic ones stay as they are.
-class WallClock {
-    #file = join(tempDir(), 'clock');
-
-    constructor() {
-        assert.ok(FAKETIME, 'this test needs the package faketime');
-        this.set('+0');
-    }
-
-    set(when) {
-        writeFileSync(this.#file, `${when}\n`);
-    }
-
-    get env() {
-        return {
-            LD_PRELOAD: FAKETIME,
-            FAKETIME_TIMESTAMP_FILE: this.#file,
-            FAKETIME_NO_CACHE: '1',
-            FAKETIME_DONT_FAKE_MONOTONIC: '1',
-            NO_FAKE_STAT: '1',
-        };
-    }
-}
 
 describe('the wall clock', () => {
     const STEPS = ['+0', '+1h', '-1h', '1970-01-02 00:00:00', '+10y', '+0'];

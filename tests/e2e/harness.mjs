@@ -205,7 +205,7 @@ export class Daemon {
     #stopped = null;
 
     // Options: bin, env, args, config file text, `errors`: messages of error lines that are expected, `tls`: what one
-    // connects to gateway and webhooks with, when both have it.
+    // connects to gateway and webhooks with, when both have it, `host`: where it is reached, if not by loopback.
     static async start(config, options = {}) {
         const d = new Daemon();
         const file = options.file ?? writeConfig(config);
@@ -213,6 +213,7 @@ export class Daemon {
         d.expectedErrors = options.errors ?? [];
         d.bin = options.bin ?? REGCASTD;
         d.tls = options.tls;
+        d.host = options.host ?? '127.0.0.1';
         d.file = file;
         const env = {
             // Freed memory must go back soon, or the tests that watch memory would see ASan's hoard.
@@ -276,18 +277,18 @@ export class Daemon {
     }
 
     url(path = '/') {
-        return `ws://127.0.0.1:${this.port}${path}`;
+        return `ws://${this.host}:${this.port}${path}`;
     }
 
     webhookUrl(registry = REGISTRY) {
-        return `http://127.0.0.1:${this.webhookPort}/registries/${registry}/events`;
+        return `http://${this.host}:${this.webhookPort}/registries/${registry}/events`;
     }
 
     // One request on a connection of its own, to the webhooks listener unless `port` says else; with
     // `tls`, Node's options for it, by https.
     request(method, path, { body, headers = {}, port = this.webhookPort, tls: secure = port === this.webhookPort ? this.tls : undefined } = {}) {
         return new Promise((done, fail) => {
-            const options = { method, path, port, host: '127.0.0.1', headers, agent: false, ...secure };
+            const options = { method, path, port, host: this.host, headers, agent: false, ...secure };
             const req = (secure ? https : http).request(options, (res) => {
                 const parts = [];
                 res.on('data', (part) => parts.push(part));

@@ -72,7 +72,8 @@ export async function inParallel(width, items, work, more = () => true) {
 
 // --------------------------------------------------------------------------- one place on disk
 
-// The paths of the account: every message of a path comes from the one trigger on it.
+// The paths of the account: every message of a path comes from the one trigger on it. What follows a hyphen
+// tells those of several registries apart.
 export const ONE = '/one'; // a message per event
 export const SEVEN = '/seven'; // batches that are open for up to a second, also across kills
 export const BRIEF = '/brief'; // keeps little, so that old messages are deleted all the time
@@ -90,6 +91,10 @@ const KEPT = {
     [BRIEF]: { history_count: BRIEF_COUNT, max_lag_age: '1ms' },
 };
 export const PATHS = [ONE, SEVEN, BRIEF];
+const kindOf = (path) => path.replace(/-.*$/, '');
+
+export const accountTrigger = (path, registry = REGISTRY) =>
+    trigger(`on-${path.slice(1)}`, { path, registry, types: TYPES[kindOf(path)], size: kindOf(path) === SEVEN ? 7 : 1 });
 
 export const accountConfig = (paths = PATHS, over = {}) =>
     makeConfig({
@@ -98,9 +103,7 @@ export const accountConfig = (paths = PATHS, over = {}) =>
             paths: paths.map((path) => ({ path, ...KEPT[path] })),
         },
         journal: { ballast_bytes: 65536 },
-        triggers: paths.map((path) =>
-            trigger(`on-${path.slice(1)}`, { path, types: TYPES[path], size: path === SEVEN ? 7 : 1 }),
-        ),
+        triggers: paths.map((path) => accountTrigger(path)),
         ...over,
     });
 
@@ -122,11 +125,11 @@ export class Place {
     }
 
     // Starts a daemon; null if it was killed on the way. `env`: REGCAST_CRASH and the like.
-    async start({ env = {}, bin = this.bin, errors } = {}) {
+    async start({ env = {}, bin = this.bin, errors, host } = {}) {
         const began = performance.now();
         let daemon;
         try {
-            daemon = await Daemon.start(this.config, { env, bin, errors });
+            daemon = await Daemon.start(this.config, { env, bin, errors, host });
         } catch (error) {
             if (!/^regcastd ended .*"signal":"SIGKILL"/.test(error.message)) throw error;
             this.kills++;
@@ -181,9 +184,10 @@ export class Ledger {
     acked = 0;
     problems = []; // answers that should not be
 
-    constructor(name = 'ledger', repositories = 3) {
+    constructor(name = 'ledger', repositories = 3, registry = REGISTRY) {
         this.name = name;
         this.repositories = repositories;
+        this.registry = registry;
     }
 
     #add(sender, event, expected) {
@@ -225,9 +229,10 @@ export class Ledger {
         ]);
     }
 
-    ack(entry) {
+    ack(entry, by = null) {
         if (entry.acked) return;
         this.acked++;
+        entry.by = by; // the daemon that said so
         entry.acked = true;
         entry.until = performance.now();
     }
@@ -247,7 +252,7 @@ const WANTED = Object.fromEntries(
     ]),
 );
 const keysOn = (path, entry) =>
-    entry.keys.filter(({ type }) => WANTED[path].includes(type.toLowerCase()));
+    entry.keys.filter(({ type }) => WANTED[kindOf(path)].includes(type.toLowerCase()));
 
 // --------------------------------------------------------------------------------------- senders
 
@@ -257,7 +262,7 @@ export function postOn(agent, daemon, body, registry = REGISTRY) {
         const req = http.request({
             agent,
             method: 'POST',
-            host: '127.0.0.1',
+            host: daemon.host,
             port: daemon.webhookPort,
             path: `/registries/${registry}/events`,
             headers: { 'Content-Type': ENVELOPE_TYPE, 'Content-Length': Buffer.byteLength(body) },
@@ -286,8 +291,9 @@ export class Load {
     sentTwice = 0; // events that went out again
     answers = { accepted: 0, duplicates: 0 };
 
-    constructor(place, ledger, rng, { senders = 4, most = 5, twins = 0.1 } = {}) {
-        Object.assign(this, { place, ledger, rng, senders, most, twins });
+    // `rest`: how long a sender waits after each envelope, in ms.
+    constructor(place, ledger, rng, { senders = 4, most = 5, twins = 0.1, rest = 0 } = {}) {
+        Object.assign(this, { place, ledger, rng, senders, most, twins, rest });
         this.agents = Array.from({ length: 2 * senders }, () =>
             new http.Agent({ keepAlive: true, maxSockets: 1 }),
         );
@@ -301,6 +307,7 @@ export class Load {
                 const n = Math.min(left, 1 + below(this.rng, this.most));
                 left -= n;
                 await this.deliver(k, Array.from({ length: n }, () => this.ledger.add(k)));
+                if (this.rest > 0) await pause(this.rest);
             }
         };
         await Promise.all(Array.from({ length: this.senders }, (_, k) => sender(k)));
@@ -310,7 +317,7 @@ export class Load {
     async deliver(k, entries) {
         const rest = [entries];
         while (rest.length > 0 && !this.stopped) {
-            const daemon = await this.place.up();
+            const daemon = await this.place.up(k);
             if (!daemon) return;
             if (await this.#offer(k, daemon, rest[0])) {
                 rest.shift();
@@ -333,13 +340,13 @@ export class Load {
             entry.from ??= performance.now();
         }
         const agents = [2 * k, ...(twice ? [2 * k + 1] : [])].map((i) => this.agents[i]);
-        const answers = await Promise.all(agents.map((agent) => postOn(agent, daemon, body)));
+        const answers = await Promise.all(agents.map((agent) => postOn(agent, daemon, body, this.ledger.registry)));
         let accepted = 0;
         for (const got of answers.filter(Boolean)) {
             if (got.status === 202) {
                 this.#check(got, entries, fresh && !twice);
                 accepted += got.body.accepted;
-                entries.forEach((entry) => this.ledger.ack(entry));
+                entries.forEach((entry) => this.ledger.ack(entry, daemon));
             } else if (got.status !== 503) {
                 this.#wrong(`answer ${got.status}`, got);
             }
@@ -349,6 +356,7 @@ export class Load {
     }
 
     #check(got, entries, fresh) {
+        if (got.body.queued && this.place.shared) return; // taken, but not read by its owner yet
         const { accepted, duplicates, ignored, ...rest } = got.body;
         this.answers.accepted += accepted;
         this.answers.duplicates += duplicates;
@@ -392,8 +400,8 @@ export class Follower {
 
     // `from`: 'now' (what comes from the first connection on) or 'earliest'; `v1`: asks for the
     // subprotocol; `back`: how often it goes back further than it must.
-    constructor(place, path, rng, { from = 'now', v1 = false, back = 0.3 } = {}) {
-        Object.assign(this, { place, path, rng, from, v1, back });
+    constructor(place, path, rng, { from = 'now', v1 = false, back = 0.3, registry = REGISTRY } = {}) {
+        Object.assign(this, { place, path, rng, from, v1, back, registry });
     }
 
     // Follows until finish(); resolves when the first connection is open.
@@ -411,7 +419,7 @@ export class Follower {
             try {
                 this.#leg = await within(15000, 'a handshake', this.#open(daemon, since));
             } catch (error) {
-                if (!GONE.test(error.message)) this.#wrong(`no connection: ${error.message}`);
+                if (!this.#gone(error)) this.#wrong(`no connection: ${error.message}`);
                 await pause(5);
                 continue;
             }
@@ -423,6 +431,10 @@ export class Follower {
             this.#leg = null;
         }
         opened();
+    }
+
+    #gone(error) {
+        return GONE.test(error.message) || this.place.gone?.test(error.message);
     }
 
     #since() {
@@ -455,7 +467,7 @@ export class Follower {
         leg.controls = 0;
         leg.since = since;
         leg.socket.on('error', (error) => {
-            if (!GONE.test(error.message)) this.#wrong(`broken: ${error.message}`);
+            if (!this.#gone(error)) this.#wrong(`broken: ${error.message}`);
         });
         leg.socket.on('message', () => this.#take(leg));
         this.#take(leg);
@@ -492,7 +504,7 @@ export class Follower {
             return;
         }
         try {
-            const events = readMessage(text);
+            const events = readMessage(text, this.registry);
             this.texts.push(text);
             this.ids.push(events.map(({ id }) => id));
             this.events += events.length;
@@ -601,7 +613,7 @@ export function judge({ ledger, stored, followers, paths = PATHS }) {
     for (const path of paths) {
         const texts = stored.get(path) ?? [];
         const seen = judgePath(ledger, path, texts, idOf, account);
-        if (path !== BRIEF)
+        if (kindOf(path) !== BRIEF)
             for (const entry of ledger.entries)
                 if (entry.acked)
                     for (const { key } of keysOn(path, entry))
@@ -617,10 +629,10 @@ function judgePath(ledger, path, texts, idOf, account) {
     const ids = new Set();
     const last = new Map(); // sender -> [number, index] of its newest event
     let highest = '';
-    for (const { type, repo, digest, tag, id } of texts.flatMap((text) => readMessage(text))) {
+    for (const { type, repo, digest, tag, id } of texts.flatMap((text) => readMessage(text, ledger.registry))) {
         const key = keyOf(type, repo, digest, tag);
         const known = ledger.byKey.get(key);
-        if (!known || !WANTED[path].includes(type.toLowerCase())) {
+        if (!known || !WANTED[kindOf(path)].includes(type.toLowerCase())) {
             account.invented.push(`${path}: ${key}`);
             continue;
         }

@@ -39,7 +39,7 @@ const SPELLINGS = {
     [`${TOKENS}/Revoke`]: ['revokeIamToken'],
 };
 // What is beyond the original, and has one spelling only.
-const REST_ONLY = ['testTrigger', 'dryRunTrigger', 'dryRunTriggers', 'listPaths', 'listConnections', 'listRegistries', 'dryRunRegistry', 'getEvent',
+const REST_ONLY = ['testTrigger', 'dryRunTrigger', 'dryRunTriggers', 'listPaths', 'listConnections', 'listNodes', 'listRegistries', 'dryRunRegistry', 'getEvent',
     'listEvents', 'replay', 'getMetrics', 'listTriggerStatistics', 'listDeadLetters', 'getDeadLetter', 'deleteDeadLetter', 'replayDeadLetter',
     'getSession', 'createSession', 'deleteSession', 'createRevocation', 'reload', 'getOpenapi', 'getHealth'];
 const CHANGES = /\/(Create|Update|Delete|Pause|Resume|Send|Disconnect|CreateForServiceAccount|Revoke)$/;

@@ -43,6 +43,8 @@ struct pipeline {
     struct trigger_spec waiting_spec;
     struct buf waiting_operation;
     bool waits;
+    pipeline_on_record *on_operation;
+    void *on_operation_ctx;
 };
 
 static inline void double_take(struct pipeline *p, const struct pipeline_change *c)
@@ -125,6 +127,15 @@ void pipeline_load_operations(struct pipeline *p, void (*one)(void *, const char
 {
     for (size_t i = 0; i < p->n_operations; i++)
         one(ctx, p->operation_ids[i], buf_slice(&p->operations[i]));
+}
+
+/* What another node changes comes to whoever follows. */
+void pipeline_follow_records(struct pipeline *p, enum engine_record_kind kind,
+                             pipeline_on_record *one, void *ctx)
+{
+    assert_int_equal(kind, ENGINE_OPERATION);
+    p->on_operation = one;
+    p->on_operation_ctx = ctx;
 }
 
 /* --- iam --- */

@@ -4,7 +4,7 @@
 #define TESTS_UNIT_BROKER_FIXTURE_H
 
 #include "fixture.h"
-#include "pipeline.h"
+#include "pipeline_private.h"
 
 #include <ftw.h>
 
@@ -32,7 +32,8 @@ struct broker {
     unsigned answers, drained;
     bool may_fail;
     int failed;
-    char dir[64]; /* of a journal, "": none */
+    char dir[64];                 /* of a journal, "": none */
+    const struct engine_ops *ops; /* NULL: as the configuration says */
 };
 static struct broker *broker; /* of the running test */
 
@@ -101,7 +102,11 @@ static inline void start(struct broker *b)
         assert_int_equal(pathlog_reader_new(p->log, &b->readers[i]), 0);
         buf_init(&b->seen[i].in, 64 << 20);
     }
-    assert_int_equal(pipeline_new(&b->f->cfg, b->paths, &b->metrics, &b->mailbox, &b->pipeline), 0);
+    int r =
+        b->ops == NULL
+            ? pipeline_new(&b->f->cfg, b->paths, &b->metrics, &b->mailbox, &b->pipeline)
+            : pipeline_new_on(b->ops, &b->f->cfg, b->paths, &b->metrics, &b->mailbox, &b->pipeline);
+    assert_int_equal(r, 0);
     assert_int_equal(pipeline_start(b->pipeline, &b->loop, on_failed, b), 0);
 }
 

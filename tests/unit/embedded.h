@@ -22,6 +22,7 @@
 
 struct embedded {
     char dir[64];
+    const char *copy_dir; /* NULL: it is no copy */
     struct config cfg;
     struct config_path paths[2];
     uv_loop_t loop;
@@ -129,6 +130,7 @@ static inline void embedded_open_with(struct embedded *m, const char *const *tri
         .mailbox = &m->mailbox,
         .cb = {m, embedded_on_events, embedded_on_deliver, embedded_on_delivered,
                embedded_on_failed},
+        .copy_dir = m->copy_dir,
     };
     m->said[0] = '\0';
     m->n_done = m->n_delivered = m->n_events = 0;
@@ -136,11 +138,12 @@ static inline void embedded_open_with(struct embedded *m, const char *const *tri
     m->catalog = catalog_new(1000, 1000, 3600000);
     m->known = seen_new(1000, 3600000);
     m->ids = (struct id_gen){0};
-    assert_int_equal(ENGINE_EMBEDDED.load(m->engine, m->catalog, m->known, &m->ids), 0);
+    if (m->copy_dir == NULL)
+        assert_int_equal(ENGINE_EMBEDDED.load(m->engine, m->catalog, m->known, &m->ids), 0);
     if (record != NULL)
         assert_int_equal(ENGINE_EMBEDDED.load_records(m->engine, record, m), 0);
     assert_int_equal(ENGINE_EMBEDDED.load_triggers(m->engine, trigger_ids, n, m->old_seq), 0);
-    assert_int_equal(ENGINE_EMBEDDED.start(m->engine), 0);
+    assert_int_equal(ENGINE_EMBEDDED.start(m->engine, &m->loop), 0);
 }
 
 static inline void embedded_open_(struct embedded *m, const char *const *trigger_ids, size_t n)

@@ -25,6 +25,7 @@ struct history {
     size_t n_waiting;
     bool hold;              /* answers nothing */
     bool full;              /* at its last step a load found no room */
+    bool between;           /* an id that it has not got is none that was deleted */
     int find_err, load_err; /* answers these */
     uint64_t budget;        /* bytes of segments alive */
     _Atomic uint64_t alive;
@@ -47,6 +48,7 @@ static inline void double_find(struct history *h, struct history_request *q)
     uint64_t hi, number = 0;
     q->err = h->find_err;
     q->position = h->n == 0 ? 0 : double_end(&h->messages[h->n - 1]);
+    q->between = false;
     q->oldest_id[0] = '\0';
     if (h->first < h->n)
         double_id(h->first, q->oldest_id);
@@ -54,7 +56,11 @@ static inline void double_find(struct history *h, struct history_request *q)
         q->position = h->messages[h->first].position;
     if (q->err == 0 && q->since[0] != '\0') {
         assert_true(id_decode(EVENT_ID_PREFIX, slice_str(q->since), &hi, &number));
-        if (number < 1000 + h->first || number >= 1000 + h->n)
+        bool has = number >= 1000 + h->first && number < 1000 + h->n;
+        if (!has && h->between) {
+            q->between = true;
+            q->position = pathlog_tail(q->path->log);
+        } else if (!has)
             q->err = -ENOENT;
         else
             q->position = double_end(&h->messages[number - 1000]);

@@ -79,7 +79,7 @@ static void test_arrives(void **state)
     assert_int_equal(fixture_metric(f->front, M_CONNECTIONS_ACCEPTED), 0);
     assert_int_equal(fixture_metric(f->gateway, M_CLOSED_LOST), 0);
     assert_int_equal(fixture_metric(f->front, M_WEBHOOK_SET_ASIDE), 0);
-    assert_int_equal(catalog_images(ingest_catalog(f->shared.ingest)), 0);
+    assert_int_equal(ingest_known(f->shared.ingest).images, 0);
     fixture_broadcast(f, 0, "for everybody");
     client_expect(f, &c, FRAME_TEXT, "for everybody");
     client_free(&c);

@@ -1,6 +1,7 @@
 /* The engine with a journal: what is called back and when, what goes with what, and what a restart
  * finds. */
 #include "embedded.h"
+#include "engine_embedded.h"
 #include "record.h"
 
 #include <sqlite3.h>
@@ -254,6 +255,79 @@ static void test_damage_found_by_reader(void **state)
     assert_int_equal(access(file, F_OK), 0);
 }
 
+/* --- a copy --- */
+
+static int find(struct embedded *m, const char *since, uint64_t *ret_position)
+{
+    struct history_request q = {.kind = HISTORY_FIND,
+                                .answer_to = &m->mailbox,
+                                .mail.run = on_answer,
+                                .path = path_table_at(m->table, 0)};
+    memcpy(q.since, since, ID_SIZE);
+    answered = 0;
+    history_ask(OPS->history(m->engine), &q);
+    EMBEDDED_UNTIL(m, answered == 1);
+    *ret_position = q.position;
+    return q.err;
+}
+
+/* Batches of triggers that it does not know, a history that begins anew between them, and nothing
+ * of it at the next start. */
+static void test_copy(void **state)
+{
+    struct embedded *m = *state;
+    static const uint8_t NO_FLOOR[ID_PACKED_SIZE];
+    char dir[sizeof(m->dir) + 8], file[sizeof(dir) + 16];
+    uint8_t floor[ID_PACKED_SIZE];
+    uint64_t position;
+    (void) snprintf(dir, sizeof(dir), "%s/cache", m->dir);
+    m->copy_dir = dir;
+    embedded_open_(m, NULL, 0);
+    struct event *first = embedded_event(m, "app"), *second = embedded_event(m, "app");
+    first->seq = 7001;
+    second->seq = 7002;
+    engine_embedded_cut(m->engine, path_table_at(m->table, 0), NO_FLOOR, embedded_on_done, m);
+    broadcast(m, first, 0, false);
+    OPS->flush(m->engine);
+    EMBEDDED_UNTIL(m, m->n_delivered == 1);
+    assert_int_equal(find(m, first->id, &position), 0);
+    assert_int_equal(position, pathlog_tail(path_table_at(m->table, 0)->log));
+
+    assert_true(id_pack(EVENT_ID_PREFIX, slice_str(first->id), floor));
+    engine_embedded_cut(m->engine, path_table_at(m->table, 0), floor, embedded_on_done, m);
+    broadcast(m, second, 0, false);
+    OPS->settle(m->engine, on_settled, m);
+    EMBEDDED_UNTIL(m, m->n_settled == 1);
+    assert_string_equal(m->said, "done=0 deliver / done=0 deliver / ");
+    assert_int_equal(pathlog_messages(path_table_at(m->table, 0)->log), 1);
+    assert_int_equal(find(m, first->id, &position), -ENOENT);
+    assert_int_equal(find(m, second->id, &position), 0);
+
+    uint64_t messages[2], bytes[2];
+    struct engine_stats stats = {
+        .history_messages = messages, .history_bytes = bytes, .n_paths = 2};
+    OPS->stats(m->engine, &stats);
+    assert_int_equal(messages[0], 1);
+    embedded_shut(m);
+
+    static const char *const NOT_THERE[] = {"ballast", "commits", "trial"};
+    for (size_t i = 0; i < ARRAY_LEN(NOT_THERE); i++) {
+        (void) snprintf(file, sizeof(file), "%s/%s", dir, NOT_THERE[i]);
+        assert_int_equal(access(file, F_OK), -1);
+    }
+    (void) snprintf(file, sizeof(file), "%s/check", dir);
+    FILE *mark = fopen(file, "w"); /* as if the last run had failed */
+    assert_non_null(mark);
+    assert_int_equal(fclose(mark), 0);
+    embedded_open_(m, NULL, 0);
+    assert_int_equal(access(file, F_OK), -1);
+    OPS->stats(m->engine, &stats);
+    assert_int_equal(messages[0], 0);
+    assert_int_equal(find(m, second->id, &position), -ENOENT);
+    event_unref(first);
+    event_unref(second);
+}
+
 /* --- changes --- */
 
 static void on_record(void *ctx, const struct engine_record *rec)
@@ -461,6 +535,7 @@ int main(void)
         WITH(test_batched_events),
         WITH(test_damage_found_by_reader),
         WITH(test_in_use),
+        WITH(test_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

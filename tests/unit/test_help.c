@@ -76,9 +76,9 @@ static void test_completion(void **state)
         struct buf out;
         buf_init(&out, 1 << 20);
         const char *text = text_of(help_completion((enum help_shell) shell, &out), &out);
-        assert_non_null(
-            strstr(text, "'') echo \" serverless operation listen tail events registries status "
-                         "explain replay reload iam config completion\""));
+        assert_non_null(strstr(
+            text, "'') echo \" serverless operation listen tail events registries status nodes "
+                  "explain replay reload iam config completion\""));
         assert_non_null(strstr(text, "'serverless trigger create') echo \" container-registry\""));
         assert_non_null(
             strstr(text, "'serverless trigger update') echo \" container-registry --id"));

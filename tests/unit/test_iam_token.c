@@ -178,6 +178,21 @@ static void test_after_crash(void **state)
     assert_int_equal(access(left, F_OK), -1);
 }
 
+/* One that is configured is the same everywhere, and another one for another text. */
+static void test_derived(void **state)
+{
+    (void) state;
+    struct iam_secret one = {.there = false}, two = {.there = false}, other = {.there = false};
+    iam_secret_derive("a-secret-of-more-than-32-characters", &one);
+    iam_secret_derive("a-secret-of-more-than-32-characters", &two);
+    iam_secret_derive("a-secret-of-more-than-32-character", &other);
+    assert_true(one.there);
+    assert_memory_equal(one.bytes, two.bytes, sizeof(one.bytes));
+    assert_memory_not_equal(one.bytes, other.bytes, sizeof(one.bytes));
+    assert_int_equal(iam_secret_make(NULL, &one), 0); /* it is there: stays */
+    assert_memory_equal(one.bytes, two.bytes, sizeof(one.bytes));
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -185,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_key_hash),
+        cmocka_unit_test(test_derived),
         TEST(test_file),
         TEST(test_bad_files),
         TEST(test_after_crash),

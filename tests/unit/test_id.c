@@ -162,7 +162,7 @@ static void test_pack_refuses(void **state)
                                         "crt0000000000000000w"};
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         uint8_t packed[ID_PACKED_SIZE] = {77};
-        struct id_gen gen = {3, 4};
+        struct id_gen gen = {.last_ms = 3, .sequence = 4};
         if (id_pack("crt", slice_str(CASES[i]), packed) || packed[0] != 77)
             fail_msg("%s", CASES[i]);
         if (id_gen_resume(&gen, slice_str(CASES[i])) || gen.last_ms != 3 || gen.sequence != 4)
@@ -175,20 +175,21 @@ static void test_resume(void **state)
 {
     (void) state;
     static const struct {
-        struct id_gen before; /* what made the last id before the restart */
-        uint64_t wall_ms;     /* after it */
+        uint64_t before_ms, sequence; /* of what made the last id before the restart */
+        uint64_t wall_ms;             /* after it */
     } CASES[] = {
-        {{0, 0}, 0},
-        {{0, 0}, 1599477000000},
-        {{1599477000000, 5}, 1599477000001},
-        {{1599477000000, 5}, 1599477000000},
-        {{1599477000000, 5}, 1599476999999}, /* stepped back */
-        {{1599477000000, 5}, 0},
-        {{1599477000000, ((uint64_t) 1 << 37) - 3}, 7}, /* and then overflows */
-        {{((uint64_t) 1 << 48) - 2, 9}, 7},
+        {0, 0, 0},
+        {0, 0, 1599477000000},
+        {1599477000000, 5, 1599477000001},
+        {1599477000000, 5, 1599477000000},
+        {1599477000000, 5, 1599476999999}, /* stepped back */
+        {1599477000000, 5, 0},
+        {1599477000000, ((uint64_t) 1 << 37) - 3, 7}, /* and then overflows */
+        {((uint64_t) 1 << 48) - 2, 9, 7},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-        struct id_gen gen = CASES[i].before, resumed = {0, 0};
+        struct id_gen gen = {.last_ms = CASES[i].before_ms, .sequence = CASES[i].sequence};
+        struct id_gen resumed = {0};
         char last[ID_SIZE], next[ID_SIZE];
         id_event(&gen, gen.last_ms, last);
         assert_true(id_gen_resume(&resumed, slice_str(last)));
@@ -206,7 +207,7 @@ static void test_resume(void **state)
 static void test_other_prefix(void **state)
 {
     (void) state;
-    struct id_gen events = {0, 0}, others = {0, 0}, resumed = {0, 0};
+    struct id_gen events = {0}, others = {0}, resumed = {0};
     char event[ID_SIZE], other[ID_SIZE];
     for (int i = 0; i < 3; i++) {
         id_event(&events, 1599477000000, event);
@@ -218,6 +219,41 @@ static void test_other_prefix(void **state)
     assert_false(id_gen_resume(&resumed, slice_str(other)));
     assert_true(id_gen_resume_as(&resumed, "a1s", slice_str(other)));
     assert_true(resumed.last_ms == others.last_ms && resumed.sequence == others.sequence);
+}
+
+/* Generators of all lanes, each with a clock of its own that steps anywhere, and one that goes on
+ * behind what another one made. */
+static void test_lanes(void **state)
+{
+    (void) state;
+    enum { EACH = 200 };
+    static char ids[ID_LANES * EACH][ID_SIZE];
+    struct id_gen gens[ID_LANES];
+    size_t n = 0;
+    for (unsigned lane = 0; lane < ID_LANES; lane++) {
+        gens[lane] = (struct id_gen){.in_lane = true, .lane = (uint8_t) lane};
+        if (lane > 0)
+            assert_true(id_gen_resume(&gens[lane], slice_str(ids[n - 1])));
+        for (int i = 0; i < EACH; i++, n++) {
+            id_event(&gens[lane], 1000 + (uint64_t) (i * 7 % 30), ids[n]);
+            assert_true(n == 0 || strcmp(ids[n - 1], ids[n]) < 0); /* whosever the last was */
+            uint64_t hi, lo;
+            assert_true(id_decode("crt", slice_str(ids[n]), &hi, &lo));
+            assert_int_equal(lo % ID_LANES, lane);
+        }
+    }
+}
+
+static void test_a_lane_overflows_into_the_time(void **state)
+{
+    (void) state;
+    struct id_gen gen = {
+        .last_ms = 1000, .sequence = (1ull << 37) - 64 + 5, .in_lane = true, .lane = 5};
+    char text[ID_SIZE];
+    id_event(&gen, 1000, text);
+    assert_true(gen.last_ms == 1001 && gen.sequence == 5);
+    id_event(&gen, 1000, text);
+    assert_true(gen.last_ms == 1001 && gen.sequence == 64 + 5);
 }
 
 int main(void)
@@ -233,6 +269,8 @@ int main(void)
         cmocka_unit_test(test_pack),
         cmocka_unit_test(test_pack_refuses),
         cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_lanes),
+        cmocka_unit_test(test_a_lane_overflows_into_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

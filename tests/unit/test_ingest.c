@@ -344,8 +344,8 @@ static void test_epochs(void **state)
     post(w, &third);
     assert_true(slice_eq_str(buf_slice(&w->events), "CreateImageTag app v2, "));
     assert_int_equal(w->answers, 5);
-    assert_int_equal(catalog_images(ingest_catalog(w->in)), 2);
-    assert_int_equal(catalog_tags(ingest_catalog(w->in)), 2);
+    assert_int_equal(ingest_known(w->in).images, 2);
+    assert_int_equal(ingest_known(w->in).tags, 2);
 }
 
 /* The sender has lost patience with a webhook under way and sends it again, just when an earlier
@@ -385,8 +385,8 @@ static void test_refused_at_once(void **state)
     w->done_err = 0;
     engine_answers(w, 0);
     assert_int_equal(w->answer.status, 202);
-    assert_int_equal(catalog_images(ingest_catalog(w->in)), 1);
-    assert_int_equal(catalog_tags(ingest_catalog(w->in)), 1);
+    assert_int_equal(ingest_known(w->in).images, 1);
+    assert_int_equal(ingest_known(w->in).tags, 1);
     post(w, &second);
     assert_true(slice_eq_str(buf_slice(&w->events), "CreateImage app v2, CreateImageTag app v2, "));
     assert_int_equal(w->epoch, epoch);
@@ -486,8 +486,8 @@ static void test_old_letters(void **state)
     post(w, &req);
     assert_int_equal(w->answer.status, 202);
     assert_int_equal(counted(w, M_WEBHOOK_STALE), 1); /* the tag is another image's by now */
-    assert_int_equal(catalog_images(ingest_catalog(w->in)), 2);
-    assert_int_equal(catalog_tags(ingest_catalog(w->in)), 1);
+    assert_int_equal(ingest_known(w->in).images, 2);
+    assert_int_equal(ingest_known(w->in).tags, 1);
     assert_non_null(memmem(w->json.data, w->json.len, then, strlen(then)));
 }
 
@@ -509,8 +509,8 @@ static void test_late_changes(void **state)
     assert_non_null(strstr(logged(w), "\"set_aside\":0,\"stale\":1,"));
     assert_int_equal(counted(w, M_WEBHOOK_STALE), 1);
     assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED), 2); /* the image is new */
-    assert_int_equal(catalog_images(ingest_catalog(w->in)), 2);
-    assert_int_equal(catalog_tags(ingest_catalog(w->in)), 1);
+    assert_int_equal(ingest_known(w->in).images, 2);
+    assert_int_equal(ingest_known(w->in).tags, 1);
     post(w, &late);
     assert_int_equal(counted(w, M_WEBHOOK_STALE), 2);
     assert_int_equal(counted(w, M_WEBHOOK_ACCEPTED), 2);

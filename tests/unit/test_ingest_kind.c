@@ -57,7 +57,7 @@ static void test_handshake(void **state)
         assert_int_equal(count_of(logged(w), "\"status\":200,"), 1);
     }
     assert_int_equal(w->submissions, 0);
-    assert_int_equal(seen_count(ingest_seen(w->in)), 0);
+    assert_int_equal(ingest_known(w->in).sender_ids, 0);
     req = signed_request(&s, "msg_1", "!", 0);
     post(w, &req);
     assert_int_equal(w->answer.status, 503);

@@ -18,11 +18,11 @@ static const struct {
     uint64_t goes;    /* the letter with the submission */
     bool another, it; /* made of what is still not understood; there was a submission */
 } CASES[] = {
-    {"taken", BODY(PUSH(DIGEST, "v1")), {1, 0, 0, 0}, 7, false, true},
-    {"nothing new", BODY(PULL), {0, 1, 0, 0}, 7, false, true},
-    {"in part", BODY(PUSH(OTHER, "v2") "," BAD), {1, 0, 0, 1}, 7, true, true},
-    {"not at all", BODY(BAD), {0, 0, 0, 1}, 0, false, false},
-    {"no envelope", "{", {0, 0, 0, 1}, 0, false, false},
+    {"taken", BODY(PUSH(DIGEST, "v1")), {1, 0, 0, 0, 0}, 7, false, true},
+    {"nothing new", BODY(PULL), {0, 1, 0, 0, 0}, 7, false, true},
+    {"in part", BODY(PUSH(OTHER, "v2") "," BAD), {1, 0, 0, 1, 0}, 7, true, true},
+    {"not at all", BODY(BAD), {0, 0, 0, 1, 0}, 0, false, false},
+    {"no envelope", "{", {0, 0, 0, 1, 0}, 0, false, false},
 };
 
 static void test_post(void **state)

@@ -193,14 +193,14 @@ static void refused_events(void **state)
     w->done_err = -ENOSPC;
     found(w);
     assert_int_equal(completion_n(w->completion), 1);
-    assert_int_equal(catalog_images(ingest_catalog(w->in)), 0);
+    assert_int_equal(ingest_known(w->in).images, 0);
     w->done_err = 0;
     clock_freeze(2000, 1600000001123);
     completion_tick(w->completion);
     found(w);
     assert_string_equal(w->said, "-" FIRST " " EVENTS);
     assert_int_equal(completion_n(w->completion), 0);
-    assert_int_equal(catalog_images(ingest_catalog(w->in)), 1);
+    assert_int_equal(ingest_known(w->in).images, 1);
 }
 
 static void what_ended_the_process(void **state)

@@ -102,6 +102,14 @@ int store_put_change(struct store *s, const struct store_change *c)
     return 0;
 }
 
+int store_cut_path(struct store *s, uint32_t index, const uint8_t floor[ID_PACKED_SIZE],
+                   uint64_t *ret_position)
+{
+    note(s, 'k', index * 100u + floor[0]);
+    *ret_position = 4321;
+    return 0;
+}
+
 int store_settle_events(struct store *s, uint64_t seq)
 {
     note(s, 's', seq);
@@ -205,7 +213,7 @@ struct world {
 static const char KINDS[] = {
     [JOURNAL_WEBHOOK] = 'w', [JOURNAL_BATCH] = 'b',  [JOURNAL_LETTER] = 'l',
     [JOURNAL_SETTLE] = 's',  [JOURNAL_CHANGE] = 'x', [JOURNAL_BARRIER] = '|',
-    [JOURNAL_PATH] = 'p',    [JOURNAL_LIMITS] = 'i'};
+    [JOURNAL_PATH] = 'p',    [JOURNAL_LIMITS] = 'i', [JOURNAL_CUT] = 'k'};
 
 static uint64_t number_of(const struct journal_item *i)
 {
@@ -615,6 +623,20 @@ static void test_paths(void **state)
 
 /* What passes refuses the path, and it can be tried again; that there is no number for it passes,
  * too. */
+/* In order with the batches, and kept for the next try like them. */
+static void test_cut(void **state)
+{
+    struct world *w = *state;
+    struct journal_item *cut = item(JOURNAL_CUT, 0);
+    cut->cut = (struct journal_cut){.path = 3, .floor = {7}};
+    fail_next(w, 1, -ENOSPC);
+    put2(w, item(JOURNAL_BATCH, 1), cut);
+    wait_back(w, 2);
+    assert_string_equal(w->store.log, "b1 k307 | ");
+    assert_int_equal(w->last_position, 4321);
+    assert_int_equal(w->last_err, 0);
+}
+
 static void test_path_refused(void **state)
 {
     static const struct {
@@ -667,6 +689,7 @@ int main(void)
         WITH(test_end_while_full),
         WITH(test_stats),
         WITH(test_paths),
+        WITH(test_cut),
         WITH(test_path_refused),
         WITH(test_overdue),
         WITH(test_failed_is_quiet),

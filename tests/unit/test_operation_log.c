@@ -40,7 +40,6 @@ static void test_finds(void **state)
     const struct operation *a = add(log, 10, "x", "k"), *b = add(log, 20, "y", "k"),
                            *c = add(log, 30, "x", "");
     assert_null(add(log, 30, "x", "")); /* the same id */
-    assert_null(add(log, 25, "x", "")); /* an older one */
     assert_int_equal(operation_log_size(log), 3);
     assert_ptr_equal(operation_log_find(log, id_of(10)), a);
     assert_ptr_equal(operation_log_find(log, id_of(20)), b);
@@ -77,6 +76,25 @@ static void test_forgets_the_oldest(void **state)
     assert_null(operation_log_by_key(log, "x", "k60"));
     assert_non_null(operation_log_by_key(log, "x", "k62"));
     assert_string_equal(operation_log_at(log, 39)->id, id_of(100));
+    assert_null(add(log, 60, "x", "")); /* older than all */
+    assert_int_equal(operation_log_size(log), 40);
+    operation_log_free(log);
+}
+
+/* Of several nodes, whose clocks differ. */
+static void test_late_ones(void **state)
+{
+    (void) state;
+    static const unsigned ORDER[] = {10, 30, 20, 5, 40, 25};
+    struct operation_log *log = operation_log_new(5);
+    for (size_t i = 0; i < ARRAY_LEN(ORDER); i++)
+        assert_non_null(add(log, ORDER[i], "x", "k"));
+    assert_int_equal(operation_log_size(log), 5);
+    for (size_t i = 0; i + 1 < 5; i++)
+        assert_true(strcmp(operation_log_at(log, i)->id, operation_log_at(log, i + 1)->id) < 0);
+    assert_null(operation_log_find(log, id_of(5)));
+    assert_non_null(operation_log_find(log, id_of(25)));
+    assert_string_equal(operation_log_at(log, 4)->id, id_of(40));
     operation_log_free(log);
 }
 
@@ -85,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finds),
         cmocka_unit_test(test_forgets_the_oldest),
+        cmocka_unit_test(test_late_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

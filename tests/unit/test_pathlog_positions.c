@@ -148,6 +148,33 @@ static void test_missed_message(void **state)
     }
 }
 
+/* Who has not read all that was there has fallen off the window; who has, goes on. */
+static void test_cut(void **state)
+{
+    (void) state;
+    const uint64_t places[] = {300, SPAN / 2, 5 * SPAN + 77};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        struct pathlog *log = log_of(ROOMY);
+        struct pathlog_reader *r = reader_of(log);
+        struct segment_span s;
+        pathlog_cut(log, 0);
+        append_at(log, 0, 100, 1);
+        append_at(log, 100, 200, 1);
+        pathlog_cut(log, places[i]);
+        assert_int_equal(pathlog_messages(log), 0);
+        assert_int_equal(pathlog_tail(log), places[i]);
+        assert_int_equal(pathlog_oldest(log), places[i]);
+        append_at(log, places[i], 50, 2);
+        pathlog_enter(r);
+        assert_int_equal(pathlog_read(r, 100, &s), -EOVERFLOW);
+        s = read_at(r, places[i]);
+        assert_int_equal(s.bytes.len, 50);
+        pathlog_leave(r);
+        pathlog_reader_free(r);
+        pathlog_free(log);
+    }
+}
+
 static void test_pieces_of_one_segment(void **state)
 {
     (void) state;
@@ -201,8 +228,8 @@ int main(void)
         bytes[i] = (uint8_t) (i * 7 + i / 256);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_positions_are_followed), cmocka_unit_test(test_far_jump),
-        cmocka_unit_test(test_missed_message),         cmocka_unit_test(test_pieces_of_one_segment),
-        cmocka_unit_test(test_cursor_in_a_hole),
+        cmocka_unit_test(test_missed_message),         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_pieces_of_one_segment),  cmocka_unit_test(test_cursor_in_a_hole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,7 +172,7 @@ static void test_dry_run(void **state)
         assert_non_null(strstr(s.why[4], "event types"));
         assert_string_equal(s.why[5], "its tag is another");
     }
-    assert_int_equal(catalog_images(ingest_catalog(pipeline_ingest(w->p))), 0);
+    assert_int_equal(ingest_known(pipeline_ingest(w->p)).images, 0);
     assert_int_equal(dry(w, "crtregistry000000001", PUSH, pipeline_trigger(w->p, 0)->id, &s), 0);
     assert_int_equal(s.n, 2);
     assert_int_equal(dry(w, "crtregistry000000001", PUSH, "nobody", &s), -ENOENT);

@@ -65,7 +65,7 @@ static void event(struct registry_watch *w, const char *id)
 
 static bool is_silent(struct registry_watch *w, const char *id)
 {
-    registry_watch_tick(w);
+    registry_watch_tick(w, NULL, NULL);
     return registry_watch_find(w, id)->silent;
 }
 
@@ -80,7 +80,7 @@ static void test_counts(void **state)
     assert_string_equal(registry_watch_at(w, 2)->id, "c");
     assert_null(registry_watch_find(w, "nobody"));
     at(7);
-    const struct registry_outcome all = {202, 1, 2, 3, 4};
+    const struct registry_outcome all = {202, 1, 2, 3, 4, false};
     registry_watch_answered(w, "b", &all);
     registry_watch_answered(w, "b", &all);
     registry_watch_answered(w, "b", &(struct registry_outcome){.status = 503});
@@ -131,6 +131,33 @@ static void test_statuses(void **state)
     registry_watch_free(w);
 }
 
+static bool listens_to_a(void *ctx, const char *id)
+{
+    (void) ctx;
+    return strcmp(id, "a") == 0;
+}
+
+/* Of several nodes the one that reads a registry's webhooks knows when it is silent. */
+static void test_heard_elsewhere(void **state)
+{
+    struct config_registry registries[] = {{.id = A, .silence_alarm_ms = 60000},
+                                           {.id = B, .silence_alarm_ms = 60000}};
+    struct config cfg = {.registries = registries, .n_registries = 2};
+    at(0);
+    struct registry_watch *w = registry_watch_new(&cfg);
+    const struct registry_outcome answered = {.status = 202, .accepted = 1, .elsewhere = true};
+    (void) state;
+    at(50000);
+    registry_watch_answered(w, "a", &answered);
+    at(60001);
+    registry_watch_tick(w, listens_to_a, NULL);
+    assert_true(registry_watch_find(w, "a")->silent);
+    assert_false(registry_watch_find(w, "b")->silent);
+    registry_watch_heard(w, "a");
+    assert_false(registry_watch_find(w, "a")->silent);
+    registry_watch_free(w);
+}
+
 static void test_configure(void **state)
 {
     struct config_registry before[] = {{.id = A}, {.id = B}}, after[] = {{.id = C}, {.id = A}};
@@ -150,7 +177,7 @@ static void test_configure(void **state)
     registry_watch_configure(w, &none);
     assert_int_equal(registry_watch_n(w), 0);
     event(w, "a");
-    registry_watch_tick(w);
+    registry_watch_tick(w, NULL, NULL);
     registry_watch_free(w);
 }
 
@@ -233,8 +260,9 @@ static void test_learnt(void **state)
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
-    const struct CMUnitTest tests[] = {TEST(test_counts), TEST(test_statuses), TEST(test_configure),
-                                       TEST(test_fixed), TEST(test_learnt)};
+    const struct CMUnitTest tests[] = {TEST(test_counts),    TEST(test_statuses),
+                                       TEST(test_configure), TEST(test_heard_elsewhere),
+                                       TEST(test_fixed),     TEST(test_learnt)};
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

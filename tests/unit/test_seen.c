@@ -230,6 +230,26 @@ static void remove_some(struct seen *s, struct model *m, bool anywhere, uint64_t
     }
 }
 
+static void copy_one(void *ctx, const struct seen_key *key, uint64_t at_ms)
+{
+    assert_true(seen_add(ctx, key, at_ms));
+}
+
+/* What was given out makes another one that answers the same. */
+static void check_copy(struct seen *s, size_t max, uint64_t now_ms)
+{
+    struct seen *copy = seen_new(max, WINDOW), *but_one = seen_new(max, WINDOW);
+    seen_each(s, 0, copy_one, copy);
+    size_t n = seen_count(copy);
+    seen_each(s, 1, copy_one, but_one);
+    assert_true(seen_count(but_one) < n);
+    assert_true(n > 0 && n <= seen_count(s)); /* some have expired */
+    for (uint64_t number = 0; number < NUMBERS; number++)
+        assert_int_equal(add(copy, number, now_ms), add(s, number, now_ms));
+    seen_free(copy);
+    seen_free(but_one);
+}
+
 static void run(size_t max, bool anywhere, uint64_t seed)
 {
     struct model *m = xcalloc(1, sizeof(*m));
@@ -248,6 +268,7 @@ static void run(size_t max, bool anywhere, uint64_t seed)
         if (cuts_random(&seed) % 50 == 0)
             remove_some(s, m, anywhere, &seed);
     }
+    check_copy(s, max, now_ms);
     seen_free(s);
     free(m);
 }

@@ -63,7 +63,7 @@ static void test_first_and_second_start(void **state)
     assert_true(!opened.made && !opened.checked && opened.quarantine[0] == '\0');
     store_last_event_id(s, again);
     assert_string_equal(birth, again);
-    struct id_gen gen;
+    struct id_gen gen = {0};
     assert_true(id_gen_resume(&gen, slice_str(birth)));
     uint64_t now = clock_wall_ms();
     assert_true(gen.last_ms <= now && gen.last_ms + 60000 > now);

@@ -161,6 +161,71 @@ static void test_gone_ids(void **state)
     fixture_remove(dir);
 }
 
+static void check_found(const char *dir, uint64_t seq, enum store_found expected,
+                        uint64_t expected_position)
+{
+    struct store_options options = fixture_options(dir);
+    struct store_reader *r;
+    uint8_t id[ID_PACKED_SIZE];
+    enum store_found found;
+    uint64_t position = 99;
+    fixture_packed_id(seq, id);
+    assert_int_equal(store_reader_open(&options, &r), 0);
+    assert_int_equal(store_reader_find(r, "/a", slice_of(id, sizeof(id)), &found, &position), 0);
+    assert_int_equal(found, expected);
+    if (found != STORE_GONE)
+        assert_int_equal(position, expected_position);
+    store_reader_close(r);
+}
+
+/* A history that begins anew leads nobody from what was before to what comes after, though ids of
+ * what comes after may be below those of what was before; another path's stays. */
+static void test_cut(void **state)
+{
+    (void) state;
+    char dir[64];
+    uint8_t floor[ID_PACKED_SIZE];
+    struct store_path_state ps;
+    fixture_dir(dir);
+    struct store *s = fixture_open(dir);
+    assert_int_equal(store_path(s, 0, "/a", FIXTURE_SPAN, &FIXTURE_LIMITS), 0);
+    assert_int_equal(store_path(s, 1, "/b", FIXTURE_SPAN, &FIXTURE_LIMITS), 0);
+    put(s, 0, 10, 5, 100);
+    put(s, 1, 1, 3, 100);
+    uint64_t position = 0, after = 0;
+    fixture_packed_id(5, floor);
+    for (unsigned undone = 1; undone <= 2; undone++) {
+        assert_int_equal(store_begin(s), 0);
+        assert_int_equal(store_cut_path(s, 0, floor, &position), 0);
+        assert_int_equal(position, 500);
+        assert_int_equal(fixture_batch(s, 0, 6, 100, &after), 0);
+        assert_int_equal(after, 500);
+        if (undone == 2)
+            break;
+        store_rollback(s);
+        store_path_state(s, 0, &ps);
+        assert_int_equal(ps.count, 5);
+        check_found(dir, 12, STORE_FOUND, 300);
+    }
+    assert_int_equal(fixture_batch(s, 0, 8, 100, &after), 0);
+    assert_int_equal(store_commit(s), 0);
+    store_path_state(s, 0, &ps);
+    assert_int_equal(ps.count, 2);
+    assert_int_equal(ps.bytes, 200);
+    assert_int_equal(ps.oldest, 500);
+    assert_int_equal(ps.tail, 700);
+    assert_int_equal(number(s, "SELECT count(*) FROM batches"), 5);
+    check_found(dir, 4, STORE_GONE, 0);
+    check_found(dir, 5, STORE_GONE, 0);
+    check_found(dir, 6, STORE_FOUND, 600);
+    check_found(dir, 7, STORE_BETWEEN, 600);
+    check_found(dir, 8, STORE_FOUND, 700);
+    check_found(dir, 12, STORE_BETWEEN, 700);
+    store_close(s);
+    check_consistent(dir);
+    fixture_remove(dir);
+}
+
 /* A path that is no longer configured keeps its history for as long as the defaults say, and goes
  * with it; its number can be given again. */
 static void test_paths_no_longer_configured(void **state)
@@ -396,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_in_chunks),
         cmocka_unit_test(test_gone_ids),
+        cmocka_unit_test(test_cut),
         cmocka_unit_test(test_paths_no_longer_configured),
         cmocka_unit_test(test_settle),
         cmocka_unit_test(test_settle_goes_never_back),

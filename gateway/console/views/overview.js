@@ -5,6 +5,7 @@ import { chart, charts } from '../chart.js';
 import { int } from '../format.js';
 import { Reading, Ring, quantile, rate } from '../rates.js';
 import { badge, errorBox, notice, spinner } from '../ui.js';
+import { nodes } from './nodes.js';
 
 export const title = 'overview.title';
 
@@ -76,6 +77,7 @@ export function mount(root, ctx) {
     ];
     const big = bigNumbers(ctx);
     const tables = breakdowns(ctx);
+    const others = nodes(ctx);
     fill(root, problem, spinner(t('loading')));
 
     ctx.every(
@@ -83,13 +85,14 @@ export function mount(root, ctx) {
         async (signal) => {
             const now = new Reading(await ctx.api.get('/gateway/v1/metrics', { signal }));
             fill(problem);
-            if (!big.element.isConnected) fill(root, problem, health, big.element, charts(...all), tables.element);
+            if (!big.element.isConnected) fill(root, problem, health, big.element, others.element, charts(...all), tables.element);
             ring.add(now.at, points(now, kept.last));
             kept.last = now;
             showHealth(ctx, health, now);
             big.show(now);
             tables.show(now);
             for (const each of all) each.draw(ring);
+            await others.show(now.sum(`${P}cluster_nodes`), signal);
         },
         (error) => {
             root.querySelector('.spinner')?.remove();
