@@ -4,6 +4,7 @@
 #include "frame.h"
 
 #include "mem.h"
+#include "utf8.h"
 
 #include <wslay/wslay.h>
 
@@ -129,19 +130,9 @@ size_t frame_control(uint8_t ret[FRAME_MAX_CONTROL], enum frame_opcode opcode, s
     return 2 + payload.len;
 }
 
-static bool is_continuation_byte(uint8_t c)
-{
-    return (c & 0xC0u) == 0x80u;
-}
-
 size_t frame_close(uint8_t ret[FRAME_MAX_CONTROL], uint16_t code, const char *reason)
 {
-    struct slice text = slice_str(reason);
-    if (text.len > REASON_MAX) {
-        text.len = REASON_MAX;
-        while (text.len > 0 && is_continuation_byte(text.data[text.len]))
-            text.len--; /* the character that begins here would be cut */
-    }
+    struct slice text = utf8_cut(slice_str(reason), REASON_MAX);
     uint8_t payload[LEN7_MAX];
     payload[0] = (uint8_t) (code >> 8);
     payload[1] = (uint8_t) (code & 0xFFu);

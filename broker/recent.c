@@ -9,6 +9,7 @@
 #include "mem.h"
 #include "seen.h"
 #include "siphash.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 
@@ -114,13 +115,7 @@ static bool is_there(const struct recent *r, uint64_t number)
 
 static struct slice text_of(const char *s)
 {
-    struct slice text = slice_str(s);
-    if (text.len <= TEXT_MAX)
-        return text;
-    text.len = TEXT_MAX;
-    while (text.len > 0 && (text.data[text.len] & 0xc0) == 0x80) /* not inside a character */
-        text.len--;
-    return text;
+    return utf8_cut(slice_str(s), TEXT_MAX);
 }
 
 struct texts {

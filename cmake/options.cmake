@@ -46,6 +46,11 @@ if(REGCAST_SANITIZE)
     target_compile_options(regcast_options INTERFACE
         -fsanitize=${REGCAST_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(regcast_options INTERFACE -fsanitize=${REGCAST_SANITIZE})
+    # Hundreds of test programs with a sanitizer's tables in them: GNU ld takes seconds for each.
+    find_program(LLD ld.lld)
+    if(LLD)
+        target_link_options(regcast_options INTERFACE -fuse-ld=lld)
+    endif()
 endif()
 if(REGCAST_COVERAGE)
     target_compile_options(regcast_options INTERFACE -fprofile-instr-generate -fcoverage-mapping)

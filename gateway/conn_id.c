@@ -81,11 +81,8 @@ bool conn_id_worker(struct slice id, unsigned *ret)
 
 void conn_learn_agent(struct conn *c, struct slice user_agent)
 {
-    size_t len = user_agent.len < CONN_USER_AGENT_MAX ? user_agent.len : CONN_USER_AGENT_MAX;
-    while (len > 0 && len < user_agent.len && (user_agent.data[len] & 0xc0) == 0x80)
-        len--; /* not in the middle of a character */
-    struct slice kept = slice_sub(user_agent, 0, len);
-    if (len > 0 && utf8_valid(kept))
+    struct slice kept = utf8_cut(user_agent, CONN_USER_AGENT_MAX);
+    if (kept.len > 0 && utf8_valid(kept))
         c->user_agent = xslicedup(kept);
 }
 

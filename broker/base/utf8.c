@@ -64,3 +64,12 @@ bool utf8_valid(struct slice s)
     utf8_init(&u);
     return utf8_feed(&u, s) && utf8_complete(&u);
 }
+
+struct slice utf8_cut(struct slice s, size_t max)
+{
+    if (s.len <= max)
+        return s;
+    while (max > 0 && (s.data[max] & 0xc0) == 0x80) /* the character that begins before here */
+        max--;
+    return slice_sub(s, 0, max);
+}

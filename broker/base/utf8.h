@@ -21,5 +21,7 @@ static inline bool utf8_complete(const struct utf8 *u) /* no sequence is cut */
     return u->need == 0;
 }
 bool utf8_valid(struct slice s); /* a whole text */
+/* The first `max` bytes of a whole text, or fewer: no character is cut. */
+struct slice utf8_cut(struct slice s, size_t max);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "config_value.h"
 #include "json.h"
+#include "utf8.h"
 
 #include <inttypes.h>
 
@@ -48,9 +49,12 @@ int member_entry_write(struct buf *out, const struct member_entry *e)
 /* One that is missing or longer than we keep is no reason to refuse the node. */
 static void read_text(struct slice value, char *ret, size_t cap)
 {
-    ret[0] = '\0';
+    size_t len = 0;
     if (value.len > 0 && value.data[0] == '"')
-        (void) json_string_copy(value, ret, cap);
+        len = json_string_copy(value, ret, cap);
+    while (len > 0 && !utf8_valid(slice_of(ret, len))) /* the copy ends inside a character */
+        len--;
+    ret[len] = '\0';
 }
 
 static uint64_t read_number(struct slice value)

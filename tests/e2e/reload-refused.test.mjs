@@ -308,7 +308,7 @@ test('POST and `regcast reload` say what has changed and what waits', limits, as
     fine(await command(), 'Nothing has changed.\n');
     assert.deepEqual(JSON.parse((await command('--format', 'json-rest')).stdout), { changed: [], needsRestart: [] });
 
-    write(d, text({ ...next, log_level: 'loud', engine: 'nats' }));
+    write(d, text({ ...next, log_level: 'loud', engine: 'kafka' }));
     const refused = await command();
     assert.equal(refused.code, 1);
     assert.equal(refused.stdout, '');

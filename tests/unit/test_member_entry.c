@@ -65,6 +65,31 @@ static void test_other_versions(void **state)
     }
 }
 
+/* Texts longer than we keep end before the character that does not fit, and are read again. */
+static void test_long_texts(void **state)
+{
+    (void) state;
+    for (unsigned at = 0; at < 4; at++) {
+        struct member_entry e, got;
+        struct buf json;
+        buf_init(&json, 4096);
+        assert_int_equal(buf_printf(&json, "{\"node\":\"a\",\"nonce\":\"1\",\"version\":\"%.*s",
+                                    (int) at, "xxx"),
+                         0);
+        for (size_t i = 0; i < sizeof(e.peer.version); i++)
+            assert_int_equal(buf_append_str(&json, "\xe2\x82\xac"), 0);
+        assert_int_equal(buf_append_str(&json, "\"}"), 0);
+        assert_int_equal(member_entry_read(buf_slice(&json), &e), 0);
+        size_t len = strlen(e.peer.version);
+        assert_int_equal(len, at + (sizeof(e.peer.version) - 1 - at) / 3 * 3);
+        buf_clear(&json);
+        assert_int_equal(member_entry_write(&json, &e), 0);
+        assert_int_equal(member_entry_read(buf_slice(&json), &got), 0);
+        assert_string_equal(got.peer.version, e.peer.version);
+        buf_fini(&json);
+    }
+}
+
 static void test_newer(void **state)
 {
     (void) state;
@@ -81,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_other_versions),
+        cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_newer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

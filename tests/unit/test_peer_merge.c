@@ -130,10 +130,11 @@ static void test_merging(void **state)
         struct peer_answers answers = {at, ARRAY_LEN(at), CASES[i].query};
         assert_non_null(rule);
         cJSON *got = rule->merge(&answers), *wanted = parse(CASES[i].merged);
-        if (wanted == NULL ? got != NULL : !cJSON_Compare(got, wanted, true)) {
-            char *text = cJSON_PrintUnformatted(got);
+        char *text = cJSON_PrintUnformatted(got), *wanted_text = cJSON_PrintUnformatted(wanted);
+        if (wanted == NULL ? got != NULL : strcmp(text, wanted_text) != 0)
             fail_msg("%s: %s", CASES[i].name, text);
-        }
+        cJSON_free(text);
+        cJSON_free(wanted_text);
         cJSON_Delete(got);
         cJSON_Delete(wanted);
         for (size_t k = 0; k < ARRAY_LEN(at); k++)

@@ -100,12 +100,35 @@ static void test_every_pair(void **state)
         }
 }
 
+static void test_cut(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *text;
+        size_t max, len;
+    } CUTS[] = {
+        {"", 0, 0},
+        {"", 5, 0},
+        {"abc", 3, 3},
+        {"abc", 2, 2},
+        {"abc", 0, 0},
+        {"a\xe2\x82\xac", 4, 4},
+        {"a\xe2\x82\xac", 3, 1},
+        {"a\xe2\x82\xac", 1, 1},
+        {"\xf0\x9f\x98\x80", 3, 0},
+        {"\x80\x80", 1, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CUTS); i++)
+        assert_int_equal(utf8_cut(slice_str(CUTS[i].text), CUTS[i].max).len, CUTS[i].len);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases_in_every_cut),
         cmocka_unit_test(test_every_code_point),
         cmocka_unit_test(test_every_pair),
+        cmocka_unit_test(test_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
