@@ -296,6 +296,18 @@ MUST_CHECK int store_reader_load(struct store_reader *r, const char *path_name, 
                                  int (*batch)(void *, uint64_t position, struct slice frames),
                                  void *ctx);
 
+/* Every path that is known, in the order in which they became so. `one` returns 0, or an error or
+ * anything else, which ends it and is returned. */
+struct store_seen_path {
+    const char *name;
+    uint64_t count, bytes; /* of its batches that are kept */
+    /* Who has last seen an event with an id above it has missed nothing that is not kept. Of others
+     * that is not known. */
+    uint8_t floor[ID_PACKED_SIZE];
+};
+MUST_CHECK int store_reader_paths(struct store_reader *r,
+                                  int (*one)(void *, const struct store_seen_path *), void *ctx);
+
 /* Dead letters with ids below `before` (0: all of them), the newest first; of one registry, or with
  * "" of all. `one` returns 0, 1 to hear of no more, or an error, which is returned. */
 MUST_CHECK int store_reader_letters(struct store_reader *r, uint64_t before,

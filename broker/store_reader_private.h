@@ -1,6 +1,7 @@
 /* store_reader_private.h - what the files of the store's reader share:
  *   store_reader.c  opening, where a client goes on, stored batches by position
  *   store_pick.c    stored batches by the events in them
+ *   store_reader_paths.c  which paths there are, and where their histories begin
  * Errors: as in store.h. */
 #ifndef BROKER_STORE_READER_PRIVATE_H
 #define BROKER_STORE_READER_PRIVATE_H

@@ -10,6 +10,7 @@
 #define EXIT_ASKED_WRONG 64 /* the command line */
 #define EXIT_LEFT_OVER   65 /* it ran, but something could not be done */
 #define EXIT_UNAVAILABLE 69 /* somebody else's server */
+#define EXIT_NOT_EMPTY   73 /* something is there already that would be mixed up with it */
 #define EXIT_STORE       74 /* the store, or the disk under it */
 #define EXIT_IN_USE      75 /* stop what uses it, then again */
 #define EXIT_NEWER       76 /* the store was written by a newer version */

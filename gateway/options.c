@@ -11,6 +11,7 @@ static void usage(FILE *to)
         "       regcastd [--config FILE] --rebuild-catalog REGISTRY_ID --registry-url URL\n"
         "       regcastd [--config FILE] --dead-letters [--json]\n"
         "       regcastd [--config FILE] --replay-dead-letters ID|all\n"
+        "       regcastd [--config FILE] --move-from DIR\n"
         "       regcastd --version | --help | --print-reference\n\n"
         "  --config FILE       the configuration (default conf/regcast.yaml)\n"
         "  --check             check it, say what is wrong and where, and exit\n"
@@ -26,6 +27,10 @@ static void usage(FILE *to)
         "  --dead-letters      list the events that were set aside\n"
         "  --replay-dead-letters ID|all\n"
         "                      try them again (while regcastd is down)\n"
+        "  --move-from DIR     move what a single node has kept in DIR, its data_dir, into the "
+        "new\n"
+        "                      cluster of the configuration (while neither runs); DIR stays as it "
+        "is\n"
         "  --print-reference   print the reference of all settings as Markdown\n"
         "  --version           print the version\n",
         to);
@@ -43,6 +48,7 @@ int options_parse(int argc, char **argv, struct options *ret)
                                          {"dead-letters", no_argument, NULL, 'd'},
                                          {"json", no_argument, NULL, 'j'},
                                          {"replay-dead-letters", required_argument, NULL, 'y'},
+                                         {"move-from", required_argument, NULL, 'm'},
                                          {"version", no_argument, NULL, 'v'},
                                          {"help", no_argument, NULL, 'h'},
                                          {0}};
@@ -78,6 +84,9 @@ int options_parse(int argc, char **argv, struct options *ret)
             break;
         case 'y':
             ret->replay = optarg;
+            break;
+        case 'm':
+            ret->move_from = optarg;
             break;
         case 'v':
             (void) puts("regcastd " REGCAST_VERSION);

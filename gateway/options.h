@@ -10,6 +10,7 @@ struct options {
     const char *config, *ready_file;
     const char *rebuild_catalog, *registry_url; /* --rebuild-catalog ID --registry-url URL */
     const char *replay;                         /* --replay-dead-letters ID|all */
+    const char *move_from;                      /* --move-from DIR */
     bool check, reference, letters, json, takeover;
 };
 

@@ -3,6 +3,9 @@
  *   Trigger: <id>   Prev, Last: numbers of events: the batches hold what the trigger wants of those
  *   above Prev up to Last   Node: <node>.<nonce> who wrote it
  * Nats-Msg-Id is <trigger id>@<Prev>: of two that go on behind the same batch, one is stored.
+ * A message without batches, of no trigger, stands in front of a path's history that was moved here
+ * (move.h):
+ *   Floor: <event id>   who has last seen an event above it has missed nothing before this message
  *
  * The data, little endian, is for each batch: u32 length of what follows; u8 why; u64 last event
  * number; u32 n ids, and so many packed ids (ID_PACKED_SIZE each); u16 and the trigger's name; the
@@ -13,6 +16,8 @@
 
 #include "batch.h"
 #include "nats/nats.h"
+
+#define BATCH_WIRE_FLOOR "Floor"
 
 struct batch_wire {
     char trigger_id[ID_SIZE];

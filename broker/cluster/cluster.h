@@ -12,6 +12,7 @@
  *   bucket P_lease  s<ss>            the owner of a shard; goes by itself after nats.lease_ttl
  *   bucket P_nodes  <node>           the nodes that live; the same
  *   bucket P_mark   s<ss>            how far a shard's events are in batches
+ *                   move             whether a single node's data is being moved here (move.h)
  *   subject P.rpc.all.<verb>, P.rpc.<node>.<verb>   questions between nodes
  *
  * A shard is owned by one node at a time: it alone reads P.in.ss and appends to P.ev.ss, each time

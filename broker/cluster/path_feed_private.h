@@ -109,6 +109,8 @@ void feed_drop_held(struct feed_path *p);
 /* The lowest id in it, less one: who has seen an event above it has missed nothing before it.
  * False: there is none. */
 bool feed_message_floor(const struct feed_message *m, uint8_t ret[ID_PACKED_SIZE]);
+/* What it says itself of who has missed nothing before it. False: nothing. */
+bool feed_stated_floor(const struct feed_message *m, uint8_t ret[ID_PACKED_SIZE]);
 void feed_floor_at(uint64_t wall_ms, uint8_t ret[ID_PACKED_SIZE]); /* of events made by then */
 void feed_begin_anew(struct feed_path *p, const uint8_t floor[ID_PACKED_SIZE]);
 

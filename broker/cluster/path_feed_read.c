@@ -135,7 +135,7 @@ static void begin_at(struct feed_path *p, const struct js_msg *m,
                  m->pending + 1 < f->cluster->cfg->nats.history_count;
     if (p->has_floor)
         memcpy(floor, p->floor, sizeof(floor));
-    else if (!whole && !feed_message_floor(message, floor))
+    else if (!feed_stated_floor(message, floor) && !whole && !feed_message_floor(message, floor))
         feed_floor_at(m->time_ns / MS_NS, floor);
     feed_begin_anew(p, floor);
 }

@@ -17,12 +17,19 @@ static void low_id(struct slice ids, uint8_t ret[ID_PACKED_SIZE])
             memcpy(ret, ids.data + at, ID_PACKED_SIZE);
 }
 
+bool feed_stated_floor(const struct feed_message *m, uint8_t ret[ID_PACKED_SIZE])
+{
+    return id_pack(EVENT_ID_PREFIX, nats_header(m->headers, BATCH_WIRE_FLOOR), ret);
+}
+
 bool feed_message_floor(const struct feed_message *m, uint8_t ret[ID_PACKED_SIZE])
 {
     struct batch_wire_item item;
     struct slice rest = m->data;
     bool any = false;
     uint8_t low[ID_PACKED_SIZE];
+    if (feed_stated_floor(m, ret))
+        return true;
     memset(low, 0xff, sizeof(low));
     while (batch_wire_next(&rest, &item) == 0) {
         low_id(item.ids, low);

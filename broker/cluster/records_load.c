@@ -1,6 +1,7 @@
 /* records_load.c - the records before anything else is there: on a loop and a connection of its
- * own, for as long as it takes: on_state > streams_ensure > on_ensured > on_info > on_msg ...
- * on_current */
+ * own, for as long as it takes: on_state > streams_ensure > on_ensured > on_move > on_info > on_msg
+ * ... on_current */
+#include "cluster/move.h"
 #include "cluster/records_private.h"
 #include "cluster/streams.h"
 
@@ -19,6 +20,7 @@ struct loading {
     struct consumer *consumer;
     uint64_t last_seq; /* where the stream ended when it was asked */
     bool ensuring, done;
+    bool moving; /* somebody fills the streams, or was broken off (move.h) */
     int err;
 };
 
@@ -81,17 +83,31 @@ static void on_info(void *ctx, int err, const struct js_stream *s)
     l->consumer = consumer_new(l->cluster.js, &options);
 }
 
-static void on_ensured(void *ctx, int err)
+/* What is moved here has to be there as a whole before anybody looks at it. */
+static void on_move(void *ctx, int err, const struct js_msg *m)
 {
     struct loading *l = ctx;
     char stream[CLUSTER_SUBJECT_SIZE];
+    l->moving = err == 0 && move_is_under_way(m->data);
+    if (l->moving || (err < 0 && err != -ENOENT)) {
+        l->ensuring = false;
+        return; /* tried again */
+    }
+    cluster_name(&l->cluster, stream, "REC");
+    js_stream_info(l->cluster.js, stream, on_info, l);
+}
+
+static void on_ensured(void *ctx, int err)
+{
+    struct loading *l = ctx;
+    char bucket[CLUSTER_SUBJECT_SIZE];
     l->ensuring = false;
     if (err == -ENOTSUP || err == -EMSGSIZE) {
         finish(l, err);
     } else if (err == 0 && l->consumer == NULL) {
         l->ensuring = true;
-        cluster_name(&l->cluster, stream, "REC");
-        js_stream_info(l->cluster.js, stream, on_info, l);
+        cluster_name(&l->cluster, bucket, "mark");
+        kv_get(l->cluster.js, bucket, MOVE_KEY, on_move, l);
     }
 }
 
@@ -119,8 +135,10 @@ static void on_say(uv_timer_t *timer)
     const struct loading *l = timer->data;
     struct log_line line;
     log_open(&line, LOG_WARN, "nats",
-             nats_connected(l->cluster.nats) ? "waiting for the streams to be there"
-                                             : "waiting for a nats-server that can be reached");
+             !nats_connected(l->cluster.nats) ? "waiting for a nats-server that can be reached"
+             : l->moving ? "waiting for a move into the cluster: it is under way, or was broken "
+                           "off and is to be begun again"
+                         : "waiting for the streams to be there");
     log_str(&line, "url", l->cluster.cfg->nats.urls.n == 0 ? "" : l->cluster.cfg->nats.urls.at[0]);
     log_close(&line);
 }

@@ -30,6 +30,31 @@ void set_aside_event(struct records *r, struct event *event, const char *why)
     buf_fini(&body);
 }
 
+int set_aside_put(struct buf *out, struct event *event, const char *why, uint64_t *ret_id)
+{
+    struct buf body;
+    buf_init(&body, SIZE_MAX / 2);
+    int r = record_put_event(&body, event);
+    if (r == 0)
+        r = record_put_letter(out, &(struct record_letter){.wall_ms = clock_wall_ms(),
+                                                           .registry_id = event->registry_id,
+                                                           .reason = why,
+                                                           .body = buf_slice(&body),
+                                                           .headers = MARK});
+    buf_fini(&body);
+    *ret_id = letter_id(event);
+    return r;
+}
+
+struct record_letter set_aside_shared(const struct store_letter *l)
+{
+    return (struct record_letter){.wall_ms = l->wall_ms,
+                                  .registry_id = l->registry_id,
+                                  .reason = l->reason,
+                                  .body = l->body,
+                                  .headers = l->event_seq == 0 ? l->headers : MARK};
+}
+
 struct store_letter set_aside_kept(uint64_t id, const struct record_letter *letter)
 {
     if (letter == NULL)

@@ -55,7 +55,10 @@ const FAR = 'store.records.trim';
 // takeover.test.mjs kills there.
 const OF_A_TAKEOVER = /^(handover|takeover)\./;
 
-const POINTS = pointsIn('broker', 'gateway').filter((point) => point !== FAR && !OF_A_TAKEOVER.test(point));
+// cluster-move.test.mjs does.
+const OF_A_MOVE = /^move\./;
+
+const POINTS = pointsIn('broker', 'gateway').filter((point) => point !== FAR && !OF_A_TAKEOVER.test(point) && !OF_A_MOVE.test(point));
 
 // Only a request of management takes the daemon past these,
 const OF_MANAGEMENT = /^(pipeline\.changed?|store\.(record|trigger)\.delete)$/;
