@@ -39,7 +39,7 @@ install(FILES ${CMAKE_BINARY_DIR}/regcast.zsh RENAME _regcast DESTINATION share/
 install(FILES conf/debian/lintian-overrides RENAME regcast DESTINATION share/lintian/overrides
     COMPONENT debian EXCLUDE_FROM_ALL)
 install(FILES ${PACKAGE_DIR}/regcastd.8.gz DESTINATION share/man/man8 COMPONENT debian EXCLUDE_FROM_ALL)
-install(FILES README.md CHANGELOG.md SECURITY.md conf/reference.md docs/operations.md docs/metrics.md docs/registries.md docs/compatibility.md docs/filters.md docs/openapi.json
+install(FILES README.md CHANGELOG.md SECURITY.md conf/reference.md docs/operations.md docs/metrics.md docs/registries.md docs/compatibility.md docs/filters.md docs/cluster.md docs/openapi.json
     conf/sample-event.json conf/takeover.conf ${PACKAGE_DIR}/changelog.gz ${PACKAGE_DIR}/copyright
     DESTINATION ${PACKAGE_DOCS} COMPONENT debian EXCLUDE_FROM_ALL)
 install(DIRECTORY docs/images DESTINATION ${PACKAGE_DOCS}/docs COMPONENT debian EXCLUDE_FROM_ALL)

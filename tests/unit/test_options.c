@@ -47,6 +47,8 @@ static void test_taken(void **state)
     assert_true(o.letters && o.json);
     assert_int_equal(parse("--replay-dead-letters all", &o), 0);
     assert_string_equal(o.replay, "all");
+    assert_int_equal(parse("--config cluster.yaml --move-from /var/lib/regcast", &o), 0);
+    assert_string_equal(o.move_from, "/var/lib/regcast");
     assert_int_equal(parse("--print-reference", &o), 0);
     assert_true(o.reference);
 }
@@ -55,7 +57,8 @@ static void test_refused(void **state)
 {
     (void) state;
     static const char *const CASES[] = {
-        "--unknown", "more", "--config", "--rebuild-catalog crt1", "--registry-url http://a",
+        "--unknown",   "more", "--config", "--rebuild-catalog crt1", "--registry-url http://a",
+        "--move-from",
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         struct options o;

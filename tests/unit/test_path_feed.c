@@ -184,6 +184,22 @@ static uint64_t append_next(struct desk *d, size_t path)
     return append(d, path, prev, prev + 1, 10);
 }
 
+/* What a move puts in front of a path's history. */
+static void append_floor(struct desk *d, size_t path, uint64_t floor)
+{
+    struct buf headers;
+    char subject[CLUSTER_SUBJECT_SIZE], id[ID_SIZE];
+    event_id_of(floor, id);
+    buf_init(&headers, 1024);
+    assert_int_equal(batch_wire_put_headers(&headers, &(struct batch_wire){.writer = "m.1"}), 0);
+    assert_int_equal(buf_printf(&headers, BATCH_WIRE_FLOOR ": %s\r\n", id), 0);
+    cluster_path_subject(&d->c, subject, "bat", path_of(d, path)->name);
+    struct js_publish p = bed_message(subject, "");
+    p.headers = buf_slice(&headers);
+    assert_int_equal(bed_publish(d->bed.bed, &p).err, 0);
+    buf_fini(&headers);
+}
+
 /* One that the servers lose when they should pass it on. */
 static void configure(struct desk *d, const char *republish, const char *more)
 {
@@ -555,6 +571,38 @@ static void test_freed(void **state)
     path_feed_free(NULL);
 }
 
+static void expect_floor(const struct desk *d, uint64_t seq)
+{
+    char id[ID_SIZE];
+    uint8_t want[ID_PACKED_SIZE];
+    event_id_of(seq, id);
+    assert_true(id_pack(EVENT_ID_PREFIX, slice_str(id), want));
+    assert_memory_equal(d->floor, want, ID_PACKED_SIZE);
+}
+
+/* Where nothing was ever deleted from the stream, and yet something is missing before it: also when
+ * nothing follows, and when it is too old itself. */
+static void test_stated_floor(void **state)
+{
+    struct desk *d = *state;
+    append_floor(d, 0, 100);
+    for (size_t i = 0; i < 2; i++)
+        (void) append(d, 0, 110 + i, 111 + i, 10);
+    append_floor(d, 1, 200);
+    append_floor(d, 2, 300);
+    follow(d, 0);
+    assert_string_equal(d->said, "acut a111 a112 ");
+    expect_floor(d, 100);
+    follow(d, 1);
+    assert_string_equal(d->said, "acut a111 a112 bcut ");
+    expect_floor(d, 200);
+    assert_int_equal(stats_of(d).dropped, 0);
+    clock_freeze(clock_mono_ms(), clock_wall_ms() + d->paths[2].history_ms + 60000);
+    follow(d, 2);
+    clock_unfreeze();
+    expect_floor(d, 300);
+}
+
 int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -562,7 +610,7 @@ int main(void)
         WITH(test_follow),  WITH(test_follow_again),  WITH(test_missing), WITH(test_zombie),
         WITH(test_foreign), WITH(test_gone),          WITH(test_expired), WITH(test_floor),
         WITH(test_much),    WITH(test_history_limit), WITH(test_settled), WITH(test_unfollow),
-        WITH(test_outage),  WITH(test_regressed),     WITH(test_freed),
+        WITH(test_outage),  WITH(test_regressed),     WITH(test_freed),   WITH(test_stated_floor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

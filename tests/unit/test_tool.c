@@ -11,11 +11,13 @@ static void test_asked_for(void **state)
 {
     (void) state;
     const struct options none = {.check = true, .takeover = true}, letters = {.letters = true},
-                         replay = {.replay = "all"}, rebuild = {.rebuild_catalog = "crt"};
+                         replay = {.replay = "all"}, rebuild = {.rebuild_catalog = "crt"},
+                         move = {.move_from = "/data"};
     assert_false(tool_is_asked_for(&none));
     assert_true(tool_is_asked_for(&letters));
     assert_true(tool_is_asked_for(&replay));
     assert_true(tool_is_asked_for(&rebuild));
+    assert_true(tool_is_asked_for(&move));
 }
 
 int main(void)
