@@ -246,7 +246,7 @@ const counts = (ran) => ran.out.join('\n');
 describe('a single node that becomes several', limits, () => {
     for (const how of ['stopped', 'killed'])
         test(`is moved, ${how}`, limits, async (t) => {
-            const nats = await setUp(t);
+            const nats = await setUp(t, { servers: how === 'killed' ? 3 : 1 });
             const { service, known, dir } = await life(t);
             const busy = await moveFrom(clustered(nats, 0), dir);
             assert.equal(busy.code, 75, busy.err.join('\n'));
