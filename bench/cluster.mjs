@@ -173,7 +173,8 @@ async function takeover(leaseMs) {
             await client.first(1);
             const begun = performance.now();
             await victim.kill();
-            await other.daemon.accept([imageEvent()], { registry: registryOf(0) });
+            const { status, text } = await other.daemon.post([imageEvent()], { registry: registryOf(0) }); // queued: nobody reads it yet
+            if (status !== 202) throw new Error(`${status}: ${text}`);
             await client.first(2, 60000);
             took.push(performance.now() - begun);
         } finally {
