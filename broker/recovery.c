@@ -125,7 +125,7 @@ struct store_limits recovery_limits(const struct config_path *cfg)
     };
 }
 
-static int open_paths(struct recovery *r, struct path_table *paths)
+static int register_paths(struct recovery *r, struct path_table *paths)
 {
     for (size_t i = 0; i < path_table_size(paths); i++) {
         struct path *p = path_table_at(paths, i);
@@ -138,6 +138,19 @@ static int open_paths(struct recovery *r, struct path_table *paths)
         pathlog_start(p->log, state.tail);
     }
     return 0;
+}
+
+/* Together: thousands that are new would wait for the disk one after the other. */
+static int open_paths(struct recovery *r, struct path_table *paths)
+{
+    int err = store_begin(r->store);
+    if (err < 0)
+        return err;
+    err = register_paths(r, paths);
+    if (err == 0)
+        return store_commit(r->store);
+    store_rollback(r->store);
+    return err;
 }
 
 static void add_attempts(void *ctx, uint64_t key, unsigned attempts)

@@ -75,10 +75,10 @@ struct store_path_state {
     uint64_t count, bytes;
 };
 
-/* Registers a path of the configuration, before anything else is done with it, and in no
- * transaction; `index` is the
+/* Registers a path of the configuration, before anything else is done with it; `index` is the
  * number it has from here on (path->index). Its positions go on at the next segment. A span other
- * than the one its batches were placed with renumbers them. */
+ * than the one its batches were placed with renumbers them. In a transaction of its own, or as part
+ * of the caller's, which an error has rolled back. */
 MUST_CHECK int store_path(struct store *s, uint32_t index, const char *name, unsigned span_bits,
                           const struct store_limits *limits);
 /* Other limits for a path that is registered, from the next store_retire() on. */

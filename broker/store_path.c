@@ -244,7 +244,8 @@ static int renumber(struct store *s, struct store_path *p, unsigned span_bits)
 
 static int change_span(struct store *s, struct store_path *p, unsigned span_bits)
 {
-    int r = store_begin(s);
+    bool alone = !s->in_transaction;
+    int r = alone ? store_begin(s) : 0;
     if (r < 0)
         return r;
     CRASH_POINT("store.renumber.begin");
@@ -257,7 +258,7 @@ static int change_span(struct store *s, struct store_path *p, unsigned span_bits
         return r;
     }
     p->span_bits = span_bits;
-    r = store_commit(s);
+    r = alone ? store_commit(s) : 0;
     if (r < 0)
         p->span_bits = before;
     return r;
@@ -302,7 +303,8 @@ static int make(struct store *s, const char *name, unsigned span_bits, struct st
     uint64_t id = free_id(s);
     if (id == 0)
         return -EMFILE;
-    int r = store_begin(s);
+    bool alone = !s->in_transaction;
+    int r = alone ? store_begin(s) : 0;
     if (r < 0)
         return r;
     CRASH_POINT("store.path.new");
@@ -311,10 +313,10 @@ static int make(struct store *s, const char *name, unsigned span_bits, struct st
     p->name = xstrdup(name);
     p->span_bits = span_bits;
     r = store_spoil(s, write_new(s, p));
-    if (r == 0)
-        r = store_commit(s);
-    else
+    if (r < 0)
         store_rollback(s);
+    else if (alone)
+        r = store_commit(s);
     if (r < 0) {
         free(p->name);
         free(p);

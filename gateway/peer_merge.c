@@ -317,7 +317,7 @@ static void merge_batch(cJSON *to, const cJSON *from)
     static const char *const IF_MISSING[] = {"triggerId", "triggerName", "replayId",
                                              "flush",     "position",    "deliveredAt"};
     for (size_t i = 0; i < ARRAY_LEN(SUMS); i++)
-        if (cJSON_HasObjectItem(from, SUMS[i]))
+        if (cJSON_GetObjectItemCaseSensitive(from, SUMS[i]) != NULL)
             add_numbers(to, from, &SUMS[i], 1);
     for (size_t i = 0; i < ARRAY_LEN(IF_MISSING); i++)
         if (cJSON_GetObjectItemCaseSensitive(to, IF_MISSING[i]) == NULL)

@@ -1,6 +1,6 @@
 /* rest_replay.c - beyond the original: messages of a path's history sent once more. In the order
  * things happen:
- *   rest_gateway_replay > (history) on_picked > (resend.c) on_resent */
+ *   rest_gateway_replay > on_followed > (history) on_picked > (resend.c) on_resent */
 #include "api_id.h"
 #include "log.h"
 #include "mem.h"
@@ -259,6 +259,7 @@ static void on_picked(struct mail *m)
     struct replaying *r = LIST_ENTRY(m, struct replaying, request.mail);
     struct worker *front = r->call->shared->front;
     struct status error = {.code = STATUS_OK};
+    (void) atomic_fetch_sub(&r->resend.path->arrivals, 1);
     if (is_fine(r, &error)) {
         r->resend.shared = r->call->shared;
         r->resend.done = on_resent;
@@ -277,19 +278,46 @@ static size_t most_bytes(const struct path *path)
     return most < PICK_MAX_BYTES ? (size_t) most : PICK_MAX_BYTES;
 }
 
-static void begin(struct replaying *r)
+static void pick(struct replaying *r)
 {
     struct pick *p = &r->resend.pick;
     if (p->event_id[0] != '\0')
         p->max_messages = 1;
     else
         p->max_bytes = most_bytes(r->resend.path);
-    r->call->manage->replaying = true;
     r->request.kind = HISTORY_PICK;
     r->request.mail.run = on_picked;
     r->request.path = r->resend.path;
     r->request.pick = p;
     worker_ask(r->call->shared->front, &r->request);
+}
+
+static void on_followed(void *arg, int err)
+{
+    struct replaying *r = arg;
+    struct status error;
+    if (err == 0) {
+        pick(r);
+        return;
+    }
+    (void) atomic_fetch_sub(&r->resend.path->arrivals, 1);
+    r->call->manage->replaying = false;
+    status_set(&error, STATUS_UNAVAILABLE, "The history cannot be read now");
+    fail(r, &error);
+}
+
+/* A path that nobody is on may have to be brought up to date first; until its history was read we
+ * count as somebody (path.h). */
+static void begin(struct replaying *r)
+{
+    const struct shared *s = r->call->shared;
+    struct path *path = r->resend.path;
+    r->call->manage->replaying = true;
+    (void) atomic_fetch_add(&path->arrivals, 1);
+    if (s->follow != NULL && !atomic_load(&path->current))
+        s->follow(s->pipeline, path, on_followed, r);
+    else
+        pick(r);
 }
 
 /* False: *error says why. */

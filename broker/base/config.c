@@ -175,10 +175,16 @@ static void read_list(struct loader *l, const struct setting *s, const struct do
     ASSERT(list != NULL);
     void **items = (void **) (void *) ((char *) base + list->at_offset);
     *items = xcalloc(node->n, list->item_size);
+    struct config_names names = {.at = xcalloc(node->n, sizeof(struct config_name))};
     for (const struct doc_node *item = node->first; item != NULL; item = item->next) {
         size_t i = (*config_count(list, base))++;
+        struct config_names *outer = l->names;
+        l->names = &names;
         read_item(l, list, item, shown, *items, i);
+        l->names = outer;
     }
+    table_fini(&names.table);
+    free(names.at);
 }
 
 static void read_path_defaults(struct loader *l, const struct doc_node *node)

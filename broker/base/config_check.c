@@ -3,8 +3,10 @@
 
 #include "config_nats.h"
 #include "config_value.h"
+#include "list.h"
 #include "mem.h"
 #include "secret_file.h"
+#include "siphash.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -529,15 +531,21 @@ static void check_unique(struct loader *l, const struct list_place *list, const 
                          size_t i, const struct scope *scope)
 {
     const char *name = unique_of(list, items, i);
-    for (size_t other = 0; name != NULL && other < i; other++) {
-        const char *earlier = unique_of(list, items, other);
-        if (earlier == NULL || strcmp(earlier, name) != 0)
+    if (name == NULL)
+        return;
+    struct config_name *new = &l->names->at[i];
+    new->text = name;
+    new->in_table.hash = siphash(&(struct siphash_seed){0}, 0, slice_str(name));
+    for (struct table_node *n = table_first(&l->names->table, new->in_table.hash); n != NULL;
+         n = table_next(n)) {
+        if (strcmp(LIST_ENTRY(n, struct config_name, in_table)->text, name) != 0)
             continue;
         char quoted[DOC_QUOTE_SIZE];
         note(l, scope, list->unique_key, "expected each %s once, got %s again", list->unique_key,
              doc_quote(name, quoted));
         return;
     }
+    table_add(&l->names->table, &new->in_table);
 }
 
 void config_check_item(struct loader *l, const struct list_place *list, void *items, size_t i,

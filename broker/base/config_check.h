@@ -5,11 +5,23 @@
 
 #include "config_doc.h"
 #include "config_table.h"
+#include "table.h"
 
 #define CONFIG_KEY_SIZE 256
 
+/* The names in a list that is being read, each of which may stand there once. */
+struct config_name {
+    struct table_node in_table;
+    const char *text; /* the configuration's */
+};
+struct config_names {
+    struct table table;
+    struct config_name *at; /* one an element */
+};
+
 struct loader {
     struct problems problems;
+    struct config_names *names; /* of the innermost list */
     struct config *cfg;
     struct config_path path_defaults;
     /* Beside SETTINGS: the line of each key in what is being read, 0 where it was left out. */

@@ -293,7 +293,7 @@ int doc_load(const char *file, struct problems *problems, struct doc_node **ret)
     buf_init(&text, DOC_MAX_BYTES);
     int r = read_file(file, &text);
     if (r == -EMSGSIZE) {
-        problems_add(problems, 1, "document", "expected at most 1 MiB, got more");
+        problems_add(problems, 1, "document", "expected at most 8 MiB, got more");
         r = -EINVAL;
     } else if (r < 0) {
         problems_add(problems, 1, "document", "expected a file that can be read, got: %s",

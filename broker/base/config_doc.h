@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-#define DOC_MAX_BYTES    (1u << 20)
+#define DOC_MAX_BYTES    (8u << 20) /* 32,767 long paths, written out */
 #define DOC_MAX_DEPTH    16
 #define DOC_MAX_KEYS     256 /* in one mapping */
 #define DOC_MAX_PROBLEMS 20

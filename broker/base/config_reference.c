@@ -85,7 +85,7 @@ int config_print_reference(struct buf *out)
         out,
         "# Configuration reference\n\n"
         "Printed by `regcastd --print-reference`; conf/regcast.yaml is a commented example.\n\n"
-        "The file is YAML 1.1 without anchors, aliases and tags, at most 1 MiB. Any key that is "
+        "The file is YAML 1.1 without anchors, aliases and tags, at most 8 MiB. Any key that is "
         "not\n"
         "required may be left out. Sizes are bytes, or with a suffix `KiB`, `MiB` or `GiB`.\n"
         "Durations are `500ms`, `20s`, `10m` or `1h`; a plain number is seconds. Unknown keys and "

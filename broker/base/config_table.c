@@ -56,7 +56,7 @@ const struct setting SETTINGS[] = {
      "Where WebSocket clients connect; port 0 takes any free one."},
     {C(gateway.workers),              SETTING_WORKERS, 1, 256, "auto",     NULL, RESTART,
      "Threads that serve clients; `auto` is one per CPU."},
-    {C(gateway.paths),                LIST,     1, 200000,       "/",        NULL, LATE | ORDERED,
+    {C(gateway.paths),                LIST,     1, 32767,        "/",        NULL, LATE | ORDERED,
      "What clients subscribe to: templates such as `/`, `/teams/{team}` or `/files/{name+}`, each "
      "as text or as a mapping with the keys of `gateway.paths[]`."},
     {"gateway.defaults", NO_PLACE,    SETTING_DEFAULTS, 0, 0,  NULL,       NULL, 0,

@@ -57,13 +57,22 @@ static bool is_nothing(const cJSON *v)
            ((cJSON_IsArray(v) || cJSON_IsObject(v)) && v->child == NULL);
 }
 
+static bool is_same(const cJSON *a, const cJSON *b)
+{
+    char *x = cJSON_PrintUnformatted(a), *y = cJSON_PrintUnformatted(b);
+    bool same = x != NULL && y != NULL && strcmp(x, y) == 0;
+    cJSON_free(x);
+    cJSON_free(y);
+    return same;
+}
+
 /* All that `wanted` names is so. What is zero is left out by the server; -1 is its "none". */
 static bool is_so(const cJSON *wanted, const cJSON *have)
 {
     if (have == NULL)
         return is_nothing(wanted);
     if (!cJSON_IsObject(wanted) || !cJSON_IsObject(have))
-        return cJSON_Compare(wanted, have, true);
+        return is_same(wanted, have);
     const cJSON *member;
     cJSON_ArrayForEach(member, wanted)
     {

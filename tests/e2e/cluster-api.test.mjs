@@ -258,6 +258,26 @@ describe('lists', limits, () => {
     });
 });
 
+describe('a replay', limits, () => {
+    test('reads the history of a path that no node has clients on', async () => {
+        const path = '/one-1-0', repository = 'team/nobody-reads';
+        const got = await daemons()[0].post([push(repository, digestOf(repository), 'v1')], { registry: registryOf(1) });
+        assert.equal(got.status, 202, got.text);
+        const { eventId } = await until('its event is known', async () => {
+            const { events } = await get(daemons()[0], '/gateway/v1/events?pageSize=1000');
+            return events.find((e) => e.repository === repository && e.eventType === 'CreateImageTag');
+        });
+        for (const daemon of daemons()) {
+            const replayed = await until('its batch is there', async () => {
+                const answer = await daemon.manage('POST', '/gateway/v1/replay', { ...as('alice'), body: { path, eventId } });
+                assert.ok([200, 404].includes(answer.status), answer.text);
+                return answer.status === 200 && answer.json;
+            });
+            assert.equal(replayed.messages, '1', 'not the replays');
+        }
+    });
+});
+
 describe('what is made on one node', limits, () => {
     test('is at once on the others', async () => {
         const [one, two, three] = daemons();

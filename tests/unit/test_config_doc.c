@@ -175,7 +175,7 @@ static void test_files(void **state)
 
     write_file(name, DOC_MAX_BYTES + 1);
     assert_int_equal(doc_load(name, &problems, &root), -EINVAL);
-    assert_string_equal(problems.at[0].text, "document: expected at most 1 MiB, got more");
+    assert_string_equal(problems.at[0].text, "document: expected at most 8 MiB, got more");
     (void) unlink(name);
 
     problems.n = 0;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -35,9 +36,10 @@ static const struct {
       "\"lastFiredAt\":\"2026-11-23T08:00:00.001Z\",\"lastError\":\"why\"}]}",
       "{\"triggers\":[{\"triggerId\":\"a\",\"batches\":\"0\",\"events\":\"0\",\"waiting\":\"0\","
       "\"lastFiredAt\":\"2026-11-23T07:59:59.999Z\",\"lastError\":\"old\"}]}"},
-     "{\"triggers\":[{\"triggerId\":\"a\",\"batches\":\"4\",\"events\":\"6\",\"waiting\":\"5\","
-     "\"lastFiredAt\":\"2026-11-23T08:00:00.001Z\",\"lastError\":\"why\"},{\"triggerId\":\"b\","
-     "\"batches\":\"0\",\"events\":\"0\",\"waiting\":\"0\"}]}"},
+     "{\"triggers\":[{\"triggerId\":\"a\",\"lastFiredAt\":\"2026-11-23T08:00:00.001Z\",\"lastErro"
+     "r\":\"why\",\"batches\":\"4\",\"events\":\"6\",\"waiting\":\"5\"},{\"triggerId\":\"b\","
+     "\"batches\":\"0"
+     "\",\"events\":\"0\",\"waiting\":\"0\"}]}"},
     {"registries",
      "listRegistries",
      "",
@@ -49,10 +51,11 @@ static const struct {
       "\"count\":\"3\"}],\"accepted\":\"2\",\"ignored\":\"1\",\"duplicates\":\"0\","
       "\"setAside\":\"4\"}]}",
       NULL},
-     "{\"registries\":[{\"id\":\"r\",\"silent\":false,\"lastEventAt\":\"2026-11-23T08:00:00Z\","
-     "\"usualInterval\":\"30s\",\"answers\":[{\"status\":202,\"count\":\"3\"},{\"status\":401,"
-     "\"count\":\"3\"}],\"accepted\":\"3\",\"ignored\":\"1\",\"duplicates\":\"0\","
-     "\"setAside\":\"4\"}]}"},
+     "{\"registries\":[{\"id\":\"r\",\"answers\":[{\"status\":202,\"count\":\"3\"},{\"status\":401,"
+     "\"co"
+     "unt\":\"3\"}],\"accepted\":\"3\",\"ignored\":\"1\",\"duplicates\":\"0\",\"setAside\":\"4\","
+     "\"lastEve"
+     "ntAt\":\"2026-11-23T08:00:00Z\",\"usualInterval\":\"30s\",\"silent\":false}]}"},
     {"events: the newest first, each once, a page",
      "listEvents",
      "pageSize=3",
@@ -99,10 +102,14 @@ static const struct {
       "\"recipients\":[{\"connectionId\":\"d2\"}]},{\"path\":\"/more\",\"firstEventId\":\"crt1\","
       "\"lastEventId\":\"crt2\"}],\"from\":\"history\"}"},
      "{\"eventId\":\"crt1\",\"received\":{\"duplicates\":\"0\"},\"batches\":[{\"triggerId\":\"a\","
-     "\"path\":\"/\",\"firstEventId\":\"crt1\",\"lastEventId\":\"crt1\",\"size\":\"1\","
-     "\"delivered\":true,\"connections\":\"3\",\"written\":\"3\",\"position\":\"7\","
-     "\"recipients\":[{\"connectionId\":\"d1\"},{\"connectionId\":\"d2\"}]},{\"path\":\"/more\","
-     "\"firstEventId\":\"crt1\",\"lastEventId\":\"crt2\"}],\"event\":{},\"from\":\"memory\"}"},
+     "\"pat"
+     "h\":\"/"
+     "\",\"firstEventId\":\"crt1\",\"lastEventId\":\"crt1\",\"size\":\"1\",\"position\":\"7\",\"rec"
+     "ipients\":[{\"connectionId\":\"d1\"},{\"connectionId\":\"d2\"}],\"connections\":\"3\","
+     "\"writte"
+     "n\":\"3\",\"delivered\":true},{\"path\":\"/"
+     "more\",\"firstEventId\":\"crt1\",\"lastEventId\":\"cr"
+     "t2\"}],\"from\":\"memory\",\"event\":{}}"},
     {"a dry run where the registry is known",
      "dryRunRegistry",
      "",
