@@ -295,9 +295,9 @@ static const struct {
     {"registries: r1\n", 1, "registries", "expected a list of 0 to 4096, got something else"},
     {"registries:\n  - r1\n", 2, "registries[0]", "expected a mapping, got something else"},
     {"gateway: {paths: []}\n", 1, "gateway.paths",
-     "expected a list of 1 to 200000, got a list of 0"},
-    {"gateway:\n  paths:\n", 2, "gateway.paths", "expected a list of 1 to 200000, got nothing"},
-    {"gateway: {paths: /}\n", 1, "gateway.paths", "expected a list of 1 to 200000, got \"/\""},
+     "expected a list of 1 to 32767, got a list of 0"},
+    {"gateway:\n  paths:\n", 2, "gateway.paths", "expected a list of 1 to 32767, got nothing"},
+    {"gateway: {paths: /}\n", 1, "gateway.paths", "expected a list of 1 to 32767, got \"/\""},
     {"gateway: {paths: [[/]]}\n", 1, "gateway.paths[0]", "expected a mapping, got a list"},
     /* values out of bounds */
     {"engine: steam\n", 1, "engine", "expected embedded, memory or nats, got \"steam\""},

@@ -266,7 +266,7 @@ static uint64_t marked(unsigned trigger)
 }
 
 /* As an owner reckons, see on_trigger() of shard_open.c: which events a trigger still gets. */
-static bool gets(unsigned trigger, unsigned i)
+static bool receives(unsigned trigger, unsigned i)
 {
     const struct trigger_found *t = &found.triggers[trigger];
     return found.events[i].shard == t->shard && found.events[i].seq > marked(trigger) &&
@@ -287,7 +287,7 @@ static void check(void)
             bool want = strcmp(registry_of(old), ROWS[trigger].registry) == 0 &&
                         old > ROWS[trigger].batched &&
                         (ROWS[trigger].paused == 0 || old <= ROWS[trigger].paused);
-            if (want != gets(trigger, i))
+            if (want != receives(trigger, i))
                 fail_msg("trigger %u, event %llu: %d", trigger, (unsigned long long) old, want);
         }
     }
