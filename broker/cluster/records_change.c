@@ -112,9 +112,16 @@ static void on_stored(void *ctx, int err, const struct js_ack *ack)
     struct records *r = records_call_end(ctx, &arg);
     struct record_change *change = first_change(r);
     uint64_t count = (uint64_t) (uintptr_t) arg;
-    (void) ack; /* it counts when it has come back */
-    if (change == NULL || change->count != count || err == 0)
+    if (change == NULL || change->count != count)
         return;
+    if (err == 0) { /* it counts when it has come back */
+        change->stored_seq = ack->seq;
+        if (ack->seq <= r->applied && r->others != change->others)
+            end(change, -EAGAIN); /* what it was made to is not what is there: see take_stored() */
+        else
+            records_applied(r);
+        return;
+    }
     if (err == -ETIMEDOUT || err == -ENOTCONN) {
         change->unsure = true;
     } else if (err == -EEXIST || err == -EHOSTUNREACH) {
@@ -181,6 +188,7 @@ static void send_one(struct records *r, struct record_change *change)
     change->sent = true;
     change->refused = change->unsure = false;
     change->n_back = 0;
+    change->stored_seq = 0;
     if (err < 0)
         on_stored(call, err, NULL);
     else if (n == 1)
@@ -194,9 +202,12 @@ static void send_one(struct records *r, struct record_change *change)
     free(p);
 }
 
+/* One that was made of what another node has changed since is refused before it is sent. */
 void records_send(struct records *r)
 {
-    struct record_change *change = first_change(r);
+    struct record_change *change;
+    while ((change = first_change(r)) != NULL && !change->sent && r->others != change->others)
+        end(change, -EAGAIN);
     if (r->c != NULL && change != NULL && !change->sent && nats_connected(r->c->nats))
         send_one(r, change);
 }
@@ -256,6 +267,19 @@ static unsigned shard_of(const struct records *r, const struct record_change *ch
     return CLUSTER_SHARDS;
 }
 
+/* It is applied here. */
+static void take_effect(struct records *r, struct record_change *change)
+{
+    change->shard = shard_of(r, change);
+    bool known = change->shard >= CLUSTER_SHARDS ||
+                 (r->watch.owns != NULL && r->watch.owns(r->watch.ctx, change->shard));
+    list_move(&r->waiting, &change->in_changes);
+    if (known)
+        records_answer(r);
+    else
+        ask(r, change);
+}
+
 bool records_came_back(struct records *r, struct slice name, uint64_t seq)
 {
     struct record_change *change = first_change(r);
@@ -266,17 +290,25 @@ bool records_came_back(struct records *r, struct slice name, uint64_t seq)
     if (!slice_eq_str(name, ours))
         return false;
     change->seq = seq;
-    if (++change->n_back < n_messages(change))
-        return true;
-    change->shard = shard_of(r, change);
-    bool known = change->shard >= CLUSTER_SHARDS ||
-                 (r->watch.owns != NULL && r->watch.owns(r->watch.ctx, change->shard));
-    list_move(&r->waiting, &change->in_changes);
-    if (known)
-        records_answer(r);
-    else
-        ask(r, change);
+    if (++change->n_back == n_messages(change))
+        take_effect(r, change);
     return true;
+}
+
+/* The stream keeps the last message of each subject: of what was stored, and replaced by another
+ * node before it could be read here, not everything comes back. */
+static void take_stored(struct records *r, uint64_t up_to)
+{
+    struct record_change *change = first_change(r);
+    if (change == NULL || change->stored_seq == 0 || change->stored_seq > up_to)
+        return;
+    change->seq = change->stored_seq;
+    take_effect(r, change);
+}
+
+void records_before(struct records *r, uint64_t seq)
+{
+    take_stored(r, seq - 1);
 }
 
 /* --- what has gone wrong --- */
@@ -308,6 +340,7 @@ static void try_again(struct records *r, struct record_change *change, uint64_t 
 
 void records_applied(struct records *r)
 {
+    take_stored(r, r->applied);
     struct record_change *change = first_change(r);
     if (change != NULL && change->refused)
         try_again(r, change, clock_mono_ms());
@@ -323,6 +356,13 @@ void records_applied(struct records *r)
         list_remove(it);
         free(q);
     }
+}
+
+void records_change_regressed(struct records *r)
+{
+    struct record_change *change = first_change(r);
+    if (change != NULL)
+        change->stored_seq = 0;
 }
 
 void records_change_tick(struct records *r, uint64_t now_ms)

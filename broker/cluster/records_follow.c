@@ -54,6 +54,7 @@ static void apply(struct records *r, const struct js_msg *m)
 static void on_msg(void *ctx, const struct js_msg *m)
 {
     struct records *r = ctx;
+    records_before(r, m->seq);
     if (m->seq > r->applied)
         r->applied = m->seq;
     apply(r, m);
@@ -96,7 +97,7 @@ static void on_current(void *ctx)
     records_applied(r);
 }
 
-static void follow_from(struct records *r, uint64_t seq, bool again)
+void records_follow(struct records *r, uint64_t seq, bool again)
 {
     char stream[CLUSTER_SUBJECT_SIZE];
     cluster_name(r->c, stream, "REC");
@@ -119,7 +120,8 @@ void records_regressed(struct records *r)
     consumer_free(r->consumer);
     r->generation++;
     r->applied = 0;
-    follow_from(r, 0, true);
+    records_change_regressed(r);
+    records_follow(r, 0, true);
 }
 
 /* --- what is old --- */
@@ -192,7 +194,7 @@ void records_start(struct records *r, struct cluster *c, const struct records_po
     (void) uv_timer_init(c->loop, r->tick); /* always 0, as the next */
     (void) uv_timer_start(r->tick, on_tick, TICK_MS, TICK_MS);
     records_listen(r);
-    follow_from(r, r->applied + 1, false);
+    records_follow(r, r->applied + 1, false);
     if (r->port.letter != NULL)
         records_read_letters(r);
     records_send(r);

@@ -49,11 +49,12 @@ struct record_change {
     uint64_t letter;
     void (*done)(void *arg, int err);
     void *arg;
-    uint64_t count;    /* of the header Change; 0: not sent */
-    uint64_t others;   /* records.others when it was asked for */
-    uint64_t behind;   /* the sequence that it was sent behind */
-    uint64_t since_ms; /* when it was sent */
-    size_t n_back;     /* of its messages, how many have come back */
+    uint64_t count;      /* of the header Change; 0: not sent */
+    uint64_t others;     /* records.others when it was asked for */
+    uint64_t behind;     /* the sequence that it was sent behind */
+    uint64_t since_ms;   /* when it was sent */
+    size_t n_back;       /* of its messages, how many have come back */
+    uint64_t stored_seq; /* of its last message, when the stream has said that it has it */
     uint64_t refused_ms;
     bool sent, refused, unsure;
     unsigned shard; /* whose owner is asked; CLUSTER_SHARDS: nobody's */
@@ -122,6 +123,8 @@ struct records *records_call_end(struct record_call *call, void **ret_arg); /* N
 
 /* --- records_follow.c --- */
 
+/* Reads on from `seq`; `again`: what does not come is not there any more. */
+void records_follow(struct records *r, uint64_t seq, bool again);
 void records_delete_msg(struct records *r, uint64_t seq);
 
 /* --- records_change.c --- */
@@ -129,7 +132,9 @@ void records_delete_msg(struct records *r, uint64_t seq);
 void records_send(struct records *r);
 /* A message of ours has come back; false: nobody waits for it any more. */
 bool records_came_back(struct records *r, struct slice change, uint64_t seq);
-void records_applied(struct records *r); /* `applied` is another */
+void records_before(struct records *r, uint64_t seq); /* that message is about to be applied */
+void records_applied(struct records *r);              /* `applied` is another */
+void records_change_regressed(struct records *r);     /* what was stored may be gone */
 void records_change_tick(struct records *r, uint64_t now_ms);
 void records_listen(struct records *r);
 void records_change_fini(struct records *r);
