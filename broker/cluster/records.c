@@ -253,10 +253,11 @@ void records_watch(struct records *r, const struct records_watch *watch)
     r->watch = watch == NULL ? (struct records_watch){.ctx = NULL} : *watch;
 }
 
-static void free_graves(struct records *r)
+void records_free_graves(struct records *r)
 {
     LIST_FOREACH_SAFE (it, &r->graves)
         free(LIST_ENTRY(it, struct record_grave, in_graves));
+    list_init(&r->graves);
 }
 
 static void on_tick_closed(uv_handle_t *handle)
@@ -288,7 +289,7 @@ void records_free(struct records *r)
     records_stop(r);
     records_change_fini(r);
     records_letter_fini(r);
-    free_graves(r);
+    records_free_graves(r);
     for (size_t kind = 0; kind < ARRAY_LEN(r->kinds); kind++)
         LIST_FOREACH_SAFE (it, &r->kinds[kind])
             records_take_away(r, LIST_ENTRY(it, struct record_item, in_kind));

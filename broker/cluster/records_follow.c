@@ -93,7 +93,9 @@ static void sweep(struct records *r)
 static void on_current(void *ctx)
 {
     struct records *r = ctx;
+    r->again = false;
     sweep(r);
+    records_letter_sweep(r);
     records_applied(r);
 }
 
@@ -118,7 +120,10 @@ void records_regressed(struct records *r)
     if (r->c == NULL)
         return;
     consumer_free(r->consumer);
+    records_free_graves(r);
+    records_letter_regressed(r);
     r->generation++;
+    r->again = true;
     r->applied = 0;
     records_change_regressed(r);
     records_follow(r, 0, true);
@@ -136,7 +141,8 @@ static void on_deleted(void *ctx, int err)
 void records_delete_msg(struct records *r, uint64_t seq)
 {
     char stream[CLUSTER_SUBJECT_SIZE];
-    if (seq == 0 || seq >= r->applied) /* the last one stays: changes are put behind it */
+    if (seq == 0 || seq >= r->applied ||
+        r->again) /* the last one stays: changes are put behind it */
         return;
     cluster_name(r->c, stream, "REC");
     js_delete_msg(r->c->js, stream, seq, on_deleted, records_call(r, NULL));
@@ -174,7 +180,7 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now_ms = clock_mono_ms();
     records_change_tick(r, now_ms);
     records_letter_tick(r, now_ms);
-    if (now_ms - r->aged_ms < AGE_MS)
+    if (now_ms - r->aged_ms < AGE_MS || r->again)
         return;
     r->aged_ms = now_ms;
     drop_graves(r, clock_wall_ms());

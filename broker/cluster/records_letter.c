@@ -56,6 +56,7 @@ static void take(struct records *r, uint64_t id, const struct js_msg *m)
     struct record_letter_item *item = xcalloc(1, sizeof(*item));
     item->id = id;
     item->seq = m->seq;
+    item->generation = r->generation;
     list_push(&r->letters, &item->in_letters);
     r->n_letters++;
     tell(r, id, &letter);
@@ -70,8 +71,13 @@ void records_letter_applied(struct records *r, const char *text, const struct js
         return;
     struct record_letter_item *known = find(r, id);
     if (!records_gone(m)) {
-        if (known == NULL)
+        if (known == NULL) {
             take(r, id, m);
+            return;
+        }
+        known->seq = m->seq;
+        known->generation = r->generation;
+        list_move(&r->letters, &known->in_letters);
         return;
     }
     if (known != NULL)
@@ -121,6 +127,24 @@ void records_read_letters(struct records *r)
         .ctx = r,
     };
     r->letters_consumer = consumer_new(r->c->js, &options);
+}
+
+void records_letter_regressed(struct records *r)
+{
+    if (r->letters_consumer != NULL)
+        end_reading(r);
+}
+
+void records_letter_sweep(struct records *r)
+{
+    LIST_FOREACH_SAFE (it, &r->letters) {
+        struct record_letter_item *item = LIST_ENTRY(it, struct record_letter_item, in_letters);
+        uint64_t id = item->id;
+        if (item->generation == r->generation)
+            continue;
+        forget(r, item);
+        tell(r, id, NULL);
+    }
 }
 
 /* --- that go out, one after the other --- */

@@ -30,6 +30,7 @@ struct record_item {
 struct record_letter_item {
     struct list in_letters; /* by sequence */
     uint64_t id, seq;
+    uint64_t generation; /* as record_item.generation */
 };
 struct record_grave { /* a message that says that something is gone */
     struct list in_graves;
@@ -85,6 +86,7 @@ struct records {
     struct list kinds[ENGINE_LOOKUP + 1];
     size_t n_operations;
     uint64_t applied, generation;
+    bool again;      /* it is read again: places of what has not come yet may be another's */
     uint64_t others; /* records that other nodes have changed, so far */
 
     struct list changes; /* the first may be under way */
@@ -111,6 +113,7 @@ bool records_put(struct records *r, enum engine_record_kind kind, const char *id
 MUST_CHECK int records_put_since(const struct records *r, const struct engine_record *rec,
                                  struct buf *out);
 void records_take_away(struct records *r, struct record_item *item);
+void records_free_graves(struct records *r);
 
 /* The kind and the id of a subject of P_REC; false: none of ours. *ret_kind 0: a letter. */
 bool records_subject(const struct config *cfg, const char *subject, unsigned *ret_kind,
@@ -143,6 +146,8 @@ void records_change_fini(struct records *r);
 
 void records_letter_applied(struct records *r, const char *id, const struct js_msg *m);
 void records_read_letters(struct records *r);
+void records_letter_regressed(struct records *r); /* they are read again, with the rest */
+void records_letter_sweep(struct records *r);     /* those that were not read again are gone */
 void records_letter_tick(struct records *r, uint64_t now_ms);
 void records_letter_fini(struct records *r);
 

@@ -315,14 +315,36 @@ static void test_answer_too_late(void **state)
     int err;
     nats_server_signal(&w.cluster.bed->server, SIGSTOP);
     begin(0, &rec, 1, 0, &err);
-    UNTIL(w.nodes[0].records->changes.next != &w.nodes[0].records->changes &&
-          LIST_ENTRY(w.nodes[0].records->changes.next, struct record_change, in_changes)->unsure);
+    struct record_change *change =
+        LIST_ENTRY(w.nodes[0].records->changes.next, struct record_change, in_changes);
+    UNTIL(change->unsure);
     nats_server_signal(&w.cluster.bed->server, SIGCONT);
     UNTIL(err != UNDER_WAY);
     assert_int_equal(err, 0);
     UNTIL(even());
     assert_string_equal(all_of(w.nodes[1].records), "2:o1=a ");
     assert_int_equal(stream_now().last_seq, 1);
+}
+
+/* One that was lost on the way is sent again. */
+static void test_lost_on_the_way(void **state)
+{
+    (void) state;
+    const struct engine_record rec = operation("o1", "a");
+    int err;
+    nats_server_signal(&w.cluster.bed->server, SIGSTOP);
+    begin(0, &rec, 1, 0, &err);
+    struct record_change *change =
+        LIST_ENTRY(w.nodes[0].records->changes.next, struct record_change, in_changes);
+    UNTIL(change->unsure);
+    nats_server_stop(&w.cluster.bed->server, SIGKILL);
+    nats_server_run(&w.cluster.bed->server);
+    uint64_t from = bed_now();
+    UNTIL(err != UNDER_WAY);
+    assert_int_equal(err, 0);
+    assert_true(bed_now() - from < 7000); /* nobody has lost patience */
+    UNTIL(even());
+    assert_string_equal(all_of(w.nodes[1].records), "2:o1=a ");
 }
 
 /* One that nobody has stored for long is the caller's again. */
@@ -375,6 +397,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_questions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_away, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer_too_late, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_on_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_patience_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_given_up_at_the_end, setup, teardown),
     };
