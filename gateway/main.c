@@ -516,8 +516,8 @@ static void unwire(struct daemon *d)
 
 static int serve(const struct config *cfg, const struct options *options)
 {
-    static struct daemon d;         /* its address is in every callback */
-    (void) signal(SIGHUP, SIG_IGN); /* until reload_watch(): the file has just been read */
+    static struct daemon d; /* its address is in every callback */
+    reload_block();
     d.shared.cfg = cfg;
     int r = supervisor_init(&d.supervisor);
     if (r < 0)

@@ -20,8 +20,11 @@
 #include "supervisor.h"
 #include "worker.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #define ERROR_BYTES     65536
 #define RESTART_MAX     512 /* bytes of keys in a line of the log */
@@ -42,7 +45,8 @@ struct reload {
     struct shared *shared;
     const char *file;
     const struct supervisor *supervisor;
-    uv_signal_t hangup;
+    uv_poll_t hangup;
+    int hangup_fd; /* of signalfd(2) */
     struct siphash_seed seed;
     struct config *cfg; /* in force; NULL: that of the start, which is its maker's */
     bool running, again, pumping;
@@ -284,11 +288,15 @@ void reload_start(struct reload *r, reload_done *done, void *arg)
     pump(r);
 }
 
-static void on_hangup(uv_signal_t *handle, int signum)
+static void on_hangup(uv_poll_t *handle, int status, int events)
 {
-    (void) signum;
-    if (!is_ending(handle->data)) /* then it is nobody's mistake, and nobody waits for it */
-        reload_start(handle->data, NULL, NULL);
+    struct reload *r = handle->data;
+    struct signalfd_siginfo info;
+    (void) status, (void) events;
+    if (read(r->hangup_fd, &info, sizeof(info)) != (ssize_t) sizeof(info))
+        return;
+    if (!is_ending(r)) /* then it is nobody's mistake, and nobody waits for it */
+        reload_start(r, NULL, NULL);
 }
 
 /* --- making and ending --- */
@@ -302,17 +310,42 @@ struct reload *reload_new(struct shared *s, const char *file, const struct super
     return r;
 }
 
+static sigset_t only_hangup(void)
+{
+    sigset_t set;
+    (void) sigemptyset(&set);
+    (void) sigaddset(&set, SIGHUP);
+    return set;
+}
+
+/* Not by uv_signal_t: when that is closed the default counts, which ends the process, until we say
+ * that it is to be ignored. */
+void reload_block(void)
+{
+    sigset_t set = only_hangup();
+    (void) pthread_sigmask(SIG_BLOCK, &set, NULL);
+    (void) signal(SIGHUP, SIG_IGN); /* until reload_watch(): the file has just been read */
+}
+
 int reload_watch(struct reload *r, uv_loop_t *loop)
 {
+    sigset_t set = only_hangup();
+    r->hangup_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (r->hangup_fd < 0)
+        return -errno;
     r->hangup.data = r;
-    int err = uv_signal_init(loop, &r->hangup);
-    return err < 0 ? err : uv_signal_start(&r->hangup, on_hangup, SIGHUP);
+    int err = uv_poll_init(loop, &r->hangup, r->hangup_fd);
+    if (err == 0)
+        err = uv_poll_start(&r->hangup, UV_READABLE, on_hangup);
+    (void) signal(SIGHUP, SIG_DFL); /* what is ignored is not queued; it stays blocked */
+    return err;
 }
 
 void reload_unwatch(struct reload *r)
 {
+    (void) signal(SIGHUP, SIG_IGN);
     uv_close((uv_handle_t *) &r->hangup, NULL);
-    (void) signal(SIGHUP, SIG_IGN); /* libuv has put back the default, which would end us */
+    (void) close(r->hangup_fd);
 }
 
 void reload_free(struct reload *r)

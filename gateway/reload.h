@@ -32,7 +32,10 @@ void reload_start(struct reload *r, reload_done *done, void *arg);
 /* `s` goes by the configuration of `file`; everything in it is made, and lives longer. The
  * supervisor is told of reloads; NULL: nobody is. Borrows all. Never NULL. */
 struct reload *reload_new(struct shared *s, const char *file, const struct supervisor *supervisor);
-/* Reloads on SIGHUP, until reload_unwatch(). The loop is the front's. */
+/* From here on SIGHUP does nothing, whenever it comes. Before there are threads: it is blocked in
+ * all of them, which inherit that. */
+void reload_block(void);
+/* Reloads on SIGHUP, until reload_unwatch(). After reload_block(). The loop is the front's. */
 MUST_CHECK int reload_watch(struct reload *r, uv_loop_t *loop);
 void reload_unwatch(struct reload *r);
 /* The loops have ended; frees the configuration in force, unless it is that of the start. NULL is

@@ -2,7 +2,7 @@
 // who asked is told file, line and key. And reloads in storms, without descriptors, and while we go down.
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
@@ -451,6 +451,10 @@ describe('signals', { concurrency: true }, () => {
         const config = makeConfig();
         const d = await start(t, config);
         const held = await Client.open(d.url());
+        for (const thread of readdirSync(`/proc/${d.pid}/task`)) { // none can be ended by it, whatever the moment
+            const [, mask] = /^SigBlk:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${d.pid}/task/${thread}/status`, 'utf8'));
+            assert.equal(BigInt(`0x${mask}`) & 1n, 1n, 'SIGHUP is blocked');
+        }
         for (let i = 0; i < 50; i++) d.child.kill('SIGHUP');
         d.child.kill('SIGTERM');
         for (let i = 0; i < 50; i++) d.child.kill('SIGHUP');

@@ -1,5 +1,6 @@
 // Restarts by --takeover: nobody is refused or reset, no webhook fails, every subscriber gets each
 // event once; and whatever goes wrong on the way, what was acknowledged is not lost.
+// Runs alone: it looks at when 500 clients are sent away.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
