@@ -410,7 +410,7 @@ static void test_worker_memory(void **state)
     bed->b->hold = true;
     bed->f->gateway->dialogs->bytes += DIALOGS_MAX_BYTES; /* of others */
     client_frame(bed->f, &c, FRAME_TEXT, true, SLICE_LIT("x"));
-    client_expect_close(bed->f, &c, 1013);
+    client_expect_close(bed->f, &c, 1013, false);
     assert_int_equal(fixture_refused(bed->f->gateway, REFUSE_BACKLOG), 1);
     bed->f->gateway->dialogs->bytes -= DIALOGS_MAX_BYTES;
     backend_release(bed->b);
@@ -428,7 +428,7 @@ static void test_drain(void **state)
     bed->f->shared.drain_code = 1012;
     worker_drain(bed->f->gateway);
     for (size_t i = 0; i < ARRAY_LEN(c); i++) {
-        client_expect_close(bed->f, &c[i], 1012);
+        client_expect_close(bed->f, &c[i], 1012, false);
         client_free(&c[i]);
     }
     FIXTURE_UNTIL(bed->f, bed->b->n == before + ARRAY_LEN(c));
@@ -482,7 +482,7 @@ static void test_follow(void **state)
     assert_null(conn->dialog);
     bed->f->paths[3].route = route_of(bed->spec, "/teams/{team}");
     session_follow(conn);
-    client_expect_close(bed->f, &c, 1001);
+    client_expect_close(bed->f, &c, 1001, false);
     client_free(&c);
 }
 
