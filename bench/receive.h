@@ -306,8 +306,7 @@ static inline void on_message(struct receiver *r, struct conn *c, const uint8_t 
         r->on_data(r, c, p, n);
         return;
     }
-    bool measures = r->run->measured_from != UINT64_MAX;
-    if (r->run->say > 0 && said_take(&r->said, p, n, measures))
+    if (r->run->say > 0 && said_take(&r->said, p, n, r->run->measured_from != UINT64_MAX))
         return;
     if (!message_find(p, n, &r->hint, &seq, &sent) ||
         (r->run->message.paths > 0 && !message_is_for(p, r->hint, c->path))) {
