@@ -61,11 +61,11 @@ struct spec_operation *spec_operation_read(struct spec_reader *r, const struct s
     op->line = member->line;
     if (!spec_is_map(r, node, key))
         return op;
-    const struct doc_node *integration = spec_get(r, node, "x-yc-apigateway-integration");
+    const struct doc_node *integration = doc_member(node, "x-yc-apigateway-integration");
     spec_params_read(r, route, item, node, op);
     if (integration == NULL)
         spec_problem(r, member->line, "x-yc-apigateway-integration", "expected one, got none");
-    else
+    else if ((integration = spec_deref(r, integration)) != NULL)
         spec_integration_read(r, integration, op);
     if (strcmp(event, "disconnect") != 0)
         spec_security_of(r, node, &op->security);
