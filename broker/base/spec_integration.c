@@ -217,8 +217,9 @@ static void read_container(struct spec_reader *r, const struct doc_node *node,
         spec_problem(r, id->line, "container_id",
                      "expected an URL without query in gateway.backends.containers, got %s: %s",
                      doc_quote(url, quoted), why != NULL ? why : "it has a query");
-    if (doc_member(node, "context") != NULL)
-        spec_note(r, node->line, "context of a container is not sent");
+    const struct doc_node *context = doc_member(node, "context");
+    if (context != NULL)
+        spec_note(r, context->line, "context of a container is not sent");
     note_unknown(r, node, "serverless_containers", KNOWN);
 }
 

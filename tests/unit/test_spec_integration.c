@@ -116,7 +116,7 @@ static void test_container(void **state)
                          "        context: {a: b}\n"));
     assert_int_equal(first(spec)->kind, SPEC_CONTAINER);
     assert_string_equal(spec_bed_text(&first(spec)->url, got), "http://127.0.0.1:8080/box");
-    spec_bed_noted(spec, "line 8: context of a container is not sent");
+    spec_bed_noted(spec, "line 11: context of a container is not sent");
     spec_unref(spec);
 }
 
