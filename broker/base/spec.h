@@ -165,6 +165,8 @@ struct spec_route {
     struct spec_security also;     /* and this as well: of message, where it differs */
     const struct spec_cors *cors;  /* NULL: none */
     const struct spec_rate *rate;  /* NULL: any; never of a greedy path */
+    char *plain;                   /* "get (dummy), post (http)": what else is on the path and not
+                                      served, for spec_explain(); NULL: nothing */
     size_t index;                  /* in routes */
 };
 

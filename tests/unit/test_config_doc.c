@@ -248,6 +248,152 @@ static void test_quotes(void **state)
     }
 }
 
+static const struct doc_limits ALIASES = {
+    .what = "a document", .max_keys = 1000, .max_nodes = 5000, .max_depth = 20, .aliases = true};
+
+static const struct {
+    const char *yaml, *tree;
+} SHARED[] = {
+    {"a: &x 1\nb: *x\n", "1:{1:a=1 2:b=1}"},
+    {"a: &x [1, {c: 2}]\nb: *x\n", "1:{1:a=[1:1 1:{1:c=2}] 2:b=[1:1 1:{1:c=2}]}"},
+    {"a: &x 1\nb: &x 2\nc: [*x, *x]\n", "1:{1:a=1 2:b=2 3:c=[3:2 3:2]}"},
+    {"a: &x {k: 1, l: 2}\nb:\n  l: 3\n  <<: *x\n  m: ~\n",
+     "1:{1:a={1:k=1 1:l=2} 2:b={3:l=3 5:m=~ 1:k=1}}"},
+    {"a: &x {k: 1}\nb: &y {<<: *x}\nc: {<<: *y}\n", "1:{1:a={1:k=1} 2:b={1:k=1} 3:c={1:k=1}}"},
+    {"a: {<<: {k: &k [1]}, l: *k}\nb: *k\n", "1:{1:a={1:l=[1:1] 1:k=[1:1]} 2:b=[1:1]}"},
+    {"b: &x {k: 1}\na:\n  <<: [*x, {k: 2, m: 3}]\n", "1:{1:b={1:k=1} 2:a={1:k=1 3:m=3}}"},
+    {"a: {<<: 1}\n", "1:{1:a={1:<<=1}}"},
+    {"a: {<<: {}}\n", "1:{1:a={}}"},
+    {"a: !!str 1\n? ''\n: !x {200: &e }\nb: *e\n", "1:{1:a=1 2:={3:200=~} 4:b=~}"},
+};
+
+static void test_aliases(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(SHARED); i++) {
+        struct problems problems = {.file = "f"};
+        struct doc_node *root = NULL;
+        struct buf out;
+        buf_init(&out, 1 << 16);
+        if (doc_parse_within(slice_str(SHARED[i].yaml), &ALIASES, &problems, &root) < 0)
+            fail_msg("%s: %s", SHARED[i].yaml, problems.at[0].text);
+        print_node(root, &out);
+        if (!slice_eq_str(buf_slice(&out), SHARED[i].tree))
+            fail_msg("%s: got %.*s", SHARED[i].yaml, (int) out.len, (const char *) out.data);
+        doc_free(root);
+        buf_fini(&out);
+    }
+}
+
+static const struct {
+    const char *yaml;
+    unsigned line;
+    const char *text;
+} NOT_SHARED[] = {
+    {"a: *x\n", 1, "document: expected an alias of an anchor before it, got another"},
+    {"a: &x\n  b: *x\n", 2, "document: expected an alias of something else, got one of what"},
+    {"a: &x [[[*x]]]\n", 1, "document: expected an alias of something else, got one of what"},
+    {"a: &x b\n*x : 1\n", 2, "document: expected text as a key, got an alias"},
+    {"&x a: 1\n", 1, "document: expected no anchors at keys, got one"},
+    {"a: 1\na: 2\n", 2, "a: expected each key once"},
+    {"[1]", 1, "document: expected a document, got a list"},
+    {"a: [[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]", 1, "document: expected at most 20 levels"},
+};
+
+static void test_aliases_that_are_refused(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(NOT_SHARED); i++) {
+        struct problems problems = {.file = "f"};
+        struct doc_node *root = NULL;
+        int r = doc_parse_within(slice_str(NOT_SHARED[i].yaml), &ALIASES, &problems, &root);
+        assert_int_equal(r, -EINVAL);
+        assert_null(root);
+        assert_int_equal(problems.n, 1);
+        assert_int_equal(problems.at[0].line, NOT_SHARED[i].line);
+        if (strncmp(problems.at[0].text, NOT_SHARED[i].text, strlen(NOT_SHARED[i].text)) != 0)
+            fail_msg("%s: got %s", NOT_SHARED[i].yaml, problems.at[0].text);
+    }
+}
+
+/* Each level names the one before it ten times: ten values more, however much they stand for. */
+static void test_alias_bomb(void **state)
+{
+    (void) state;
+    struct problems problems = {.file = "f"};
+    struct doc_node *root = NULL;
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    assert_int_equal(buf_append_str(&text, "a0: &a0 [x]\n"), 0);
+    for (unsigned i = 1; i < 400; i++)
+        assert_int_equal(buf_printf(&text, "a%u: &a%u [*a%u,*a%u,*a%u,*a%u,*a%u,*a%u,*a%u]\n", i, i,
+                                    i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1),
+                         0);
+    assert_int_equal(doc_parse_within(buf_slice(&text), &ALIASES, &problems, &root), 0);
+    assert_int_equal(doc_member(root, "a399")->n, 7);
+    assert_string_equal(doc_member(root, "a0")->first->text, "x");
+    doc_free(root);
+    for (unsigned i = 400; i < 900; i++) /* and each of these counts */
+        assert_int_equal(buf_printf(&text, "a%u: [*a1,*a2,*a3,*a4,*a5,*a6]\n", i), 0);
+    assert_int_equal(doc_parse_within(buf_slice(&text), &ALIASES, &problems, &root), -EINVAL);
+    assert_string_equal(problems.at[0].text, "document: expected at most 5000 values, got more");
+    buf_fini(&text);
+}
+
+/* Merging large mappings into each other is counted too. */
+static void test_merge_bomb(void **state)
+{
+    (void) state;
+    struct problems problems = {.file = "f"};
+    struct doc_node *root = NULL;
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    assert_int_equal(buf_append_str(&text, "a: &a\n"), 0);
+    for (unsigned i = 0; i < 900; i++)
+        assert_int_equal(buf_printf(&text, " k%u: 1\n", i), 0);
+    assert_int_equal(buf_append_str(&text, "b: {<<: *a, k5: 2, x: 1}\n"), 0);
+    assert_int_equal(doc_parse_within(buf_slice(&text), &ALIASES, &problems, &root), 0);
+    const struct doc_node *b = doc_member(root, "b");
+    assert_int_equal(b->n, 901);
+    assert_string_equal(doc_member(b, "k899")->text, "1");
+    assert_string_equal(doc_member(b, "k5")->text, "2");
+    assert_null(doc_member(b, "<<"));
+    assert_null(doc_member(b, "k900"));
+    doc_free(root);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(buf_printf(&text, "b%u: {<<: *a}\n", i), 0);
+    assert_int_equal(doc_parse_within(buf_slice(&text), &ALIASES, &problems, &root), -EINVAL);
+    assert_string_equal(problems.at[0].text, "document: expected at most 5000 values, got more");
+    buf_fini(&text);
+}
+
+static void test_members(void **state)
+{
+    (void) state;
+    static const struct doc_limits MANY = {
+        .what = "a document", .max_keys = 100000, .max_nodes = 200000, .max_depth = 4};
+    struct problems problems = {.file = "f"};
+    struct doc_node *root = NULL;
+    struct buf text;
+    char key[16];
+    buf_init(&text, 4 << 20);
+    for (unsigned i = 0; i < 50000; i++)
+        assert_int_equal(buf_printf(&text, "k%u: %u\n", i, i), 0);
+    assert_int_equal(doc_parse_within(buf_slice(&text), &MANY, &problems, &root), 0);
+    for (unsigned i = 0; i < 50000; i++) {
+        (void) snprintf(key, sizeof(key), "k%u", i);
+        assert_string_equal(doc_member(root, key)->text, key + 1);
+    }
+    assert_null(doc_member(root, "k50000"));
+    assert_null(doc_member(doc_member(root, "k1"), "k1"));
+    doc_free(root);
+    assert_int_equal(buf_append_str(&text, "k4711: again\n"), 0);
+    assert_int_equal(doc_parse_within(buf_slice(&text), &MANY, &problems, &root), -EINVAL);
+    assert_string_equal(problems.at[0].text,
+                        "k4711: expected each key once, got it again after line 4712");
+    buf_fini(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +403,11 @@ int main(void)
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_problems_are_sorted_and_limited),
         cmocka_unit_test(test_quotes),
+        cmocka_unit_test(test_aliases),
+        cmocka_unit_test(test_aliases_that_are_refused),
+        cmocka_unit_test(test_alias_bomb),
+        cmocka_unit_test(test_merge_bomb),
+        cmocka_unit_test(test_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
