@@ -8,6 +8,7 @@
 #define BROKER_PATH_H
 
 #include "config.h"
+#include "path_template.h"
 #include "pathlog.h"
 
 #include <stdatomic.h>
@@ -77,25 +78,18 @@ static inline bool path_is_gone(const struct path *p)
 /* The path whose template is exactly `name`: what a trigger names. NULL: none. */
 struct path *path_by_name(struct path_table *t, const char *name);
 
-/* The path for a request target's path part, by the original's order: fixed before {param} before
- * {param+}; among equals segment by segment fixed first, then the longer template. A trailing slash
- * of the request is ignored. *ret is untouched on an error: -ENOENT (404), -EINVAL (400): not
- * starting with '/', a bad percent escape, an encoded NUL, '/', '\' or control character, "." or
- * ".." segments however written, an empty segment, or not UTF-8 once decoded. Lookup compares
- * decoded bytes, so every spelling of one path finds the same group. */
+/* The path for a request target's path part, by the original's order (path_tree.h). A trailing
+ * slash of the request is ignored unless the specification says otherwise. *ret is untouched on an
+ * error: -ENOENT (404); -EPROTONOSUPPORT (404): what matches best is a path of the specification
+ * that does not speak WebSocket; -EINVAL (400): not starting with '/', a bad percent escape, an
+ * encoded NUL,
+ * '/', '\' or control character, "." or ".." segments however written, an empty segment, or not
+ * UTF-8 once decoded. Lookup compares decoded bytes, so every spelling of one path finds the same
+ * group. */
 MUST_CHECK int path_match(struct path_table *t, struct slice request_path, struct path **ret);
 
-/* NULL when fine, else what is wrong with the template, a literal (for the configuration check). */
-const char *path_template_check(const char *name);
-
 /* What a loaded configuration cannot know of itself: 0, or -EINVAL with lines "FILE:LINE: KEY: what
- * was expected" in `error`. */
+ * was expected" in `error`; FILE is that of the specification for what is wrong with its paths. */
 MUST_CHECK int path_templates_check(const char *file, const struct config *cfg, struct buf *error);
-
-/* Takes the next segment off a path that is empty or begins with '/', as it was written. (pure) */
-bool path_take_segment(struct slice *path, struct slice *ret);
-/* What a segment of a path that path_match() takes stands for: at most segment.len bytes, no NUL
- * behind them. Returns how many. (pure) */
-size_t path_decode_segment(struct slice segment, char *ret);
 
 #endif

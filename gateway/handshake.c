@@ -38,7 +38,9 @@ static enum refuse check_handshake(const struct conn *c, size_t early, struct wa
     enum refuse why = route_find(LISTENER_GATEWAY, head).why;
     int r = why == REFUSE_NONE ? path_match(s->paths, head->path, &ret->path) : 0;
     if (r < 0)
-        why = r == -ENOENT ? REFUSE_NOT_FOUND : REFUSE_PATH;
+        why = r == -ENOENT            ? REFUSE_NOT_FOUND
+              : r == -EPROTONOSUPPORT ? REFUSE_NO_WEBSOCKET
+                                      : REFUSE_PATH;
     else if (why == REFUSE_NONE && !c->own && config_is_canary_path(cfg, ret->path->name))
         why = REFUSE_NOT_FOUND;
     else if (why == REFUSE_NONE && path_is_full(ret->path))

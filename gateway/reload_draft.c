@@ -55,14 +55,18 @@ static int make_paths(struct shared *s, const char *file, struct reload_draft *d
     if (r == 0)
         return 0;
     const struct config_path *path = &d->cfg->gateway.paths[at];
+    char key[32] = "paths"; /* of the specification */
+    if (path->route == NULL)
+        (void) snprintf(key, sizeof(key), "gateway.paths[%zu]", at);
+    file = config_path_file(file, d->cfg, path);
     if (r == -EOVERFLOW)
         return wrong(error,
-                     "%s:%u: gateway.paths[%zu].max_message_bytes: expected no more than when the "
-                     "path was removed, until the next start",
-                     file, path->line, at);
+                     "%s:%u: %s.max_message_bytes: expected no more than when the path was "
+                     "removed, until the next start",
+                     file, path->line, key);
     if (r == -EINVAL)
-        return wrong(error, "%s:%u: gateway.paths[%zu]: expected a path that is there once, got %s",
-                     file, path->line, at, path->path);
+        return wrong(error, "%s:%u: %s: expected a path that is there once, got %s", file,
+                     path->line, key, path->path);
     return r;
 }
 

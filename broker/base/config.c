@@ -4,8 +4,10 @@
 #include "config_canary.h"
 #include "config_check.h"
 #include "config_set.h"
+#include "config_spec.h"
 #include "mem.h"
 #include "secret_file.h"
+#include "spec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,19 +278,60 @@ static void read_map(struct loader *l, const struct doc_node *node, const struct
     read_members(l, node, scope, true);
 }
 
+/* What is there when the file says nothing of paths. */
+static void add_root_path(struct loader *l)
+{
+    const struct setting *paths = setting_find("gateway.paths");
+    struct doc_node item = {.kind = DOC_TEXT, .line = 1, .text = (char *) (uintptr_t) paths->def};
+    struct doc_node list = {.kind = DOC_LIST, .line = 1, .n = 1, .first = &item};
+    read_list(l, paths, &list, paths->key, l->cfg);
+}
+
+/* A path of the specification that gateway.paths leaves out; there is room for it. */
+static void add_route(struct loader *l, const struct spec_route *route)
+{
+    size_t i = l->cfg->gateway.n_paths++;
+    struct config_path *path = &l->cfg->gateway.paths[i];
+    struct scope scope = {
+        .pattern = "gateway.paths[].", .shown = "gateway.defaults.", .base = path};
+    for (size_t s = 0; s < N_SETTINGS; s++)
+        if (setting_is_of(&SETTINGS[s], scope.pattern))
+            l->lines[s] = l->path_default_lines[s];
+    copy_path_defaults(l, path);
+    path->path = xstrdup(route->path);
+    path->line = route->line;
+    path->route = route;
+    config_check_item(l, list_find("gateway.paths"), l->cfg->gateway.paths, i, &scope, true);
+}
+
+static void add_routes(struct loader *l)
+{
+    struct config *cfg = l->cfg;
+    size_t n;
+    const struct spec_route **routes = config_spec_routes(l, &n);
+    struct config_names names = {.at = xcalloc(cfg->gateway.n_paths + n, sizeof(*names.at))};
+    cfg->gateway.paths =
+        xrealloc(cfg->gateway.paths, (cfg->gateway.n_paths + n) * sizeof(cfg->gateway.paths[0]));
+    l->names = &names;
+    for (size_t i = 0; i < n; i++)
+        add_route(l, routes[i]);
+    l->names = NULL;
+    table_fini(&names.table);
+    free(names.at);
+    free(routes);
+}
+
 static void read_root(struct loader *l, const struct doc_node *root)
 {
     struct scope scope = {.base = l->cfg};
     set_defaults("", l->cfg);
     set_defaults("gateway.paths[].", &l->path_defaults);
     read_members(l, root, &scope, false);
-    const struct setting *paths = setting_find("gateway.paths");
-    if (l->lines[paths - SETTINGS] == 0) {
-        struct doc_node item = {
-            .kind = DOC_TEXT, .line = 1, .text = (char *) (uintptr_t) paths->def};
-        struct doc_node list = {.kind = DOC_LIST, .line = 1, .n = 1, .first = &item};
-        read_list(l, paths, &list, paths->key, l->cfg);
-    }
+    bool has_spec = config_spec_read(l);
+    if (!has_spec && l->lines[setting_find("gateway.paths") - SETTINGS] == 0)
+        add_root_path(l);
+    else if (l->cfg->spec != NULL)
+        add_routes(l);
     read_members(l, root, &scope, true);
     config_canary_add(l);
     config_check_all(l, &scope);
@@ -315,12 +358,13 @@ int config_load(const char *file, struct config **ret, struct buf *error)
     if (r == 0) {
         l->cfg = xcalloc(1, sizeof(*l->cfg));
         read_root(l, root);
-        r = l->problems.n == 0 ? 0 : -EINVAL;
+        r = l->problems.n + l->spec_problems.n == 0 ? 0 : -EINVAL;
     }
     if (r == 0) {
         *ret = l->cfg;
     } else {
         problems_print(&l->problems, error);
+        problems_print(&l->spec_problems, error);
         config_free(l->cfg);
     }
     settings_fini("gateway.paths[].", &l->path_defaults);
@@ -334,7 +378,14 @@ void config_free(struct config *cfg)
     if (cfg == NULL)
         return;
     settings_fini("", cfg);
+    spec_unref(cfg->spec);
     free(cfg);
+}
+
+const char *config_path_file(const char *file, const struct config *cfg,
+                             const struct config_path *path)
+{
+    return path->route != NULL ? cfg->gateway.spec : file;
 }
 
 bool config_is_open(const struct config *cfg)

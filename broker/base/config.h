@@ -51,7 +51,19 @@ struct config_path {
     uint64_t history_count, history_bytes, history_ms;
     uint64_t max_connections; /* per process, 0: any */
     uint64_t memory_bytes; /* of the history, in the path log; the rest is read from the journal */
-    unsigned line;         /* in the file, for messages */
+    unsigned line;         /* in config_path_file(), for messages */
+    const struct spec_route *route; /* of config.spec; NULL: it is not of the specification */
+};
+
+/* What stands for ${var.NAME} in the specification. */
+struct config_variable {
+    char *name, *value;
+};
+
+/* Where a container or function of the specification is. */
+struct config_backend {
+    char *id, *url;
+    unsigned line; /* in the file, for messages */
 };
 
 /* A certificate with those that lead to its authority behind it, and its key; both PEM. */
@@ -189,8 +201,21 @@ struct config {
         char *id;
         struct config_strings listen; /* "host:port", "[v6]:port"; port 0: any free one */
         uint64_t workers;             /* 0 in the file is `auto`; here already resolved, >= 1 */
-        struct config_path *paths;
+        struct config_path *paths;    /* also those of the specification, behind the others */
         size_t n_paths;
+        char *spec; /* NULL: there is none */
+        struct config_variable *variables;
+        size_t n_variables;
+        struct {
+            struct config_strings allowed_networks; /* beside public addresses */
+            uint64_t connect_timeout_ms, read_timeout_ms, request_timeout_ms;
+            uint64_t max_calls, max_waiting;               /* per worker */
+            uint64_t breaker_failures, breaker_timeout_ms; /* failures 0: there is no breaker */
+            uint64_t max_queue; /* messages of one connection that wait for its backend */
+            char *ca_file;      /* NULL: the system's */
+            struct config_backend *containers, *functions;
+            size_t n_containers, n_functions;
+        } backends;
         struct config_strings allowed_origins; /* empty: any; else exact scheme://host[:port] */
         struct config_strings proxy_protocol_from, trusted_proxies; /* networks */
         uint64_t max_connections, max_half_open;                    /* per process */
@@ -274,15 +299,21 @@ struct config {
     size_t n_tokens, n_api_keys;
     struct config_trigger *triggers;
     size_t n_triggers;
+    struct spec *spec; /* what gateway.spec says; NULL without it */
 };
 
 /* Reads and checks the file. 0: *ret is the caller's, for config_free(). -EINVAL or the errno of
  * reading it: *ret is untouched and `error` holds lines "FILE:LINE: KEY: what was expected", one
- * per problem (at most 20), each ended by a newline. */
+ * per problem (at most 20, and as many of the specification, whose FILE is its own), each ended by
+ * a newline. */
 MUST_CHECK int config_load(const char *file, struct config **ret, struct buf *error);
 void config_free(struct config *cfg); /* NULL is fine */
 /* What is allowed and yet may not be meant, for --check: lines as above, "expected" left out. */
 MUST_CHECK int config_warnings(const char *file, const struct config *cfg, struct buf *out);
+
+/* The file that path->line is in: `file`, or the specification. */
+const char *config_path_file(const char *file, const struct config *cfg,
+                             const struct config_path *path);
 
 /* conf/reference.md, from the table (config_reference.c). */
 MUST_CHECK int config_print_reference(struct buf *out);

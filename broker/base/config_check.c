@@ -351,7 +351,8 @@ static void check_trigger(struct loader *l, const struct config_trigger *t,
     if (t->registry_id != NULL)
         check_reference(l, scope, RULE "registry_id", t->registry_id, "registries");
     if (t->path != NULL) {
-        check_reference(l, scope, BROADCAST "path", t->path, "gateway.paths");
+        if (!l->paths_unknown)
+            check_reference(l, scope, BROADCAST "path", t->path, "gateway.paths");
         check_room(l, scope, BROADCAST "path", t->path);
     }
     if (t->service_account_id != NULL)

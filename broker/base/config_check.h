@@ -21,12 +21,14 @@ struct config_names {
 
 struct loader {
     struct problems problems;
-    struct config_names *names; /* of the innermost list */
+    struct problems spec_problems; /* of the specification's file */
+    struct config_names *names;    /* of the innermost list */
     struct config *cfg;
     struct config_path path_defaults;
     /* Beside SETTINGS: the line of each key in what is being read, 0 where it was left out. */
     unsigned lines[SETTINGS_MAX];
     unsigned path_default_lines[SETTINGS_MAX]; /* the same of gateway.defaults */
+    bool paths_unknown; /* the specification could not be read: a path may well be there */
     unsigned open_mode; /* of the file, if anybody may read or write it; else 0 */
 };
 

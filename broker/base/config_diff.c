@@ -4,6 +4,7 @@
 #include "config_check.h"
 #include "config_set.h"
 #include "mem.h"
+#include "spec.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -146,6 +147,16 @@ static bool has_place(const struct setting *s, const char *pattern)
     return setting_is_of(s, pattern) && s->type != SETTING_DEFAULTS && !setting_shares_place(s);
 }
 
+/* That the name of its file is the same says nothing of what is in it. */
+static bool is_changed(const struct pair *p, const struct setting *s)
+{
+    const struct config *before = p->before, *after = p->after;
+    if (!setting_equal(s, (char *) p->before + s->offset, (char *) p->after + s->offset))
+        return true;
+    return strcmp(s->key, "gateway.spec") == 0 && before->spec != NULL && after->spec != NULL &&
+           before->spec->hash != after->spec->hash;
+}
+
 static void diff_settings(const struct pair *p, struct config_changes *ret)
 {
     for (size_t i = 0; i < N_SETTINGS; i++) {
@@ -154,7 +165,7 @@ static void diff_settings(const struct pair *p, struct config_changes *ret)
             continue;
         if (s->type == SETTING_LIST)
             diff_list(p, s, ret);
-        else if (!setting_equal(s, (char *) p->before + s->offset, (char *) p->after + s->offset))
+        else if (is_changed(p, s))
             add(ret, print_key("%s%s", p->shown, s->key + strlen(p->pattern)), CONFIG_CHANGED,
                 p->restart || (s->flags & SETTING_RESTART) != 0);
     }

@@ -50,6 +50,7 @@ static const struct setting_format
     HOST = {"a host's name without capitals", value_is_host, NULL},
     ORIGIN = {"scheme://host or scheme://host:port without capitals", value_is_origin, NULL},
     PATH = {"such as / or /teams/{team} or /files/{name+}", value_is_path, NULL},
+    VARIABLE = {"of letters, digits, _ . -", value_is_id, NULL},
     VISIBLE = {"of visible ASCII", value_is_visible, NULL},
     ROLE = {"that are a role, such as functions.viewer", value_is_role, NULL},
     ROLES_EACH = {"a role, such as functions.viewer", value_is_role, NULL},
@@ -74,6 +75,9 @@ static const struct setting_format
     REGISTRY_URL = {"of https://host, maybe with :port and a path, or http:// likewise; without a "
                     "user",
                     value_is_registry_url, NULL},
+    BACKEND_URL = {"of https://host or http://host, maybe with :port and a path; without a user or "
+                   "query",
+                   value_is_backend_url, NULL},
     USER_NAME = {"of visible ASCII without a colon", value_is_user_name, NULL},
     SIGNATURE = {"none, standard-webhooks, github, x-signature, nexus, artifactory or gitea", NULL,
                  SIGNATURE_WORDS},
@@ -98,15 +102,18 @@ static const struct setting_format
 #define P(member)         "gateway.paths[]." #member, offsetof(struct config_path, member)
 #define P_MS(key, member) "gateway.paths[]." key, offsetof(struct config_path, member)
 #define ISSUER(member)    "gateway.auth.issuers[]." #member, offsetof(struct config_issuer, member)
-#define R(member)         "registries[]." #member, offsetof(struct config_registry, member)
-#define G(member)         "registries[].generic." #member, offsetof(struct config_registry, generic.member)
-#define U(member)         "users[]." #member, offsetof(struct config_user, member)
-#define A(member)         "service_accounts[]." #member, offsetof(struct config_account, member)
-#define K(member)         "service_accounts[].keys[]." #member, offsetof(struct config_key, member)
-#define B(key, member)    "bindings[]." key, offsetof(struct config_binding, member)
-#define S(list, member)   #list "[]." #member, offsetof(struct config_secret, member)
-#define S_TIME(list)      #list "[].expires_at", offsetof(struct config_secret, expires_at_s)
-#define T(member)         "triggers[]." #member, offsetof(struct config_trigger, member)
+#define V(member)         "gateway.variables[]." #member, offsetof(struct config_variable, member)
+#define BACKEND(list, member)                                                                      \
+    "gateway.backends." #list "[]." #member, offsetof(struct config_backend, member)
+#define R(member)       "registries[]." #member, offsetof(struct config_registry, member)
+#define G(member)       "registries[].generic." #member, offsetof(struct config_registry, generic.member)
+#define U(member)       "users[]." #member, offsetof(struct config_user, member)
+#define A(member)       "service_accounts[]." #member, offsetof(struct config_account, member)
+#define K(member)       "service_accounts[].keys[]." #member, offsetof(struct config_key, member)
+#define B(key, member)  "bindings[]." key, offsetof(struct config_binding, member)
+#define S(list, member) #list "[]." #member, offsetof(struct config_secret, member)
+#define S_TIME(list)    #list "[].expires_at", offsetof(struct config_secret, expires_at_s)
+#define T(member)       "triggers[]." #member, offsetof(struct config_trigger, member)
 #define RULE(key, member)                                                                          \
     "triggers[].rule.container_registry." key, offsetof(struct config_trigger, member)
 #define CERTIFICATE(side, member)                                                                  \

@@ -3,6 +3,7 @@
 
 #include "config_check.h"
 #include "config_set.h"
+#include "spec.h"
 
 #include <stdio.h>
 
@@ -97,5 +98,6 @@ uint64_t config_hash(const struct config *cfg, const struct siphash_seed *seed)
 {
     struct hashing h = {.seed = seed};
     add_settings(&h, "", cfg);
+    add_number(&h, cfg->spec == NULL ? 0 : cfg->spec->hash);
     return h.hash;
 }

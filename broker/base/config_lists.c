@@ -18,6 +18,11 @@
 const struct list_place LISTS[] = {
     PLACE(gateway.paths, gateway.n_paths, struct config_path, "path", path,
           LINE(struct config_path)),
+    PLACE(gateway.variables, gateway.n_variables, struct config_variable, NULL, name, 0),
+    PLACE(gateway.backends.containers, gateway.backends.n_containers, struct config_backend, NULL,
+          id, LINE(struct config_backend)),
+    PLACE(gateway.backends.functions, gateway.backends.n_functions, struct config_backend, NULL, id,
+          LINE(struct config_backend)),
     PLACE(gateway.auth.tokens, gateway.auth.n_tokens, struct config_secret, NULL, sha256, 0),
     PLACE(gateway.auth.issuers, gateway.auth.n_issuers, struct config_issuer, NULL, issuer,
           LINE(struct config_issuer)),

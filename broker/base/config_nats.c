@@ -102,8 +102,8 @@ int config_nats_warnings(const char *file, const struct config *cfg, struct buf 
             r = buf_printf(out,
                            "%s:%u: gateway.paths[%s].history_count: %" PRIu64
                            " messages, of which nats.history_count keeps %" PRIu64 "\n",
-                           file, path->line, path->path, path->history_count,
-                           cfg->nats.history_count);
+                           config_path_file(file, cfg, path), path->line, path->path,
+                           path->history_count, cfg->nats.history_count);
     }
     if (r == 0 && !config_is_open(cfg) && cfg->management.secret == NULL)
         r = buf_printf(out,

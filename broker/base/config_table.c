@@ -1,4 +1,5 @@
-/* config_table.c - every setting in one table. config_reference.c prints it.
+/* config_table.c - every setting in one table, some of its rows in config_table_backends.h.
+ * config_reference.c prints it.
  * Where the elements of its lists are: config_lists.c. */
 #include "config_table.h"
 
@@ -62,6 +63,13 @@ const struct setting SETTINGS[] = {
     {"gateway.defaults", NO_PLACE,    SETTING_DEFAULTS, 0, 0,  NULL,       NULL, 0,
      "The keys of `gateway.paths[]` but `path`: what holds for every path that does not say "
      "otherwise."},
+    {C(gateway.spec),                 TEXT,     1, 4000,       NULL,       &FILE_NAME, 0,
+     "An OpenAPI 3.0 specification, YAML or JSON (docs/specification.md): each of its paths with "
+     "`x-yc-apigateway-websocket-message` is one more of `gateway.paths`, by `gateway.defaults` or, "
+     "where `gateway.paths` has the same template, by what it says there. With it, and without "
+     "`gateway.paths`, these are all paths."},
+    {C(gateway.variables),            LIST,     0, 256,        NULL,       NULL, SECRET,
+     "What stands for `${var.NAME}` in it: mappings with the keys of `gateway.variables[]`."},
     {C(gateway.allowed_origins),      TEXTS,    0, 1024,       NULL,       &ORIGIN, 0,
      "Pages that may connect, as browsers send them in `Origin`. Empty: any."},
     {C(gateway.proxy_protocol_from),  TEXTS,    0, 256,        NULL,       &NETWORK, 0,
@@ -141,6 +149,8 @@ const struct setting SETTINGS[] = {
      "What opens paths with `auth: token`: mappings with the keys of `gateway.auth.tokens[]`."},
     {C(gateway.auth.issuers),         LIST,     0, 16,         NULL,       NULL, 0,
      "Whose JWTs open paths with `auth: jwt`: mappings with the keys of `gateway.auth.issuers[]`."},
+
+#include "config_table_backends.h"
 
     {P(path),                         TEXT,     1, 255,        NULL,       &PATH, REQUIRED,
      "The template. `{team}` is one segment, `{name+}` one or more."},

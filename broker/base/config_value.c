@@ -217,7 +217,7 @@ static bool is_path_segment(const char *s, size_t len)
         return false;
     if (memchr(s, '{', len) == NULL && memchr(s, '}', len) == NULL)
         return true;
-    size_t name = s[0] == '{' ? strspn(s + 1, LOWER CAPITAL DIGIT "_") : 0;
+    size_t name = s[0] == '{' ? strspn(s + 1, LOWER CAPITAL DIGIT "_-.") : 0;
     size_t end = s[1 + name] == '+' ? name + 2 : name + 1;
     return name > 0 && end + 1 == len && s[end] == '}';
 }
@@ -231,6 +231,8 @@ bool value_is_path(const char *s)
         return true;
     for (const char *at = s; *at != '\0';) {
         size_t n = strcspn(at + 1, "/");
+        if (at > s && at[1] == '\0')
+            break; /* a slash at the end */
         if (!is_path_segment(at + 1, n))
             return false;
         at += 1 + n;
@@ -324,6 +326,25 @@ bool value_is_registry_url(const char *s)
     const char *host = s + (tls ? sizeof(HTTPS) : sizeof(HTTP)) - 1;
     size_t len = strcspn(host, "/");
     return len > 0 && len < 256 && host[0] != ':' && strpbrk(s, "@?#\\") == NULL;
+}
+
+bool value_is_backend_url(const char *s)
+{
+    if (!value_is_registry_url(s) || s[strcspn(s, "{}<>\"^`|")] != '\0')
+        return false;
+    const char *host = strchr(s, '/') + 2;
+    size_t len = strcspn(host, "/"), name;
+    if (host[0] == '[')
+        name = strcspn(host, "]") + 1;
+    else
+        name = strcspn(host, ":/");
+    char port[8] = "";
+    if (name > len)
+        return false;
+    if (name == len)
+        return true;
+    (void) snprintf(port, sizeof(port), "%.*s", (int) (len - name - 1), host + name + 1);
+    return host[name] == ':' && len - name - 1 < sizeof(port) && is_port(port);
 }
 
 bool value_is_user_name(const char *s)

@@ -29,12 +29,12 @@ bool value_is_trigger_name(const char *s);
 bool value_is_listen(const char *s);  /* 127.0.0.1:80, [::1]:80, localhost:80; port 0 to 65535 */
 bool value_is_network(const char *s); /* of network_parse() */
 bool value_is_nats_url(const char *s);
-bool value_is_nats_name(const char *s); /* a token of its subjects, and of a bucket's keys */
-bool value_is_host(const char *s);      /* a name, no capitals, no port */
-bool value_is_origin(const char *s);    /* scheme://host or scheme://host:port, no capitals */
-bool value_is_path(const char *s); /* a template's shape, at most 255 bytes; broker/path.h knows all
-                                       rules */
-bool value_is_role(const char *s); /* one of base/role.h */
+bool value_is_nats_name(const char *s);  /* a token of its subjects, and of a bucket's keys */
+bool value_is_host(const char *s);       /* a name, no capitals, no port */
+bool value_is_origin(const char *s);     /* scheme://host or scheme://host:port, no capitals */
+bool value_is_path(const char *s);       /* a template's shape, at most 255 bytes, also of a
+                                            specification;       broker/path_template.h knows all rules */
+bool value_is_role(const char *s);       /* one of base/role.h */
 bool value_is_sha256(const char *s);     /* 64 hexadecimal digits, no capitals */
 bool value_is_public_key(const char *s); /* of public_key_check_rsa() */
 bool value_is_loopback(const char *s);   /* of value_is_listen(): 127.0.0.0/8, [::1] or localhost */
@@ -47,6 +47,7 @@ bool value_is_key_url(const char *s); /* https://, or http:// with a loopback ad
                                          no user */
 bool value_is_registry_url(const char *s); /* https:// or http://, a host, maybe a port and a path;
                                               no user, query or fragment */
+bool value_is_backend_url(const char *s);  /* the same; without braces, quotes and the like */
 bool value_is_user_name(const char *s);    /* of RFC 7617: visible ASCII without ':' */
 /* "whsec_" and the base64 of CONFIG_SECRET_MIN to CONFIG_SECRET_MAX bytes: 0, or -EINVAL. */
 int value_webhook_secret(const char *s, uint8_t ret[CONFIG_SECRET_MAX], size_t *ret_len);

@@ -44,6 +44,7 @@ enum refuse_stage {
     X(REFUSE_EXPECT,           "expect",           STAGE_HEAD,       417) \
     X(REFUSE_PATH,             "path",             STAGE_HEAD,       400) \
     X(REFUSE_NOT_FOUND,        "not_found",        STAGE_HEAD,       404) \
+    X(REFUSE_NO_WEBSOCKET,     "no_websocket",     STAGE_HANDSHAKE,  404) \
     X(REFUSE_SLOW_HEADER,      "slow_header",      STAGE_HEAD,       408) \
     X(REFUSE_CHUNK,            "chunk",            STAGE_BODY,       400) \
     X(REFUSE_CHUNK_EXT,        "chunk_ext",        STAGE_BODY,       400) \

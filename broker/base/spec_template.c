@@ -76,11 +76,9 @@ const char *spec_template_check(const char *path)
         return NULL;
     if (strlen(path) > SPEC_MAX_PATH)
         return "it is longer than 255 bytes";
-    if (path[strlen(path) - 1] == '/')
-        return "it ends with '/'";
     if (strpbrk(path, "?#") != NULL || !utf8_valid(slice_str(path)))
         return "it has a '?' or '#', or is not UTF-8";
-    while (take_segment(&at, &segment)) {
+    while (strcmp(at, "/") != 0 && take_segment(&at, &segment)) { /* it may end with one */
         bool greedy = false, again;
         name.len = 0;
         const char *why = check_segment(segment, &name, &greedy);
