@@ -83,7 +83,7 @@ export class RawBackend {
     sockets = new Set();
     requests = 0;
 
-    static async start(t, serve) {
+    static async start(t, serve, port = 0) {
         const b = new RawBackend();
         b.serve = serve;
         b.server = net.createServer((socket) => {
@@ -104,7 +104,7 @@ export class RawBackend {
                 }
             });
         });
-        await new Promise((done) => b.server.listen(0, '127.0.0.1', done));
+        await new Promise((done) => b.server.listen(port, '127.0.0.1', done));
         b.port = b.server.address().port;
         defer(t, () => b.stop());
         return b;
