@@ -67,6 +67,7 @@ static void request_of(const struct dialog *d, const struct dialog_headers *adde
         .query = head->query,
         .headers = headers,
         .n_headers = n + added->n,
+        .n_own = added->n,
     };
 }
 

@@ -147,6 +147,7 @@ void dialog_free(struct dialog *d)
     free(d->wanted);
     bool counted = d->counted;
     free(d);
+    pump(ds); /* its turn may be somebody's */
     if (counted)
         worker_answered(ds->worker);
 }
