@@ -141,6 +141,7 @@ static void test_what_is_refused(void **state)
          "expected a container whose address is in gateway.backends.containers, got \"other\""},
         {TYPE("serverless_containers\n        container_id: bad"), 9, "neither http://"},
         {TYPE("serverless_containers\n        container_id: asks"), 9, "it has a query"},
+        {TYPE("serverless_containers\n        container_id: ''"), 9, "in gateway.backends.cont"},
         {TYPE("http"), 7, "url: expected where requests go, got nothing"},
         {TYPE("http\n        url: [a]"), 9, "url: expected text, got a list"},
         {MESSAGE("/a/{id}", BOTH, "        type: http\n        url: 'http://{id}/'\n"), 9,
