@@ -90,8 +90,12 @@ static int teardown(void **state)
 {
     struct bed *bed = *state;
     struct fixture *f = bed->f;
-    worker_drain(f->gateway);
+    if (!f->gateway->draining) {
+        worker_drain(f->gateway);
+        FIXTURE_UNTIL(f, f->gateway->draining);
+    }
     worker_close_all(f->gateway);
+    backend_release(bed->b);
     FIXTURE_UNTIL(f, f->gateway->stopped);
     backend_stop(bed->b);
     fixture_free(f);
