@@ -73,17 +73,31 @@ static void request_of(const struct dialog *d, const struct dialog_headers *adde
 
 /* --- into the connection's hands again --- */
 
+/* Subprotocols are compared byte for byte (RFC 6455 section 4.1). */
+static bool is_offered(const struct http_head *head, struct slice chosen)
+{
+    for (size_t i = 0; i < head->n_headers; i++) {
+        struct slice list = head->headers[i].value;
+        if (!slice_eq_nocase(head->headers[i].name, SLICE_LIT("Sec-WebSocket-Protocol")))
+            continue;
+        for (size_t from = 0, at = 0; at <= list.len; at++) {
+            bool ends = at == list.len || strchr(", \t", list.data[at]) != NULL;
+            if (ends && slice_eq(slice_sub(list, from, at), chosen))
+                return true;
+            from = ends ? at + 1 : from;
+        }
+    }
+    return false;
+}
+
 /* The backend's choice counts only if the client has offered it: any other would fail the client.
  */
 static void take_protocol(struct dialog *d, const struct http_head *head, struct slice chosen)
 {
-    char name[DIALOG_PROTOCOL_MAX];
-    if (chosen.len == 0 || chosen.len >= sizeof(name))
+    if (chosen.len == 0 || chosen.len >= sizeof(d->protocol) || !is_offered(head, chosen))
         return;
-    memcpy(name, chosen.data, chosen.len);
-    name[chosen.len] = '\0';
-    if (http_has_token(head, "Sec-WebSocket-Protocol", name))
-        memcpy(d->protocol, name, chosen.len + 1);
+    memcpy(d->protocol, chosen.data, chosen.len);
+    d->protocol[chosen.len] = '\0';
 }
 
 static void enter(struct dialog *d)

@@ -60,7 +60,7 @@ describe('connect', () => {
 
     test('the backend chooses a subprotocol', limits, async (t) => {
         const backend = await Backend.start(t, ({ event, headers }) =>
-            event === 'CONNECT' ? { status: 200, headers: { 'Sec-WebSocket-Protocol': headers['sec-websocket-protocol'].split(', ')[1] } } : { status: 200 },
+            event === 'CONNECT' ? { status: 200, headers: { 'Sec-WebSocket-Protocol': headers['sec-websocket-protocol'].split(/, */)[1] } } : { status: 200 },
         );
         const daemon = await startSpec(t, { '/ws': allTo(backend.url()) });
         const client = await connect(t, daemon, '/ws', { protocols: ['chat', 'superchat'] });
@@ -109,7 +109,6 @@ describe('message', () => {
         const client = await connect(t, daemon, '/ws');
         client.socket.send('{"a":"ü"}');
         client.socket.send(Buffer.from([1, 2, 255]));
-        client.socket.send('x'.repeat(131072), { fin: true });
         const messages = await client.first(2);
         assert.equal(messages[0], '{"a":"ü"}');
         assert.deepEqual(messages[1], Buffer.from([1, 2, 255]));
@@ -210,7 +209,7 @@ describe('disconnect', () => {
         ['the client closes', (client) => client.close(4000), '4000', ''],
         ['the client closes with a reason', (client) => client.socket.close(3001, 'done; really'), '3001', 'done; really'],
         ['the client vanishes', (client) => client.terminate(), '1006', ''],
-        ['the API closes it', (client, daemon) => daemon.manage('POST', `/apigateways/websocket/v1/connections/${client.id}:disconnect`), '1000', ''],
+        ['the API closes it', (client, daemon) => daemon.manage('DELETE', `/apigateways/websocket/v1/connections/${client.id}`), '1000', ''],
     ];
     for (const [name, end, code, reason] of ends)
         test(name, limits, async (t) => {
