@@ -2,6 +2,7 @@
  * happen: dialog_begin > on_authorized > connect > on_connected > enter (handshake.c) | answer */
 #include "clock.h"
 #include "dialog_private.h"
+#include "gate.h"
 #include "handshake.h"
 #include "mem.h"
 #include "request.h"
@@ -240,18 +241,35 @@ static void authorize(struct dialog *d, const struct spec_security *security, au
         d->check = check;
 }
 
+static enum refuse verdict(const struct dialog *d, const struct authorizer_answer *a,
+                           const char **ret_detail)
+{
+    *ret_detail = a->why;
+    switch (a->status) {
+    case 0:
+        *ret_detail = NULL;
+        return d->c == NULL ? REFUSE_NONE
+                            : gate_admit_as(d->c->worker->shared->gate, d->c, a->subject,
+                                            a->expires_s, ret_detail);
+    case 401:
+        return REFUSE_CREDENTIAL;
+    case 403:
+        return REFUSE_FORBIDDEN;
+    default:
+        return REFUSE_AUTHORIZER;
+    }
+}
+
 static bool was_refused(struct dialog *d, const struct authorizer_answer *a)
 {
+    const char *detail;
     d->check = NULL;
     d->authorized = true;
-    if (a->status == 0)
+    enum refuse why = verdict(d, a, &detail);
+    if (why == REFUSE_NONE)
         return false;
-    dialog_record(d, "CONNECT", a->status, 0, 0, 0);
-    refuse(d,
-           a->status == 401   ? REFUSE_CREDENTIAL
-           : a->status == 403 ? REFUSE_FORBIDDEN
-                              : REFUSE_AUTHORIZER,
-           a->why);
+    dialog_record(d, "CONNECT", refuse_info(why)->answer, 0, 0, 0);
+    refuse(d, why, detail);
     return true;
 }
 

@@ -46,7 +46,7 @@ static size_t count_segments(struct slice path)
 
 /* The segments that stand for the parameter, as they were written, with the slashes between them.
  * The request matches the template. */
-static struct slice path_value(const char *route, struct slice path, const char *name)
+struct slice parameters_path_value(const char *route, struct slice path, const char *name)
 {
     struct slice rest = slice_str(route), template, segment;
     size_t n = count_segments(path), n_template = count_segments(rest);
@@ -72,8 +72,7 @@ static int hex(uint8_t c)
                                   : -1;
 }
 
-/* Into `to`, which has room for as much. -EINVAL: a '%' without two digits behind it. */
-static int decode(struct slice in, bool plus, uint8_t *to, size_t *ret_len)
+int parameters_decode(struct slice in, bool plus, uint8_t *to, size_t *ret_len)
 {
     size_t n = 0;
     for (size_t i = 0; i < in.len; i++) {
@@ -99,7 +98,7 @@ static int take_decoded(struct parameters *p, size_t i, struct slice written, bo
     size_t len = 0;
     int r = own(p, i, written.len);
     if (r == 0)
-        r = decode(written, plus, p->own[i], &len);
+        r = parameters_decode(written, plus, p->own[i], &len);
     if (r == 0)
         p->at[i] = slice_of(p->own[i], len);
     return r;
@@ -126,7 +125,8 @@ bool parameters_query_next(struct slice *query, const char *name, struct slice *
     struct slice rest = *ret_pair = take_until(query, '&');
     struct slice written = take_until(&rest, '=');
     *ret_value = rest;
-    *ret_same = written.len <= sizeof(decoded) && decode(written, true, decoded, &len) == 0 &&
+    *ret_same = written.len <= sizeof(decoded) &&
+                parameters_decode(written, true, decoded, &len) == 0 &&
                 slice_eq_str(slice_of(decoded, len), name);
     return true;
 }
@@ -223,7 +223,7 @@ static int take(struct parameters *p, size_t i, const struct spec_param *param,
     int r = 0;
     switch (param->in) {
     case SPEC_IN_PATH:
-        written = path_value(request->route->path, request->path, param->name);
+        written = parameters_path_value(request->route->path, request->path, param->name);
         there = written.len > 0;
         r = take_decoded(p, i, written, false);
         break;

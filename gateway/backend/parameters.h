@@ -24,6 +24,12 @@ void parameters_fini(struct parameters *p);
 bool parameters_query_next(struct slice *query, const char *name, struct slice *ret_pair,
                            struct slice *ret_value, bool *ret_same);
 
+/* What stands for a parameter of the route's path in a path that matches it, as it was written. */
+struct slice parameters_path_value(const char *route, struct slice path, const char *name);
+/* Decodes into `to`, which has room for as much; with `plus` a '+' is a space. 0, or -EINVAL: a '%'
+ * without two digits behind it. */
+MUST_CHECK int parameters_decode(struct slice in, bool plus, uint8_t *to, size_t *ret_len);
+
 /* What is the gateway's to say: nobody else's header of that name is believed. */
 #define PARAMETERS_OWN_PREFIX "X-Yc-Apigateway-Websocket-"
 /* Header number `i` of the request is the client's, and in the gateway's name. */
