@@ -19,13 +19,15 @@
 
 #define OUTBOUND_MAX_HEADERS 64
 #define OUTBOUND_HEAD_BYTES  ((size_t) 16 << 10) /* of the final answer's names and values */
-#define OUTBOUND_EXTRA_BYTES ((size_t) 64 << 10) /* of lines that are not kept: 1xx and trailers   \
-                                                  */
+#define OUTBOUND_EXTRA_BYTES                                                                       \
+    ((size_t) 64 << 10) /* of lines that are not kept: 1xx and trailers                            \
+                         */
 #define OUTBOUND_ORIGINS    1024
 #define OUTBOUND_HOST_BYTES 253
-#define OUTBOUND_KEEP_BYTES ((size_t) 64 << 10) /* a body's memory that is kept for the next one   \
-                                                 */
-#define OUTBOUND_TICK_MS 10                     /* between two looks at deadlines, at least */
+#define OUTBOUND_KEEP_BYTES                                                                        \
+    ((size_t) 64 << 10)     /* a body's memory that is kept for the next one                       \
+                             */
+#define OUTBOUND_TICK_MS 10 /* between two looks at deadlines, at least */
 /* Servers close connections that idle, Node's after 5 s, and a request that crosses that is lost:
  * what was not used for so long is not used again. */
 #define OUTBOUND_IDLE_S 4
@@ -166,6 +168,7 @@ struct outbound {
 };
 
 void outbound_ended(struct outbound_call *call, CURLcode code); /* its transfer is over */
+void outbound_due(const struct outbound_call *call);            /* perhaps sooner than was known */
 /* After curl has run: next calls, and what has ended is told. */
 void outbound_turn(struct outbound *o);
 void outbound_pool_freed(struct outbound *o);
