@@ -37,6 +37,11 @@ static void arm(struct outbound *o, uint64_t due)
     (void) uv_timer_start(&o->timer, on_timer, due > now ? due - now : 0, 0);
 }
 
+void outbound_due(const struct outbound_call *call)
+{
+    arm(call->o, due_ms(call));
+}
+
 /* --- the end of a call --- */
 
 static enum breaker_outcome outcome_of(int err, unsigned status)
@@ -157,7 +162,7 @@ static void begin(struct outbound *o, struct outbound_call *call)
     call->state = CALL_UNDER_WAY;
     o->counts.under_way++;
     list_push(&o->under_way, &call->node);
-    arm(o, due_ms(call));
+    outbound_due(call);
 }
 
 static void begin_waiting(struct outbound *o)
@@ -183,7 +188,7 @@ static void wait_or_begin(struct outbound *o, struct outbound_call *call)
         call->state = CALL_WAITING;
         o->counts.waiting++;
         list_push(&o->waiting, &call->node);
-        arm(o, due_ms(call));
+        outbound_due(call);
     }
 }
 

@@ -51,6 +51,7 @@ static int on_connected(void *arg, char *to, char *from, int to_port, int from_p
     e->call->phase = CALL_ASKS;
     e->call->sent = 0;
     note_progress(e->call);
+    outbound_due(e->call);
     return CURL_PREREQFUNC_OK;
 }
 

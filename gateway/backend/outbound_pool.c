@@ -158,12 +158,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct watch *w = poll->data;
     struct pool *p = w->pool;
     curl_socket_t fd = w->fd;
+    if (status <
+        0) { /* an error of the socket, after which libuv has stopped. No CURL_CSELECT_ERR: */
+        w->polled = 0; /* curl would give up without reading what came before the error */
+        events = w->wanted;
+    }
     int flags = ((events & w->wanted & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
                 ((events & w->wanted & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0);
-    if (status < 0) { /* an error of the socket, after which libuv has stopped */
-        w->polled = 0;
-        flags = CURL_CSELECT_ERR;
-    }
     if (w->wanted == 0) { /* the other side has closed, or speaks unasked */
         set_polled(w, 0);
         return;

@@ -168,6 +168,7 @@ struct outbound {
 };
 
 void outbound_ended(struct outbound_call *call, CURLcode code); /* its transfer is over */
+void outbound_due(const struct outbound_call *call);            /* perhaps sooner than was known */
 /* After curl has run: next calls, and what has ended is told. */
 void outbound_turn(struct outbound *o);
 void outbound_pool_freed(struct outbound *o);
