@@ -25,7 +25,7 @@ static struct slice origin_of(const struct http_head *head)
 
 bool cors_is_preflight(const struct http_head *head)
 {
-    return head->method == HTTP_M_OPTIONS && origin_of(head).len > 0 &&
+    return head->method == HTTP_M_OPTIONS && !head->has_body && origin_of(head).len > 0 &&
            request_method(head).len > 0;
 }
 

@@ -18,8 +18,8 @@
 /* The rule says something: NULL, or one with `origin: false`, does not. */
 bool cors_is_on(const struct spec_cors *cors);
 
-/* OPTIONS with one Origin and one Access-Control-Request-Method, which is a token: a browser asks
- * whether a request may follow. */
+/* OPTIONS without a body, with one Origin and one Access-Control-Request-Method, which is a token:
+ * a browser asks whether a request may follow. */
 bool cors_is_preflight(const struct http_head *head);
 
 /* Append whole header lines, maybe none. 0, or buf's errors, which leave `out` as it was. `cors`

@@ -7,6 +7,7 @@
 #include "pipeline.h"
 #include "scrape_cluster.h"
 #include "scrape_process.h"
+#include "scrape_spec.h"
 #include "scrape_text.h"
 
 #include <stdio.h>
@@ -405,6 +406,8 @@ int scrape_print(struct shared *s, struct buf *out)
         r = print_paths(s, out);
     if (r == 0)
         r = print_process(s, out);
+    if (r == 0)
+        r = scrape_spec_print(s, out);
     if (r == 0)
         r = scrape_process_print(out);
     if (r == 0)
