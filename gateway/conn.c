@@ -417,6 +417,8 @@ static void set_end(struct conn *c, enum conn_end end)
     if (c->role == LISTENER_GATEWAY) { /* as handshakes are */
         metrics_add(&c->worker->metrics, END_METRICS[end], 1);
         metrics_close(&c->worker->metrics, conn_close_code(c));
+        if (c->routed)
+            route_metrics_closed(&c->worker->routes, c->group->path->name, conn_close_code(c));
     }
     conn_log_closed(c);
 }

@@ -109,6 +109,7 @@ struct conn {
     bool sse : 1;          /* reads server-sent events, and says nothing: no WebSocket */
     bool small_window : 1; /* and keeps to a window of DEFLATE_CLIENT_BITS; else 15 bits */
     bool introduced : 1;   /* a proxy's header has come */
+    bool routed : 1;       /* counted as open in worker->routes */
     bool own : 1;          /* the other end is the canary's (canary.h): nobody's client */
     bool held : 1;         /* not read until its dialog has room: session_go_on() */
 
@@ -133,11 +134,11 @@ struct conn {
     uint16_t close_code;   /* sent or received, 0: none; for the log */
     uint16_t unread_bytes; /* sent by who reads events */
     struct rate control, messages;
-    uint64_t opened_ms, active_ms, ping_ms, pong_ms, lifetime_ms, drain_ms,
-        message_ms;       /* loop time */
-    uint64_t idle_cursor; /* the cursor when idleness was last looked at */
-    uint64_t joined;      /* the path log's tail when it came */
-    uint64_t skipped;     /* where it went on when it last was slow and skipped; 0: it was not */
+    uint64_t opened_ms /* before: when its handshake came */, active_ms, ping_ms, pong_ms,
+        lifetime_ms, drain_ms, message_ms; /* loop time */
+    uint64_t idle_cursor;                  /* the cursor when idleness was last looked at */
+    uint64_t joined;                       /* the path log's tail when it came */
+    uint64_t skipped; /* where it went on when it last was slow and skipped; 0: it was not */
     uint64_t opened_wall_ms;
     struct pass *pass; /* with which it was let in; NULL: its path is open to anybody */
     char *user_agent;  /* NULL: it named none; at most CONN_USER_AGENT_MAX bytes of UTF-8 */

@@ -79,6 +79,9 @@ static int send_message(struct conn *c, const struct connections_ask *ask)
     if (r == 0) {
         c->active_ms = uv_now(&c->worker->loop);
         metrics_add(&c->worker->metrics, M_API_SENT, 1);
+        if (c->routed)
+            route_metrics_message(&c->worker->routes, c->group->path->name, ROUTE_OUTCOMING,
+                                  ask->opcode == FRAME_BINARY, ask->data.len);
         conn_send(c, buf_slice(&bytes));
         r = c->state == CONN_OPEN ? 0 : -ENOENT;
     }

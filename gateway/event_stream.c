@@ -97,8 +97,8 @@ static int append_cors(struct buf *out, const struct http_head *head,
 }
 
 int event_stream_answer(struct buf *out, const struct http_head *head,
-                        const struct config_strings *origins, const char *connection_id,
-                        uint64_t retry_ms)
+                        const struct config_strings *origins, const char *cors,
+                        const char *connection_id, uint64_t retry_ms)
 {
     size_t before = out->len;
     int r = buf_printf(out,
@@ -109,7 +109,7 @@ int event_stream_answer(struct buf *out, const struct http_head *head,
                        "X-Yc-Apigateway-Websocket-Connection-Id: %s\r\n",
                        connection_id);
     if (r == 0)
-        r = append_cors(out, head, origins);
+        r = cors != NULL ? buf_append_str(out, cors) : append_cors(out, head, origins);
     if (r == 0)
         r = buf_printf(out, "Connection: close\r\n\r\nretry: %llu\n\n",
                        (unsigned long long) retry_ms);

@@ -23,9 +23,10 @@ bool event_stream_wanted(const struct http_head *head);
 enum refuse event_stream_check(const struct http_head *head, const struct config_strings *origins);
 
 /* Appends the answer's head and the stream's first field. With `origins` (of the check) the
- * request's own is told that its pages may read this, with their cookies; without, any page's. */
+ * request's own is told that its pages may read this, with their cookies; without, any page's.
+ * `cors`: whole header lines, maybe none, that say this instead; NULL: nothing does. */
 MUST_CHECK int event_stream_answer(struct buf *out, const struct http_head *head,
-                                   const struct config_strings *origins, const char *connection_id,
-                                   uint64_t retry_ms);
+                                   const struct config_strings *origins, const char *cors,
+                                   const char *connection_id, uint64_t retry_ms);
 
 #endif

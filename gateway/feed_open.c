@@ -118,7 +118,7 @@ static int put_answer(const struct feed *f, const struct conn *c, const struct u
 {
     char id[ID_SIZE];
     conn_id(c, id);
-    int r = upgrade_response(out, up, id);
+    int r = upgrade_response(out, up, id, NULL);
     if (r == 0)
         r = feed_log_say(out, f->boot, place->seq);
     if (r == 0 && place->gap)

@@ -1,9 +1,11 @@
 /* handshake.c - see handshake.h. In the order things happen:
- *   handshake_received > check_handshake > gate_admit > [dialog_begin > ... handshake_go_on >]
- *   let_in > resume_open */
+ *   handshake_received > check_handshake > take_rate > gate_admit
+ *   > [dialog_begin > ... handshake_go_on >] let_in > resume_open */
 #include "handshake.h"
 
+#include "clock.h"
 #include "config_canary.h"
+#include "cors.h"
 #include "dialog.h"
 #include "event_stream.h"
 #include "gate.h"
@@ -13,11 +15,13 @@
 #include "request.h"
 #include "resume.h"
 #include "route.h"
+#include "route_rate.h"
+#include "spec_answer.h"
 #include "sse.h"
 #include "upgrade.h"
 #include "worker.h"
 
-#define ANSWER_MAX (HTTP_MAX_HEAD + 1024) /* it repeats a client's origin */
+#define ANSWER_MAX (HTTP_MAX_HEAD + CORS_MAX_BYTES + 1024) /* it repeats a client's origin */
 
 static const char *const PROTOCOLS[] = {NOTICE_PROTOCOL, NULL};
 
@@ -64,13 +68,20 @@ static enum refuse check_handshake(const struct conn *c, size_t early, struct wa
 static int print_answer(struct conn *c, const struct wanted *wanted, struct buf *out)
 {
     const struct shared *s = c->worker->shared;
+    const struct spec_route *route = wanted->path->cfg->route;
     char id[ID_SIZE];
+    struct buf lines;
+    buf_init(&lines, CORS_MAX_BYTES);
+    const char *cors = spec_answer_headers(c, route, &lines);
+    if (cors == NULL && route != NULL && route->cors != NULL)
+        cors = ""; /* it is off, which is an answer, too */
     conn_id(c, id);
-    if (wanted->sse)
-        return event_stream_answer(out, http_get_head(c->http),
-                                   gate_origins(s->cfg, wanted->path->cfg), id,
-                                   sse_retry_ms(c->worker, 0));
-    return upgrade_response(out, &wanted->up, id);
+    int r = wanted->sse ? event_stream_answer(out, http_get_head(c->http),
+                                              gate_origins(s->cfg, wanted->path->cfg), cors, id,
+                                              sse_retry_ms(c->worker, 0))
+                        : upgrade_response(out, &wanted->up, id, cors);
+    buf_fini(&lines);
+    return r;
 }
 
 static void let_in(struct conn *c, const struct wanted *wanted)
@@ -83,8 +94,10 @@ static void let_in(struct conn *c, const struct wanted *wanted)
         return;
     }
     conn_learn_agent(c, http_header(http_get_head(c->http), "user-agent", NULL));
-    http_free(c->http); /* what is wanted is a copy */
-    c->http = NULL;
+    if (wanted->path->cfg->route == NULL) { /* else a refusal may still need it */
+        http_free(c->http);                 /* what is wanted is a copy */
+        c->http = NULL;
+    }
     c->sse = wanted->sse;
     c->v1 = !wanted->sse && slice_eq_str(wanted->up.protocol, NOTICE_PROTOCOL);
     c->deflate = !wanted->sse && wanted->up.deflate.agreed;
@@ -93,17 +106,61 @@ static void let_in(struct conn *c, const struct wanted *wanted)
     resume_open(c, wanted->path, &answer, &wish);
 }
 
+/* False: it is none, or its path has no rule for it. */
+static bool answer_preflight(struct conn *c, const struct http_head *head,
+                             const struct spec_route *route)
+{
+    struct buf lines;
+    if (route == NULL || !cors_is_on(route->cors) || !cors_is_preflight(head))
+        return false;
+    buf_init(&lines, CORS_MAX_BYTES);
+    const char *cors = spec_answer_headers(c, route, &lines);
+    if (cors == NULL)
+        request_refuse(c, REFUSE_MEMORY, NULL);
+    else
+        request_answer(c, route->cors->options_status, cors, (struct slice){0}, true);
+    buf_fini(&lines);
+    return true;
+}
+
+/* What is no GET. */
+static void answer_other(struct conn *c, const struct http_head *head)
+{
+    const struct spec_route *route = spec_answer_route(c);
+    if (answer_preflight(c, head, route))
+        return;
+    bool has_cors = route != NULL && cors_is_on(route->cors);
+    request_refuse(c, REFUSE_METHOD, has_cors ? "GET, OPTIONS" : "GET");
+}
+
+/* Only what could be let in counts: form, origin and room have been looked at, credentials not. */
+static unsigned take_rate(const struct conn *c, const struct config_path *path)
+{
+    if (path->route == NULL || c->own)
+        return 0;
+    return route_rates_take(c->worker->shared->rates, path->route, clock_mono_us());
+}
+
 void handshake_received(struct conn *c, size_t early)
 {
     const struct http_head *head = http_get_head(c->http);
     struct wanted wanted = {0};
     const char *detail = NULL;
+    if (head->method != HTTP_M_GET) {
+        answer_other(c, head);
+        return;
+    }
     enum refuse why = check_handshake(c, early, &wanted);
+    unsigned wait_s = why == REFUSE_NONE ? take_rate(c, wanted.path->cfg) : 0;
+    if (wait_s > 0) {
+        request_refuse_until(c, REFUSE_ROUTE_RATE, wait_s);
+        return;
+    }
     const struct config_path *path = why == REFUSE_NONE ? wanted.path->cfg : NULL;
     if (path != NULL && path->auth != AUTH_NONE)
         why = gate_admit(c->worker->shared->gate, c, head, path, &detail);
     if (why != REFUSE_NONE) {
-        request_refuse_because(c, why, why == REFUSE_METHOD ? "GET" : NULL, detail);
+        request_refuse_because(c, why, NULL, detail);
         return;
     }
     if (path->route == NULL || c->own) {

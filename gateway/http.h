@@ -88,8 +88,9 @@ MUST_CHECK int http_response(struct buf *out, unsigned status, const char *extra
 const char *http_reason(unsigned status); /* "Not Found"; "Unknown" for statuses we never send */
 /* The fixed answer to a refusal: Connection: close, a fixed JSON body {"error":"<reason>"}, and the
  * headers its status asks for (Allow for 405 from `allow`, Upgrade and Sec-WebSocket-Version for
- * 426, WWW-Authenticate for 401, Retry-After for 429 and 503 from `retry_after_s`). */
+ * 426, WWW-Authenticate for 401, Retry-After for 429 and 503 from `retry_after_s`). `more`: whole
+ * header lines beside those, or NULL. */
 MUST_CHECK int http_refuse(struct buf *out, enum refuse why, const char *allow,
-                           unsigned retry_after_s);
+                           unsigned retry_after_s, const char *more);
 
 #endif

@@ -62,8 +62,8 @@ static const char *content_type(const char *extra, struct slice body)
     return body.data[0] == '{' ? TYPE "application/json\r\n" : TYPE "text/plain; charset=utf-8\r\n";
 }
 
-/* `connection` is a whole header line, or "". */
-static int append_response(struct buf *out, unsigned status, const char *extra,
+/* `more` and `connection` are whole header lines, or "". */
+static int append_response(struct buf *out, unsigned status, const char *extra, const char *more,
                            const char *connection, struct slice body, bool head_only)
 {
     char code[DIGITS_MAX], length[DIGITS_MAX];
@@ -76,6 +76,7 @@ static int append_response(struct buf *out, unsigned status, const char *extra,
         slice_str(http_reason(status)),
         SLICE_LIT("\r\n"),
         slice_str(extra),
+        slice_str(more),
         slice_str(has_length ? content_type(extra, body) : ""),
         slice_str(has_length ? "Content-Length: " : ""),
         slice_of(length, has_length ? digits_of(body.len, length) : 0),
@@ -97,11 +98,12 @@ static int append_response(struct buf *out, unsigned status, const char *extra,
 int http_response(struct buf *out, unsigned status, const char *extra, struct slice body,
                   bool close, bool head_only)
 {
-    return append_response(out, status, extra, close ? "Connection: close\r\n" : "", body,
+    return append_response(out, status, extra, "", close ? "Connection: close\r\n" : "", body,
                            head_only);
 }
 
-int http_refuse(struct buf *out, enum refuse why, const char *allow, unsigned retry_after_s)
+int http_refuse(struct buf *out, enum refuse why, const char *allow, unsigned retry_after_s,
+                const char *more)
 {
     const struct refuse_info *info = refuse_info(why);
     ASSERT(info->answer < 1000); /* a close code is not for HTTP */
@@ -121,5 +123,5 @@ int http_refuse(struct buf *out, enum refuse why, const char *allow, unsigned re
     } else if (info->answer == 405 && allow != NULL) {
         (void) snprintf(extra, sizeof(extra), "Allow: %s\r\n", allow);
     }
-    return append_response(out, info->answer, extra, connection, slice_str(body), false);
+    return append_response(out, info->answer, extra, more, connection, slice_str(body), false);
 }

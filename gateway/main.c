@@ -25,6 +25,7 @@
 #include "refill.h"
 #include "reload.h"
 #include "revoked.h"
+#include "spec_answer.h"
 #include "supervisor.h"
 #include "takeover.h"
 #include "thread.h"
@@ -353,6 +354,8 @@ static int open_pipeline(struct daemon *d, bool takeover)
     }
     r = takeover ? takeover_go(&d->takeover, s->cfg, s->paths) : 0;
     if (r == 0)
+        r = spec_answers_new(s);
+    if (r == 0)
         r = pipeline_new(s->cfg, s->paths, &d->front.metrics, &d->front.mailbox, &d->pipeline);
     if (r < 0) /* it said why */
         return r;
@@ -497,6 +500,7 @@ static void unwire(struct daemon *d)
     for (size_t i = 0; i < LISTENER_N; i++)
         tls_tickets_free(s->tickets[i]);
     doors_fini(s->doors);
+    spec_answers_free(s);
     path_table_free(s->paths);
     reload_free(d->reload);
     watchdog_free(&d->watchdog);

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "manage.h"
 #include "mem.h"
+#include "route_rate.h"
 #include "worker.h"
 
 #include <stdarg.h>
@@ -132,6 +133,8 @@ int reload_draft_make(struct shared *s, const char *file, struct reload_draft *r
         r = make_paths(s, file, ret, error);
     if (r == 0)
         r = make_groups(s, ret);
+    if (r == 0)
+        r = route_rates_new(ret->cfg->spec, s->rates, &ret->rates);
     if (r < 0)
         reload_draft_drop(s, ret);
     return r;
@@ -143,6 +146,7 @@ void reload_draft_drop(struct shared *s, struct reload_draft *d)
     iam_free(d->iam);
     access_free(d->access);
     path_table_free(d->paths);
+    route_rates_free(d->rates);
     config_free(d->cfg);
     *d = (struct reload_draft){0};
 }
@@ -154,7 +158,7 @@ void reload_draft_drop(struct shared *s, struct reload_draft *d)
 void reload_draft_commit(struct shared *s, struct reload_draft *d, struct config *in_force,
                          struct reload_former *ret)
 {
-    *ret = (struct reload_former){.cfg = in_force, .paths = s->paths};
+    *ret = (struct reload_former){.cfg = in_force, .paths = s->paths, .rates = s->rates};
     pipeline_configure(s->pipeline, d->cfg, d->paths);
     manage_configure(s->manage, d->cfg, d->iam);
     ret->access = gate_commit(s->gate, d->cfg, d->access);
@@ -165,6 +169,7 @@ void reload_draft_commit(struct shared *s, struct reload_draft *d, struct config
     log_set_level_named(d->cfg->log_level);
     s->cfg = d->cfg;
     s->paths = d->paths;
+    s->rates = d->rates;
     *d = (struct reload_draft){0};
 }
 
@@ -173,6 +178,7 @@ void reload_former_free(struct reload_former *f)
     door_rules_free(f->rules);
     access_free(f->access);
     path_table_free(f->paths);
+    route_rates_free(f->rates);
     config_free(f->cfg);
     *f = (struct reload_former){0};
 }

@@ -10,11 +10,13 @@ struct access;
 struct door_rules;
 struct iam;
 struct path_table;
+struct route_rates;
 struct shared;
 
 struct reload_draft {
     struct config *cfg;
     struct path_table *paths;
+    struct route_rates *rates;
     struct access *access;
     struct iam *iam;
 };
@@ -23,6 +25,7 @@ struct reload_draft {
 struct reload_former {
     struct config *cfg; /* NULL: of the start */
     struct path_table *paths;
+    struct route_rates *rates;
     struct access *access;
     struct door_rules *rules;
 };

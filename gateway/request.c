@@ -20,6 +20,7 @@
 #include "route.h"
 #include "scrape.h"
 #include "session.h"
+#include "spec_answer.h"
 #include "worker.h"
 
 #include <stdlib.h>
@@ -156,7 +157,8 @@ void request_answer(struct conn *c, unsigned status, const char *extra, struct s
         conn_pause(c); /* the next request waits for whoever reads it then */
 }
 
-void request_refuse_because(struct conn *c, enum refuse why, const char *allow, const char *detail)
+static void refuse(struct conn *c, enum refuse why, const char *allow, const char *detail,
+                   unsigned retry_s)
 {
     struct worker *w = c->worker;
     unsigned status = c->role == LISTENER_GRPC ? 0 : refuse_info(why)->answer;
@@ -166,18 +168,33 @@ void request_refuse_because(struct conn *c, enum refuse why, const char *allow, 
         return;
     }
     tell_turned_away(c, why);
-    struct buf out;
+    const struct spec_route *route = spec_answer_route(c);
+    struct buf out, lines;
     buf_init(&out, REQUEST_ANSWER_MAX);
-    if (http_refuse(&out, why, allow, RETRY_S + (unsigned) (worker_random(w) % RETRY_MORE_S)) == 0)
+    buf_init(&lines, REQUEST_ANSWER_MAX);
+    retry_s += (unsigned) (worker_random(w) % RETRY_MORE_S);
+    if (http_refuse(&out, why, allow, retry_s, spec_answer_headers(c, route, &lines)) == 0)
         conn_send(c, buf_slice(&out));
     buf_fini(&out);
+    buf_fini(&lines);
     metrics_answer(&w->metrics, c->role, status);
+    spec_answer_told(c, route, status, refuse_info(why)->name, c->opened_ms);
     conn_linger(c, END_REFUSED, LINGER_MS);
 }
 
 void request_refuse(struct conn *c, enum refuse why, const char *allow)
 {
-    request_refuse_because(c, why, allow, NULL);
+    refuse(c, why, allow, NULL, RETRY_S);
+}
+
+void request_refuse_because(struct conn *c, enum refuse why, const char *allow, const char *detail)
+{
+    refuse(c, why, allow, detail, RETRY_S);
+}
+
+void request_refuse_until(struct conn *c, enum refuse why, unsigned wait_s)
+{
+    refuse(c, why, NULL, NULL, wait_s);
 }
 
 /* --- webhooks --- */
@@ -454,6 +471,7 @@ static void on_head(struct conn *c, size_t early)
 {
     const struct http_head *head = http_get_head(c->http);
     enum refuse why = c->hop == NULL ? REFUSE_NONE : learn_client(c, head);
+    c->opened_ms = uv_now(&c->worker->loop);
     if (why != REFUSE_NONE) {
         request_refuse(c, why, NULL);
         return;

@@ -30,5 +30,7 @@ void request_go_on(struct conn *c);
 void request_refuse(struct conn *c, enum refuse why, const char *allow);
 /* The same with what else the log is to say. */
 void request_refuse_because(struct conn *c, enum refuse why, const char *allow, const char *detail);
+/* The same where it is known how many seconds it would be in vain to come back. */
+void request_refuse_until(struct conn *c, enum refuse why, unsigned wait_s);
 
 #endif

@@ -10,6 +10,7 @@
 #include "mem.h"
 #include "request.h"
 #include "session.h"
+#include "spec_answer.h"
 #include "worker.h"
 
 #include <stdlib.h>
@@ -116,9 +117,15 @@ static void open_session(struct conn *c, struct path *path, const struct buf *an
                          uint64_t position)
 {
     struct worker *w = c->worker;
+    uint64_t came_ms = c->opened_ms;
+    unsigned status = c->sse ? 200 : 101;
     session_open(c, worker_group(w, path->index), buf_slice(answer), position);
-    if (c->state == CONN_OPEN)
-        metrics_answer(&w->metrics, c->role, c->sse ? 200 : 101);
+    if (c->state != CONN_OPEN)
+        return;
+    http_free(c->http); /* kept for a refusal */
+    c->http = NULL;
+    metrics_answer(&w->metrics, c->role, status);
+    spec_answer_told(c, path->cfg->route, status, NULL, came_ms);
 }
 
 static void count(struct conn *c, enum metric outcome)

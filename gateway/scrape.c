@@ -7,6 +7,8 @@
 #include "pipeline.h"
 #include "scrape_cluster.h"
 #include "scrape_process.h"
+#include "scrape_spec.h"
+#include "scrape_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,30 +18,11 @@ static uint64_t load(const _Atomic uint64_t *n)
     return atomic_load_explicit(n, memory_order_relaxed);
 }
 
-/* Label values come from the configuration; the text format escapes backslash, quote and newline.
- */
-static int label(struct buf *out, const char *value)
-{
-    for (const char *at = value; *at != '\0'; at++) {
-        int r = *at == '\\' || *at == '"' ? buf_printf(out, "\\%c", *at)
-                : *at == '\n'             ? buf_append_str(out, "\\n")
-                                          : buf_append(out, slice_of(at, 1));
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int head(struct buf *out, const char *family, const char *type, const char *help)
-{
-    return buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", family, help, family, type);
-}
-
 static int sample(struct buf *out, const char *family, const struct group *g, uint64_t value)
 {
     int r = buf_printf(out, "%s{path=\"", family);
     if (r == 0)
-        r = label(out, g->path->name);
+        r = scrape_label(out, g->path->name);
     if (r == 0)
         r = buf_printf(out, "\",worker=\"%u\"} %llu\n", g->worker->index,
                        (unsigned long long) value);
@@ -78,7 +61,7 @@ static const struct {
 static int print_groups(struct shared *s, struct buf *out)
 {
     for (size_t f = 0; f < ARRAY_LEN(PER_GROUP); f++) {
-        int r = head(out, PER_GROUP[f].family, PER_GROUP[f].type, PER_GROUP[f].help);
+        int r = scrape_head(out, PER_GROUP[f].family, PER_GROUP[f].type, PER_GROUP[f].help);
         for (size_t w = 0; w < s->n_workers; w++) {
             for (size_t i = 0; r == 0 && i < path_table_size(s->paths); i++) {
                 const struct group *g =
@@ -122,12 +105,12 @@ static const struct {
 static int print_paths(struct shared *s, struct buf *out)
 {
     for (size_t f = 0; f < ARRAY_LEN(PER_PATH); f++) {
-        int r = head(out, PER_PATH[f].family, "gauge", PER_PATH[f].help);
+        int r = scrape_head(out, PER_PATH[f].family, "gauge", PER_PATH[f].help);
         for (size_t i = 0; r == 0 && i < path_table_size(s->paths); i++) {
             const struct path *p = path_table_at(s->paths, i);
             r = buf_printf(out, "%s{path=\"", PER_PATH[f].family);
             if (r == 0)
-                r = label(out, p->name);
+                r = scrape_label(out, p->name);
             if (r == 0)
                 r = buf_printf(out, "\"} %llu\n", (unsigned long long) PER_PATH[f].value(p));
         }
@@ -137,24 +120,15 @@ static int print_paths(struct shared *s, struct buf *out)
     return 0;
 }
 
-static int number(struct buf *out, const char *family, const char *type, const char *help,
-                  uint64_t value)
-{
-    int r = head(out, family, type, help);
-    if (r == 0)
-        r = buf_printf(out, "%s %llu\n", family, (unsigned long long) value);
-    return r;
-}
-
 static int print_catalog(const struct ingest_known *known, struct buf *out)
 {
-    int r = number(out, "regcast_catalog_images", "gauge", "Images known.", known->images);
+    int r = scrape_number(out, "regcast_catalog_images", "gauge", "Images known.", known->images);
     if (r == 0)
-        r = number(out, "regcast_catalog_tags", "gauge", "Tags known.", known->tags);
+        r = scrape_number(out, "regcast_catalog_tags", "gauge", "Tags known.", known->tags);
     if (r == 0)
-        r = number(out, "regcast_catalog_forgotten_total", "counter",
-                   "Images, and tags of images with very many, forgotten for lack of room.",
-                   known->forgotten);
+        r = scrape_number(out, "regcast_catalog_forgotten_total", "counter",
+                          "Images, and tags of images with very many, forgotten for lack of room.",
+                          known->forgotten);
     return r;
 }
 
@@ -189,7 +163,7 @@ static int registry_sample(struct buf *out, const char *family, const struct reg
 {
     int err = buf_printf(out, "%s{registry=\"", family);
     if (err == 0)
-        err = label(out, r->id);
+        err = scrape_label(out, r->id);
     if (err == 0 && label_name != NULL)
         err = buf_printf(out, "\",%s=\"%s", label_name, label_value);
     return err < 0 ? err : buf_printf(out, "\"} %llu\n", (unsigned long long) value);
@@ -228,7 +202,7 @@ static int print_registries(const struct registry_watch *w, struct buf *out)
     size_t n = registry_watch_n(w);
     int r = 0;
     for (size_t f = 0; r == 0 && n > 0 && f < ARRAY_LEN(PER_REGISTRY); f++) {
-        r = head(out, PER_REGISTRY[f].family, "gauge", PER_REGISTRY[f].help);
+        r = scrape_head(out, PER_REGISTRY[f].family, "gauge", PER_REGISTRY[f].help);
         for (size_t i = 0; r == 0 && i < n; i++) {
             const struct registry_stats *s = registry_watch_at(w, i);
             r = registry_sample(out, PER_REGISTRY[f].family, s, NULL, NULL,
@@ -236,13 +210,13 @@ static int print_registries(const struct registry_watch *w, struct buf *out)
         }
     }
     if (r == 0 && n > 0)
-        r = head(out, "regcast_registry_webhooks_total", "counter",
-                 "Webhooks answered, by registry and HTTP status.");
+        r = scrape_head(out, "regcast_registry_webhooks_total", "counter",
+                        "Webhooks answered, by registry and HTTP status.");
     for (size_t i = 0; r == 0 && i < n; i++)
         r = print_answers(registry_watch_at(w, i), out);
     if (r == 0 && n > 0)
-        r = head(out, "regcast_registry_events_total", "counter",
-                 "Events of webhook envelopes by registry and what became of them.");
+        r = scrape_head(out, "regcast_registry_events_total", "counter",
+                        "Events of webhook envelopes by registry and what became of them.");
     for (size_t i = 0; r == 0 && i < n; i++)
         r = print_outcomes(registry_watch_at(w, i), out);
     return r;
@@ -251,12 +225,12 @@ static int print_registries(const struct registry_watch *w, struct buf *out)
 static int path_gauge(struct shared *s, struct buf *out, const char *family, const char *help,
                       const uint64_t *values)
 {
-    int r = head(out, family, "gauge", help);
+    int r = scrape_head(out, family, "gauge", help);
     for (size_t i = 0; r == 0 && i < path_table_size(s->paths); i++) {
         const struct path *p = path_table_at(s->paths, i);
         r = buf_printf(out, "%s{path=\"", family);
         if (r == 0)
-            r = label(out, p->name);
+            r = scrape_label(out, p->name);
         if (r == 0)
             r = buf_printf(out, "\"} %llu\n", (unsigned long long) values[p->index]);
     }
@@ -270,18 +244,18 @@ static int print_journal(struct shared *s, struct buf *out)
     struct engine_stats stats = {
         .history_messages = messages, .history_bytes = bytes, .n_paths = n};
     pipeline_stats(s->pipeline, &stats);
-    int r = number(out, "regcast_journal_state", "gauge",
-                   "1: works, 2: the disk is full, 0: failed.", (uint64_t) stats.state);
+    int r = scrape_number(out, "regcast_journal_state", "gauge",
+                          "1: works, 2: the disk is full, 0: failed.", (uint64_t) stats.state);
     if (r == 0)
-        r = number(out, "regcast_journal_queued_bytes", "gauge",
-                   "Webhooks and batches that are not safe yet.", stats.queued_bytes);
+        r = scrape_number(out, "regcast_journal_queued_bytes", "gauge",
+                          "Webhooks and batches that are not safe yet.", stats.queued_bytes);
     if (r == 0)
-        r = number(out, "regcast_dead_letters", "gauge", "Events set aside and kept.",
-                   stats.dead_letters);
+        r = scrape_number(out, "regcast_dead_letters", "gauge", "Events set aside and kept.",
+                          stats.dead_letters);
     if (r == 0)
-        r = number(out, "regcast_lookups_pending", "gauge",
-                   "Pushes without a digest that wait for a registry's answer.",
-                   pipeline_n_lookups(s->pipeline));
+        r = scrape_number(out, "regcast_lookups_pending", "gauge",
+                          "Pushes without a digest that wait for a registry's answer.",
+                          pipeline_n_lookups(s->pipeline));
     if (r == 0)
         r = path_gauge(s, out, "regcast_history_messages", "Messages kept in the journal.",
                        messages);
@@ -294,11 +268,12 @@ static int print_journal(struct shared *s, struct buf *out)
 
 static int print_seen(const struct ingest_known *known, struct buf *out)
 {
-    int r = number(out, "regcast_sender_ids", "gauge",
-                   "Senders' event ids remembered for de-duplication.", known->sender_ids);
+    int r = scrape_number(out, "regcast_sender_ids", "gauge",
+                          "Senders' event ids remembered for de-duplication.", known->sender_ids);
     if (r == 0)
-        r = number(out, "regcast_sender_ids_forgotten_total", "counter",
-                   "Such ids forgotten before their window was over.", known->sender_ids_forgotten);
+        r = scrape_number(out, "regcast_sender_ids_forgotten_total", "counter",
+                          "Such ids forgotten before their window was over.",
+                          known->sender_ids_forgotten);
     return r;
 }
 
@@ -328,69 +303,71 @@ static int print_history(const struct history *history, struct buf *out)
     };
     int r = 0;
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(ROWS); i++)
-        r = number(out, ROWS[i].family, ROWS[i].type, ROWS[i].help, ROWS[i].value);
+        r = scrape_number(out, ROWS[i].family, ROWS[i].type, ROWS[i].help, ROWS[i].value);
     return r;
 }
 
 static int print_configuration(const struct shared *s, struct buf *out)
 {
-    int r =
-        number(out, "regcast_config_hash", "gauge",
-               "Another one for every other configuration in force; only this process's say so.",
-               load(&s->config_hash));
+    int r = scrape_number(
+        out, "regcast_config_hash", "gauge",
+        "Another one for every other configuration in force; only this process's say so.",
+        load(&s->config_hash));
     if (r == 0)
-        r = number(out, "regcast_config_loaded_timestamp_seconds", "gauge",
-                   "When the configuration in force was loaded.", load(&s->config_loaded_s));
+        r = scrape_number(out, "regcast_config_loaded_timestamp_seconds", "gauge",
+                          "When the configuration in force was loaded.", load(&s->config_loaded_s));
     return r;
 }
 
 static int print_process(struct shared *s, struct buf *out)
 {
-    int r = head(out, "regcast_open_sockets", "gauge", "Connections of any state, by listener.");
+    int r =
+        scrape_head(out, "regcast_open_sockets", "gauge", "Connections of any state, by listener.");
     for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
         r = buf_printf(out, "regcast_open_sockets{listener=\"%s\"} %llu\n", LISTENERS[i],
                        (unsigned long long) load(&s->caps[i].connections));
     if (r == 0 && s->feed != NULL)
-        r = number(out, "regcast_feed_connections", "gauge", "Consoles that listen to the feed.",
-                   present(worker_group(s->front, 0)));
+        r = scrape_number(out, "regcast_feed_connections", "gauge",
+                          "Consoles that listen to the feed.", present(worker_group(s->front, 0)));
     if (r == 0)
-        r = head(out, "regcast_max_sockets", "gauge", "How many of them there may be.");
+        r = scrape_head(out, "regcast_max_sockets", "gauge", "How many of them there may be.");
     for (size_t i = 0; r == 0 && i < LISTENER_N; i++)
         r = buf_printf(out, "regcast_max_sockets{listener=\"%s\"} %llu\n", LISTENERS[i],
                        (unsigned long long) load(&s->caps[i].max_connections));
     if (r == 0)
-        r = number(out, "regcast_webhook_inflight_bytes", "gauge",
-                   "Webhook body bytes held in memory.",
-                   load(&s->caps[LISTENER_WEBHOOKS].inflight_bytes));
+        r = scrape_number(out, "regcast_webhook_inflight_bytes", "gauge",
+                          "Webhook body bytes held in memory.",
+                          load(&s->caps[LISTENER_WEBHOOKS].inflight_bytes));
     if (r == 0 && s->cfg->max_memory > 0)
-        r = number(out, "regcast_memory_bytes", "gauge", "Memory, as it counts for max_memory.",
-                   load(&s->shed.used));
+        r = scrape_number(out, "regcast_memory_bytes", "gauge",
+                          "Memory, as it counts for max_memory.", load(&s->shed.used));
     if (r == 0 && s->cfg->max_memory > 0)
-        r = number(out, "regcast_memory_level", "gauge",
-                   "What is given up for max_memory: 0 nothing, 1 new clients, 2 replays, 3 slow "
-                   "clients, 4 webhooks.",
-                   (uint64_t) shed_level(&s->shed));
+        r = scrape_number(
+            out, "regcast_memory_level", "gauge",
+            "What is given up for max_memory: 0 nothing, 1 new clients, 2 replays, 3 slow "
+            "clients, 4 webhooks.",
+            (uint64_t) shed_level(&s->shed));
     if (r == 0)
-        r = number(out, "regcast_grpc_inflight_bytes", "gauge",
-                   "Bytes of gRPC requests held in memory.",
-                   load(&s->caps[LISTENER_GRPC].inflight_bytes));
+        r = scrape_number(out, "regcast_grpc_inflight_bytes", "gauge",
+                          "Bytes of gRPC requests held in memory.",
+                          load(&s->caps[LISTENER_GRPC].inflight_bytes));
     if (r == 0)
-        r = number(out, "regcast_grpc_answer_bytes", "gauge",
-                   "Bytes of gRPC answers that wait to be read.",
-                   load(&s->caps[LISTENER_GRPC].answer_bytes));
+        r = scrape_number(out, "regcast_grpc_answer_bytes", "gauge",
+                          "Bytes of gRPC answers that wait to be read.",
+                          load(&s->caps[LISTENER_GRPC].answer_bytes));
     if (r == 0)
-        r = number(out, "regcast_allocation_failures_total", "counter",
-                   "Times the system had no memory, also where the reserve helped.",
-                   mem_failures());
+        r = scrape_number(out, "regcast_allocation_failures_total", "counter",
+                          "Times the system had no memory, also where the reserve helped.",
+                          mem_failures());
     if (r == 0)
-        r = number(out, "regcast_log_dropped_total", "counter",
-                   "Log lines lost because nobody read them.", log_dropped());
+        r = scrape_number(out, "regcast_log_dropped_total", "counter",
+                          "Log lines lost because nobody read them.", log_dropped());
     if (r == 0 && s->cfg->canary.interval_ms > 0)
-        r = number(out, "regcast_canary_last_success_timestamp_seconds", "gauge",
-                   "When an event of our own last arrived; 0: none has since the start.",
-                   load(&s->canary_ok_s));
+        r = scrape_number(out, "regcast_canary_last_success_timestamp_seconds", "gauge",
+                          "When an event of our own last arrived; 0: none has since the start.",
+                          load(&s->canary_ok_s));
     if (r == 0)
-        r = head(out, "regcast_build_info", "gauge", "1, with the version as a label.");
+        r = scrape_head(out, "regcast_build_info", "gauge", "1, with the version as a label.");
     if (r == 0)
         r = buf_append_str(out, "regcast_build_info{version=\"" REGCAST_VERSION "\"} 1\n");
     return r;
@@ -401,12 +378,14 @@ static int print_certificates(const struct certificates *c, struct buf *out)
     static const char FAMILY[] = "regcast_tls_cert_expiry_seconds";
     size_t n;
     const struct certificate_in_use *at = certificates_in_use(c, &n);
-    int r = n == 0 ? 0 : head(out, FAMILY, "gauge", "Unix time at which the certificate expires.");
+    int r = n == 0
+                ? 0
+                : scrape_head(out, FAMILY, "gauge", "Unix time at which the certificate expires.");
     for (size_t i = 0; r == 0 && i < n; i++) {
         r = buf_printf(out, "%s{listener=\"%s\",certificate=\"%zu\",name=\"", FAMILY,
                        LISTENERS[at[i].listener], at[i].index);
         if (r == 0)
-            r = label(out, at[i].name);
+            r = scrape_label(out, at[i].name);
         if (r == 0)
             r = buf_printf(out, "\"} %llu\n", (unsigned long long) at[i].expires_s);
     }
@@ -427,6 +406,8 @@ int scrape_print(struct shared *s, struct buf *out)
         r = print_paths(s, out);
     if (r == 0)
         r = print_process(s, out);
+    if (r == 0)
+        r = scrape_spec_print(s, out);
     if (r == 0)
         r = scrape_process_print(out);
     if (r == 0)

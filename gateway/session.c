@@ -302,6 +302,9 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
     if (!c->own) {
         if (!is_console(c))
             metrics_add(&c->worker->metrics, c->sse ? M_SSE_STREAMS : M_HANDSHAKES, 1);
+        c->routed = !c->sse && g->path->cfg->route != NULL;
+        if (c->routed)
+            route_metrics_opened(&c->worker->routes, g->path->name);
         log_open_session(c);
     }
     conn_set_state(c, CONN_OPEN);
@@ -400,6 +403,9 @@ static bool on_message(void *ctx, enum frame_opcode opcode, struct slice payload
     c->message_ms = UINT64_MAX;
     metrics_add(&c->worker->metrics, M_INBOUND_MESSAGES, 1);
     metrics_add(&c->worker->metrics, M_INBOUND_BYTES, len);
+    if (c->routed)
+        route_metrics_message(&c->worker->routes, c->group->path->name, ROUTE_INCOMING,
+                              opcode == FRAME_BINARY, len);
     if (c->dialog != NULL)
         return pass_on(c, opcode, payload);
     switch (c->group->path->cfg->inbound) {

@@ -116,7 +116,8 @@ enum refuse upgrade_check(const struct http_head *head, const struct config_stri
     return REFUSE_NONE;
 }
 
-int upgrade_response(struct buf *out, const struct upgrade *u, const char *connection_id)
+int upgrade_response(struct buf *out, const struct upgrade *u, const char *connection_id,
+                     const char *more)
 {
     size_t before = out->len;
     int r = buf_printf(out,
@@ -131,6 +132,8 @@ int upgrade_response(struct buf *out, const struct upgrade *u, const char *conne
                        (const char *) u->protocol.data);
     if (r == 0 && u->deflate.agreed)
         r = deflate_offer_answer(out, &u->deflate);
+    if (r == 0 && more != NULL)
+        r = buf_append_str(out, more);
     if (r == 0)
         r = buf_append_str(out, "\r\n");
     if (r < 0)

@@ -31,8 +31,10 @@ enum refuse upgrade_check(const struct http_head *head, const struct config_stri
 /* What `origins` says of the head's Origin, as above. */
 bool upgrade_origin_allowed(const struct http_head *head, const struct config_strings *origins);
 
-/* Appends the 101 with X-Yc-Apigateway-Websocket-Connection-Id. */
-MUST_CHECK int upgrade_response(struct buf *out, const struct upgrade *u,
-                                const char *connection_id);
+/* Appends the 101 with X-Yc-Apigateway-Websocket-Connection-Id. `more`: whole header lines, or
+ * NULL.
+ */
+MUST_CHECK int upgrade_response(struct buf *out, const struct upgrade *u, const char *connection_id,
+                                const char *more);
 
 #endif

@@ -377,6 +377,7 @@ int worker_init(struct worker *w, struct shared *s, unsigned index,
     list_init(&w->replaying);
     for (size_t i = 0; i < ARRAY_LEN(w->by_state); i++)
         list_init(&w->by_state[i]);
+    route_metrics_init(&w->routes, &s->routes);
     w->ws_pool = ws_pool_new();
     w->tls_buffers = tls_buffers_new();
     int r = uv_loop_init(&w->loop);
@@ -416,4 +417,5 @@ void worker_fini(struct worker *w)
     for (size_t i = 0; i < LISTENER_N; i++)
         tls_unref(w->tls[i]);
     tls_buffers_free(w->tls_buffers);
+    route_metrics_fini(&w->routes);
 }

@@ -13,6 +13,8 @@
 #include "ingest.h"
 #include "listener.h"
 #include "mailbox.h"
+#include "outbound_cells.h"
+#include "route_metrics.h"
 #include "shed.h"
 #include "sse_text.h"
 
@@ -28,6 +30,7 @@ struct dialogs;
 struct gate;
 struct manage;
 struct pipeline;
+struct route_rates;
 struct tls;
 struct tls_buffers;
 struct tls_tickets;
@@ -38,11 +41,13 @@ struct tls_tickets;
 struct shared {
     const struct config *_Atomic cfg;
     struct path_table *_Atomic paths;
+    struct route_rates *_Atomic rates; /* of the specification; NULL: it has none */
     struct caps caps[LISTENER_N];
     struct door doors[LISTENER_N];
     struct log_cap refusals[REFUSE_N];
     struct shed shed;
-    struct worker *workers; /* of the gateway */
+    struct route_names routes; /* whose cells of worker->routes are whose */
+    struct worker *workers;    /* of the gateway */
     size_t n_workers;
     struct worker *front;    /* webhooks and management; the broker's thread */
     struct history *history; /* NULL: the engine keeps none beyond the path logs */
@@ -105,6 +110,8 @@ struct worker {
     struct tls *tls[LISTENER_N]; /* from certificates.h; NULL: plain */
     struct tls_buffers *tls_buffers;
     struct metrics metrics;
+    struct route_metrics routes;
+    struct outbound_cells backend; /* what its outbound has counted, for /metrics */
     struct mail drain_mail, shed_mail, hold_mail;
     _Atomic bool shedding; /* shed_mail is under way */
     _Atomic bool holding;  /* hold_mail is */

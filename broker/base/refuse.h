@@ -65,6 +65,7 @@ enum refuse_stage {
     X(REFUSE_CREDENTIAL,       "credential",       STAGE_HANDSHAKE,  401) \
     X(REFUSE_FORBIDDEN,        "forbidden",        STAGE_HANDSHAKE,  403) \
     X(REFUSE_AUTH_RATE,        "auth_rate",        STAGE_HANDSHAKE,  429) \
+    X(REFUSE_ROUTE_RATE,       "route_rate",       STAGE_HANDSHAKE,  429) \
     X(REFUSE_UNKNOWN_KEY,      "unknown_key",      STAGE_HANDSHAKE,  503) \
     X(REFUSE_NO_KEYS,          "no_keys",          STAGE_HANDSHAKE,  503) \
     X(REFUSE_PARAMETER,        "parameter",        STAGE_HANDSHAKE,  400) \

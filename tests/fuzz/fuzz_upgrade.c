@@ -26,7 +26,7 @@ static void check_response(const struct upgrade *u)
     struct buf out;
     size_t lines = 0;
     buf_init(&out, 1024);
-    if (upgrade_response(&out, u, "d5d00000000000000001") < 0)
+    if (upgrade_response(&out, u, "d5d00000000000000001", NULL) < 0)
         abort();
     for (size_t i = 1; i < out.len; i++)
         lines += out.data[i - 1] == '\r' && out.data[i] == '\n' ? 1u : 0;
@@ -45,7 +45,7 @@ static void check_events(const struct http_head *head, const struct config_strin
     if (!event_stream_wanted(head) || event_stream_check(head, origins) != REFUSE_NONE)
         return;
     buf_init(&out, 1024);
-    if (event_stream_answer(&out, head, origins, "d5d00000000000000001", 1000) < 0)
+    if (event_stream_answer(&out, head, origins, NULL, "d5d00000000000000001", 1000) < 0)
         abort();
     for (size_t i = 1; i < out.len; i++)
         lines += out.data[i - 1] == '\r' && out.data[i] == '\n' ? 1u : 0;

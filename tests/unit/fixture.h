@@ -16,6 +16,7 @@
 #include "log.h"
 #include "mem.h"
 #include "session.h"
+#include "spec_answer.h"
 #include "worker.h"
 
 #include <fcntl.h>
@@ -209,6 +210,7 @@ static inline void fixture_free(struct fixture *f)
     }
     certificates_free(s->certificates);
     doors_fini(s->doors);
+    spec_answers_free(s);
     path_table_free(s->paths);
     free(f->gateway);
     free(f->front);

@@ -101,13 +101,14 @@ static void test_others(void **state)
 static char *ORIGINS[] = {"https://a.example", "https://b.example"};
 static const struct config_strings LISTED = {.at = ORIGINS, .n = 2}, NONE = {.n = 0};
 
-static void check_answer(const struct http_head *head, const struct config_strings *origins,
-                         const char *cors)
+static void check_rule(const struct http_head *head, const struct config_strings *origins,
+                       const char *rule, const char *cors)
 {
     struct buf out, want;
     buf_init(&out, 1024);
     buf_init(&want, 1024);
-    assert_int_equal(event_stream_answer(&out, head, origins, "d5d00000000000000001", 1234), 0);
+    assert_int_equal(event_stream_answer(&out, head, origins, rule, "d5d00000000000000001", 1234),
+                     0);
     assert_int_equal(buf_printf(&want,
                                 "HTTP/1.1 200 OK\r\n"
                                 "Content-Type: text/event-stream\r\n"
@@ -126,6 +127,12 @@ static void check_answer(const struct http_head *head, const struct config_strin
     buf_fini(&want);
 }
 
+static void check_answer(const struct http_head *head, const struct config_strings *origins,
+                         const char *cors)
+{
+    check_rule(head, origins, NULL, cors);
+}
+
 static void test_answer(void **state)
 {
     (void) state;
@@ -140,6 +147,13 @@ static void test_answer(void **state)
                  "Vary: Origin\r\n"
                  "Access-Control-Allow-Origin: https://b.example\r\n"
                  "Access-Control-Allow-Credentials: true\r\n");
+    /* a rule of the specification takes its place, also one that says nothing */
+    check_rule(&head, &LISTED, "Access-Control-Allow-Origin: x\r\n",
+               "Access-Control-Allow-Origin: x\r\n");
+    check_rule(&head, NULL, "Access-Control-Allow-Origin: x\r\n",
+               "Access-Control-Allow-Origin: x\r\n");
+    check_rule(&head, &LISTED, "", "");
+    check_rule(&head, NULL, "", "");
     assert_int_equal(event_stream_check(&head, &LISTED), REFUSE_NONE);
     assert_int_equal(event_stream_check(&head, &NONE), REFUSE_ORIGIN);
     add(&head, "Origin", "https://b.example");
@@ -148,7 +162,7 @@ static void test_answer(void **state)
     assert_int_equal(event_stream_check(&head, NULL), REFUSE_UPGRADE_BODY);
     struct buf narrow;
     buf_init(&narrow, 200);
-    assert_int_equal(event_stream_answer(&narrow, &head, NULL, "x", 1), -EMSGSIZE);
+    assert_int_equal(event_stream_answer(&narrow, &head, NULL, NULL, "x", 1), -EMSGSIZE);
     assert_int_equal(narrow.len, 0);
     buf_fini(&narrow);
 }

@@ -48,20 +48,25 @@ static void test_refuse(void **state)
 #define JSON(len, name)                                                                            \
     "Content-Type: application/json\r\nContent-Length: " len                                       \
     "\r\nConnection: close\r\n\r\n{\"error\":\"" name "\"}"
-    assert_int_equal(http_refuse(&out, REFUSE_CL_TE, NULL, 5), 0);
+    assert_int_equal(http_refuse(&out, REFUSE_CL_TE, NULL, 5, NULL), 0);
     check_text(&out, "HTTP/1.1 400 Bad Request\r\n" JSON("17", "cl_te"));
-    assert_int_equal(http_refuse(&out, REFUSE_METHOD, "GET, HEAD", 5), 0);
+    assert_int_equal(http_refuse(&out, REFUSE_METHOD, "GET, HEAD", 5, NULL), 0);
     check_text(&out,
                "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\n" JSON("18", "method"));
-    assert_int_equal(http_refuse(&out, REFUSE_OVERLOAD, NULL, 5), 0);
+    assert_int_equal(http_refuse(&out, REFUSE_GONE, NULL, 5, "Vary: Origin\r\n"), 0);
+    check_text(&out, "HTTP/1.1 410 Gone\r\nVary: Origin\r\n" JSON("16", "gone"));
+    assert_int_equal(http_refuse(&out, REFUSE_ROUTE_RATE, NULL, 7, "X: y\r\n"), 0);
+    check_text(&out, "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nX: y\r\n" JSON(
+                         "22", "route_rate"));
+    assert_int_equal(http_refuse(&out, REFUSE_OVERLOAD, NULL, 5, NULL), 0);
     check_text(&out,
                "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n" JSON("20", "overload"));
-    assert_int_equal(http_refuse(&out, REFUSE_WS_VERSION, NULL, 5), 0);
+    assert_int_equal(http_refuse(&out, REFUSE_WS_VERSION, NULL, 5, NULL), 0);
     check_text(&out, "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n"
                      "Sec-WebSocket-Version: 13\r\nContent-Type: application/json\r\n"
                      "Content-Length: 22\r\nConnection: Upgrade, close\r\n\r\n"
                      "{\"error\":\"ws_version\"}");
-    assert_int_equal(http_refuse(&out, REFUSE_WRITE_STALL, NULL, 5), 0); /* nothing to say */
+    assert_int_equal(http_refuse(&out, REFUSE_WRITE_STALL, NULL, 5, NULL), 0); /* nothing to say */
     assert_int_equal(out.len, 0);
     buf_fini(&out);
 }
@@ -78,7 +83,7 @@ static void test_every_refusal(void **state)
             continue;
         struct buf out;
         buf_init(&out, 4096);
-        assert_int_equal(http_refuse(&out, why, info->answer == 405 ? "GET" : NULL, 5), 0);
+        assert_int_equal(http_refuse(&out, why, info->answer == 405 ? "GET" : NULL, 5, NULL), 0);
         assert_int_equal(buf_append(&out, slice_of("", 1)), 0);
         const char *got = (const char *) out.data;
         char line[64], body[64];

@@ -243,7 +243,7 @@ static void test_response(void **state)
     buf_init(&out, 1000);
     assert_int_equal(check(SLICE_LIT(GOOD "\r\n"), false, false, &u), REFUSE_NONE);
     assert_string_equal(u.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="); /* RFC 6455 section 1.3 */
-    assert_int_equal(upgrade_response(&out, &u, "d5d00000000000000001"), 0);
+    assert_int_equal(upgrade_response(&out, &u, "d5d00000000000000001", NULL), 0);
     assert_true(slice_eq_str(
         buf_slice(&out), "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                          "Connection: Upgrade\r\n"
@@ -253,7 +253,7 @@ static void test_response(void **state)
     assert_int_equal(
         check(SLICE_LIT(GOOD "Sec-WebSocket-Protocol: v1.regcast\r\n\r\n"), false, false, &u),
         REFUSE_NONE);
-    assert_int_equal(upgrade_response(&out, &u, "x"), 0);
+    assert_int_equal(upgrade_response(&out, &u, "x", NULL), 0);
     assert_int_equal(buf_append(&out, slice_of("", 1)), 0);
     assert_non_null(
         strstr((const char *) out.data, "\r\nSec-WebSocket-Protocol: v1.regcast\r\n\r\n"));
@@ -265,14 +265,14 @@ static void test_response(void **state)
     assert_int_equal(check(slice_str(OFFER), false, true, &u), REFUSE_NONE);
     assert_true(u.deflate.agreed);
     buf_init(&out, 1000);
-    assert_int_equal(upgrade_response(&out, &u, "x"), 0);
+    assert_int_equal(upgrade_response(&out, &u, "x", NULL), 0);
     assert_int_equal(buf_append(&out, slice_of("", 1)), 0);
     assert_non_null(strstr((const char *) out.data,
                            "\r\nSec-WebSocket-Extensions: permessage-deflate; "
                            "server_no_context_takeover; client_no_context_takeover\r\n\r\n"));
     buf_fini(&out);
     buf_init(&out, 150);
-    assert_int_equal(upgrade_response(&out, &u, "x"), -EMSGSIZE);
+    assert_int_equal(upgrade_response(&out, &u, "x", NULL), -EMSGSIZE);
     assert_int_equal(out.len, 0);
     buf_fini(&out);
 }
