@@ -109,13 +109,15 @@ static void deliver(struct dialog *d, const struct integration_answer *a)
     if (d->c == NULL || d->c->state != CONN_OPEN || body.len == 0)
         return;
     bool text = integration_is_text(a) && utf8_valid(body);
+    route_metrics_message(&d->owner->worker->routes, d->route->path, ROUTE_OUTCOMING, !text,
+                          body.len);
     session_send_message(d->c, text ? FRAME_TEXT : FRAME_BINARY, body);
 }
 
 /* The first message is done with; `a` is NULL where nobody has answered it. */
 static void end_message(struct dialog *d, const struct integration_answer *a, int err)
 {
-    dialog_record(d, "MESSAGE", a == NULL ? 0 : a->status, err, d->head->len,
+    dialog_record(d, ACCESS_MESSAGE, a == NULL ? 0 : a->status, err, d->head->len,
                   a == NULL ? 0 : a->body.len);
     if (a != NULL)
         deliver(d, a);
@@ -195,7 +197,7 @@ static void on_disconnected(void *arg, const struct outbound_answer *from)
 {
     struct dialog *d = arg;
     d->call = NULL;
-    dialog_record(d, "DISCONNECT", from->status, from->err, 0, 0);
+    dialog_record(d, ACCESS_DISCONNECT, from->status, from->err, 0, 0);
     dialog_free(d);
 }
 
@@ -225,7 +227,7 @@ static void disconnect(struct dialog *d)
         d->busy = true;
         d->owner->n_calls++;
     } else {
-        dialog_record(d, "DISCONNECT", a.status, r, 0, 0);
+        dialog_record(d, ACCESS_DISCONNECT, a.status, r, 0, 0);
         dialog_free(d);
     }
     integration_answer_fini(&a);

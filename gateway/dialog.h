@@ -56,6 +56,8 @@ void dialogs_follow(struct worker *w); /* the configuration has changed */
 /* The worker ends: what is still to be told is given up, and counted. */
 void dialogs_abandon(struct worker *w);
 void dialogs_close(struct worker *w); /* its loop is about to end, and has no dialogs any more */
-void dialogs_free(struct worker *w);  /* the loop has ended */
+/* Where /metrics read what its requests have come to; once in a turn of the loop. */
+void dialogs_publish(struct worker *w);
+void dialogs_free(struct worker *w); /* the loop has ended */
 
 #endif

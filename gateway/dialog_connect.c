@@ -1,11 +1,13 @@
 /* dialog_connect.c - a handshake and those who decide on it. See dialog.h. In the order things
  * happen: dialog_begin > on_authorized > connect > on_connected > enter (handshake.c) | answer */
 #include "clock.h"
+#include "cors.h"
 #include "dialog_private.h"
 #include "gate.h"
 #include "handshake.h"
 #include "mem.h"
 #include "request.h"
+#include "spec_answer.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -121,34 +123,6 @@ static bool is_success(unsigned status)
     return status >= 200 && status < 300;
 }
 
-/* What the integration says goes to the client as it is: a 401 of the backend is the client's. */
-static void answer(struct dialog *d, const struct integration_answer *a)
-{
-    struct conn *c = d->c;
-    struct buf extra;
-    buf_init(&extra, HTTP_MAX_HEAD * 2);
-    drop(d);
-    if (c == NULL)
-        return;
-    if (buf_append(&extra, buf_slice(&a->headers)) < 0 ||
-        buf_append(&extra, slice_of("", 1)) < 0) /* as a text */
-        request_refuse(c, REFUSE_MEMORY, NULL);
-    else
-        request_answer(c, a->status, (const char *) extra.data, buf_slice(&a->body), true);
-    buf_fini(&extra);
-}
-
-static void decide(struct dialog *d, const struct integration_answer *a)
-{
-    dialog_record(d, "CONNECT", a->status, 0, 0, a->body.len);
-    if (is_success(a->status))
-        enter(d);
-    else
-        answer(d, a);
-}
-
-/* --- connect --- */
-
 static struct slice line_value(struct slice lines, const char *name)
 {
     struct slice want = slice_str(name);
@@ -165,6 +139,50 @@ static struct slice line_value(struct slice lines, const char *name)
     return (struct slice){0};
 }
 
+/* The path's CORS rule counts where the integration says nothing of its own about it. */
+static int put_lines(const struct conn *c, const struct spec_route *route,
+                     const struct integration_answer *a, struct buf *extra)
+{
+    struct slice own = buf_slice(&a->headers);
+    struct buf lines;
+    buf_init(&lines, CORS_MAX_BYTES);
+    const char *cors = line_value(own, "Access-Control-Allow-Origin").len > 0
+                           ? NULL
+                           : spec_answer_headers(c, route, &lines);
+    int r = buf_append(extra, own);
+    if (r == 0 && cors != NULL)
+        r = buf_append_str(extra, cors);
+    buf_fini(&lines);
+    return r < 0 ? r : buf_append(extra, slice_of("", 1)); /* as a text */
+}
+
+/* What the integration says goes to the client as it is: a 401 of the backend is the client's. */
+static void answer(struct dialog *d, const struct integration_answer *a)
+{
+    struct conn *c = d->c;
+    struct buf extra;
+    buf_init(&extra, HTTP_MAX_HEAD * 2 + CORS_MAX_BYTES);
+    int r = c == NULL ? 0 : put_lines(c, d->route, a, &extra);
+    if (c != NULL && r == 0)
+        spec_answer_told(c, d->route, a->status, "connect", c->opened_ms);
+    drop(d);
+    if (c != NULL && r < 0)
+        request_refuse(c, REFUSE_MEMORY, NULL);
+    else if (c != NULL)
+        request_answer(c, a->status, (const char *) extra.data, buf_slice(&a->body), true);
+    buf_fini(&extra);
+}
+
+static void decide(struct dialog *d, const struct integration_answer *a)
+{
+    if (is_success(a->status))
+        enter(d);
+    else
+        answer(d, a);
+}
+
+/* --- connect --- */
+
 static void on_connected(void *arg, const struct outbound_answer *from)
 {
     struct dialog *d = arg;
@@ -175,7 +193,6 @@ static void on_connected(void *arg, const struct outbound_answer *from)
     if (err == 0)
         err = integration_answer(from, &a);
     if (err < 0) {
-        dialog_record(d, "CONNECT", 0, err, 0, 0);
         refuse(d, refusal_of(err), from->why);
     } else {
         if (d->c != NULL)
@@ -208,7 +225,6 @@ static void connect_backend(struct dialog *d)
     integration_answer_init(&a);
     err = dialog_call(d, op, &request, on_connected, &a);
     if (err < 0) {
-        dialog_record(d, "CONNECT", 0, err, 0, 0);
         refuse(d, refusal_of(err), NULL);
     } else if (a.status != 0) {
         take_protocol(d, http_get_head(d->c->http),
@@ -268,7 +284,6 @@ static bool was_refused(struct dialog *d, const struct authorizer_answer *a)
     enum refuse why = verdict(d, a, &detail);
     if (why == REFUSE_NONE)
         return false;
-    dialog_record(d, "CONNECT", refuse_info(why)->answer, 0, 0, 0);
     refuse(d, why, detail);
     return true;
 }

@@ -3,16 +3,18 @@
 #ifndef GATEWAY_DIALOG_PRIVATE_H
 #define GATEWAY_DIALOG_PRIVATE_H
 
+#include "access_log.h"
 #include "authorizer.h"
 #include "dialog.h"
 #include "list.h"
 #include "worker.h"
 
 #define DIALOG_PROTOCOL_MAX 128
-#define DIALOG_ANSWER_MAX   (128u << 10) /* of a handshake or an end; of a message as its path says \
-                                          */
-#define DIALOG_QUEUE_BYTES (256u << 10)  /* of one connection; a first message always fits */
-#define DIALOGS_MAX_BYTES  (64u << 20)   /* of all connections of a worker */
+#define DIALOG_ANSWER_MAX                                                                          \
+    (128u << 10)                        /* of a handshake or an end; of a message as its path says \
+                                         */
+#define DIALOG_QUEUE_BYTES (256u << 10) /* of one connection; a first message always fits */
+#define DIALOGS_MAX_BYTES  (64u << 20)  /* of all connections of a worker */
 
 enum dialog_state {
     DIALOG_ASKING,   /* authorizers, then `connect` */
@@ -94,7 +96,7 @@ MUST_CHECK int dialog_call(struct dialog *d, const struct spec_operation *op,
                            const struct integration_request *request, outbound_done *done,
                            struct integration_answer *ret);
 /* One line of the access log, and the counters. `err` 0 with a status, or what went wrong. */
-void dialog_record(const struct dialog *d, const char *event, unsigned status, int err, size_t in,
-                   size_t out);
+void dialog_record(const struct dialog *d, enum access_operation operation, unsigned status,
+                   int err, size_t in, size_t out);
 
 #endif

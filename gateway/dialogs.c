@@ -162,7 +162,7 @@ void dialogs_abandon(struct worker *w)
         if (!d->counted)
             continue;
         n++;
-        dialog_record(d, "DISCONNECT", 0, -ECANCELED, 0, 0);
+        dialog_record(d, ACCESS_DISCONNECT, 0, -ECANCELED, 0, 0);
         dialog_free(d);
     }
     if (n == 0)

@@ -273,7 +273,7 @@ static void on_dirty(uv_async_t *wake)
 
 static void on_before_wait(uv_prepare_t *before_wait)
 {
-    (void) before_wait;
+    dialogs_publish(before_wait->data);
     log_flush();
 }
 
@@ -294,7 +294,7 @@ static int init_handles(struct worker *w)
         r = uv_timer_init(&w->loop, &w->check);
     if (r == 0)
         r = uv_timer_init(&w->loop, &w->drain_end);
-    w->dirty_wake.data = w->turn.data = w->check.data = w->drain_end.data = w;
+    w->before_wait.data = w->dirty_wake.data = w->turn.data = w->check.data = w->drain_end.data = w;
     return r;
 }
 
