@@ -344,14 +344,24 @@ void session_refuse(struct conn *c, enum refuse why)
 
 /* --- what the client sends --- */
 
+static void count_message(struct conn *c, enum route_direction direction, enum frame_opcode opcode,
+                          uint64_t len)
+{
+    if (c->routed)
+        route_metrics_message(&c->worker->routes, c->group->path->name, direction,
+                              opcode == FRAME_BINARY, len);
+}
+
 static void echo(struct conn *c, enum frame_opcode opcode, struct slice payload)
 {
     struct buf frames;
     size_t max_frame = c->group->path->cfg->max_frame_bytes;
     buf_init(&frames, frame_message_size(payload.len, max_frame));
     int r = frame_message(&frames, opcode, payload, max_frame);
-    if (r == 0)
+    if (r == 0) {
+        count_message(c, ROUTE_OUTCOMING, opcode, payload.len);
         conn_send(c, buf_slice(&frames));
+    }
     buf_fini(&frames);
     if (r < 0)
         conn_close(c, END_LOST);
@@ -366,9 +376,7 @@ static bool on_message(void *ctx, enum frame_opcode opcode, struct slice payload
     c->message_ms = UINT64_MAX;
     metrics_add(&c->worker->metrics, M_INBOUND_MESSAGES, 1);
     metrics_add(&c->worker->metrics, M_INBOUND_BYTES, len);
-    if (c->routed)
-        route_metrics_message(&c->worker->routes, c->group->path->name, ROUTE_INCOMING,
-                              opcode == FRAME_BINARY, len);
+    count_message(c, ROUTE_INCOMING, opcode, len);
     switch (c->group->path->cfg->inbound) {
     case INBOUND_ECHO:
         echo(c, opcode, payload);
