@@ -358,10 +358,8 @@ static void echo(struct conn *c, enum frame_opcode opcode, struct slice payload)
     size_t max_frame = c->group->path->cfg->max_frame_bytes;
     buf_init(&frames, frame_message_size(payload.len, max_frame));
     int r = frame_message(&frames, opcode, payload, max_frame);
-    if (r == 0) {
-        count_message(c, ROUTE_OUTCOMING, opcode, payload.len);
+    if (r == 0)
         conn_send(c, buf_slice(&frames));
-    }
     buf_fini(&frames);
     if (r < 0)
         conn_close(c, END_LOST);
@@ -379,6 +377,7 @@ static bool on_message(void *ctx, enum frame_opcode opcode, struct slice payload
     count_message(c, ROUTE_INCOMING, opcode, len);
     switch (c->group->path->cfg->inbound) {
     case INBOUND_ECHO:
+        count_message(c, ROUTE_OUTCOMING, opcode, len);
         echo(c, opcode, payload);
         break;
     case INBOUND_REJECT:
