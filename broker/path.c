@@ -7,6 +7,7 @@
 #include "path_tree.h"
 #include "spec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* All paths that there have been, by index; shared by the tables. */
@@ -54,6 +55,61 @@ static int check_routes(const struct spec *spec, const char *file, struct buf *e
     return r;
 }
 
+/* Those of the configuration, then those of the specification; what is equal in all else goes by
+ * that order. The first n_paths are those of gateway.paths, of which `paths` may be NULL. */
+static struct path_leaf *make_leaves(const struct config *cfg, struct path *const *paths,
+                                     size_t *ret_n)
+{
+    size_t n_paths = cfg->gateway.n_paths, n_routes = cfg->spec == NULL ? 0 : cfg->spec->n_routes;
+    struct path_leaf *leaves = xcalloc(n_paths + n_routes, sizeof(leaves[0]));
+    size_t n = 0;
+    for (; n < n_paths; n++) {
+        const struct config_path *path = &cfg->gateway.paths[n];
+        leaves[n] =
+            (struct path_leaf){.name = path->path,
+                               .path = paths == NULL ? NULL : paths[n],
+                               .order = path->route == NULL ? n : n_paths + path->route->index};
+    }
+    for (size_t i = 0; i < n_routes; i++) {
+        const struct spec_route *route = &cfg->spec->routes[i];
+        if (!route->websocket && path_template_check_spec(route->path) == NULL)
+            leaves[n++] =
+                (struct path_leaf){.name = route->path, .order = n_paths + i, .closed = true};
+    }
+    *ret_n = n;
+    return leaves;
+}
+
+/* 0, or -EINVAL: *ret_twice is the number of a path that is there before. The templates are fine.
+ */
+static int make_tree(const struct config *cfg, struct path *const *paths, struct path_tree **ret,
+                     size_t *ret_twice)
+{
+    size_t n;
+    struct path_leaf *leaves = make_leaves(cfg, paths, &n);
+    bool strict = cfg->spec != NULL && !cfg->spec->ignore_trailing_slashes;
+    int r = path_tree_new(leaves, n, strict, ret, ret_twice);
+    free(leaves);
+    return r;
+}
+
+static int check_twice(const char *file, const struct config *cfg, struct buf *error)
+{
+    struct path_tree *tree = NULL;
+    size_t at;
+    if (make_tree(cfg, NULL, &tree, &at) == 0) {
+        path_tree_free(tree);
+        return 0;
+    }
+    const struct config_path *path = &cfg->gateway.paths[at];
+    char key[32] = "paths"; /* of the specification */
+    if (path->route == NULL)
+        (void) snprintf(key, sizeof(key), "gateway.paths[%zu]", at);
+    int r = buf_printf(error, "%s:%u: %s: expected a path that is there once, got %s\n",
+                       config_path_file(file, cfg, path), path->line, key, path->path);
+    return r == -ENOMEM ? r : -EINVAL;
+}
+
 int path_templates_check(const char *file, const struct config *cfg, struct buf *error)
 {
     int r = cfg->spec == NULL ? 0 : check_routes(cfg->spec, cfg->gateway.spec, error);
@@ -67,7 +123,7 @@ int path_templates_check(const char *file, const struct config *cfg, struct buf 
                        path->line, path->path, wrong) < 0)
             break;
     }
-    return r;
+    return r < 0 ? r : check_twice(file, cfg, error);
 }
 
 /* --- the paths --- */
@@ -170,43 +226,14 @@ static int path_get(struct path_set *set, const struct known *known, const struc
 
 /* --- the table --- */
 
-/* Those of the configuration, then those of the specification; what is equal in all else goes by
- * that order. */
-static struct path_leaf *make_leaves(const struct path_table *t, const struct spec *spec,
-                                     size_t *ret_n)
-{
-    size_t n_routes = spec == NULL ? 0 : spec->n_routes, n = 0;
-    struct path_leaf *leaves = xcalloc(t->n + n_routes, sizeof(leaves[0]));
-    for (; n < t->n; n++) {
-        const struct spec_route *route = t->cfg[n].route;
-        leaves[n] = (struct path_leaf){t->paths[n]->name, t->paths[n],
-                                       route == NULL ? n : t->n + route->index};
-    }
-    for (size_t i = 0; i < n_routes; i++)
-        if (!spec->routes[i].websocket &&
-            path_template_check_spec(spec->routes[i].path) == NULL) /* else it is nobody's */
-            leaves[n++] = (struct path_leaf){spec->routes[i].path, NULL, t->n + i};
-    *ret_n = n;
-    return leaves;
-}
-
-/* Makes the look-ups. NULL, or a path whose template is there twice, perhaps in another spelling.
+/* Makes the look-ups. -EINVAL: *ret_at is a path that is there before, perhaps in another spelling.
  */
-static const struct path *path_table_index(struct path_table *t, const struct spec *spec)
+static int path_table_index(struct path_table *t, const struct config *cfg, size_t *ret_at)
 {
     if (t->n > 0)
-        memcpy(t->by_name, t->paths, t->n * sizeof(t->paths[0]));
+        memcpy(t->by_name, t->paths, t->n * sizeof(struct path *));
     qsort(t->by_name, t->n, sizeof(struct path *), by_name);
-    for (size_t i = 1; i < t->n; i++)
-        if (by_name(&t->by_name[i - 1], &t->by_name[i]) == 0)
-            return t->by_name[i];
-    size_t n;
-    struct path *twice = NULL;
-    struct path_leaf *leaves = make_leaves(t, spec, &n);
-    bool strict = spec != NULL && !spec->ignore_trailing_slashes;
-    int r = path_tree_new(leaves, n, strict, &t->tree, &twice);
-    free(leaves);
-    return r < 0 ? twice : NULL;
+    return make_tree(cfg, t->paths, &t->tree, ret_at);
 }
 
 /* `before`: there are tables of the set. */
@@ -229,12 +256,8 @@ static int path_table_make(struct path_set *set, bool before, const struct confi
             break;
     }
     free(known.at);
-    const struct path *twice = r < 0 ? NULL : path_table_index(t, cfg->spec);
-    if (twice != NULL) {
-        r = -EINVAL;
-        for (*ret_at = 0; t->paths[*ret_at] != twice; ++*ret_at)
-            ;
-    }
+    if (r == 0)
+        r = path_table_index(t, cfg, ret_at);
     while (r < 0 && before && set->n > n_known) /* nobody has seen these */
         path_free(set->at[--set->n]);
     if (r < 0)
@@ -333,7 +356,7 @@ int path_match(struct path_table *t, struct slice request_path, struct path **re
     const struct path_leaf *found = path_tree_find(t->tree, path, slash && path.len > 0);
     if (found == NULL)
         return -ENOENT;
-    if (found->path == NULL)
+    if (found->closed)
         return -EPROTONOSUPPORT;
     *ret = found->path;
     return 0;

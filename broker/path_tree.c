@@ -16,6 +16,7 @@ struct part { /* one segment of a template */
 struct template
 {
     struct path_leaf leaf;
+    size_t number;       /* of the leaf */
     enum path_part kind; /* the highest of its parts */
     size_t name_len;
     bool slash;         /* it ends with one, and that means something */
@@ -119,7 +120,7 @@ static int compare_parts(const struct template *a, const struct template *b, boo
 }
 
 /* Children of a node come in the order of their texts, so each is added behind the others; and what
- * is there twice in two spellings is side by side, that with a path first. */
+ * is there twice in two spellings is side by side, a closed one last. */
 static int by_parts(const void *left, const void *right)
 {
     const struct template *a = left, *b = right;
@@ -129,7 +130,7 @@ static int by_parts(const void *left, const void *right)
     if (r == 0)
         r = (a->slash > b->slash) - (a->slash < b->slash);
     if (r == 0)
-        r = (a->leaf.path == NULL) - (b->leaf.path == NULL);
+        r = a->leaf.closed - b->leaf.closed;
     return r != 0 ? r : (a->leaf.order > b->leaf.order) - (a->leaf.order < b->leaf.order);
 }
 
@@ -187,20 +188,22 @@ static void add_template(struct path_tree *tree, const struct template *t)
 }
 
 int path_tree_new(const struct path_leaf *leaves, size_t n, bool strict, struct path_tree **ret,
-                  struct path **twice)
+                  size_t *ret_twice)
 {
     struct path_tree *tree = xcalloc(1, sizeof(*tree));
     tree->strict = strict;
     tree->templates = xcalloc(n, sizeof(tree->templates[0]));
-    for (; tree->n < n; tree->n++)
+    for (; tree->n < n; tree->n++) {
         template_init(&tree->templates[tree->n], &leaves[tree->n], strict);
+        tree->templates[tree->n].number = tree->n;
+    }
     qsort(tree->templates, n, sizeof(tree->templates[0]), by_parts);
     const struct template *before = NULL;
     for (size_t i = 0; i < n; i++) {
         const struct template *t = &tree->templates[i];
         bool same = before != NULL && is_same(before, t);
-        if (same && t->leaf.path != NULL) {
-            *twice = t->leaf.path;
+        if (same && !t->leaf.closed) {
+            *ret_twice = t->number;
             path_tree_free(tree);
             return -EINVAL;
         }

@@ -13,17 +13,18 @@ struct path;
 
 struct path_leaf {
     const char *name;  /* the template: checked, maybe with a slash at its end; borrowed */
-    struct path *path; /* NULL: nothing can be opened there */
+    struct path *path; /* for who finds it */
     size_t order;      /* of two that are alike in all else the smaller counts */
+    bool closed;       /* nothing can be opened there */
 };
 
 struct path_tree;
 
 /* `strict`: "/a" and "/a/" are two paths; else a slash at the end means nothing. 0: `leaves` are
- * copied. -EINVAL: *twice, of those with a path, is there before in another spelling. One without a
- * path that is there twice gives way. */
+ * copied. -EINVAL: the leaf number *ret_twice, which is not closed, is there before, perhaps in
+ * another spelling. A closed one that is there twice gives way. */
 MUST_CHECK int path_tree_new(const struct path_leaf *leaves, size_t n, bool strict,
-                             struct path_tree **ret, struct path **twice);
+                             struct path_tree **ret, size_t *ret_twice);
 void path_tree_free(struct path_tree *t); /* NULL is fine */
 
 /* For a request's path whose segments path_segment_check() has seen, without the slash at its end:

@@ -2,6 +2,7 @@
 #include "addresses.h"
 #include "canary.h"
 #include "certificates.h"
+#include "check.h"
 #include "config.h"
 #include "crash.h"
 #include "deadline.h"
@@ -113,15 +114,6 @@ static int check_templates(const char *file, const struct config *cfg)
         (void) fwrite(error.data, 1, error.len, stderr);
     buf_fini(&error);
     return r;
-}
-
-static void warn(const char *file, const struct config *cfg)
-{
-    struct buf lines;
-    buf_init(&lines, 1 << 20);
-    if (config_warnings(file, cfg, &lines) == 0 && lines.len > 0)
-        (void) fwrite(lines.data, 1, lines.len, stderr);
-    buf_fini(&lines);
 }
 
 /* --- signals and the end --- */
@@ -578,8 +570,7 @@ int main(int argc, char **argv)
         return EXIT_CONFIG;
     }
     if (options.check) {
-        warn(options.config, cfg);
-        (void) printf("%s: fine\n", options.config);
+        check_print(options.config, cfg);
         config_free(cfg);
         return 0;
     }

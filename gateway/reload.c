@@ -16,6 +16,7 @@
 #include "manage.h"
 #include "mem.h"
 #include "pipeline.h"
+#include "problem_line.h"
 #include "reload_draft.h"
 #include "supervisor.h"
 #include "worker.h"
@@ -67,27 +68,21 @@ static bool is_ending(const struct reload *r)
 
 /* --- log --- */
 
-/* Takes "FILE:LINE: KEY: what was expected" apart. */
-static void log_problem(const struct reload *r, char *line)
+static void log_problem(const struct reload *r, const char *line)
 {
+    struct problem_line p;
     struct log_line l;
-    size_t len = strlen(r->file);
+    bool whole = problem_line_read(line, &p);
     log_open(&l, LOG_ERROR, "reload", "configuration not reloaded");
-    log_str(&l, "file", r->file);
-    if (strncmp(line, r->file, len) == 0 && line[len] == ':') {
-        char *end;
-        uint64_t number = strtoull(line + len + 1, &end, 10);
-        if (end > line + len + 1)
-            log_u64(&l, "line", number);
-        line = end + strspn(end, ": ");
-        char *rest = strstr(line, ": ");
-        if (rest != NULL) {
-            *rest = '\0';
-            log_str(&l, "key", line);
-            line = rest + 2;
-        }
+    if (whole) {
+        log_slice(&l, "file", p.file);
+        log_u64(&l, "line", p.line);
+        log_slice(&l, "key", p.key);
+        log_slice(&l, "error", p.text);
+    } else {
+        log_str(&l, "file", r->file);
+        log_str(&l, "error", line);
     }
-    log_str(&l, "error", line);
     log_close(&l);
 }
 

@@ -1,5 +1,6 @@
 /* rest_reload.c - beyond the original: the configuration is read anew, as SIGHUP does. */
 #include "mem.h"
+#include "problem_line.h"
 #include "reload.h"
 #include "rest_call.h"
 #include "rest_json.h"
@@ -46,18 +47,14 @@ static void tell_changes(struct rest_call *call, const struct config_changes *ch
 
 /* --- what is wrong --- */
 
-/* The KEY of "FILE:LINE: KEY: what was expected", in place; "configuration" for another line. */
+/* The key that a line of problem_line.h is about, in place: what is wrong in the specification's
+ * file is wrong with what names it. */
 static struct slice key_of(const char *line, const char *file)
 {
-    static const char ANY[] = "configuration";
-    size_t len = strlen(file);
-    if (strncmp(line, file, len) != 0 || line[len] != ':')
-        return slice_str(ANY);
-    const char *key = line + len + 1;
-    key += strspn(key, "0123456789");
-    key += strspn(key, ": ");
-    const char *end = strstr(key, ": ");
-    return end == NULL ? slice_str(ANY) : slice_of(key, (size_t) (end - key));
+    struct problem_line p;
+    if (!problem_line_read(line, &p))
+        return SLICE_LIT("configuration");
+    return slice_eq_str(p.file, file) ? p.key : SLICE_LIT("gateway.spec");
 }
 
 /* Each line is a violation, and the first of them the message. */

@@ -301,8 +301,13 @@ static int merge_from(struct builder *b, const yaml_event_t *e, const struct doc
 {
     for (const struct doc_node *at = from->first; at != NULL; at = at->next) {
         struct doc_node *map = b->open[b->depth - 1];
-        if (doc_member(map, at->key) != NULL)
+        if (doc_member(map, at->key) !=
+            NULL) { /* looking counts too: it may be done again and again */
+            if (b->nodes == b->limits->max_nodes)
+                return too_many(b, e, b->limits->max_nodes, "values");
+            b->nodes++;
             continue;
+        }
         if (map->n == b->limits->max_keys)
             return too_many(b, e, b->limits->max_keys, "keys in a mapping");
         b->key = xstrdup(at->key);

@@ -51,7 +51,7 @@ struct doc_node *doc_member(const struct doc_node *map, const char *key);
 /* What a document may be. */
 struct doc_limits {
     const char *what;           /* "a mapping of settings": what its root has to be */
-    size_t max_keys, max_nodes; /* nodes: with what aliases and merges add */
+    size_t max_keys, max_nodes; /* nodes: with what aliases and merges add, or look at */
     unsigned max_depth;         /* at most DOC_DEPTH_CAP */
     /* Anchors and aliases: an alias is one node more, which shares what is below with the one it
      * names; "<<" merges mappings. Tags are passed over, and an empty key is one. */

@@ -39,9 +39,20 @@ static void load(struct loader *l, const struct spec_options *options)
     struct config *cfg = l->cfg;
     l->spec_problems.file = cfg->gateway.spec;
     int r = spec_load(cfg->gateway.spec, options, &l->spec_problems, &cfg->spec);
-    if (r < 0 && l->spec_problems.n == 0)
-        problems_add(&l->problems, line_of(l, "gateway.spec"), "gateway.spec",
-                     "expected a file that can be read, got: %s", err_str(r));
+    if (r == 0 || (r == -EINVAL && l->spec_problems.n > 0))
+        return;
+    l->spec_problems.n = 0; /* nothing was read: what is wrong is what the configuration says */
+    problems_add(&l->problems, line_of(l, "gateway.spec"), "gateway.spec",
+                 "expected a file that can be read, got: %s", err_str(r));
+}
+
+/* It is shown as it is in front of what is wrong with it. */
+static bool is_printable(const char *name)
+{
+    for (; *name != '\0'; name++)
+        if ((uint8_t) *name < ' ' || *name == 0x7f)
+            return false;
+    return true;
 }
 
 bool config_spec_read(struct loader *l)
@@ -63,7 +74,10 @@ bool config_spec_read(struct loader *l)
     sound =
         name_backends(cfg->gateway.backends.containers, options.n_containers, containers) && sound;
     sound = name_backends(cfg->gateway.backends.functions, options.n_functions, functions) && sound;
-    if (sound && cfg->gateway.spec != NULL)
+    if (cfg->gateway.spec != NULL && !is_printable(cfg->gateway.spec))
+        problems_add(&l->problems, line_of(l, "gateway.spec"), "gateway.spec",
+                     "expected a name without control characters, got another one");
+    else if (sound && cfg->gateway.spec != NULL)
         load(l, &options);
     l->paths_unknown = cfg->spec == NULL;
     free(variables);

@@ -32,7 +32,7 @@ static void index_all(struct doc_node *map, const struct siphash_seed *seed)
     while (n_slots < 4 * map->n)
         n_slots *= 2;
     free(map->index);
-    map->index = xcalloc(1, sizeof(*map->index) + n_slots * sizeof(map->index->slots[0]));
+    map->index = xcalloc(1, sizeof(*map->index) + n_slots * sizeof(struct doc_node *));
     map->index->seed = *seed;
     map->index->n_slots = n_slots;
     map->index->n = map->n;

@@ -157,6 +157,7 @@ int spec_parse(struct slice text, const struct spec_options *options, struct pro
     int err = parse_tree(text, problems, &root);
     if (err < 0)
         return err;
+    ASSERT(root != NULL);
     struct spec *spec = xcalloc(1, sizeof(*spec));
     struct spec_reader *r = xcalloc(1, sizeof(*r));
     atomic_init(&spec->refs, 1);

@@ -200,12 +200,13 @@ static void read_container(struct spec_reader *r, const struct doc_node *node,
     char quoted[DOC_QUOTE_SIZE];
     const struct doc_node *id = spec_get(r, node, "container_id");
     const char *name = id == NULL ? "" : spec_string(r, id, "container_id", SPEC_MAX_NAME), *why;
+    unsigned line = id == NULL ? node->line : id->line;
     op->integration.kind = SPEC_CONTAINER;
     if (name == NULL)
         return;
     const char *url = spec_named_value(r->options->containers, r->options->n_containers, name);
     if (url == NULL) {
-        spec_problem(r, id == NULL ? node->line : id->line, "container_id",
+        spec_problem(r, line, "container_id",
                      "expected a container whose address is in gateway.backends.containers, got %s",
                      doc_quote(name, quoted));
         return;
@@ -214,11 +215,12 @@ static void read_container(struct spec_reader *r, const struct doc_node *node,
     text->pieces = spec_alloc(r, 1, sizeof(text->pieces[0]));
     text->pieces[text->n++].literal = spec_dup(r, slice_str(url));
     if ((why = spec_url_check(text)) != NULL || strchr(url, '?') != NULL)
-        spec_problem(r, id->line, "container_id",
+        spec_problem(r, line, "container_id",
                      "expected an URL without query in gateway.backends.containers, got %s: %s",
                      doc_quote(url, quoted), why != NULL ? why : "it has a query");
-    if (doc_member(node, "context") != NULL)
-        spec_note(r, node->line, "context of a container is not sent");
+    const struct doc_node *context = doc_member(node, "context");
+    if (context != NULL)
+        spec_note(r, context->line, "context of a container is not sent");
     note_unknown(r, node, "serverless_containers", KNOWN);
 }
 

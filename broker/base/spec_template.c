@@ -48,9 +48,10 @@ static bool take_segment(const char **at, struct slice *ret)
 
 static bool is_param(struct slice segment, struct slice *ret_name, bool *ret_greedy)
 {
-    if (segment.len < 2 || segment.data[0] != '{' || segment.data[segment.len - 1] != '}')
+    if (segment.data == NULL || segment.len < 2 || segment.data[0] != '{' ||
+        segment.data[segment.len - 1] != '}')
         return false;
-    struct slice name = slice_sub(segment, 1, segment.len - 1);
+    struct slice name = slice_of(segment.data + 1, segment.len - 2);
     *ret_greedy = name.len > 0 && name.data[name.len - 1] == '+';
     name.len -= *ret_greedy;
     *ret_name = name;

@@ -59,8 +59,10 @@ void spec_text_cut(struct spec_reader *r, unsigned line, const char *key, const 
     const char *at = text, *start, *end = NULL;
     size_t n = 1, param = 0;
     bool known = false;
-    for (; (at = next_param(op, at, &name, &end, &known, &param)) != NULL; at = end)
+    while (next_param(op, at, &name, &end, &known, &param) != NULL) {
         n += 2;
+        at = end;
+    }
     ret->pieces = spec_alloc(r, n, sizeof(ret->pieces[0]));
     for (at = text; (start = next_param(op, at, &name, &end, &known, &param)) != NULL; at = end) {
         if (!known) {

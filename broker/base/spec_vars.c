@@ -112,10 +112,10 @@ static bool put(struct buf *out, struct slice text)
 char *spec_vars_put(struct spec_reader *r, unsigned line, const char *key, const char *text,
                     size_t max)
 {
-    const char *start = strstr(text, VAR_START), *rest = text;
+    bool fits = strlen(text) <= max; /* before as after: so that reading it is bounded too */
+    const char *start = fits ? strstr(text, VAR_START) : NULL, *rest = text;
     struct buf out;
     buf_init(&out, max);
-    bool fits = true;
     char *ret = NULL;
     for (; fits && start != NULL; start = strstr(rest, VAR_START)) {
         const char *end = NULL, *value = find(r, line, key, start + VAR_START_LEN, &end);
@@ -126,7 +126,7 @@ char *spec_vars_put(struct spec_reader *r, unsigned line, const char *key, const
         fits = put(&out, slice_of(rest, (size_t) (start - rest))) && put(&out, slice_str(value));
         rest = end;
     }
-    if (fits && rest == text && strlen(text) <= max)
+    if (fits && rest == text)
         ret = spec_dup(r, slice_str(text));
     else if (fits && rest != text && put(&out, slice_str(rest)))
         ret = spec_dup(r, buf_slice(&out));

@@ -367,6 +367,23 @@ static void test_merge_bomb(void **state)
     buf_fini(&text);
 }
 
+/* Also where they bring nothing new: each look is counted. */
+static void test_merges_for_nothing(void **state)
+{
+    (void) state;
+    struct problems problems = {.file = "f"};
+    struct doc_node *root = NULL;
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    assert_int_equal(buf_append_str(&text, "a: &a {x: 1, y: 2, z: 3}\nb: {<<: ["), 0);
+    for (unsigned i = 0; i < 2000; i++)
+        assert_int_equal(buf_append_str(&text, i > 0 ? ", *a" : "*a"), 0);
+    assert_int_equal(buf_append_str(&text, "]}\n"), 0);
+    assert_int_equal(doc_parse_within(buf_slice(&text), &ALIASES, &problems, &root), -EINVAL);
+    assert_string_equal(problems.at[0].text, "document: expected at most 5000 values, got more");
+    buf_fini(&text);
+}
+
 static void test_members(void **state)
 {
     (void) state;
@@ -407,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_aliases_that_are_refused),
         cmocka_unit_test(test_alias_bomb),
         cmocka_unit_test(test_merge_bomb),
+        cmocka_unit_test(test_merges_for_nothing),
         cmocka_unit_test(test_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "gate.h"
 #include "manage_fixture.h"
 #include "reload.h"
+#include "spec.h"
 
 #define HEAD                                                                                       \
     "engine: memory\nlog_level: error\nservice_accounts: [{id: aje}]\nregistries: [{id: crt1}]\n"
@@ -20,10 +21,10 @@ struct bed {
     struct fixture *f;
     struct config *first;
     struct reload *reload;
-    char file[64];
+    char file[64], spec[72];
     int err;
     unsigned n_done;
-    size_t n_changes, n_restart;
+    size_t n_changes, n_restart, n_spec_changed;
     char error[4096];
 };
 
@@ -81,6 +82,9 @@ static void on_done(void *arg, const struct reload_report *report)
     bed->n_restart = 0;
     for (size_t i = 0; i < report->changes.n; i++)
         bed->n_restart += report->changes.at[i].needs_restart;
+    bed->n_spec_changed = 0;
+    for (size_t i = 0; i < report->changes.n; i++)
+        bed->n_spec_changed += strcmp(report->changes.at[i].key, "gateway.spec") == 0;
     (void) snprintf(bed->error, sizeof(bed->error), "%.*s", (int) report->error.len,
                     report->error.len == 0 ? "" : (const char *) report->error.data);
 }
@@ -283,6 +287,117 @@ static void test_going_down(void **state)
     assert_int_equal(reload(bed), 0);
 }
 
+/* --- the specification --- */
+
+#define WS(path)                                                                                   \
+    "  " path ":\n    x-yc-apigateway-websocket-message:\n"                                        \
+    "      x-yc-apigateway-integration: {type: dummy, content: {'*': hi}}\n"
+#define PLAIN(path)                                                                                \
+    "  " path ":\n    get: {x-yc-apigateway-integration: {type: dummy, content: {'*': hi}}}\n"
+#define SPEC(paths) "openapi: 3.0.0\ninfo: {title: t, version: '1'}\npaths:\n" paths
+
+static void write_spec(struct bed *bed, const char *text)
+{
+    (void) snprintf(bed->spec, sizeof(bed->spec), "%s.spec", bed->file);
+    FILE *f = fopen(bed->spec, "we");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+    assert_int_equal(fclose(f), 0);
+}
+
+/* With a file that says the same each time but names the specification. */
+static int reload_spec(struct bed *bed, const char *spec)
+{
+    char text[1024];
+    write_spec(bed, spec);
+    (void) snprintf(text, sizeof(text),
+                    HEAD "gateway: {workers: 1, drain_timeout: 0s, spec: %s}\n" USERS, bed->spec);
+    return reload_with(bed, text);
+}
+
+static unsigned status_of(struct bed *bed, const char *path)
+{
+    struct client c = client_new(bed->f->gateway_name);
+    client_shake(bed->f, &c, path, "");
+    unsigned status = client_response(bed->f, &c).status;
+    client_free(&c);
+    return status;
+}
+
+static void test_spec(void **state)
+{
+    struct bed *bed = *state;
+    struct fixture *f = bed->f;
+    struct client old = client_ws(f, "/a");
+    assert_int_equal(reload_spec(bed, SPEC(WS("/a") WS("/c/{x+}") PLAIN("/plain"))), 0);
+    assert_int_equal(bed->n_spec_changed, 1);
+    uint64_t hash = f->shared.config_hash;
+    assert_int_equal(client_conn(f, &old)->state, CONN_OPEN);
+    const struct path *a = path_by_name(f->shared.paths, "/a");
+    assert_ptr_equal(a->cfg->route, &f->shared.cfg->spec->routes[0]);
+    struct client c = client_ws(f, "/c/1/2");
+    assert_int_equal(status_of(bed, "/plain"), 404);
+    assert_int_equal(fixture_refused(f->gateway, REFUSE_NO_WEBSOCKET), 1);
+    assert_int_equal(status_of(bed, "/b"), 404);
+    assert_int_equal(fixture_refused(f->gateway, REFUSE_NOT_FOUND), 1);
+
+    assert_int_equal(reload(bed), 0); /* the same again */
+    assert_int_equal(bed->n_changes, 0);
+    assert_true(f->shared.config_hash == hash);
+
+    assert_int_equal(reload_spec(bed, SPEC(PLAIN("/c/{y+}") WS("/a") WS("/d"))), 0);
+    assert_int_equal(bed->n_spec_changed, 1); /* though the configuration is as it was */
+    assert_true(f->shared.config_hash != hash);
+    client_expect_close(f, &c, 1001, false);
+    assert_int_equal(client_conn(f, &old)->state, CONN_OPEN);
+    assert_ptr_equal(a->cfg->route, &f->shared.cfg->spec->routes[1]);
+    assert_int_equal(status_of(bed, "/c/1"), 404);
+    assert_int_equal(fixture_refused(f->gateway, REFUSE_NO_WEBSOCKET), 2);
+    assert_int_equal(status_of(bed, "/d"), 101);
+
+    for (unsigned i = 0; i < 20; i++) /* each frees the one before */
+        assert_int_equal(reload_spec(bed, i % 2 == 0 ? SPEC(WS("/a")) : SPEC(WS("/a") WS("/d"))),
+                         0);
+    assert_int_equal(reload_with(bed, FIRST), 0);
+    assert_null(a->cfg->route);
+    assert_int_equal(client_conn(f, &old)->state, CONN_OPEN);
+    client_free(&old);
+    client_free(&c);
+    assert_int_equal(unlink(bed->spec), 0);
+}
+
+static void test_spec_refused(void **state)
+{
+    static const struct {
+        const char *spec, *says;
+    } CASES[] = {
+        {"openapi: 3.0.0\npaths: [", ".spec:"},
+        {SPEC(WS("/a") WS("/file.{ext}")), ".spec:7: paths: "},
+        {SPEC(WS("/a") WS("/a/")), ".spec:7: paths: expected a path that is there once, got /a/"},
+        {SPEC(PLAIN("/a")), ".spec:1: paths: "},
+    };
+    struct bed *bed = *state;
+    struct shared *s = &bed->f->shared;
+    assert_int_equal(reload_spec(bed, SPEC(WS("/a") WS("/s"))), 0);
+    const struct config *cfg = s->cfg;
+    struct client c = client_ws(bed->f, "/s");
+    log_set_level(LOG_N_LEVELS);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        assert_int_equal(reload_spec(bed, CASES[i].spec), -EINVAL);
+        if (strstr(bed->error, CASES[i].says) == NULL)
+            fail_msg("case %zu: %s", i, bed->error);
+        assert_ptr_equal(s->cfg, cfg);
+        assert_int_equal(cfg->spec->n_routes, 2);
+        assert_ptr_equal(path_by_name(s->paths, "/s")->cfg->route, &cfg->spec->routes[1]);
+    }
+    assert_int_equal(unlink(bed->spec), 0);
+    assert_int_equal(reload(bed), -EINVAL);
+    assert_non_null(strstr(bed->error, ":5: gateway.spec: expected a file that can be read"));
+    assert_int_equal(status_of(bed, "/s"), 101);
+    assert_int_equal(client_conn(bed->f, &c)->state, CONN_OPEN);
+    client_free(&c);
+}
+
 int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -290,6 +405,7 @@ int main(void)
         WITH(test_same),         WITH(test_changed),           WITH(test_together),
         WITH(test_path_removed), WITH(test_path_back_in_time), WITH(test_access_lost),
         WITH(test_deadlines),    WITH(test_refused),           WITH(test_going_down),
+        WITH(test_spec),         WITH(test_spec_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

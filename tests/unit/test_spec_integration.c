@@ -116,7 +116,7 @@ static void test_container(void **state)
                          "        context: {a: b}\n"));
     assert_int_equal(first(spec)->kind, SPEC_CONTAINER);
     assert_string_equal(spec_bed_text(&first(spec)->url, got), "http://127.0.0.1:8080/box");
-    spec_bed_noted(spec, "line 8: context of a container is not sent");
+    spec_bed_noted(spec, "line 11: context of a container is not sent");
     spec_unref(spec);
 }
 
@@ -141,6 +141,7 @@ static void test_what_is_refused(void **state)
          "expected a container whose address is in gateway.backends.containers, got \"other\""},
         {TYPE("serverless_containers\n        container_id: bad"), 9, "neither http://"},
         {TYPE("serverless_containers\n        container_id: asks"), 9, "it has a query"},
+        {TYPE("serverless_containers\n        container_id: ''"), 9, "in gateway.backends.cont"},
         {TYPE("http"), 7, "url: expected where requests go, got nothing"},
         {TYPE("http\n        url: [a]"), 9, "url: expected text, got a list"},
         {MESSAGE("/a/{id}", BOTH, "        type: http\n        url: 'http://{id}/'\n"), 9,

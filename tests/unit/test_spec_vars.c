@@ -108,6 +108,18 @@ static void test_blow_up(void **state)
     static const struct spec_options NONE = {0};
     assert_int_equal(spec_parse(buf_slice(&text), &NONE, &problems, &spec), -EINVAL);
     assert_non_null(strstr(problems.at[0].text, "expected at most 262144 bytes, got more"));
+    buf_clear(&text); /* nor does one that is made of variables which stand for nothing */
+    problems.n = 0;
+    int r = buf_append_str(&text,
+                           OPENAPI VARS "    a: {default: ''}\npaths: {/ws: "
+                                        "{x-yc-apigateway-websocket-message: "
+                                        "{x-yc-apigateway-integration: {type: dummy, content: '");
+    for (unsigned i = 0; i < 110000; i++)
+        r |= buf_append_str(&text, "${var.a}");
+    r |= buf_append_str(&text, "'}}}}\n");
+    assert_int_equal(r, 0);
+    assert_int_equal(spec_parse(buf_slice(&text), &NONE, &problems, &spec), -EINVAL);
+    assert_non_null(strstr(problems.at[0].text, "expected at most 262144 bytes, got more"));
     buf_fini(&text);
 }
 
