@@ -231,7 +231,7 @@ static int path_get(struct path_set *set, const struct known *known, const struc
 static int path_table_index(struct path_table *t, const struct config *cfg, size_t *ret_at)
 {
     if (t->n > 0)
-        memcpy(t->by_name, t->paths, t->n * sizeof(t->paths[0]));
+        memcpy(t->by_name, t->paths, t->n * sizeof(struct path *));
     qsort(t->by_name, t->n, sizeof(struct path *), by_name);
     return make_tree(cfg, t->paths, &t->tree, ret_at);
 }

@@ -187,10 +187,12 @@ void dialog_reason(struct dialog *d, struct slice reason)
 {
     if (d == NULL || d->reason != NULL || reason.len == 0)
         return;
-    d->reason = xslicedup(utf8_cut(reason, REASON_MAX));
-    for (char *at = d->reason; *at != '\0'; at++)
-        if ((unsigned char) *at < ' ' || *at == 0x7f)
-            *at = ' '; /* it is a header's value */
+    reason = utf8_cut(reason, REASON_MAX);
+    d->reason = xcalloc(1, reason.len + 1);
+    for (size_t i = 0; i < reason.len; i++) { /* it is a header's value */
+        bool control = reason.data[i] < ' ' || reason.data[i] == 0x7f;
+        d->reason[i] = (char) (control ? ' ' : reason.data[i]);
+    }
 }
 
 static void on_disconnected(void *arg, const struct outbound_answer *from)

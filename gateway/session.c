@@ -369,6 +369,14 @@ void session_refuse(struct conn *c, enum refuse why)
 
 /* --- what the client sends --- */
 
+static void count_message(struct conn *c, enum route_direction direction, enum frame_opcode opcode,
+                          uint64_t len)
+{
+    if (c->routed)
+        route_metrics_message(&c->worker->routes, c->group->path->name, direction,
+                              opcode == FRAME_BINARY, len);
+}
+
 void session_send_message(struct conn *c, enum frame_opcode opcode, struct slice payload)
 {
     struct buf frames;
@@ -403,13 +411,12 @@ static bool on_message(void *ctx, enum frame_opcode opcode, struct slice payload
     c->message_ms = UINT64_MAX;
     metrics_add(&c->worker->metrics, M_INBOUND_MESSAGES, 1);
     metrics_add(&c->worker->metrics, M_INBOUND_BYTES, len);
-    if (c->routed)
-        route_metrics_message(&c->worker->routes, c->group->path->name, ROUTE_INCOMING,
-                              opcode == FRAME_BINARY, len);
+    count_message(c, ROUTE_INCOMING, opcode, len);
     if (c->dialog != NULL)
         return pass_on(c, opcode, payload);
     switch (c->group->path->cfg->inbound) {
     case INBOUND_ECHO:
+        count_message(c, ROUTE_OUTCOMING, opcode, len);
         session_send_message(c, opcode, payload);
         break;
     case INBOUND_REJECT:

@@ -23,7 +23,8 @@ struct source {
     struct jwk_set *set;
     bool fetched; /* once, well; at: */
     uint64_t fetched_ms, missed_ms;
-    bool missed; /* was fetched for keys that were not there */
+    uint64_t keep_ms; /* the longest that one who waited for it lets it be kept */
+    bool missed;      /* was fetched for keys that were not there */
     struct outbound_call *call;
     struct list waiters; /* checks */
 };
@@ -133,8 +134,14 @@ static void on_fetched(void *arg, const struct outbound_answer *answer)
     }
     struct list waiters;
     list_init(&waiters);
+    s->keep_ms = 0;
     while (!list_empty(&s->waiters)) /* whoever waits from now on waits for the next one */
-        list_move(&waiters, s->waiters.next);
+    {
+        struct authorizer_check *c = LIST_ENTRY(s->waiters.next, struct authorizer_check, in_wait);
+        uint64_t ttl_ms = check_grant(c)->authorizer->jwk_ttl_ms;
+        s->keep_ms = ttl_ms > s->keep_ms ? ttl_ms : s->keep_ms;
+        list_move(&waiters, &c->in_wait);
+    }
     struct jwk_set *set = good && s->set != NULL ? jwk_set_ref(s->set) : NULL;
     struct authorizer_keys *k = s->owner;
     while (!list_empty(&waiters)) { /* each may begin to wait elsewhere, or be cancelled */
@@ -172,7 +179,8 @@ static int wait_for(struct source *s, struct authorizer_check *c)
 
 static bool is_fresh(const struct source *s, uint64_t ttl_ms)
 {
-    return s->fetched && clock_mono_ms() - s->fetched_ms < ttl_ms;
+    uint64_t most = ttl_ms < s->keep_ms ? ttl_ms : s->keep_ms;
+    return s->fetched && clock_mono_ms() - s->fetched_ms < most;
 }
 
 /* Somebody who invents names of keys must not make us ask for each. */

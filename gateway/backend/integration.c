@@ -259,6 +259,23 @@ static int put_line(const struct header *h, struct buf *lines)
     return r < 0 ? r : buf_append_str(lines, "\r\n");
 }
 
+/* The connection to the backend says which others are its own (RFC 9110 section 7.6.1). */
+static bool is_of_connection(const struct outbound_answer *from, struct slice name)
+{
+    for (size_t i = 0; i < from->n_headers; i++) {
+        struct slice list = from->headers[i].value;
+        if (!slice_eq_nocase(from->headers[i].name, SLICE_LIT("Connection")))
+            continue;
+        for (size_t at = 0, start = 0; at <= list.len; at++) {
+            bool ends = at == list.len || memchr(", \t", list.data[at], 3) != NULL;
+            if (ends && slice_eq_nocase(slice_sub(list, start, at), name))
+                return true;
+            start = ends ? at + 1 : start;
+        }
+    }
+    return false;
+}
+
 int integration_answer(const struct outbound_answer *from, struct integration_answer *ret)
 {
     struct slice type = outbound_header(from, "Content-Type");
@@ -266,6 +283,7 @@ int integration_answer(const struct outbound_answer *from, struct integration_an
     for (size_t i = 0; i < from->n_headers && r == 0; i++) {
         const struct header *h = &from->headers[i];
         if (!hop_is_ours(h->name) && is_token(h->name) && substitution_fits_header(h->value) &&
+            !is_of_connection(from, h->name) &&
             !slice_eq_nocase(h->name, SLICE_LIT("Content-Type")))
             r = put_line(h, &ret->headers);
     }

@@ -268,7 +268,7 @@ describe('functions', () => {
     const scheme = (over, more = {}) => ({ type: 'http', scheme: 'bearer', ...over, 'x-yc-apigateway-authorizer': { type: 'function', function_id: 'd4efunction000000001', ...more } });
     const start = async (t, schemes, paths, answer) => {
         const fn = await serve(t, answer);
-        const over = with_(schemes, { backends: { ...one.backends, functions: [{ id: 'd4efunction000000001', url: `${fn.url}/authorize?v=1` }] } });
+        const over = with_(schemes, { backends: { ...one.backends, functions: [{ id: 'd4efunction000000001', url: `${fn.url}/authorize` }] } });
         return { fn, daemon: await startSpec(t, paths, over) };
     };
 
@@ -290,7 +290,7 @@ describe('functions', () => {
         assert.equal(fn.asked.length, 5);
         for (const [i, name] of Object.keys(schemes).entries()) {
             const { method, url: asked, headers, body } = fn.asked[i];
-            assert.deepEqual([method, asked], ['POST', '/authorize?v=1']);
+            assert.deepEqual([method, asked], ['POST', '/authorize']);
             assert.match(headers['content-type'], /^application\/json/);
             const event = JSON.parse(body);
             assert.equal(event.resource, `/${name}/{team}`);

@@ -504,6 +504,6 @@ describe('the end of a connection', () => {
             await daemon.stop();
             const took = performance.now() - start;
             assert.ok(took < 1000 + 2000 + 5000 + 4000, `took ${took} ms`); // drain, close, the last ends, and some
-            assert.ok(daemon.logged({ component: 'backend', level: 'warn' }).length > 0, 'the log says so');
+            assert.ok(daemon.logged({ component: 'access', level: 'warn' }).length > 0, 'the log says so');
         });
 });

