@@ -83,7 +83,7 @@ static int append_response(struct buf *out, unsigned status, const char *extra, 
         slice_str(has_length ? "\r\n" : ""),
         slice_str(connection),
         SLICE_LIT("\r\n"),
-        slice_sub(body, 0, head_only ? 0 : body.len),
+        slice_sub(body, 0, head_only || !has_length ? 0 : body.len),
     };
     size_t len = 0;
     uint8_t *room;

@@ -658,7 +658,7 @@ export class Raw {
                 this.ws.feed(bytes.subarray(end + 4));
                 return Buffer.alloc(0);
             }
-            const length = code < 200 ? 0 : Number(headers['content-length']);
+            const length = code < 200 || code === 204 || code === 304 ? 0 : Number(headers['content-length']);
             if (!(length >= 0)) throw new Error(`answer ${code} without Content-Length`);
             const whole = end + 4 + (this.headOnly ? 0 : length);
             if (bytes.length < whole) return bytes;

@@ -99,7 +99,7 @@ test('the settings of backends are those of the reference', () => {
     const rows = (text) => new Set([...text.matchAll(/^\| `([a-z_`, ]+)` \|/gm)].flatMap(([, names]) => names.split('`, `')));
     const section = page.slice(page.indexOf('## Asking backends'), page.indexOf('## Moving here'));
     const reference = readFileSync(join(ROOT, 'conf/reference.md'), 'utf8');
-    const known = new Set([...reference.matchAll(/gateway\.backends\.([a-z_]+)/g)].map(([, name]) => name));
+    const known = new Set([...reference.matchAll(/\bbackends\.([a-z_]+)/g)].map(([, name]) => name));
     assert.deepEqual([...rows(section)].sort(), [...known].sort());
 });
 

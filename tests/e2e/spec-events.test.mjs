@@ -129,7 +129,7 @@ describe('answers to connect', () => {
             [403, { 'Content-Type': 'application/json' }, '{"a":"ü"}'],
             [404, {}, 'x'.repeat(100000)],
             [429, { 'Retry-After': '7' }, 'later'],
-            [500, { 'X-A': ['1', '2'] }, 'broken'],
+            [500, { 'X-A': '1, 2' }, 'broken'],
             [503, { 'Retry-After': '9' }, ''],
             [599, {}, 'odd'],
         ]) {
