@@ -328,11 +328,12 @@ static void test_spec(void **state)
 {
     struct bed *bed = *state;
     struct fixture *f = bed->f;
-    struct client old = client_ws(f, "/a");
+    struct client before = client_ws(f, "/a");
     assert_int_equal(reload_spec(bed, SPEC(WS("/a") WS("/c/{x+}") PLAIN("/plain"))), 0);
     assert_int_equal(bed->n_spec_changed, 1);
     uint64_t hash = f->shared.config_hash;
-    assert_int_equal(client_conn(f, &old)->state, CONN_OPEN);
+    client_expect_close(f, &before, 1001, false); /* nobody has asked who it is */
+    struct client old = client_ws(f, "/a");
     const struct path *a = path_by_name(f->shared.paths, "/a");
     assert_ptr_equal(a->cfg->route, &f->shared.cfg->spec->routes[0]);
     struct client c = client_ws(f, "/c/1/2");
@@ -361,6 +362,7 @@ static void test_spec(void **state)
     assert_int_equal(reload_with(bed, FIRST), 0);
     assert_null(a->cfg->route);
     assert_int_equal(client_conn(f, &old)->state, CONN_OPEN);
+    client_free(&before);
     client_free(&old);
     client_free(&c);
     assert_int_equal(unlink(bed->spec), 0);
