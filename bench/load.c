@@ -7,6 +7,7 @@
 #include "print.h"
 #include "probe.h"
 #include "publish.h"
+#include "say.h"
 #include "scrape.h"
 
 #include <poll.h>
@@ -29,6 +30,8 @@ static const struct {
     {"--pattern", "P           idle, one, burst, rate, overload, accept"},
     {"--burst", "N             messages outstanding with burst (1000)"},
     {"--rate", "R              messages a second with rate (10)"},
+    {"--say",
+     "R               messages a second that the connections send themselves, to be echoed"},
     {"--overload",
      "F          with overload: so many times what bursts reached in the warm-up (2)"},
     {"--paths", "N             spread the connections over PATH0000, PATH0001 and so on"},
@@ -141,6 +144,8 @@ static void option_set(struct run *run, const char *name, const char *value)
         run->burst = (unsigned) number_parse(name, value, 1, RUN_WINDOW / 2);
     } else if (strcmp(name, "--rate") == 0) {
         run->rate = number_parse(name, value, 1, 1000000);
+    } else if (strcmp(name, "--say") == 0) {
+        run->say = number_parse(name, value, 0, 1000000);
     } else if (strcmp(name, "--warmup") == 0) {
         run->warmup_ns = seconds_parse(name, value);
     } else if (strcmp(name, "--seconds") == 0) {
@@ -178,6 +183,8 @@ static void options_read(struct run *run, int argc, char **argv)
         run->threads = run->connections;
     if (run->threads > 1 && run->pattern >= PATTERN_OVERLOAD)
         die("overload and accept need --threads 1");
+    if (run->threads > 1 && run->say > 0)
+        die("--say needs --threads 1");
     if (run->paths > run->connections)
         die("--paths: there are fewer connections than paths");
     if (run->pinged > 0 && run->quiet == 0)
@@ -202,6 +209,7 @@ struct result {
     uint64_t client_cpu_ns;
     uint64_t instructions, futexes;
     unsigned n_instructions, n_futexes; /* threads in which they were counted */
+    uint64_t said;                      /* by connections themselves, warm-up included */
     uint64_t behind;                    /* overload: what open connections have not got */
     struct scrape metrics_begin, metrics_end;
     bool complete;
@@ -218,7 +226,7 @@ static struct counts counts_sum(struct receiver **receivers, unsigned n)
 }
 
 /* One part of the run: publishes for `duration`, then waits until all of it has arrived. */
-static bool phase(struct publisher *p, uint64_t duration, uint64_t deadline)
+static bool phase(struct publisher *p, struct say *say, uint64_t duration, uint64_t deadline)
 {
     struct run *run = p->run;
     uint64_t start = now_ns();
@@ -228,15 +236,18 @@ static bool phase(struct publisher *p, uint64_t duration, uint64_t deadline)
         if (run->failed || now >= deadline)
             return false;
         bool over = now - start >= duration && p->again_ns == 0;
-        if (over && (p->mode == PATTERN_IDLE || publisher_drained(p)))
+        say->on = !over;
+        if (over && (p->mode == PATTERN_IDLE || publisher_drained(p)) && say_answered(say))
             return true;
-        uint64_t wait = over ? NS_PER_S / 100 : publisher_turn(p);
+        uint64_t wait = over ? NS_PER_S / 100 : publisher_turn(p), until = say_turn(say);
+        if (until < wait)
+            wait = until;
         uint64_t left = now - start >= duration ? wait : duration - (now - start);
         receiver_turn(p->receiver, wait < left ? wait : left);
     }
 }
 
-static bool prefill(struct publisher *p, uint64_t deadline)
+static bool prefill(struct publisher *p, struct say *say, uint64_t deadline)
 {
     struct run *run = p->run;
     enum pattern mode = p->mode;
@@ -245,20 +256,20 @@ static bool prefill(struct publisher *p, uint64_t deadline)
     p->mode = PATTERN_BURST;
     while (ok && p->published < until) {
         (void) publisher_turn(p);
-        ok = phase(p, 0, deadline);
+        ok = phase(p, say, 0, deadline);
     }
     p->mode = mode;
     return ok;
 }
 
 /* Warms up; with overload also finds out what is sustainable. */
-static bool warm_up(struct publisher *p, uint64_t deadline)
+static bool warm_up(struct publisher *p, struct say *say, uint64_t deadline)
 {
     struct run *run = p->run;
     uint64_t start = now_ns(), before = p->published;
     if (run->pattern == PATTERN_OVERLOAD)
         p->mode = PATTERN_BURST;
-    if (!phase(p, run->warmup_ns, deadline))
+    if (!phase(p, say, run->warmup_ns, deadline))
         return false;
     if (run->pattern == PATTERN_OVERLOAD) {
         double seconds = (double) (now_ns() - start) / 1e9;
@@ -298,6 +309,7 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
                     struct probe *probe, struct consoles *consoles, struct result *ret)
 {
     uint64_t start = now_ns(), deadline = start + run->max_ns;
+    struct say say = {.receiver = receivers[0]};
     ret->before = proc_sample(run->pid, run->core);
     while (run->opened < run->connections + run->stalled && run->pattern != PATTERN_ACCEPT) {
         if (run->failed || now_ns() >= deadline)
@@ -309,10 +321,10 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
     if (run->quiet > 0 || run->lists > 0)
         probe_start(probe, run);
     consoles_start(consoles, run);
-    if (!prefill(p, deadline))
+    if (!prefill(p, &say, deadline))
         return false;
     probe_pace(probe, now_ns(), false);
-    if (!warm_up(p, deadline))
+    if (!warm_up(p, &say, deadline))
         return false;
     uint64_t first = p->published + 1, cpu = own_cpu_ns();
     run->measured_from = run->pattern == PATTERN_ACCEPT ? 0 : first;
@@ -327,7 +339,8 @@ static bool run_all(struct run *run, struct receiver **receivers, struct publish
     if (run->loose)
         ret->metrics_begin = scrape(run->publish);
     probe_pace(probe, now_ns(), true);
-    bool ok = phase(p, run->measured_ns, deadline);
+    bool ok = phase(p, &say, run->measured_ns, deadline);
+    ret->said = say.said;
     ret->n_handshakes = receivers[0]->opened - handshakes;
     ret->end = proc_sample(run->pid, run->core);
     ret->instructions = counter_read(&instructions);
@@ -489,6 +502,11 @@ static bool report(struct run *run, struct receiver **receivers, const struct pu
                   atoi(p->first_answer));
     print_latency("latency_us", &receivers[0]->each);
     print_latency("last_receiver_us", &receivers[0]->last);
+    if (run->say > 0) {
+        (void) printf("\"said\":%llu,\"answers\":%llu,", (unsigned long long) r->said,
+                      (unsigned long long) receivers[0]->said.answers);
+        print_latency("answer_us", &receivers[0]->said.took);
+    }
     if (run->pid > 0)
         print_server(run, r);
     bool wronged = !probe_report(probe);

@@ -9,6 +9,7 @@
 
 #include "deflate.h"
 #include "run.h"
+#include "said.h"
 #include "tls.h"
 #include "ws.h"
 
@@ -75,6 +76,7 @@ struct receiver {
     struct counts counts;
     struct hist each, last; /* latency of every receipt; of the last receiver of each message. With
                                PATTERN_ACCEPT: of every handshake; nothing */
+    struct said said;       /* with --say */
     unsigned close_codes[5000];
     void (*on_other)(void *self, uint32_t events); /* thread 0's publisher */
     void *other;
@@ -304,6 +306,8 @@ static inline void on_message(struct receiver *r, struct conn *c, const uint8_t 
         r->on_data(r, c, p, n);
         return;
     }
+    if (r->run->say > 0 && said_take(&r->said, p, n, r->run->measured_from != UINT64_MAX))
+        return;
     if (!message_find(p, n, &r->hint, &seq, &sent) ||
         (r->run->message.paths > 0 && !message_is_for(p, r->hint, c->path))) {
         r->counts.foreign++;

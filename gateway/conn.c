@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "crash.h"
+#include "dialog.h"
 #include "fanout.h"
 #include "feed.h"
 #include "gate.h"
@@ -262,7 +263,7 @@ int conn_start_reading(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    if (!c->paused || c->state == CONN_CLOSED)
+    if (!c->paused || c->held || c->state == CONN_CLOSED)
         return;
     c->paused = false;
     if (conn_start_reading(c) < 0)
@@ -391,6 +392,8 @@ void conn_rest_done(struct rest *r, int status)
         fanout_unblocked(c->group, c);
         if (!conn_blocked(c))
             conn_resume(c);
+        if (!conn_blocked(c) && c->dialog != NULL)
+            dialog_writable(c->dialog);
     } else if (c->state != CONN_CLOSING && c->role == LISTENER_GRPC) {
         grpc_writable(c);
     } else if (c->state != CONN_CLOSING) {
@@ -427,6 +430,7 @@ static void drop_service(struct conn *c)
     grpc_drop(c);
     resume_drop(c);
     replay_drop(c);
+    dialog_left(c);
     http_free(c->http);
     c->http = NULL;
     ws_drop(c->worker->ws_pool, &c->ws);

@@ -32,6 +32,7 @@ struct grpc_session;
 struct pass;
 struct resume;
 struct replay;
+struct dialog;
 
 enum conn_state {
     CONN_PROXY,
@@ -110,6 +111,7 @@ struct conn {
     bool introduced : 1;   /* a proxy's header has come */
     bool routed : 1;       /* counted as open in worker->routes */
     bool own : 1;          /* the other end is the canary's (canary.h): nobody's client */
+    bool held : 1;         /* not read until its dialog has room: session_go_on() */
 
     struct hop *hop;               /* whose X-Forwarded-For is believed; NULL: nobody's */
     struct address_count *address; /* counted for its address; NULL: it is not */
@@ -119,6 +121,7 @@ struct conn {
     struct grpc_session *grpc;     /* the calls on it */
     struct resume *resume;         /* its place in the history is being looked for */
     struct replay *replay;         /* it is sent messages from the store */
+    struct dialog *dialog;         /* with the backend of its path; NULL: it has none */
     struct out *out;               /* while bytes wait */
     struct rest *rest;             /* while libuv holds the rest of a cut write */
     struct buf *unread;            /* received while a request is being answered */

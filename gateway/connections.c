@@ -2,6 +2,7 @@
  *   connections_ask > (the worker's thread) on_asked > (front's thread) on_answered > done */
 #include "connections.h"
 
+#include "dialog.h"
 #include "gate.h"
 #include "outcomes.h"
 #include "session.h"
@@ -202,6 +203,8 @@ static void close_revoked(struct worker *w, struct connections_ask *ask)
 static void follow(struct worker *w, struct connections_ask *ask)
 {
     uint32_t slot = ask->from;
+    if (slot == 0)
+        dialogs_follow(w);
     for (uint32_t looked = 0; slot < w->n_slots && looked < CONNECTIONS_LOOK; slot++, looked++) {
         struct conn *c = w->slots[slot];
         if (c != NULL && c->state == CONN_OPEN)

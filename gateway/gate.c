@@ -423,3 +423,21 @@ enum refuse gate_admit(struct gate *g, struct conn *c, const struct http_head *h
         count_try(g, &peer, failed);
     return why;
 }
+
+enum refuse gate_admit_as(struct gate *g, struct conn *c, const char *subject, uint64_t expires_s,
+                          const char **ret_detail)
+{
+    if (g == NULL || (subject == NULL && expires_s == 0))
+        return REFUSE_NONE;
+    if (c->pass != NULL) {
+        uint64_t ends_ms = expires_s == 0 ? UINT64_MAX : loop_time(c, expires_s);
+        if (ends_ms < c->pass->expires_ms)
+            c->pass->expires_ms = ends_ms;
+        return REFUSE_NONE;
+    }
+    const struct access_pass access = {.subject = xslicedup(slice_str(subject)),
+                                       .id = xslicedup(SLICE_LIT("")),
+                                       .expires_s = expires_s,
+                                       .by = AUTH_NONE};
+    return let_in(g, c, &access, ret_detail);
+}

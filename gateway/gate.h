@@ -55,6 +55,12 @@ const struct config_strings *gate_origins(const struct config *cfg, const struct
 enum refuse gate_admit(struct gate *g, struct conn *c, const struct http_head *head,
                        const struct config_path *path, const char **ret_detail);
 
+/* The same for who an authorizer of the path's specification lets in: from here on revocations,
+ * caps and the end of what was presented count for it. `subject` NULL: nobody; expires_s 0: never.
+ * A pass that it has already ends no later. `g` NULL is fine. */
+enum refuse gate_admit_as(struct gate *g, struct conn *c, const char *subject, uint64_t expires_s,
+                          const char **ret_detail);
+
 /* The pass was revoked. */
 bool gate_revoked(struct gate *g, const struct pass *p);
 /* From now on; what is open is still to be closed, and the change to be kept before anybody is told

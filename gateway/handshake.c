@@ -1,12 +1,15 @@
 /* handshake.c - see handshake.h. In the order things happen:
- *   handshake_received > check_handshake > take_rate > gate_admit > let_in > resume_open */
+ *   handshake_received > check_handshake > take_rate > gate_admit
+ *   > [dialog_begin > ... handshake_go_on >] let_in > resume_open */
 #include "handshake.h"
 
 #include "clock.h"
 #include "config_canary.h"
 #include "cors.h"
+#include "dialog.h"
 #include "event_stream.h"
 #include "gate.h"
+#include "mem.h"
 #include "notice.h"
 #include "path.h"
 #include "request.h"
@@ -96,10 +99,11 @@ static void let_in(struct conn *c, const struct wanted *wanted)
         c->http = NULL;
     }
     c->sse = wanted->sse;
-    c->v1 = !wanted->sse && wanted->up.protocol.len > 0;
+    c->v1 = !wanted->sse && slice_eq_str(wanted->up.protocol, NOTICE_PROTOCOL);
     c->deflate = !wanted->sse && wanted->up.deflate.agreed;
     c->small_window = !wanted->sse && wanted->up.deflate.client_bits != 0;
-    resume_open(c, wanted->path, &answer, &wanted->wish);
+    struct resume_wish wish = wanted->wish; /* the session's beginning frees what was kept */
+    resume_open(c, wanted->path, &answer, &wish);
 }
 
 /* False: it is none, or its path has no rule for it. */
@@ -159,5 +163,43 @@ void handshake_received(struct conn *c, size_t early)
         request_refuse_because(c, why, NULL, detail);
         return;
     }
-    let_in(c, &wanted);
+    if (path->route == NULL || c->own) {
+        let_in(c, &wanted);
+        return;
+    }
+    struct wanted *kept = try_calloc(1, sizeof(*kept));
+    if (kept == NULL) {
+        request_refuse(c, REFUSE_MEMORY, NULL);
+        return;
+    }
+    *kept = wanted;
+    dialog_begin(c, path->route, kept);
+}
+
+enum refuse handshake_still_good(const struct conn *c, const struct path *path)
+{
+    struct gate *gate = c->worker->shared->gate;
+    if (path_is_gone(path))
+        return REFUSE_NOT_FOUND;
+    if (gate == NULL)
+        return REFUSE_NONE;
+    bool lost = (c->pass != NULL && gate_revoked(gate, c->pass)) ||
+                gate_recheck(gate, c, path->cfg) != REFUSE_NONE;
+    return lost ? REFUSE_CREDENTIAL : REFUSE_NONE;
+}
+
+void handshake_go_on(struct conn *c)
+{
+    struct wanted *wanted = dialog_wanted(c->dialog);
+    enum refuse why = handshake_still_good(c, wanted->path);
+    if (why == REFUSE_NONE && shared_is_closed(c->worker->shared))
+        why = REFUSE_DRAINING;
+    if (why != REFUSE_NONE) {
+        request_refuse(c, why, NULL);
+        return;
+    }
+    struct slice protocol = dialog_protocol(c->dialog);
+    if (!wanted->sse && protocol.len > 0)
+        wanted->up.protocol = protocol;
+    let_in(c, wanted);
 }

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "crash.h"
 #include "deadline.h"
+#include "dialog.h"
 #include "feed.h"
 #include "gap.h"
 #include "gate.h"
@@ -212,7 +213,7 @@ static void drain(struct daemon *d, uint16_t code, uint64_t spread_ms)
     log_close(&l);
     end_watch(d);
     supervisor_stopping(&d->supervisor, SETTLE_MS + spread_ms + s->cfg->gateway.close_timeout_ms +
-                                            STOP_MS + STOP_MARGIN_MS);
+                                            DIALOGS_END_MS + STOP_MS + STOP_MARGIN_MS);
     s->drain_code = code;
     s->drain_spread_ms = spread_ms;
     atomic_store(&s->draining, true);

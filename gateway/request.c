@@ -9,6 +9,7 @@
 #include "console.h"
 #include "crash.h"
 #include "credential.h"
+#include "dialog.h"
 #include "gate.h"
 #include "handshake.h"
 #include "log.h"
@@ -497,6 +498,11 @@ static bool reading(const struct conn *c)
     return c->state == CONN_REQUEST || c->state == CONN_BODY;
 }
 
+static bool handshaking(const struct conn *c)
+{
+    return c->resume != NULL || c->dialog != NULL;
+}
+
 static void keep_unread(struct conn *c, struct slice rest)
 {
     if (rest.len == 0 || c->state != CONN_HANDLING)
@@ -507,10 +513,10 @@ static void keep_unread(struct conn *c, struct slice rest)
             request_refuse(c, REFUSE_MEMORY, NULL);
             return;
         }
-        buf_init(c->unread, c->resume != NULL ? HANDSHAKE_EARLY_MAX : UNREAD_MAX);
+        buf_init(c->unread, handshaking(c) ? HANDSHAKE_EARLY_MAX : UNREAD_MAX);
     }
     if (buf_append(c->unread, rest) < 0)
-        request_refuse(c, c->resume != NULL ? REFUSE_UPGRADE_EARLY : REFUSE_PIPELINE, NULL);
+        request_refuse(c, handshaking(c) ? REFUSE_UPGRADE_EARLY : REFUSE_PIPELINE, NULL);
     else
         conn_pause(c);
 }
@@ -550,7 +556,7 @@ void request_received(struct conn *c, struct slice in)
 
 void request_writable(struct conn *c)
 {
-    bool answered = c->exchange == NULL && c->rest_call == NULL;
+    bool answered = c->exchange == NULL && c->rest_call == NULL && !handshaking(c);
     if (c->state == CONN_HANDLING && answered && !conn_blocked(c))
         conn_set_state(c, CONN_KEEPALIVE);
     if (c->state != CONN_KEEPALIVE)
@@ -576,6 +582,8 @@ void request_timeout(struct conn *c)
         request_refuse(c, REFUSE_SLOW_HEADER, NULL);
     else if (c->resume != NULL)
         resume_timeout(c);
+    else if (c->dialog != NULL)
+        dialog_timeout(c);
     else
         request_refuse(c, conn_blocked(c) ? REFUSE_WRITE_STALL : REFUSE_OVERLOAD, NULL);
 }

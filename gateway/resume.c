@@ -6,7 +6,7 @@
 #include "resume.h"
 
 #include "fanout.h"
-#include "gate.h"
+#include "handshake.h"
 #include "mem.h"
 #include "request.h"
 #include "session.h"
@@ -190,23 +190,10 @@ static void give_unread(struct conn *c)
     free(unread);
 }
 
-/* While it waited it was not open to be closed. */
-static enum refuse still_let_in(const struct conn *c, const struct path *path)
-{
-    struct gate *gate = c->worker->shared->gate;
-    if (path_is_gone(path))
-        return REFUSE_NOT_FOUND;
-    if (gate == NULL)
-        return REFUSE_NONE;
-    bool lost = (c->pass != NULL && gate_revoked(gate, c->pass)) ||
-                gate_recheck(gate, c, path->cfg) != REFUSE_NONE;
-    return lost ? REFUSE_CREDENTIAL : REFUSE_NONE;
-}
-
 static void take_answer(struct conn *c, const struct resume *r)
 {
     const struct history_request *answer = &r->request;
-    enum refuse why = still_let_in(c, r->path);
+    enum refuse why = handshake_still_good(c, r->path); /* it was not open to be closed */
     if (c->peer_done) {
         conn_close(c, END_PEER);
     } else if (why != REFUSE_NONE) {
@@ -363,6 +350,7 @@ void resume_open(struct conn *c, struct path *path, struct buf *answer,
     if (s->follow != NULL)
         depart(path);
     buf_fini(answer);
+    give_unread(c);
 }
 
 void resume_timeout(struct conn *c)

@@ -3,20 +3,25 @@
 
 #include "clock.h"
 #include "deflate_offer.h"
+#include "dialog.h"
 #include "fanout.h"
 #include "feed.h"
 #include "frame.h"
 #include "gate.h"
 #include "log.h"
+#include "mem.h"
 #include "notice.h"
 #include "request.h"
 #include "sse.h"
 #include "worker.h"
 
+#include <stdlib.h>
+
 #define CONTROL_WINDOW_MS 3000 /* a burst is fine, a stream is not (security list FR-15) */
 #define MESSAGE_WINDOW_MS 1000
 #define BEHIND_RETRY_MS   100
 #define STUCK_LINGER_MS   1000
+#define UNREAD_MAX        (2u * WORKER_READ_BYTES) /* TLS may have as much again */
 
 static const struct config *cfg_of(const struct conn *c)
 {
@@ -28,10 +33,17 @@ static bool is_console(const struct conn *c)
     return c->role == LISTENER_MANAGEMENT;
 }
 
+/* One whose path is of a specification now has never had the handshake that this asks for. */
+static bool has_path(const struct conn *c)
+{
+    const struct config_path *path = c->group->path->cfg;
+    return !path_is_gone(c->group->path) && (path->route == NULL || c->dialog != NULL || c->own);
+}
+
 /* It was sent away because of its path, not because we go down. */
 static bool loses_path(const struct conn *c)
 {
-    return !c->worker->draining && path_is_gone(c->group->path);
+    return !c->worker->draining && !has_path(c);
 }
 
 static uint64_t now_of(const struct conn *c)
@@ -138,6 +150,13 @@ static void send_ping(struct conn *c, uint64_t now)
     c->pong_ms = in(now, cfg->gateway.pong_timeout_ms);
 }
 
+static void listen_later(struct conn *c, uint64_t now)
+{
+    c->awaiting_pong = false;
+    c->active_ms = now;
+    c->ping_ms = in(now, jitter(c, cfg_of(c)->gateway.ping_interval_ms));
+}
+
 static bool caught_up(const struct conn *c)
 {
     return !conn_blocked(c) &&
@@ -187,6 +206,8 @@ void session_on_deadline(struct conn *c, uint64_t now)
         session_close(c, END_IDLE, 1001, "idle");
     else if (now >= c->message_ms)
         session_refuse(c, REFUSE_MSG_TIMEOUT);
+    else if (c->held) /* what it answers is not read: its backend has times of its own */
+        listen_later(c, now);
     else if (c->awaiting_pong && now >= c->pong_ms)
         conn_reset(c, END_PONG);
     else if (!c->awaiting_pong && now >= c->ping_ms)
@@ -226,13 +247,14 @@ void session_follow(struct conn *c)
     const struct path *path = c->group->path;
     if (c->worker->draining)
         return; /* all go */
-    if (path_is_gone(path)) {
+    if (!has_path(c)) {
         if (!c->draining)
             session_drain(c, spread == 0 ? now : now + worker_random(c->worker) % spread);
         return;
     }
     c->draining = false; /* its path is back */
-    if (gate != NULL && gate_recheck(gate, c, path->cfg) != REFUSE_NONE)
+    if ((gate != NULL && gate_recheck(gate, c, path->cfg) != REFUSE_NONE) ||
+        (c->dialog != NULL && dialog_follow(c->dialog) != REFUSE_NONE))
         session_refuse(c, REFUSE_ACCESS_LOST);
     else
         shorten_deadlines(c, now);
@@ -286,6 +308,8 @@ void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t
         log_open_session(c);
     }
     conn_set_state(c, CONN_OPEN);
+    if (c->dialog != NULL)
+        dialog_opened(c->dialog);
     if (c->worker->draining) /* it had begun to come in before a hand-over */
         worker_drain_session(c);
 }
@@ -321,6 +345,7 @@ void session_close(struct conn *c, enum conn_end end, uint16_t code, const char 
     if (c->state != CONN_OPEN)
         return;
     c->close_code = code;
+    dialog_reason(c->dialog, slice_str(reason));
     uint64_t linger = linger_ms(c, end);
     if (c->sse)
         sse_send_close(c, end, code, reason);
@@ -352,7 +377,7 @@ static void count_message(struct conn *c, enum route_direction direction, enum f
                               opcode == FRAME_BINARY, len);
 }
 
-static void echo(struct conn *c, enum frame_opcode opcode, struct slice payload)
+void session_send_message(struct conn *c, enum frame_opcode opcode, struct slice payload)
 {
     struct buf frames;
     size_t max_frame = c->group->path->cfg->max_frame_bytes;
@@ -365,6 +390,18 @@ static void echo(struct conn *c, enum frame_opcode opcode, struct slice payload)
         conn_close(c, END_LOST);
 }
 
+/* Stops reading until the dialog has room for another one. */
+static bool pass_on(struct conn *c, enum frame_opcode opcode, struct slice payload)
+{
+    if (dialog_message(c->dialog, opcode, payload))
+        return c->state == CONN_OPEN;
+    if (c->state == CONN_OPEN) {
+        conn_pause(c);
+        c->held = true;
+    }
+    return false;
+}
+
 static bool on_message(void *ctx, enum frame_opcode opcode, struct slice payload, uint64_t len)
 {
     struct conn *c = ctx;
@@ -375,10 +412,12 @@ static bool on_message(void *ctx, enum frame_opcode opcode, struct slice payload
     metrics_add(&c->worker->metrics, M_INBOUND_MESSAGES, 1);
     metrics_add(&c->worker->metrics, M_INBOUND_BYTES, len);
     count_message(c, ROUTE_INCOMING, opcode, len);
+    if (c->dialog != NULL)
+        return pass_on(c, opcode, payload);
     switch (c->group->path->cfg->inbound) {
     case INBOUND_ECHO:
         count_message(c, ROUTE_OUTCOMING, opcode, len);
-        echo(c, opcode, payload);
+        session_send_message(c, opcode, payload);
         break;
     case INBOUND_REJECT:
         /* 1003: a type of data that is not accepted; 1008: a breach of the path's policy */
@@ -421,8 +460,9 @@ static bool on_pong(void *ctx, struct slice payload)
 
 static bool on_close_frame(void *ctx, uint16_t code, struct slice reason)
 {
-    (void) reason;
-    session_close(ctx, END_PEER, code, "");
+    struct conn *c = ctx;
+    dialog_reason(c->dialog, reason);
+    session_close(c, END_PEER, code, "");
     return false;
 }
 
@@ -435,10 +475,28 @@ static uint8_t inflate_bits(const struct conn *c)
     return c->small_window ? DEFLATE_CLIENT_BITS : DEFLATE_SERVER_BITS;
 }
 
+/* What came in one read, and was not looked at since the connection's dialog is full. */
+static void keep_unread(struct conn *c, struct slice bytes)
+{
+    if (bytes.len == 0)
+        return;
+    if (c->unread == NULL) {
+        c->unread = try_calloc(1, sizeof(*c->unread));
+        if (c->unread != NULL)
+            buf_init(c->unread, UNREAD_MAX);
+    }
+    if (c->unread == NULL || buf_append(c->unread, bytes) < 0)
+        session_refuse(c, REFUSE_BACKLOG);
+}
+
 void session_received(struct conn *c, struct slice bytes)
 {
     if (c->sse) {
         sse_received(c, bytes);
+        return;
+    }
+    if (c->held) {
+        keep_unread(c, bytes);
         return;
     }
     const struct config *cfg = cfg_of(c);
@@ -448,7 +506,7 @@ void session_received(struct conn *c, struct slice bytes)
         .max_message = path->max_message_bytes,
         .max_fragments = (uint32_t) cfg->gateway.max_fragments,
         .inflate_bits = inflate_bits(c),
-        .collect = path->inbound == INBOUND_ECHO,
+        .collect = path->inbound == INBOUND_ECHO || c->dialog != NULL,
     };
     struct ws_counts counts;
     if (c->awaiting_pong) { /* any byte proves that the peer lives */
@@ -471,6 +529,24 @@ void session_received(struct conn *c, struct slice bytes)
         c->message_ms = in(now, cfg->gateway.message_timeout_ms);
         rearm_if_earlier(c, c->message_ms);
     }
-    if (path->inbound == INBOUND_ECHO && conn_blocked(c))
+    if (c->held)
+        keep_unread(c, slice_from(bytes, bytes.len - counts.left));
+    else if (path->inbound == INBOUND_ECHO && conn_blocked(c))
         conn_pause(c); /* its own echoes wait: it reads before it may go on */
+}
+
+void session_go_on(struct conn *c)
+{
+    while (c->state == CONN_OPEN && c->held && !dialog_is_full(c->dialog)) {
+        struct buf *unread = c->unread;
+        c->unread = NULL;
+        c->held = false;
+        if (unread == NULL)
+            break;
+        session_received(c, buf_slice(unread));
+        buf_fini(unread);
+        free(unread);
+    }
+    if (c->state == CONN_OPEN)
+        conn_resume(c);
 }

@@ -10,6 +10,10 @@
  * nothing. It may have ended on return. Who joins behind the tail needs a fanout_start(). */
 void session_open(struct conn *c, struct group *g, struct slice answer, uint64_t position);
 void session_received(struct conn *c, struct slice in);
+/* Its dialog has room again: reads on, first what had come before. It may have ended on return. */
+void session_go_on(struct conn *c);
+/* Sends a message of its own, as a broadcast's would be cut. It may have ended on return. */
+void session_send_message(struct conn *c, enum frame_opcode opcode, struct slice payload);
 /* When the earliest of its deadlines is due, and what to do then. */
 uint64_t session_deadline(const struct conn *c);
 void session_on_deadline(struct conn *c, uint64_t now);

@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "departures.h"
+#include "dialog.h"
 #include "fanout.h"
 #include "gate.h"
 #include "grpc.h"
@@ -83,6 +84,7 @@ static void stop(struct worker *w)
     w->stopped = true;
     for (size_t i = 0; i < w->n_listeners; i++)
         listener_fini(&w->listeners[i]);
+    dialogs_close(w);
     mailbox_fini(&w->mailbox);
     wheel_fini(&w->wheel);
     uv_close((uv_handle_t *) &w->dirty_wake, NULL);
@@ -161,6 +163,8 @@ static void on_drain_look(uv_timer_t *timer)
     look_revoked(w);
     if (now >= w->close_all_ms)
         worker_close_all(w);
+    if (now >= w->close_all_ms + DIALOGS_END_MS)
+        dialogs_abandon(w);
 }
 
 void worker_drain_session(struct conn *c)
@@ -269,7 +273,7 @@ static void on_dirty(uv_async_t *wake)
 
 static void on_before_wait(uv_prepare_t *before_wait)
 {
-    (void) before_wait;
+    dialogs_publish(before_wait->data);
     log_flush();
 }
 
@@ -290,7 +294,7 @@ static int init_handles(struct worker *w)
         r = uv_timer_init(&w->loop, &w->check);
     if (r == 0)
         r = uv_timer_init(&w->loop, &w->drain_end);
-    w->dirty_wake.data = w->turn.data = w->check.data = w->drain_end.data = w;
+    w->before_wait.data = w->dirty_wake.data = w->turn.data = w->check.data = w->drain_end.data = w;
     return r;
 }
 
@@ -407,6 +411,7 @@ void worker_fini(struct worker *w)
     free(w->slots);
     free(w->free_slots);
     departures_free(w->departures);
+    dialogs_free(w);
     ws_pool_free(w->ws_pool);
     sse_text_drop(&w->sse_text);
     for (size_t i = 0; i < LISTENER_N; i++)

@@ -26,6 +26,7 @@
 
 struct certificates;
 struct departures;
+struct dialogs;
 struct gate;
 struct manage;
 struct pipeline;
@@ -101,7 +102,8 @@ struct worker {
     struct list active;    /* groups with a sweep */
     struct list replaying; /* connections that can go on sending stored messages (replay.c) */
     struct departures *departures;
-    uint32_t n_asked; /* what others have not answered yet, such as history */
+    struct dialogs *dialogs; /* with backends; NULL: there was none yet */
+    uint32_t n_asked;        /* what others have not answered yet, such as history */
     struct group *_Atomic dirty;
     struct ws_pool *ws_pool;
     struct sse_text sse_text;    /* what a turn has converted */

@@ -518,6 +518,7 @@ enum refuse ws_feed(struct ws_pool *pool, struct ws **ws, const struct ws_limits
         *ws = f.ws;
     else
         ws_give(pool, f.ws);
+    f.counts.left = f.in.len;
     if (ret_counts != NULL)
         *ret_counts = f.counts;
     return why;

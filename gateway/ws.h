@@ -21,8 +21,8 @@ struct ws_limits {
  * client keeps to a window of 12 bits, 40 KB at most. One more gets REFUSE_INFLATERS. */
 #define WS_MAX_INFLATERS 256
 
-/* What came in. Called from ws_feed(); a callback that closes the connection returns false and
- * nothing further of the input is looked at. */
+/* What came in. Called from ws_feed(); a callback that closes the connection, or that of a message
+ * when no more is to come, returns false and nothing further of the input is looked at. */
 struct ws_events {
     /* A complete data message, inflated. `payload` is empty unless limits.collect; `len` is its
      * true length. */
@@ -38,6 +38,7 @@ struct ws_events {
 struct ws_counts {
     unsigned control;  /* frames, for rate limits */
     unsigned inflated; /* messages */
+    size_t left;       /* bytes of the input that were not looked at, after a callback said so */
 };
 
 struct ws_pool; /* a worker's; one thread */

@@ -68,6 +68,13 @@ enum refuse_stage {
     X(REFUSE_ROUTE_RATE,       "route_rate",       STAGE_HANDSHAKE,  429) \
     X(REFUSE_UNKNOWN_KEY,      "unknown_key",      STAGE_HANDSHAKE,  503) \
     X(REFUSE_NO_KEYS,          "no_keys",          STAGE_HANDSHAKE,  503) \
+    X(REFUSE_PARAMETER,        "parameter",        STAGE_HANDSHAKE,  400) \
+    X(REFUSE_NOT_ACCEPTABLE,   "not_acceptable",   STAGE_HANDSHAKE,  415) \
+    X(REFUSE_AUTHORIZER,       "authorizer",       STAGE_HANDSHAKE,  500) \
+    X(REFUSE_BACKEND,          "backend",          STAGE_HANDSHAKE,  502) \
+    X(REFUSE_EGRESS,           "egress",           STAGE_HANDSHAKE,  502) \
+    X(REFUSE_BACKEND_BUSY,     "backend_busy",     STAGE_HANDSHAKE,  503) \
+    X(REFUSE_BACKEND_SLOW,     "backend_slow",     STAGE_HANDSHAKE,  504) \
     X(REFUSE_DRAINING,         "draining",         STAGE_HANDSHAKE,  503) \
     X(REFUSE_CONN_CAP,         "conn_cap",         STAGE_ACCEPT,     503) \
     X(REFUSE_HALF_OPEN_CAP,    "half_open_cap",    STAGE_ACCEPT,       0) \
@@ -105,6 +112,7 @@ enum refuse_stage {
     X(REFUSE_MESSAGE_SIZE,     "message_size",     STAGE_FRAMES,    1009) \
     X(REFUSE_FRAGMENTS,        "fragments",        STAGE_FRAMES,    1008) \
     X(REFUSE_MSG_TIMEOUT,      "msg_timeout",      STAGE_FRAMES,    1008) \
+    X(REFUSE_BACKLOG,          "backlog",          STAGE_FRAMES,    1013) \
     X(REFUSE_CTRL_RATE,        "ctrl_rate",        STAGE_FRAMES,    1008) \
     X(REFUSE_RATE,             "rate",             STAGE_FRAMES,    1008) \
     X(REFUSE_INBOUND,          "inbound",          STAGE_FRAMES,    1003) \

@@ -167,11 +167,14 @@ int spec_parse(struct slice text, const struct spec_options *options, struct pro
     spec_memo_fini(r);
     free(r);
     doc_free(root);
-    if (err < 0)
+    if (err < 0) {
         spec_unref(spec);
-    else
-        *ret = spec;
-    return err;
+        return err;
+    }
+    for (size_t i = 0; i < spec->n_routes; i++)
+        spec->routes[i].spec = spec;
+    *ret = spec;
+    return 0;
 }
 
 int spec_load(const char *file, const struct spec_options *options, struct problems *problems,

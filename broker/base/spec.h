@@ -153,8 +153,9 @@ struct spec_authorizer {
 };
 
 struct spec_route {
-    char *path;    /* as the specification has it, which is what triggers name */
-    unsigned line; /* in the file */
+    struct spec *spec; /* that it is of */
+    char *path;        /* as the specification has it, which is what triggers name */
+    unsigned line;     /* in the file */
     /* Has x-yc-apigateway-websocket-message. Without, a client cannot open it (404), and it only
      * takes its requests away from paths that match less well. */
     bool websocket;

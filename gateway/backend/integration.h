@@ -16,8 +16,8 @@ struct integration_request {
     const char *method; /* GET; of a message and a disconnect POST */
     const struct spec_route *route;
     struct slice path, query;     /* of the request target, as the client wrote them */
-    const struct header *headers; /* of the handshake, then those that the gateway adds */
-    size_t n_headers;
+    const struct header *headers; /* of the handshake, then those that the gateway adds: */
+    size_t n_headers, n_own;      /* the last n_own, which always go along and cannot be forged */
     struct slice body;
     const char *content_type; /* of the body; NULL: there is none */
 };

@@ -90,14 +90,16 @@ describe('paths of a specification', () => {
     });
 
     test('go by gateway.defaults, or by what gateway.paths says of the same template', limits, async (t) => {
-        const d = files(ROOMS, { defaults: { inbound: 'echo' }, paths: [{ path: '/files/{name+}', inbound: 'reject' }, '/own'] });
+        const d = files(ROOMS, { defaults: { inbound: 'echo' }, paths: [{ path: '/files/{name+}', max_message_bytes: '1KiB', max_frame_bytes: '1KiB' }, '/own'] });
         const daemon = await start(t, d);
         const own = await open(t, daemon, '/own');
         own.socket.send('hello');
         assert.deepEqual(await own.first(1), ['hello']);
-        const file = await open(t, daemon, '/files/x');
-        file.socket.send('hello');
-        assert.equal((await within(5000, 'the close', file.end)).code, 1008);
+        const file = await open(t, daemon, '/files/x'), room = await open(t, daemon, '/ws/1');
+        room.socket.send('x'.repeat(1025));
+        await room.first(1);
+        file.socket.send('x'.repeat(1025));
+        assert.equal((await within(5000, 'the close', file.end)).code, 1009);
     });
 
     test('tell slashes at the end apart when the specification says so', limits, async (t) => {

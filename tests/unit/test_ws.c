@@ -565,6 +565,34 @@ static void test_closing_callback(void **state)
     }
 }
 
+/* A callback that wants no more for now: the rest can be fed later. */
+static bool count_and_stop(void *ctx, enum frame_opcode opcode, struct slice payload, uint64_t len)
+{
+    (void) opcode, (void) payload, (void) len;
+    ++*(unsigned *) ctx;
+    return false;
+}
+
+static void test_stopped_between(void **state)
+{
+    (void) state;
+    static const struct ws_events EVENTS = {count_and_stop, close_on_ping, close_on_ping, NULL};
+    struct slice in = SLICE_LIT(HELLO HELLO "\x01\x82" KEY "he"
+                                            "\x80\x83" KEY "llo" HELLO);
+    struct ws_pool *pool = ws_pool_new();
+    struct ws *ws = NULL;
+    unsigned messages = 0;
+    while (in.len > 0) {
+        struct ws_counts counts;
+        assert_int_equal(ws_feed(pool, &ws, &LIMITS, &EVENTS, &messages, in, &counts), REFUSE_NONE);
+        assert_null(ws);
+        assert_true(counts.left < in.len);
+        in = slice_from(in, in.len - counts.left);
+    }
+    assert_int_equal(messages, 4);
+    ws_pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -579,6 +607,7 @@ int main(void)
         cmocka_unit_test(test_no_allocation),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_closing_callback),
+        cmocka_unit_test(test_stopped_between),
         cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_wire_limit),
         cmocka_unit_test(test_inflaters),

@@ -1,0 +1,15 @@
+/* hop.h - which headers are of one connection only (RFC 9110 section 7.6.1) or the gateway's own to
+ * say, and what an answer to a client is made of. (pure) */
+#ifndef BACKEND_HOP_H
+#define BACKEND_HOP_H
+
+#include "integration.h"
+
+#define HOP_LINE_MAX 8192 /* bytes of one header's value */
+
+/* Not passed on in either direction. */
+bool hop_is_ours(struct slice name);
+/* The first line of an answer's headers, and its type. 0, -EINVAL (it is none), or buf's errors. */
+MUST_CHECK int hop_put_type(struct integration_answer *a, struct slice value);
+
+#endif

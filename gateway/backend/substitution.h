@@ -1,0 +1,29 @@
+/* substitution.h - texts of a specification with the values of a request in them. (pure)
+ *
+ * A value must stay what it is: a piece of a segment or of a query in an URL, a piece of one
+ * header. So into an URL it goes percent-encoded, but for what is unreserved (RFC 3986 section 2.3)
+ * and the slashes of a greedy parameter, and an URL with a segment "." or ".." is refused; into a
+ * header only without control characters. A body takes it as it is. */
+#ifndef BACKEND_SUBSTITUTION_H
+#define BACKEND_SUBSTITUTION_H
+
+#include "parameters.h"
+
+#define SUBSTITUTION_URL_MAX 8192 /* bytes */
+
+/* These append to `out`. 0; -EINVAL: a value does not fit; -EMSGSIZE, -ENOMEM: buf's. */
+MUST_CHECK int substitution_url(struct buf *out, const struct spec_text *text,
+                                const struct spec_operation *op, const struct parameters *values);
+MUST_CHECK int substitution_header(struct buf *out, const struct spec_text *text,
+                                   const struct parameters *values);
+MUST_CHECK int substitution_body(struct buf *out, const struct spec_text *text,
+                                 const struct parameters *values);
+/* The values of a field joined with commas, for a header; for a query percent-encoded. */
+MUST_CHECK int substitution_field(struct buf *out, const struct spec_field *field,
+                                  const struct parameters *values, bool query);
+/* A text, percent-encoded but for what is unreserved. */
+MUST_CHECK int substitution_encode(struct buf *out, struct slice text);
+
+bool substitution_fits_header(struct slice value); /* no control characters but tabs */
+
+#endif
