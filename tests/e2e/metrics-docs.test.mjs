@@ -1,10 +1,10 @@
 // docs/metrics.md and what /metrics really has: the same families, with the same types, labels and words.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeCertificate, tlsOf } from './certificates.mjs';
-import { Client, Daemon, ROOT, Raw, defer, handshake, makeConfig, newImage, until } from './harness.mjs';
+import { Client, Daemon, ROOT, Raw, defer, handshake, makeConfig, newImage, tempDir, until } from './harness.mjs';
 
 const page = readFileSync(join(ROOT, 'docs/metrics.md'), 'utf8');
 const documented = new Map(
@@ -14,6 +14,7 @@ const documented = new Map(
 const UNITS = [
     [/_timestamp_seconds$|^regcast_tls_cert_expiry_seconds$|^process_start_time_seconds$/, 'Unix time'],
     [/_seconds(_total)?$/, 's'],
+    [/_milliseconds$/, 'ms'],
     [/_bytes(_total)?$/, 'bytes'],
     [/./, ''],
 ];
@@ -34,6 +35,15 @@ const CLUSTER = /\| With `nats`: /;
 // What is only there with a setting begins with it.
 const CONDITION = /\| With `[a-z_.]+`: /;
 
+// A path of it, which nobody asks for here: its labels are compared in spec-cors.test.mjs.
+function specification() {
+    const file = join(tempDir(), 'api.json');
+    const message = { 'x-yc-apigateway-integration': { type: 'dummy', http_code: 200, content: { '*': '' } } };
+    const paths = { '/ws': { 'x-yc-apigateway-websocket-message': message } };
+    writeFileSync(file, JSON.stringify({ openapi: '3.0.0', info: { title: 'a path', version: '1' }, paths }));
+    return file;
+}
+
 async function used(t, over) {
     const daemon = await Daemon.start(makeConfig(over));
     defer(t, () => daemon.stop());
@@ -49,7 +59,7 @@ test('every family is in the page, and the page has no others', { timeout: 60000
     const whole = await used(t, {
         max_memory: '4GiB',
         canary: { interval: '100ms' },
-        gateway: { tls: tlsOf(makeCertificate()) },
+        gateway: { tls: tlsOf(makeCertificate()), spec: specification() },
     });
     const { families } = await until('a round of the canary', async () => {
         const m = await whole.metrics();
