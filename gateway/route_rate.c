@@ -154,7 +154,7 @@ void route_rates_free(struct route_rates *rates)
 {
     if (rates == NULL)
         return;
-    for (size_t i = 0; i < rates->n_rules; i++) {
+    for (size_t i = 0; rates->rules != NULL && i < rates->n_rules; i++) {
         struct cell *cell = rates->rules[i].cell;
         if (cell != NULL && --cell->refs == 0)
             free(cell);
