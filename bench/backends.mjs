@@ -34,10 +34,10 @@ function backend(hang) {
     return { port, stop: () => child.stdin.end() };
 }
 
-function load(daemon, said) {
+function load(daemon, said, lossy) {
     const options = {
         '--connect': `127.0.0.1:${daemon.port}`, '--publish': `127.0.0.1:${daemon.webhookPort}`, '--path': '/chat', '--pattern': 'rate',
-        '--connections': CONNECTIONS, '--rate': RATE, '--say': said, '--seconds': SECONDS, '--warmup': 2, '--max-seconds': 60 + SECONDS,
+        '--connections': CONNECTIONS, '--rate': RATE, '--say': said, '--lossy': lossy ? 1 : 0, '--seconds': SECONDS, '--warmup': 2, '--max-seconds': 60 + SECONDS,
         '--pid': daemon.pid,
     };
     const child = spawn('taskset', ['-c', '1', join(BIN, 'bench_load'), ...Object.entries(options).flat().map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -66,7 +66,7 @@ const specification = (port) => ({
 // One run: {broadcast, answer, cpu, said, ok}. `hang`: what the backend does not answer; `echo`: no backend at all.
 async function run({ said, hang = 0, echo = false }) {
     const at = echo ? null : backend(hang);
-    const gateway = { workers: 1, max_connections: CONNECTIONS + 100, defaults: { max_lag_age: '60s', max_lag_bytes: '64MiB' } };
+    const gateway = { workers: 1, max_connections: CONNECTIONS + 100 };
     if (echo) {
         gateway.paths = [{ path: '/chat', inbound: 'echo' }];
     } else {
@@ -80,7 +80,7 @@ async function run({ said, hang = 0, echo = false }) {
     const daemon = await Daemon.start(config, { env: {} });
     try {
         spawn('taskset', ['-a', '-c', '-p', '0', String(daemon.pid)], { stdio: 'ignore' });
-        const r = await load(daemon, said);
+        const r = await load(daemon, said, hang > 0);
         return {
             broadcast: r.latency_us, answer: r.answer_us, cpu: r.server.cpu_seconds / r.seconds, said: r.answers ?? 0, seconds: r.seconds,
             frames: r.frames_per_second, complete: r.errors.complete, wrong: r.errors.lost + r.errors.duplicated + r.errors.foreign + r.errors.closed,

@@ -32,6 +32,7 @@ static const struct {
     {"--rate", "R              messages a second with rate (10)"},
     {"--say",
      "R               messages a second that the connections send themselves, to be echoed"},
+    {"--lossy", "1             not all that they say comes back: nobody waits for it"},
     {"--overload",
      "F          with overload: so many times what bursts reached in the warm-up (2)"},
     {"--paths", "N             spread the connections over PATH0000, PATH0001 and so on"},
@@ -146,6 +147,8 @@ static void option_set(struct run *run, const char *name, const char *value)
         run->rate = number_parse(name, value, 1, 1000000);
     } else if (strcmp(name, "--say") == 0) {
         run->say = number_parse(name, value, 0, 1000000);
+    } else if (strcmp(name, "--lossy") == 0) {
+        run->lossy = number_parse(name, value, 0, 1) == 1;
     } else if (strcmp(name, "--warmup") == 0) {
         run->warmup_ns = seconds_parse(name, value);
     } else if (strcmp(name, "--seconds") == 0) {

@@ -46,7 +46,8 @@ struct run {
     const char *tls; /* "1.2" or "1.3"; NULL: plain */
     bool tls_resume;
     unsigned paths; /* that the connections are spread over; 0: one, without a number */
-    uint64_t say; /* messages a second from all connections together */
+    uint64_t say;   /* messages a second from all connections together */
+    bool lossy;     /* not all of them come back */
     uint64_t rate, warmup_ns, measured_ns, max_ns;
     pid_t pid;
     int core;
