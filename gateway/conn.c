@@ -57,8 +57,9 @@ static const struct {
     [CONN_BODY] = {"body",
                    TO(CONN_HANDLING) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
                    {0, CFG(webhooks.body_timeout_ms), CFG(management.body_timeout_ms)}},
-    [CONN_HANDLING] = {"handling",
-                       TO(CONN_KEEPALIVE) | TO(CONN_OPEN) | TO(CONN_CLOSING) | TO(CONN_CLOSED),
+    [CONN_HANDLING] = {"handling", /* a handshake's backend is asked, and then history */
+                       TO(CONN_HANDLING) | TO(CONN_KEEPALIVE) | TO(CONN_OPEN) | TO(CONN_CLOSING) |
+                           TO(CONN_CLOSED),
                        {CFG(gateway.handshake_timeout_ms), CFG(webhooks.header_timeout_ms),
                         CFG(management.header_timeout_ms)}},
     [CONN_KEEPALIVE] = {"keepalive",

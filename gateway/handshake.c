@@ -163,6 +163,7 @@ void handshake_received(struct conn *c, size_t early)
         request_refuse_because(c, why, NULL, detail);
         return;
     }
+    ASSERT(path != NULL);
     if (path->route == NULL || c->own) {
         let_in(c, &wanted);
         return;

@@ -457,7 +457,9 @@ void route_metrics_fini(struct route_metrics *m)
 
 void route_names_fini(struct route_names *names)
 {
-    for (size_t i = 0; i < ROUTE_METRICS_ROOM; i++)
+    for (size_t i = 0; i < ROUTE_METRICS_ROOM; i++) {
         free(names->at[i]);
-    *names = (struct route_names){0};
+        atomic_store(&names->at[i], NULL);
+    }
+    atomic_store(&names->n, 0);
 }

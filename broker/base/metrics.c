@@ -60,7 +60,7 @@ static const struct {
 /* Every status the listeners answer with; the cell after them counts any other. */
 static const uint16_t STATUSES[METRICS_STATUSES - 1] = {
     101, 200, 202, 204, 400, 401, 403, 404, 405, 408, 409, 410, 413,
-    414, 415, 417, 421, 426, 429, 431, 500, 501, 503, 504, 505,
+    414, 415, 417, 421, 426, 429, 431, 500, 501, 502, 503, 504, 505,
 };
 
 /* Of close frames, ours and clients'; 1006 is none. Likewise. */

@@ -185,7 +185,7 @@ struct histogram {
 };
 
 /* HTTP statuses that are counted one by one; the last cell counts all others. */
-#define METRICS_STATUSES 26
+#define METRICS_STATUSES 27
 #define METRICS_CLOSES   16 /* the same for the codes of close frames */
 #define METRICS_CODES    17 /* of gRPC: google.rpc.Code */
 

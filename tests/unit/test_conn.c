@@ -56,7 +56,7 @@ static const char *const MAY[CONN_N_STATES] = {
     /* tls */ "..*.....**",
     /* request */ "...*******",
     /* body */ "....*...**",
-    /* handling */ ".....**.**",
+    /* handling */ "....***.**",
     /* keepalive */ "..*.....**",
     /* open */ "........**",
     /* serving */ "........**",

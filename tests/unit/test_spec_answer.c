@@ -3,6 +3,7 @@
 #include "spec_answer.h"
 
 #include "clock.h"
+#include "config_doc.h"
 #include "history_double.h"
 #include "route_rate.h"
 
@@ -12,50 +13,78 @@
 #define SSE      "Accept: text/event-stream\r\n"
 #define LOG_SIZE 65536
 
-/* "/" has CORS and a message backend, "/echo" a rule that is off, "/reject" no rule; the fourth
- * path is not of the specification. */
+#define DUMMY                                                                                      \
+    "      x-yc-apigateway-integration: { type: dummy, http_code: 200, content: { text/plain: "    \
+    "hello } }\n"
+#define YES                                                                                        \
+    "      x-yc-apigateway-integration: { type: dummy, http_code: 200, content: { '*': ok } }\n"
+#define MESSAGE "    x-yc-apigateway-websocket-message:\n" DUMMY
+
+/* "/" has CORS, "/echo" a rule that is off, "/reject" none; the fourth path is not of the
+ * specification. */
+#define SPEC                                                                                       \
+    "openapi: 3.0.0\n"                                                                             \
+    "info: { title: rules, version: '1' }\n"                                                       \
+    "paths:\n"                                                                                     \
+    "  /:\n"                                                                                       \
+    "    x-yc-apigateway-cors:\n"                                                                  \
+    "      { origin: true, exposedHeaders: x-one, maxAge: 60, optionsSuccessStatus: 204 }\n"       \
+    "%s" MESSAGE "  /echo:\n"                                                                      \
+    "    x-yc-apigateway-cors: { origin: false }\n"                                                \
+    "%s    x-yc-apigateway-websocket-connect:\n" YES MESSAGE "  /reject:\n" MESSAGE                \
+    "components:\n"                                                                                \
+    "  x-yc-apigateway-rate-limits:\n"                                                             \
+    "    few: { allRequests: { rpm: 2 } }\n"
+#define FEW                                                                                        \
+    "    x-yc-apigateway-rate-limit:\n"                                                            \
+    "      { $ref: '#/components/x-yc-apigateway-rate-limits/few' }\n"
+
 struct bed {
     struct fixture *f;
     struct history *h;
-    struct spec spec;
-    struct spec_route routes[3];
-    struct spec_cors on, off;
-    struct spec_rate rate;
+    struct spec *spec;
     int log[2];
 };
+
+static struct spec *read_spec(const char *rate)
+{
+    char *text = NULL;
+    struct spec *spec = NULL;
+    struct problems problems = {.file = "spec.yaml"};
+    const struct spec_options options = {.variables = NULL};
+    assert_true(asprintf(&text, SPEC, rate, rate) > 0);
+    if (spec_parse(slice_str(text), &options, &problems, &spec) < 0)
+        fail_msg("%u: %s", problems.at[0].line, problems.at[0].text);
+    free(text);
+    return spec;
+}
 
 static int setup(void **state)
 {
     static uint64_t now_ms = 1000000;
-    static char gateway[] = "d5dgateway0000000001", file[] = "gateway.yaml", exposed[] = "x-one",
-                name[] = "few";
+    static char gateway[] = "d5dgateway0000000001", file[] = "gateway.yaml";
     struct bed *b = xcalloc(1, sizeof(*b));
     clock_freeze(now_ms += 5000, 7); /* lines of the test before do not count as so many */
-    b->f = fixture_new();
-    b->on = (struct spec_cors){
-        .any_origin = true, .exposed_headers = exposed, .max_age_s = 60, .options_status = 204};
-    b->off = (struct spec_cors){.max_age_s = -1, .options_status = 200};
-    b->rate = (struct spec_rate){.n = 2, .window_ms = 60000, .name = name};
-    for (size_t i = 0; i < ARRAY_LEN(b->routes); i++) {
-        b->routes[i] =
-            (struct spec_route){.path = b->f->paths[i].path, .websocket = true, .index = i};
-        b->f->paths[i].route = &b->routes[i];
-    }
-    b->routes[0].cors = &b->on;
-    b->routes[1].cors = &b->off;
-    b->spec = (struct spec){.routes = b->routes, .n_routes = ARRAY_LEN(b->routes)};
-    b->f->cfg.spec = &b->spec;
-    b->f->cfg.gateway.spec = file;
-    b->f->cfg.gateway.id = gateway;
-    b->f->paths[0].max_message_bytes = DOUBLE_MAX_MESSAGE;
+    struct fixture *f = b->f = fixture_new();
+    f->cfg.gateway.spec = file;
+    f->cfg.gateway.id = gateway;
+    f->cfg.gateway.backends.max_calls = f->cfg.gateway.backends.max_waiting = 16;
+    f->cfg.gateway.backends.max_queue = 4;
+    f->cfg.gateway.backends.request_timeout_ms = 5000;
+    f->paths[0].max_message_bytes = DOUBLE_MAX_MESSAGE;
     if (pipe2(b->log, O_NONBLOCK) < 0)
         return -1;
     *state = b;
     return 0;
 }
 
-static void start(struct bed *b)
+static void start(struct bed *b, const char *rate)
 {
+    b->spec = b->f->cfg.spec = read_spec(rate);
+    for (size_t i = 0; i < b->spec->n_routes; i++) {
+        assert_string_equal(b->spec->routes[i].path, b->f->paths[i].path);
+        b->f->paths[i].route = &b->spec->routes[i];
+    }
     fixture_start(b->f);
     assert_int_equal(spec_answers_new(&b->f->shared), 0);
     log_set_fd(b->log[1]);
@@ -75,6 +104,7 @@ static int teardown(void **state)
     fixture_free(b->f);
     if (b->h != NULL)
         double_free(b->h);
+    spec_unref(b->spec);
     free(b);
     return 0;
 }
@@ -122,7 +152,7 @@ static void expect(const char *head, unsigned status, const char *has, const cha
 static void test_preflight(void **state)
 {
     struct bed *b = *state;
-    start(b);
+    start(b, "");
     assert_string_equal(ask(b, "OPTIONS", "/?x=1", ASKS),
                         "HTTP/1.1 204 No Content\r\nVary: Origin\r\n"
                         "Access-Control-Allow-Origin: https://a.example\r\n"
@@ -149,7 +179,7 @@ static void test_preflight(void **state)
 static void test_opened(void **state)
 {
     struct bed *b = *state;
-    start(b);
+    start(b, "");
     expect(ask(b, "GET", "/", ORIGIN SSE), 200, ALLOWED "Access-Control-Expose-Headers: x-one\r\n",
            "Access-Control-Allow-Origin: *");
     expect(ask(b, "GET", "/echo", ORIGIN SSE), 200, NULL, "Access-Control-");
@@ -169,7 +199,7 @@ static void test_opened(void **state)
 static void test_refused(void **state)
 {
     struct bed *b = *state;
-    start(b);
+    start(b, "");
     expect(ask(b, "GET", "/", ORIGIN), 426, ALLOWED, NULL);
     expect(ask(b, "GET", "/echo", ORIGIN), 426, NULL, "Access-Control-");
     expect(ask(b, "GET", "/reject", ORIGIN), 426, NULL, "Access-Control-");
@@ -186,7 +216,7 @@ static void test_refused_after_waiting(void **state)
 {
     struct bed *b = *state;
     b->h = double_new(b->f);
-    start(b);
+    start(b, "");
     b->h->find_err = -EIO;
     expect(ask(b, "GET", "/?since=crt0000000000000009g", ORIGIN UPGRADE), 503, ALLOWED, NULL);
     assert_non_null(strstr(logged(b), "\"status\":503,\"error\":\"no_history\""));
@@ -199,8 +229,7 @@ static void test_rate(void **state)
 {
     struct bed *b = *state;
     char seconds[16];
-    b->routes[0].rate = b->routes[1].rate = &b->rate;
-    start(b);
+    start(b, FEW);
     expect(ask(b, "GET", "/", ORIGIN), 426, NULL, NULL);   /* no handshake: does not count */
     expect(ask(b, "OPTIONS", "/", ASKS), 204, NULL, NULL); /* nor does this */
     expect(ask(b, "GET", "/", UPGRADE), 101, NULL, NULL);
@@ -239,20 +268,18 @@ static void expect_text(const char *text, const char *part)
 
 static void test_told(void **state)
 {
-    static struct spec_operation connect = {.integration.kind = SPEC_HTTP};
     struct bed *b = *state;
-    b->routes[1].connect = &connect;
-    start(b);
+    start(b, "");
     struct client c = client_ws(b->f, "/echo");
     const char *line = logged(b);
     expect_text(line, "\"level\":\"info\"");
     expect_text(line, "\"resource_id\":\"d5dgateway0000000001\",\"release\":\"stable\"");
     expect_text(line, c.id);
     expect_text(line, "\"peer\":\"127.0.0.1:");
-    expect_text(line, "\"path\":\"/echo\",\"operation\":\"CONNECT\",\"integration\":\"http\","
+    expect_text(line, "\"path\":\"/echo\",\"operation\":\"CONNECT\",\"integration\":\"dummy\","
                       "\"status\":101,\"in\":0,\"out\":0,\"ms\":");
     assert_null(strstr(line, "\"error\""));
-    client_frame(b->f, &c, FRAME_TEXT, true, SLICE_LIT("hello"));
+    client_frame(b->f, &c, FRAME_TEXT, true, SLICE_LIT("hi"));
     client_expect(b->f, &c, FRAME_TEXT, "hello");
     expect(ask(b, "GET", "/echo", ""), 426, NULL, NULL);
     expect_text(logged(b), "\"status\":426,\"error\":\"upgrade_required\"");
@@ -273,7 +300,7 @@ static void test_told(void **state)
     expect_text(text,
                 "messages_count_total" OF("/echo") ",type=\"text\",direction=\"incoming\"} 1");
     expect_text(text,
-                "messages_bytes_total" OF("/echo") ",type=\"text\",direction=\"incoming\"} 5");
+                "messages_bytes_total" OF("/echo") ",type=\"text\",direction=\"incoming\"} 2");
     expect_text(text,
                 "messages_bytes_total" OF("/echo") ",type=\"text\",direction=\"outcoming\"} 5");
     assert_null(strstr(text, "/teams"));
