@@ -56,13 +56,24 @@ static const char *check_parts(const char *scheme, const char *host, const char 
     return strtoul(port, NULL, 10) == 0 ? "the URL's port is 0" : NULL;
 }
 
+static int refused_by_curl(CURLUcode code, const char **ret_why)
+{
+    *ret_why = curl_url_strerror(code); /* static */
+    return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EACCES;
+}
+
 static int origin_of(CURLU *url, struct buf *origin, const char **ret_why)
 {
     char *scheme = NULL, *host = NULL, *port = NULL;
-    int r = -ENOMEM;
-    if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+    CURLUcode code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(url, CURLUPART_HOST, &host, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    int r = 0;
+    if (code != CURLUE_OK) {
+        r = refused_by_curl(code, ret_why);
+    } else {
         *ret_why = check_parts(scheme, host, port);
         r = *ret_why == NULL ? 0 : -EACCES;
     }
@@ -90,13 +101,7 @@ static int check_url(const char *text, struct buf *origin, const char **ret_why)
     if (url == NULL)
         return -ENOMEM;
     CURLUcode code = curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER);
-    int r;
-    if (code == CURLUE_OK) {
-        r = origin_of(url, origin, ret_why);
-    } else {
-        *ret_why = curl_url_strerror(code); /* static */
-        r = code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EACCES;
-    }
+    int r = code == CURLUE_OK ? origin_of(url, origin, ret_why) : refused_by_curl(code, ret_why);
     curl_url_cleanup(url);
     return r;
 }

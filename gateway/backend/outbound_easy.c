@@ -47,6 +47,10 @@ static int on_connected(void *arg, char *to, char *from, int to_port, int from_p
     (void) to, (void) from, (void) to_port, (void) from_port;
     if (!may_ask(e))
         return CURL_PREREQFUNC_ABORT;
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (e->call->phase == CALL_CONNECTS && e->call->tried > 0 &&
+        curl_easy_getinfo(e->curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
+        pool_keep(e->pool, fd);
     e->call->asked = true;
     e->call->phase = CALL_ASKS;
     e->call->sent = 0;

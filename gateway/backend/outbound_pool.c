@@ -3,9 +3,11 @@
  *   pool_new > pool_add > on_curl_timer > on_timer > pool_open_socket > on_curl_socket > on_poll
  * ... > pool_remove ... > pool_retire > close_pool > on_closed
  *
- * A socket of ours is watched as long as it lives. curl would have that ended with each request and
- * begun anew with the next one on the same connection, four system calls for nothing: when nothing
- * is wanted of a socket the watch stays, and ends only if the socket has something to say then. */
+ * The socket of a connection is watched as long as it lives. curl would have that ended with each
+ * request and begun anew with the next one, four system calls for nothing: when nothing is wanted
+ * of a socket the watch stays, and ends only if the socket has something to say then. Sockets that
+ * still connect, and the resolver's, are closed by curl without a word: their watches end when
+ * curl says so. */
 #include "outbound_private.h"
 
 #include "egress.h"
@@ -19,8 +21,9 @@ struct watch {
     uv_poll_t poll;
     struct pool *pool;
     curl_socket_t fd;
+    struct list in_all;
     int wanted, polled; /* UV_READABLE | UV_WRITABLE: by curl, and what libuv was told */
-    bool ours;          /* opened here; others are the resolver's */
+    bool kept;          /* of a connection: pool_close_socket() will be called */
 };
 
 static void close_pool(struct pool *p);
@@ -60,6 +63,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void close_watch(struct watch *w)
 {
     table_remove(&w->pool->watches, &w->node);
+    list_remove(&w->in_all);
     uv_close((uv_handle_t *) &w->poll, on_watch_closed);
 }
 
@@ -78,22 +82,21 @@ static struct watch *find_watch(const struct pool *p, curl_socket_t fd)
     return NULL;
 }
 
-/* NULL: *ret_err says why. */
-static struct watch *new_watch(struct pool *p, curl_socket_t fd, bool ours, int *ret_err)
+/* NULL: it is no socket that can be watched. */
+static struct watch *new_watch(struct pool *p, curl_socket_t fd)
 {
-    struct watch *w = try_calloc(1, sizeof(*w));
-    int r = w == NULL ? -ENOMEM : uv_poll_init_socket(p->o->loop, &w->poll, fd);
-    if (r < 0) {
+    struct watch *w = xcalloc(1, sizeof(*w));
+    if (uv_poll_init_socket(p->o->loop, &w->poll, fd) < 0) {
         free(w);
-        *ret_err = r;
         return NULL;
     }
     w->pool = p;
     w->fd = fd;
-    w->ours = ours;
     w->poll.data = w;
     w->node.hash = hash_of(fd);
     table_add(&p->watches, &w->node);
+    list_init(&w->in_all);
+    list_push(&p->all_watches, &w->in_all);
     p->n_open++;
     return w;
 }
@@ -117,17 +120,16 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 {
     struct pool *p = arg;
     struct watch *w = find_watch(p, fd);
-    int err;
     (void) easy, (void) assigned;
     if (what == CURL_POLL_REMOVE) {
-        if (w != NULL && w->ours)
+        if (w != NULL && w->kept)
             w->wanted = 0;
         else if (w != NULL)
             close_watch(w);
         return 0;
     }
     if (w == NULL)
-        w = new_watch(p, fd, false, &err);
+        w = new_watch(p, fd);
     if (w == NULL)
         return 0; /* an error would end all of curl's transfers; this one has a deadline */
     w->wanted = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
@@ -231,12 +233,20 @@ curl_socket_t pool_open_socket(struct pool *p, const struct curl_sockaddr *to, i
         *ret_err = -errno;
         return CURL_SOCKET_BAD;
     }
-    if (new_watch(p, fd, true, ret_err) == NULL) {
-        (void) close(fd);
-        return CURL_SOCKET_BAD;
-    }
+    struct watch *stale = find_watch(p, fd);
+    if (stale != NULL)
+        close_watch(stale); /* should not be; with it the new one could not be watched */
     p->o->counts.opened_connections++;
     return fd;
+}
+
+void pool_keep(struct pool *p, curl_socket_t fd)
+{
+    struct watch *w = find_watch(p, fd);
+    if (w == NULL)
+        w = new_watch(p, fd);
+    if (w != NULL)
+        w->kept = true;
 }
 
 int pool_close_socket(void *pool, curl_socket_t fd)
@@ -293,6 +303,7 @@ int pool_new(struct outbound *o, struct pool **ret)
         return -ENOMEM;
     p->o = o;
     list_init(&p->idle);
+    list_init(&p->all_watches);
     list_init(&p->node);
     p->multi = curl_multi_init();
     int r = p->multi == NULL || set_options(p) != CURLM_OK ? -ENOMEM : copy_rules(p);
@@ -326,7 +337,8 @@ static void close_pool(struct pool *p)
         easy_free(LIST_ENTRY(it, struct easy, node));
     (void) curl_multi_cleanup(p->multi); /* closes its sockets, and so their watches */
     p->multi = NULL;
-    ASSERT(p->watches.n == 0);
+    LIST_FOREACH_SAFE (it, &p->all_watches)
+        close_watch(LIST_ENTRY(it, struct watch, in_all)); /* there should be none */
     uv_close((uv_handle_t *) &p->timer, on_timer_closed);
 }
 

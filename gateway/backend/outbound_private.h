@@ -135,10 +135,11 @@ struct pool {
     struct networks allowed; /* a copy */
     char *ca_file;
     struct table watches; /* by descriptor */
-    struct list idle;     /* easies */
-    size_t n_calls;       /* that have an easy in `multi` */
-    size_t n_open;        /* uv handles */
-    bool retired;         /* closes with its last call */
+    struct list all_watches;
+    struct list idle; /* easies */
+    size_t n_calls;   /* that have an easy in `multi` */
+    size_t n_open;    /* uv handles */
+    bool retired;     /* closes with its last call */
 };
 
 /* With the rules of o->options. 0 or a negative error. */
@@ -149,6 +150,8 @@ void pool_remove(struct pool *p, struct easy *e); /* and then, outside of a loop
 void pool_settle(struct pool *p);                 /* closes a retired one without calls */
 void pool_limit(struct pool *p);                  /* o->options.max_calls has changed */
 curl_socket_t pool_open_socket(struct pool *p, const struct curl_sockaddr *to, int *ret_err);
+/* A connection is there, and curl will close it by pool_close_socket(). */
+void pool_keep(struct pool *p, curl_socket_t fd);
 int pool_close_socket(void *pool, curl_socket_t fd);
 
 /* --- outbound.c --- */
