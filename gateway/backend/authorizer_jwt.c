@@ -74,6 +74,8 @@ static bool has_scope(const struct jwt *j, const char *scope)
 {
     const char *text = jwt_text(j, "scope");
     size_t len = strlen(scope);
+    if (len == 0)
+        return true;
     if (text == NULL)
         return jwt_claim_says(j, SLICE_LIT("scope"), slice_str(scope));
     for (const char *at = text; (at = strstr(at, scope)) != NULL; at++) {

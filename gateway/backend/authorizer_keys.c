@@ -26,12 +26,13 @@ struct source {
     uint64_t keep_ms; /* the longest that one who waited for it lets it be kept */
     bool missed;      /* was fetched for keys that were not there */
     struct outbound_call *call;
+    bool telling;        /* on_fetched() is at work on it */
     struct list waiters; /* checks */
 };
 
 struct authorizer_keys {
     struct outbound *out;
-    struct list sources; /* the one used last is first */
+    struct list sources; /* the one used longest ago is first */
     size_t n;
 };
 
@@ -63,10 +64,11 @@ void authorizer_keys_free(struct authorizer_keys *k)
 
 static void make_room(struct authorizer_keys *k)
 {
-    for (struct list *it = k->sources.prev; k->n >= SOURCES_MAX && it != &k->sources;) {
+    LIST_FOREACH_SAFE (it, &k->sources) {
         struct source *s = LIST_ENTRY(it, struct source, in_all);
-        it = it->prev;
-        if (list_empty(&s->waiters) && s->call == NULL)
+        if (k->n < SOURCES_MAX)
+            break;
+        if (list_empty(&s->waiters) && s->call == NULL && !s->telling)
             source_free(s);
     }
 }
@@ -75,8 +77,10 @@ static struct source *source_of(struct authorizer_keys *k, const char *url, bool
 {
     LIST_FOREACH (it, &k->sources) {
         struct source *s = LIST_ENTRY(it, struct source, in_all);
-        if (s->is_document == is_document && strcmp(s->url, url) == 0)
-            return s;
+        if (s->is_document != is_document || strcmp(s->url, url) != 0)
+            continue;
+        list_move(&k->sources, &s->in_all);
+        return s;
     }
     make_room(k);
     struct source *s = xcalloc(1, sizeof(*s));
@@ -142,6 +146,7 @@ static void on_fetched(void *arg, const struct outbound_answer *answer)
         s->keep_ms = ttl_ms > s->keep_ms ? ttl_ms : s->keep_ms;
         list_move(&waiters, &c->in_wait);
     }
+    s->telling = true;
     struct jwk_set *set = good && s->set != NULL ? jwk_set_ref(s->set) : NULL;
     struct authorizer_keys *k = s->owner;
     while (!list_empty(&waiters)) { /* each may begin to wait elsewhere, or be cancelled */
@@ -152,6 +157,7 @@ static void on_fetched(void *arg, const struct outbound_answer *answer)
         else
             authorizer_jwt_keys(c, set);
     }
+    s->telling = false;
     jwk_set_unref(set);
 }
 
