@@ -44,13 +44,14 @@ static bool may_ask(struct easy *e)
 static int on_connected(void *arg, char *to, char *from, int to_port, int from_port)
 {
     struct easy *e = arg;
-    (void) to, (void) from, (void) to_port, (void) from_port;
+    (void) to, (void) from, (void) to_port;
     if (!may_ask(e))
         return CURL_PREREQFUNC_ABORT;
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    if (e->call->phase == CALL_CONNECTS && e->call->tried > 0 &&
-        curl_easy_getinfo(e->curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
-        pool_keep(e->pool, fd);
+    bool fresh = e->call->phase == CALL_CONNECTS && e->call->tried > 0;
+    if (fresh)
+        pool_keep(e->pool, (unsigned) from_port);
+    else if (pool_has_ended(e->pool, (unsigned) from_port, e->call->tls))
+        return CURL_PREREQFUNC_OK; /* nothing leaves, and curl takes another connection */
     e->call->asked = true;
     e->call->phase = CALL_ASKS;
     e->call->sent = 0;

@@ -150,8 +150,11 @@ void pool_remove(struct pool *p, struct easy *e); /* and then, outside of a loop
 void pool_settle(struct pool *p);                 /* closes a retired one without calls */
 void pool_limit(struct pool *p);                  /* o->options.max_calls has changed */
 curl_socket_t pool_open_socket(struct pool *p, const struct curl_sockaddr *to, int *ret_err);
-/* A connection is there, and curl will close it by pool_close_socket(). */
-void pool_keep(struct pool *p, curl_socket_t fd);
+/* A connection from that port of ours is there, and curl will close it by pool_close_socket(). */
+void pool_keep(struct pool *p, unsigned port);
+/* The kept connection from that port is of no more use, though curl does not know it yet: whatever
+ * is sent on it fails from here on. */
+bool pool_has_ended(struct pool *p, unsigned port, bool tls);
 int pool_close_socket(void *pool, curl_socket_t fd);
 
 /* --- outbound.c --- */
