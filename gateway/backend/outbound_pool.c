@@ -245,7 +245,7 @@ curl_socket_t pool_open_socket(struct pool *p, const struct curl_sockaddr *to, i
     return fd;
 }
 
-static bool is_bound_to(const struct watch *w, unsigned port)
+static bool is_bound_to(curl_socket_t fd, unsigned port)
 {
     union {
         struct sockaddr any;
@@ -253,18 +253,23 @@ static bool is_bound_to(const struct watch *w, unsigned port)
         struct sockaddr_in6 v6;
     } at = {0};
     socklen_t len = sizeof(at);
-    if (getsockname(w->fd, &at.any, &len) < 0)
+    if (getsockname(fd, &at.any, &len) < 0)
         return false;
     return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port) == port;
 }
 
-/* curl names the connection's own port, and its socket only when the request is over. */
-void pool_keep(struct pool *p, unsigned port)
+/* curl names the connection's own port, and its socket only when the request is over. One that was
+ * there at once has not been watched yet. */
+void pool_keep(struct pool *p, const curl_socket_t *opened, size_t n, unsigned port)
 {
-    LIST_FOREACH (it, &p->all_watches) {
-        struct watch *w = LIST_ENTRY(it, struct watch, in_all);
-        if (w->kept || !is_bound_to(w, port))
+    for (size_t i = 0; i < n; i++) {
+        if (!is_bound_to(opened[i], port))
             continue;
+        struct watch *w = find_watch(p, opened[i]);
+        if (w == NULL)
+            w = new_watch(p, opened[i]);
+        if (w == NULL)
+            return;
         w->kept = true;
         w->port = port;
     }
