@@ -35,23 +35,45 @@ bool substitution_fits_header(struct slice value)
 
 /* --- an URL --- */
 
-/* Of what was appended: the path begins at the third slash, "https://host/...". */
-static bool has_dot_segment(struct slice url)
+/* Takes one dot off, as it is or as "%2e". */
+static bool take_dot(struct slice *s)
 {
-    size_t slashes = 0, from = 0;
-    for (size_t i = 0; i <= url.len; i++) {
-        uint8_t c = i < url.len ? url.data[i] : '?';
-        if (c != '/' && c != '?')
+    size_t len = s->len > 0 && s->data[0] == '.'                                        ? 1
+                 : s->len > 2 && slice_eq_nocase(slice_sub(*s, 0, 3), SLICE_LIT("%2e")) ? 3
+                                                                                        : 0;
+    *s = slice_from(*s, len);
+    return len > 0;
+}
+
+static bool is_dots(struct slice segment)
+{
+    if (!take_dot(&segment))
+        return false;
+    (void) take_dot(&segment);
+    return segment.len == 0;
+}
+
+/* Whether there is a segment "." or ".." in what one of `separators` or the end ends. */
+static bool has_dots(struct slice s, const char *separators)
+{
+    for (size_t i = 0, from = 0; i <= s.len; i++) {
+        if (i < s.len && (s.data[i] == '\0' || strchr(separators, s.data[i]) == NULL))
             continue;
-        size_t len = i - from;
-        if (slashes >= 3 && len > 0 && len <= 2 && url.data[from] == '.' && url.data[i - 1] == '.')
+        if (is_dots(slice_sub(s, from, i)))
             return true;
-        slashes++;
         from = i + 1;
-        if (c == '?')
-            break;
     }
     return false;
+}
+
+/* "https://host/path?query" */
+static struct slice path_of(struct slice url)
+{
+    const uint8_t *mark = url.len == 0 ? NULL : memchr(url.data, '?', url.len);
+    size_t len = mark == NULL ? url.len : (size_t) (mark - url.data), at = 0;
+    for (size_t slashes = 0; at < len && slashes < 3; at++)
+        slashes += url.data[at] == '/';
+    return slice_sub(url, at, len);
 }
 
 /* What stands behind a '#' is nobody's but a browser's. */
@@ -61,6 +83,13 @@ static int append_literal(struct buf *out, const char *literal, bool *ret_query,
     *ret_end = literal[len] == '#';
     *ret_query = *ret_query || memchr(literal, '?', len) != NULL;
     return buf_append(out, slice_of(literal, len));
+}
+
+static int put_value(struct buf *out, struct slice value, bool greedy, bool query)
+{
+    if (!query && has_dots(value, "/\\"))
+        return -EINVAL;
+    return encode(out, value, greedy && !query);
 }
 
 int substitution_url(struct buf *out, const struct spec_text *text, const struct spec_operation *op,
@@ -74,9 +103,10 @@ int substitution_url(struct buf *out, const struct spec_text *text, const struct
         if (piece->literal != NULL)
             r = append_literal(out, piece->literal, &query, &end);
         else
-            r = encode(out, values->at[piece->param], op->params[piece->param].greedy && !query);
+            r = put_value(out, values->at[piece->param], op->params[piece->param].greedy, query);
     }
-    if (r == 0 && has_dot_segment(slice_from(buf_slice(out), before)))
+    /* Of a value and the literal beside it, or of two values, a segment may have come. */
+    if (r == 0 && has_dots(path_of(slice_from(buf_slice(out), before)), "/"))
         r = -EINVAL;
     return r;
 }
