@@ -66,6 +66,9 @@ static bool is_needed(const struct integration_request *handshake, size_t i,
         (need->cookie && slice_eq_nocase(name, SLICE_LIT("Cookie"))) ||
         (need->accept && slice_eq_nocase(name, SLICE_LIT("Accept"))))
         return true;
+    /* It says which of the others do not go along. */
+    if (need->all && slice_eq_nocase(name, SLICE_LIT("Connection")))
+        return true;
     bool agent = slice_eq_nocase(name, SLICE_LIT("User-Agent"));
     return (need->all && hop_takes_along(handshake, i)) ||
            (agent && (asks(route->message) || asks(route->disconnect)));
@@ -128,7 +131,8 @@ void integration_recall(const struct integration_memory *m, const struct spec_ro
     ASSERT(n + n_added <= INTEGRATION_MAX_HEADERS);
     if (n > 0)
         memcpy(headers, m->headers, n * sizeof(headers[0]));
-    memcpy(headers + n, added, n_added * sizeof(headers[0]));
+    if (n_added > 0)
+        memcpy(headers + n, added, n_added * sizeof(headers[0]));
     *ret = (struct integration_request){
         .method = "POST",
         .route = route,

@@ -1,6 +1,8 @@
 /* substitution.c - see substitution.h. */
 #include "substitution.h"
 
+static const char DIGITS[] = "0123456789ABCDEF";
+
 static bool is_unreserved(uint8_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -9,7 +11,6 @@ static bool is_unreserved(uint8_t c)
 
 static int encode(struct buf *out, struct slice text, bool slashes)
 {
-    static const char DIGITS[] = "0123456789ABCDEF";
     int r = 0;
     for (size_t i = 0; i < text.len && r == 0; i++) {
         uint8_t c = text.data[i];
@@ -35,35 +36,33 @@ bool substitution_fits_header(struct slice value)
 
 /* --- an URL --- */
 
-/* Takes one dot off, as it is or as "%2e". */
-static bool take_dot(struct slice *s)
+/* Takes a byte off that is `c`, as it is or percent-encoded. */
+static bool take(struct slice *s, uint8_t c)
 {
-    size_t len = s->len > 0 && s->data[0] == '.'                                        ? 1
-                 : s->len > 2 && slice_eq_nocase(slice_sub(*s, 0, 3), SLICE_LIT("%2e")) ? 3
-                                                                                        : 0;
+    const char escape[3] = {'%', DIGITS[c >> 4], DIGITS[c & 15]};
+    size_t len = 0;
+    if (s->len > 0 && s->data[0] == c)
+        len = 1;
+    else if (s->len > 2 && slice_eq_nocase(slice_sub(*s, 0, 3), slice_of(escape, 3)))
+        len = 3;
     *s = slice_from(*s, len);
     return len > 0;
 }
 
-static bool is_dots(struct slice segment)
+/* Whether there is a segment "." or "..", for the most generous reader of slashes and escapes. */
+static bool has_dots(struct slice s)
 {
-    if (!take_dot(&segment))
-        return false;
-    (void) take_dot(&segment);
-    return segment.len == 0;
-}
-
-/* Whether there is a segment "." or ".." in what one of `separators` or the end ends. */
-static bool has_dots(struct slice s, const char *separators)
-{
-    for (size_t i = 0, from = 0; i <= s.len; i++) {
-        if (i < s.len && (s.data[i] == '\0' || strchr(separators, s.data[i]) == NULL))
-            continue;
-        if (is_dots(slice_sub(s, from, i)))
-            return true;
-        from = i + 1;
+    for (;;) {
+        if (take(&s, '.')) {
+            (void) take(&s, '.');
+            if (s.len == 0 || take(&s, '/') || take(&s, '\\'))
+                return true;
+        }
+        while (s.len > 0 && !take(&s, '/') && !take(&s, '\\'))
+            s = slice_from(s, 1);
+        if (s.len == 0)
+            return false;
     }
-    return false;
 }
 
 /* "https://host/path?query" */
@@ -87,7 +86,7 @@ static int append_literal(struct buf *out, const char *literal, bool *ret_query,
 
 static int put_value(struct buf *out, struct slice value, bool greedy, bool query)
 {
-    if (!query && has_dots(value, "/\\"))
+    if (!query && has_dots(value))
         return -EINVAL;
     return encode(out, value, greedy && !query);
 }
@@ -106,7 +105,7 @@ int substitution_url(struct buf *out, const struct spec_text *text, const struct
             r = put_value(out, values->at[piece->param], op->params[piece->param].greedy, query);
     }
     /* Of a value and the literal beside it, or of two values, a segment may have come. */
-    if (r == 0 && has_dots(path_of(slice_from(buf_slice(out), before)), "/"))
+    if (r == 0 && has_dots(path_of(slice_from(buf_slice(out), before))))
         r = -EINVAL;
     return r;
 }

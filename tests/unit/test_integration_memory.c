@@ -62,10 +62,12 @@ static const struct {
      "?a=1&b=2\n" WHO "\n"},
     {"all headers",
      BOTH(DOES("", "{type: http, url: 'http://h/', headers: {'*': '*'}}"), DOES("", SAY)),
-     "?\n" WHO "\nCookie: s=1\nCookie: t=2\nAccept: text/b\nX-A: 1\nX-A: 2\n"},
+     "?\nConnection: Upgrade, X-Hop\n" WHO
+     "\nCookie: s=1\nCookie: t=2\nAccept: text/b\nX-A: 1\nX-A: 2\n"},
     {"a container",
      BOTH(DOES("", "{type: serverless_containers, container_id: bba0}"), DOES("", SAY)),
-     "/kitchen?a=1&b=2\n" WHO "\nCookie: s=1\nCookie: t=2\nAccept: text/b\nX-A: 1\nX-A: 2\n"},
+     "/kitchen?a=1&b=2\nConnection: Upgrade, X-Hop\n" WHO
+     "\nCookie: s=1\nCookie: t=2\nAccept: text/b\nX-A: 1\nX-A: 2\n"},
 };
 
 static void recall(const struct integration_memory *m, const struct spec_route *route,
@@ -173,6 +175,30 @@ static void test_a_message(void **state)
     spec_unref(spec);
 }
 
+/* What was named is kept, but '*' takes it along no more than from the handshake. */
+static void test_a_header_of_the_connection(void **state)
+{
+    (void) state;
+    struct spec *spec =
+        spec_bed(OPERATION("/{p}", PARAM("header", "X-Hop"),
+                           "{type: http, url: 'http://h/{X-Hop}', headers: {'*': '*', "
+                           "User-Agent: null, Cookie: null, X-A: null, Accept: null}, "
+                           "omitEmptyHeaders: true}"));
+    const struct spec_route *route = &spec->routes[0];
+    struct header headers[INTEGRATION_MAX_HEADERS];
+    struct integration_request request;
+    struct bed_request b;
+    struct buf got;
+    int err = 0;
+    struct integration_memory *m = integration_remember(bed_request(&b, route, &HANDSHAKE), &err);
+    integration_recall(m, route, NULL, 0, headers, &request);
+    assert_int_equal(bed_call(route->message, &request, &got), 0);
+    bed_equal("a message", &got, "POST http://h/1\n");
+    buf_fini(&got);
+    integration_memory_free(m);
+    spec_unref(spec);
+}
+
 /* What each connection costs for as long as it lives. */
 static size_t cost(const char *parameters, const char *integration)
 {
@@ -205,8 +231,11 @@ static void test_cost(void **state)
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
-        cmocka_unit_test(test_cases),          cmocka_unit_test(test_no_disconnect),
-        cmocka_unit_test(test_without_memory), cmocka_unit_test(test_a_message),
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_no_disconnect),
+        cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_a_message),
+        cmocka_unit_test(test_a_header_of_the_connection),
         cmocka_unit_test(test_cost),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);
