@@ -4,23 +4,13 @@
 #include "parameters.h"
 #include "substitution.h"
 
+/* Alt-Svc says where else the backend is, where nobody but us may go. Proxy is no header at all,
+ * but to a CGI program it is HTTP_PROXY. */
 static const char *const OURS[] = {
-    "Alt-Svc", /* where the backend is, too: nobody but us may go there */
-    "Connection",
-    "Content-Length",
-    "Expect",
-    "Host",
-    "HTTP2-Settings",
-    "Keep-Alive",
-    "Proxy-Authorization",
-    "TE",
-    "Proxy-Authenticate",
-    "Proxy-Connection",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
+    "Alt-Svc", "Connection",     "Content-Length", "Expect", "Host",    "Keep-Alive",
+    "Proxy",   "HTTP2-Settings", "Trailer",        "TE",     "Upgrade", "Transfer-Encoding",
 };
-static const char *const OUR_PREFIXES[] = {"Sec-WebSocket-", PARAMETERS_OWN_PREFIX};
+static const char *const OUR_PREFIXES[] = {"Proxy-", "Sec-WebSocket-", PARAMETERS_OWN_PREFIX};
 
 static bool begins_with(struct slice name, const char *text)
 {

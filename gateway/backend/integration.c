@@ -179,7 +179,8 @@ static int keep_headers(const struct draft *d, struct integration_call *ret)
     for (size_t i = 0; i < d->n; i++) {
         ret->headers[i] = d->at[i];
         if (d->from[i] != NOT_IN_TEXT)
-            ret->headers[i].value = slice_of(ret->text.data + d->from[i], d->at[i].value.len);
+            ret->headers[i].value =
+                slice_sub(buf_slice(&ret->text), d->from[i], d->from[i] + d->at[i].value.len);
         else if (!substitution_fits_header(d->at[i].value))
             return -EINVAL;
     }

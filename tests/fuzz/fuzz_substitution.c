@@ -289,7 +289,7 @@ static void check_headers(const struct made *m, const struct outbound_request *r
         check_line(h->name, h->value);
         for (size_t k = 0; k < ARRAY_LEN(OURS); k++)
             ASSERT(!is(h->name, OURS[k]));
-        ASSERT(!begins(h->name, "Proxy-A") && may_go_along(m, h->name));
+        ASSERT(!begins(h->name, "Proxy-") && may_go_along(m, h->name));
         if (!begins(h->name, "X-Yc-Apigateway-"))
             continue;
         ASSERT(is(h->name, OWN_NAME) && slice_eq_str(h->value, OWN_VALUE));
