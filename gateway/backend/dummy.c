@@ -33,13 +33,34 @@ static int choose(const struct spec_integration *in, const struct integration_re
     return 0;
 }
 
-static int put_header(const struct spec_field *field, const struct parameters *values,
-                      struct buf *headers)
+static int put_line(const char *name, const struct spec_field *field,
+                    const struct parameters *values, struct buf *headers)
 {
-    int r = buf_printf(headers, "%s: ", field->name);
+    int r = buf_printf(headers, "%s: ", name);
     if (r == 0)
         r = substitution_field(headers, field, values, false);
     return r < 0 ? r : buf_append_str(headers, "\r\n");
+}
+
+/* Of all headers only Set-Cookie cannot be a list in one line (RFC 9110 section 5.3). */
+static int put_header(const struct spec_field *field, const struct parameters *values,
+                      struct buf *headers)
+{
+    int r = 0;
+    if (strcasecmp(field->name, "Set-Cookie") != 0)
+        return put_line(field->name, field, values, headers);
+    for (size_t i = 0; i < field->n && r == 0; i++) {
+        struct spec_field one = {field->name, &field->values[i], 1};
+        r = put_line(field->name, &one, values, headers);
+    }
+    return r;
+}
+
+/* A dummy may choose among the client's subprotocols, as backends do. */
+static bool is_sent(struct slice name)
+{
+    return slice_eq_nocase(name, SLICE_LIT("Sec-WebSocket-Protocol")) ||
+           (!hop_is_ours(name) && !slice_eq_nocase(name, SLICE_LIT("Content-Type")));
 }
 
 static const struct spec_field *content_type_field(const struct spec_fields *fields)
@@ -67,18 +88,23 @@ static int put_content_type(const struct spec_integration *in, const struct spec
     return r;
 }
 
+/* What http_response() would say of it, which a message's type is found by as well. */
+static const char *type_of(struct slice body)
+{
+    return body.data[0] == '{' ? "application/json" : "text/plain; charset=utf-8";
+}
+
 static int fill(const struct spec_integration *in, const struct spec_content *content,
                 const struct parameters *values, struct integration_answer *ret)
 {
-    int r = put_content_type(in, content, values, ret);
-    for (size_t i = 0; i < in->http_headers.n && r == 0; i++) {
-        const struct spec_field *field = &in->http_headers.at[i];
-        if (!hop_is_ours(slice_str(field->name)) &&
-            !slice_eq_nocase(slice_str(field->name), SLICE_LIT("Content-Type")))
-            r = put_header(field, values, &ret->headers);
-    }
-    if (r == 0 && content != NULL)
-        r = substitution_body(&ret->body, &content->text, values);
+    int r = content == NULL ? 0 : substitution_body(&ret->body, &content->text, values);
+    if (r == 0)
+        r = put_content_type(in, content, values, ret);
+    if (r == 0 && ret->content_type.len == 0 && ret->body.len > 0)
+        r = hop_put_type(ret, slice_str(type_of(buf_slice(&ret->body))));
+    for (size_t i = 0; i < in->http_headers.n && r == 0; i++)
+        if (is_sent(slice_str(in->http_headers.at[i].name)))
+            r = put_header(&in->http_headers.at[i], values, &ret->headers);
     ret->status = in->http_code;
     return r;
 }

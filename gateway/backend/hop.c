@@ -4,34 +4,53 @@
 #include "parameters.h"
 #include "substitution.h"
 
+/* Alt-Svc says where else the backend is, where nobody but us may go. Proxy is no header at all,
+ * but to a CGI program it is HTTP_PROXY. */
 static const char *const OURS[] = {
-    "Connection",
-    "Content-Length",
-    "Expect",
-    "Host",
-    "HTTP2-Settings",
-    "Keep-Alive",
-    "Proxy-Authorization",
-    "TE",
-    "Proxy-Authenticate",
-    "Proxy-Connection",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
+    "Alt-Svc", "Connection",     "Content-Length", "Expect", "Host",    "Keep-Alive",
+    "Proxy",   "HTTP2-Settings", "Trailer",        "TE",     "Upgrade", "Transfer-Encoding",
 };
-static const char *const OUR_PREFIXES[] = {"Sec-WebSocket-", PARAMETERS_OWN_PREFIX};
+static const char *const OUR_PREFIXES[] = {"Proxy-", "Sec-WebSocket-", PARAMETERS_OWN_PREFIX};
+
+static bool begins_with(struct slice name, const char *text)
+{
+    struct slice prefix = slice_str(text);
+    return name.len >= prefix.len && slice_eq_nocase(slice_sub(name, 0, prefix.len), prefix);
+}
 
 bool hop_is_ours(struct slice name)
 {
     for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
         if (slice_eq_nocase(name, slice_str(OURS[i])))
             return true;
-    for (size_t i = 0; i < ARRAY_LEN(OUR_PREFIXES); i++) {
-        struct slice prefix = slice_str(OUR_PREFIXES[i]);
-        if (name.len >= prefix.len && slice_eq_nocase(slice_sub(name, 0, prefix.len), prefix))
+    for (size_t i = 0; i < ARRAY_LEN(OUR_PREFIXES); i++)
+        if (begins_with(name, OUR_PREFIXES[i]))
             return true;
+    return false;
+}
+
+bool hop_is_of_connection(const struct header *headers, size_t n, struct slice name)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct slice list = headers[i].value;
+        if (!slice_eq_nocase(headers[i].name, SLICE_LIT("Connection")))
+            continue;
+        for (size_t at = 0, start = 0; at <= list.len; at++) {
+            bool ends = at == list.len || memchr(", \t", list.data[at], 3) != NULL;
+            if (ends && slice_eq_nocase(slice_sub(list, start, at), name))
+                return true;
+            start = ends ? at + 1 : start;
+        }
     }
     return false;
+}
+
+bool hop_takes_along(const struct integration_request *request, size_t i)
+{
+    struct slice name = request->headers[i].name;
+    return !hop_is_ours(name) && !slice_eq_nocase(name, SLICE_LIT("Accept-Encoding")) &&
+           !begins_with(name, "Content-") &&
+           !hop_is_of_connection(request->headers, request->n_headers - request->n_own, name);
 }
 
 int hop_put_type(struct integration_answer *a, struct slice value)

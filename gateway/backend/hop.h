@@ -9,6 +9,12 @@
 
 /* Not passed on in either direction. */
 bool hop_is_ours(struct slice name);
+/* A header of that name is of the connection that these came by: they say so themselves. */
+bool hop_is_of_connection(const struct header *headers, size_t n, struct slice name);
+/* With '*' a client's header number `i` goes along: it is not ours, and not about bytes that a
+ * backend would see only if it were the client's own server: the codings that the client takes,
+ * and what is said of a body, which is never the handshake's. */
+bool hop_takes_along(const struct integration_request *request, size_t i);
 /* The first line of an answer's headers, and its type. 0, -EINVAL (it is none), or buf's errors. */
 MUST_CHECK int hop_put_type(struct integration_answer *a, struct slice value);
 

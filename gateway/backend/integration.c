@@ -132,6 +132,11 @@ static int put_field(struct draft *d, const struct spec_fields *fields,
     return put(d, slice_str(field->name), slice_of(NULL, text->len - from), from);
 }
 
+static bool is_protocol(struct slice name)
+{
+    return slice_eq_nocase(name, SLICE_LIT("Sec-WebSocket-Protocol"));
+}
+
 /* Of the client's headers: with '*' all that are of the request and not of its connection; else
  * only who it says it is, and in a handshake the subprotocols that it speaks. */
 static bool goes_along(const struct spec_integration *in, const struct integration_request *request,
@@ -140,13 +145,10 @@ static bool goes_along(const struct spec_integration *in, const struct integrati
     struct slice name = request->headers[i].name;
     if (is_named(&in->headers, name))
         return false;
-    if (slice_eq_nocase(name, SLICE_LIT("Sec-WebSocket-Protocol")))
+    if (is_protocol(name))
         return true;
-    if (hop_is_ours(name))
-        return false;
     bool all = in->headers.rest || in->kind == SPEC_CONTAINER;
-    return all ? !slice_eq_nocase(name, SLICE_LIT("Content-Type"))
-               : slice_eq_nocase(name, SLICE_LIT("User-Agent"));
+    return all ? hop_takes_along(request, i) : slice_eq_nocase(name, SLICE_LIT("User-Agent"));
 }
 
 static int put_headers(const struct spec_operation *op, const struct integration_request *request,
@@ -155,10 +157,11 @@ static int put_headers(const struct spec_operation *op, const struct integration
     const struct spec_integration *in = &op->integration;
     size_t n_theirs = request->n_headers - request->n_own;
     int r = 0;
-    for (size_t i = 0; i < in->headers.n && r == 0; i++)
-        r = hop_is_ours(slice_str(in->headers.at[i].name))
-                ? 0
-                : put_field(d, &in->headers, &in->headers.at[i], values, text);
+    for (size_t i = 0; i < in->headers.n && r == 0; i++) {
+        struct slice name = slice_str(in->headers.at[i].name);
+        if (!hop_is_ours(name) || is_protocol(name))
+            r = put_field(d, &in->headers, &in->headers.at[i], values, text);
+    }
     for (size_t i = 0; i < n_theirs && r == 0; i++)
         if (goes_along(in, request, i))
             r = put(d, request->headers[i].name, request->headers[i].value, NOT_IN_TEXT);
@@ -178,7 +181,8 @@ static int keep_headers(const struct draft *d, struct integration_call *ret)
     for (size_t i = 0; i < d->n; i++) {
         ret->headers[i] = d->at[i];
         if (d->from[i] != NOT_IN_TEXT)
-            ret->headers[i].value = slice_of(ret->text.data + d->from[i], d->at[i].value.len);
+            ret->headers[i].value =
+                slice_sub(buf_slice(&ret->text), d->from[i], d->from[i] + d->at[i].value.len);
         else if (!substitution_fits_header(d->at[i].value))
             return -EINVAL;
     }
@@ -202,6 +206,14 @@ static int make(const struct spec_operation *op, const struct integration_reques
     return r;
 }
 
+/* One that says what to do with a body has one, if an empty one: there are servers that insist on
+ * its length (RFC 9110 section 8.6). */
+static bool has_body(const char *method, const struct integration_request *request)
+{
+    return request->content_type != NULL || strcmp(method, "POST") == 0 ||
+           strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+}
+
 int integration_call(const struct spec_operation *op, const struct integration_request *request,
                      size_t max_body, struct integration_call *ret)
 {
@@ -216,11 +228,11 @@ int integration_call(const struct spec_operation *op, const struct integration_r
     ret->request = (struct outbound_request){
         .method = in->method != NULL ? in->method : request->method,
         .body = request->body,
-        .has_body = request->content_type != NULL,
         .connect_ms = in->connect_ms,
         .read_ms = in->read_ms,
         .max_body = max_body,
     };
+    ret->request.has_body = has_body(ret->request.method, request);
     r = make(op, request, &values, ret);
     parameters_fini(&values);
     if (r < 0)
@@ -261,23 +273,6 @@ static int put_line(const struct header *h, struct buf *lines)
     return r < 0 ? r : buf_append_str(lines, "\r\n");
 }
 
-/* The connection to the backend says which others are its own (RFC 9110 section 7.6.1). */
-static bool is_of_connection(const struct outbound_answer *from, struct slice name)
-{
-    for (size_t i = 0; i < from->n_headers; i++) {
-        struct slice list = from->headers[i].value;
-        if (!slice_eq_nocase(from->headers[i].name, SLICE_LIT("Connection")))
-            continue;
-        for (size_t at = 0, start = 0; at <= list.len; at++) {
-            bool ends = at == list.len || memchr(", \t", list.data[at], 3) != NULL;
-            if (ends && slice_eq_nocase(slice_sub(list, start, at), name))
-                return true;
-            start = ends ? at + 1 : start;
-        }
-    }
-    return false;
-}
-
 int integration_answer(const struct outbound_answer *from, struct integration_answer *ret)
 {
     struct slice type = outbound_header(from, "Content-Type");
@@ -285,7 +280,7 @@ int integration_answer(const struct outbound_answer *from, struct integration_an
     for (size_t i = 0; i < from->n_headers && r == 0; i++) {
         const struct header *h = &from->headers[i];
         if (!hop_is_ours(h->name) && is_token(h->name) && substitution_fits_header(h->value) &&
-            !is_of_connection(from, h->name) &&
+            !hop_is_of_connection(from->headers, from->n_headers, h->name) &&
             !slice_eq_nocase(h->name, SLICE_LIT("Content-Type")))
             r = put_line(h, &ret->headers);
     }

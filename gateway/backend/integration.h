@@ -52,7 +52,8 @@ MUST_CHECK int integration_call(const struct spec_operation *op,
                                 struct integration_call *ret);
 void integration_call_fini(struct integration_call *c);
 /* What a backend has answered, as an answer to the client: without the headers that are of one
- * connection only (RFC 9110 section 7.6.1) or that the gateway says itself. 0 or -ENOMEM. */
+ * connection only (RFC 9110 section 7.6.1) or that the gateway says itself. 0; -EBADMSG: it is more
+ * than an answer may be, or says of its type what is none; -ENOMEM. */
 MUST_CHECK int integration_answer(const struct outbound_answer *from,
                                   struct integration_answer *ret);
 

@@ -15,8 +15,14 @@ struct integration_memory {
 };
 
 struct need {
-    bool path, query, cookie, all;
+    bool path, query, cookie, accept, all;
 };
+
+/* Of a dummy with one content: whatever the client accepts. */
+static bool takes_any(const struct spec_integration *in)
+{
+    return strcmp(in->contents[0].media_type, "*") == 0;
+}
 
 static void look_at(const struct spec_operation *op, struct need *need)
 {
@@ -27,6 +33,7 @@ static void look_at(const struct spec_operation *op, struct need *need)
     need->all = need->all || container || in->headers.rest;
     need->path = need->path || container;
     need->query = need->query || container || in->query.rest;
+    need->accept = need->accept || in->n_contents > 1 || (in->n_contents == 1 && !takes_any(in));
     for (size_t i = 0; i < op->n_params; i++) {
         need->path = need->path || op->params[i].in == SPEC_IN_PATH;
         need->query = need->query || op->params[i].in == SPEC_IN_QUERY;
@@ -56,12 +63,15 @@ static bool is_needed(const struct integration_request *handshake, size_t i,
     if (parameters_is_forged(handshake, i))
         return false;
     if (names(route->message, name) || names(route->disconnect, name) ||
-        (need->cookie && slice_eq_nocase(name, SLICE_LIT("Cookie"))))
+        (need->cookie && slice_eq_nocase(name, SLICE_LIT("Cookie"))) ||
+        (need->accept && slice_eq_nocase(name, SLICE_LIT("Accept"))))
         return true;
-    if (hop_is_ours(name))
-        return false;
+    /* It says which of the others do not go along. */
+    if (need->all && slice_eq_nocase(name, SLICE_LIT("Connection")))
+        return true;
     bool agent = slice_eq_nocase(name, SLICE_LIT("User-Agent"));
-    return need->all || (agent && (asks(route->message) || asks(route->disconnect)));
+    return (need->all && hop_takes_along(handshake, i)) ||
+           (agent && (asks(route->message) || asks(route->disconnect)));
 }
 
 static struct slice keep(uint8_t **at, struct slice s)
@@ -121,7 +131,8 @@ void integration_recall(const struct integration_memory *m, const struct spec_ro
     ASSERT(n + n_added <= INTEGRATION_MAX_HEADERS);
     if (n > 0)
         memcpy(headers, m->headers, n * sizeof(headers[0]));
-    memcpy(headers + n, added, n_added * sizeof(headers[0]));
+    if (n_added > 0)
+        memcpy(headers + n, added, n_added * sizeof(headers[0]));
     *ret = (struct integration_request){
         .method = "POST",
         .route = route,

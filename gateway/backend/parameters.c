@@ -2,7 +2,7 @@
 #include "parameters.h"
 
 #include "mem.h"
-#include "path.h"
+#include "path_template.h"
 
 #include <stdlib.h>
 
@@ -23,44 +23,13 @@ static int own(struct parameters *p, size_t i, size_t len)
 
 /* --- path --- */
 
-static bool is_greedy(struct slice template)
-{
-    return template.len > 2 && template.data[0] == '{' && template.data[template.len - 2] == '+';
-}
-
-static bool is_named(struct slice template, const char *name)
-{
-    size_t tail = is_greedy(template) ? 2 : 1;
-    return template.len > tail + 1 && template.data[0] == '{' &&
-           slice_eq_str(slice_sub(template, 1, template.len - tail), name);
-}
-
-static size_t count_segments(struct slice path)
-{
-    struct slice segment;
-    size_t n = 0;
-    while (path_take_segment(&path, &segment))
-        n += segment.len > 0;
-    return n;
-}
-
-/* The segments that stand for the parameter, as they were written, with the slashes between them.
- * The request matches the template. */
 struct slice parameters_path_value(const char *route, struct slice path, const char *name)
 {
-    struct slice rest = slice_str(route), template, segment;
-    size_t n = count_segments(path), n_template = count_segments(rest);
-    while (path_take_segment(&rest, &template) && template.len > 0) {
-        size_t take = is_greedy(template) && n >= n_template ? n - n_template + 1 : 1;
-        struct slice value = {0};
-        for (size_t i = 0; i < take && path_take_segment(&path, &segment); i++) {
-            if (i == 0)
-                value = segment;
-            value.len = (size_t) (segment.data - value.data) + segment.len;
-        }
-        if (is_named(template, name))
-            return value;
-    }
+    struct path_param all[SPEC_MAX_PARAMS];
+    size_t n = path_params(route, path, all, ARRAY_LEN(all));
+    for (size_t i = 0; i < n; i++)
+        if (slice_eq_str(all[i].name, name))
+            return all[i].value;
     return (struct slice){0};
 }
 
@@ -157,6 +126,11 @@ static int take_header(struct parameters *p, size_t i, const struct integration_
                        const char *name, bool *ret_there)
 {
     size_t n = 0, len = 0;
+    if (request->content_type != NULL && strcasecmp(name, "Content-Type") == 0) {
+        p->at[i] = slice_str(request->content_type);
+        *ret_there = true;
+        return 0;
+    }
     for (size_t k = 0; k < request->n_headers; k++) {
         if (!header_counts(request, k, name))
             continue;

@@ -1,7 +1,9 @@
 /* parameters.h - the values that a request has for the parameters of an operation. (pure)
  *
  * A value is decoded: percent escapes of a path or a query, '+' of a query. It is whatever the
- * client made it; substitution.h knows what fits where. */
+ * client made it; substitution.h knows what fits where. Of several in a query or in cookies the
+ * first counts, of several headers all, joined with commas; the type of a request's body is its
+ * header Content-Type, whatever the handshake had. */
 #ifndef BACKEND_PARAMETERS_H
 #define BACKEND_PARAMETERS_H
 
@@ -30,8 +32,9 @@ struct slice parameters_path_value(const char *route, struct slice path, const c
  * without two digits behind it. */
 MUST_CHECK int parameters_decode(struct slice in, bool plus, uint8_t *to, size_t *ret_len);
 
-/* What is the gateway's to say: nobody else's header of that name is believed. */
-#define PARAMETERS_OWN_PREFIX "X-Yc-Apigateway-Websocket-"
+/* What is the gateway's to say: nobody else's header of that name is believed. Beside those of
+ * WebSockets, which are all that we say, containers of the original are told of an operation so. */
+#define PARAMETERS_OWN_PREFIX "X-Yc-Apigateway-"
 /* Header number `i` of the request is the client's, and in the gateway's name. */
 bool parameters_is_forged(const struct integration_request *request, size_t i);
 

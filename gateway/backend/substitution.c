@@ -1,6 +1,8 @@
 /* substitution.c - see substitution.h. */
 #include "substitution.h"
 
+static const char DIGITS[] = "0123456789ABCDEF";
+
 static bool is_unreserved(uint8_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -9,7 +11,6 @@ static bool is_unreserved(uint8_t c)
 
 static int encode(struct buf *out, struct slice text, bool slashes)
 {
-    static const char DIGITS[] = "0123456789ABCDEF";
     int r = 0;
     for (size_t i = 0; i < text.len && r == 0; i++) {
         uint8_t c = text.data[i];
@@ -35,39 +36,51 @@ bool substitution_fits_header(struct slice value)
 
 /* --- an URL --- */
 
-/* "." and ".." in any spelling, which would lead elsewhere. */
-static bool is_dots(struct slice segment)
+/* Takes a byte off that is `c`, as it is or percent-encoded. */
+static bool take(struct slice *s, uint8_t c)
 {
-    size_t dots = 0;
-    while (segment.len > 0) {
-        bool escaped = segment.len >= 3 && segment.data[0] == '%' && segment.data[1] == '2' &&
-                       (segment.data[2] | 0x20) == 'e';
-        if (segment.data[0] != '.' && !escaped)
-            return false;
-        segment = slice_from(segment, escaped ? 3 : 1);
-        dots++;
-    }
-    return dots == 1 || dots == 2;
+    const char escape[3] = {'%', DIGITS[c >> 4], DIGITS[c & 15]};
+    size_t len = 0;
+    if (s->len > 0 && s->data[0] == c)
+        len = 1;
+    else if (s->len > 2 && slice_eq_nocase(slice_sub(*s, 0, 3), slice_of(escape, 3)))
+        len = 3;
+    *s = slice_from(*s, len);
+    return len > 0;
 }
 
-/* The path begins at the third slash, "https://host/...". */
+/* Whether there is a segment "." or "..", for the most generous reader of slashes and escapes. */
+static bool has_dots(struct slice s)
+{
+    for (;;) {
+        if (take(&s, '.')) {
+            (void) take(&s, '.');
+            if (s.len == 0 || take(&s, '/') || take(&s, '\\'))
+                return true;
+        }
+        while (s.len > 0 && !take(&s, '/') && !take(&s, '\\'))
+            s = slice_from(s, 1);
+        if (s.len == 0)
+            return false;
+    }
+}
+
+/* "https://host/path?query" */
+static struct slice path_of(struct slice url)
+{
+    const uint8_t *mark = url.len == 0 ? NULL : memchr(url.data, '?', url.len);
+    size_t len = mark == NULL ? url.len : (size_t) (mark - url.data), at = 0;
+    for (size_t slashes = 0; at < len && slashes < 3; at++)
+        slashes += url.data[at] == '/';
+    return slice_sub(url, at, len);
+}
+
 bool substitution_url_fits(struct slice url)
 {
-    size_t slashes = 0, from = 0;
-    bool path = true;
-    for (size_t i = 0; i <= url.len; i++) {
-        uint8_t c = i < url.len ? url.data[i] : '?';
-        if (c <= ' ' || c == 0x7f || c == '#')
+    for (size_t i = 0; i < url.len; i++)
+        if (url.data[i] <= ' ' || url.data[i] == 0x7f || url.data[i] == '#')
             return false;
-        if (!path || (c != '/' && c != '?'))
-            continue;
-        if (slashes >= 3 && is_dots(slice_sub(url, from, i)))
-            return false;
-        path = c != '?';
-        slashes++;
-        from = i + 1;
-    }
-    return true;
+    return !has_dots(path_of(url));
 }
 
 /* What stands behind a '#' is nobody's but a browser's. */
@@ -79,18 +92,29 @@ static int append_literal(struct buf *out, const char *literal, bool *ret_query,
     return buf_append(out, slice_of(literal, len));
 }
 
+static int put_value(struct buf *out, struct slice value, bool greedy, bool query)
+{
+    if (!query && has_dots(value))
+        return -EINVAL;
+    return encode(out, value, greedy && !query);
+}
+
 int substitution_url(struct buf *out, const struct spec_text *text, const struct spec_operation *op,
                      const struct parameters *values)
 {
     bool query = false, end = false;
+    size_t before = out->len;
     int r = 0;
     for (size_t i = 0; i < text->n && r == 0 && !end; i++) {
         const struct spec_piece *piece = &text->pieces[i];
         if (piece->literal != NULL)
             r = append_literal(out, piece->literal, &query, &end);
         else
-            r = encode(out, values->at[piece->param], op->params[piece->param].greedy && !query);
+            r = put_value(out, values->at[piece->param], op->params[piece->param].greedy, query);
     }
+    /* Of a value and the literal beside it, or of two values, a segment may have come. */
+    if (r == 0 && has_dots(path_of(slice_from(buf_slice(out), before))))
+        r = -EINVAL;
     return r;
 }
 

@@ -2,8 +2,10 @@
  *
  * A value must stay what it is: a piece of a segment or of a query in an URL, a piece of one
  * header. So into an URL it goes percent-encoded, but for what is unreserved (RFC 3986 section 2.3)
- * and the slashes of a greedy parameter, and an URL with a segment "." or ".." is refused; into a
- * header only without control characters. A body takes it as it is. */
+ * and the slashes of a greedy parameter; what has a segment "." or ".." is refused, however its
+ * dots and slashes are written, since some servers decode before they look. Into a header it goes
+ * only without control characters; bytes beyond ASCII (obs-text of RFC 9110 section 5.5) stay. A
+ * body takes it as it is. */
 #ifndef BACKEND_SUBSTITUTION_H
 #define BACKEND_SUBSTITUTION_H
 
