@@ -35,23 +35,39 @@ bool substitution_fits_header(struct slice value)
 
 /* --- an URL --- */
 
-/* Of what was appended: the path begins at the third slash, "https://host/...". */
-static bool has_dot_segment(struct slice url)
+/* "." and ".." in any spelling, which would lead elsewhere. */
+static bool is_dots(struct slice segment)
+{
+    size_t dots = 0;
+    while (segment.len > 0) {
+        bool escaped = segment.len >= 3 && segment.data[0] == '%' && segment.data[1] == '2' &&
+                       (segment.data[2] | 0x20) == 'e';
+        if (segment.data[0] != '.' && !escaped)
+            return false;
+        segment = slice_from(segment, escaped ? 3 : 1);
+        dots++;
+    }
+    return dots == 1 || dots == 2;
+}
+
+/* The path begins at the third slash, "https://host/...". */
+bool substitution_url_fits(struct slice url)
 {
     size_t slashes = 0, from = 0;
+    bool path = true;
     for (size_t i = 0; i <= url.len; i++) {
         uint8_t c = i < url.len ? url.data[i] : '?';
-        if (c != '/' && c != '?')
+        if (c <= ' ' || c == 0x7f || c == '#')
+            return false;
+        if (!path || (c != '/' && c != '?'))
             continue;
-        size_t len = i - from;
-        if (slashes >= 3 && len > 0 && len <= 2 && url.data[from] == '.' && url.data[i - 1] == '.')
-            return true;
+        if (slashes >= 3 && is_dots(slice_sub(url, from, i)))
+            return false;
+        path = c != '?';
         slashes++;
         from = i + 1;
-        if (c == '?')
-            break;
     }
-    return false;
+    return true;
 }
 
 /* What stands behind a '#' is nobody's but a browser's. */
@@ -67,7 +83,6 @@ int substitution_url(struct buf *out, const struct spec_text *text, const struct
                      const struct parameters *values)
 {
     bool query = false, end = false;
-    size_t before = out->len;
     int r = 0;
     for (size_t i = 0; i < text->n && r == 0 && !end; i++) {
         const struct spec_piece *piece = &text->pieces[i];
@@ -76,8 +91,6 @@ int substitution_url(struct buf *out, const struct spec_text *text, const struct
         else
             r = encode(out, values->at[piece->param], op->params[piece->param].greedy && !query);
     }
-    if (r == 0 && has_dot_segment(slice_from(buf_slice(out), before)))
-        r = -EINVAL;
     return r;
 }
 

@@ -258,6 +258,7 @@ static void test_kept(void **state)
     const struct asked red = {.headers = &a, .n_headers = 1},
                        blue = {.path = "/rooms/blue", .headers = &a, .n_headers = 1},
                        query = {.query = "x=1", .headers = &a, .n_headers = 1},
+                       post = {.method = "POST", .headers = &a, .n_headers = 1},
                        other = {.headers = &b, .n_headers = 1},
                        scheme = {.headers = &c, .n_headers = 1};
     four_begin(&f);
@@ -268,6 +269,7 @@ static void test_kept(void **state)
     assert_int_equal(asks(&f, 0, &red, 0), 0);
     assert_int_equal(asks(&f, 0, &blue, 0), 0);
     assert_int_equal(asks(&f, 0, &query, 0), 0);
+    assert_int_equal(asks(&f, 0, &post, 0), 1);
     assert_int_equal(asks(&f, 0, &other, 0), 1);
     assert_int_equal(asks(&f, 1, &scheme, 403), 1); /* the same credential, of another scheme */
     assert_int_equal(asks(&f, 1, &scheme, 403), 0); /* a no is kept as well */
