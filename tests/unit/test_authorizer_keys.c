@@ -125,6 +125,19 @@ static void test_together(void **state)
     one_end(&o);
 }
 
+/* Keys that were fetched just now are the newest there are. */
+static void test_unknown_kid_not_kept(void **state)
+{
+    (void) state;
+    struct one o;
+    struct page *document = one_begin_openid(&o);
+    o.scheme.jwk_ttl_ms = 0;
+    asks(&o, token_b, 401, 1);
+    assert_int_equal(document->asked, 1);
+    asks(&o, token_b, 401, 1);
+    one_end(&o);
+}
+
 /* Who does not wait to the end must not make the next one fetch anew. */
 static void test_all_gone(void **state)
 {
@@ -464,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_all_gone),
         cmocka_unit_test(test_free_under_way),
         cmocka_unit_test(test_unknown_kid),
+        cmocka_unit_test(test_unknown_kid_not_kept),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_openid),
         cmocka_unit_test(test_openid_newer),
