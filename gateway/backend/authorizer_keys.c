@@ -70,7 +70,7 @@ static void make_room(struct authorizer_keys *k)
         struct source *s = LIST_ENTRY(it, struct source, in_all);
         if (k->n < SOURCES_MAX)
             return;
-        if (list_empty(&s->waiters) && s->call == NULL)
+        if (s->call == NULL) /* else somebody may wait for it */
             source_free(s);
     }
 }

@@ -157,20 +157,19 @@ static inline void verdict_take(void *arg, const struct authorizer_answer *answe
 
 /* A request with a path, query and headers. */
 struct asked {
-    const char *path, *query;
+    const char *path, *query, *method; /* NULL: /rooms/red, none, GET */
     const struct header *headers;
     size_t n_headers, n_own;
-    struct slice raw_query; /* in place of `query`, if there is any */
 };
 
 static inline struct integration_request asked_request(const struct spec_route *route,
                                                        const struct asked *asked)
 {
     return (struct integration_request){
-        .method = "GET",
+        .method = asked->method == NULL ? "GET" : asked->method,
         .route = route,
         .path = slice_str(asked->path == NULL ? "/rooms/red" : asked->path),
-        .query = asked->raw_query.len > 0 ? asked->raw_query : slice_str(asked->query),
+        .query = slice_str(asked->query),
         .headers = asked->headers,
         .n_headers = asked->n_headers,
         .n_own = asked->n_own};
@@ -210,7 +209,7 @@ static inline void auth_ask(struct auth_bed *ab, const struct spec_security *sec
         SLICE_LIT(name_), slice_str(value_)                                                        \
     }
 
-/* Whoever has `name` in X-<name>. URLs are for free(). */
+/* Schemes for what is in a header, for scheme_free(). */
 static inline struct spec_authorizer jwt_scheme(struct auth_bed *ab, const char *header,
                                                 const char *page)
 {

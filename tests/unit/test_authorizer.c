@@ -101,6 +101,8 @@ static void test_ways(void **state)
         {"ab|cd", "yny-", 403, "1110"},
         {"ab|cd", "nyyy", 0, "1011"},
         {"abc|d", "-yyy", 0, "0001"},
+        {"abc|d", "---y", 0, "0001"},
+        {"abc|d", "-yy-", 401, "0000"},
         {"abc|d", "yy-y", 0, "1101"},
         {"ab|ac", "yn-y", 403, "2100"},
     };
@@ -258,6 +260,7 @@ static void test_kept(void **state)
     const struct asked red = {.headers = &a, .n_headers = 1},
                        blue = {.path = "/rooms/blue", .headers = &a, .n_headers = 1},
                        query = {.query = "x=1", .headers = &a, .n_headers = 1},
+                       post = {.method = "POST", .headers = &a, .n_headers = 1},
                        other = {.headers = &b, .n_headers = 1},
                        scheme = {.headers = &c, .n_headers = 1};
     four_begin(&f);
@@ -268,6 +271,7 @@ static void test_kept(void **state)
     assert_int_equal(asks(&f, 0, &red, 0), 0);
     assert_int_equal(asks(&f, 0, &blue, 0), 0);
     assert_int_equal(asks(&f, 0, &query, 0), 0);
+    assert_int_equal(asks(&f, 0, &post, 0), 1);
     assert_int_equal(asks(&f, 0, &other, 0), 1);
     assert_int_equal(asks(&f, 1, &scheme, 403), 1); /* the same credential, of another scheme */
     assert_int_equal(asks(&f, 1, &scheme, 403), 0); /* a no is kept as well */
@@ -319,6 +323,36 @@ static void test_cancel_function(void **state)
     auth_ask(f.ab, &f.security, &asked, &other);
     verdict_is(&other, 0, "another one");
     assert_int_equal(v.times, 0);
+    four_end(&f);
+}
+
+/* A function has agreed, and keys are waited for. */
+static void test_cancel_keys(void **state)
+{
+    (void) state;
+    struct four f;
+    struct verdict v = {0};
+    struct signer ec;
+    four_begin(&f);
+    page_set(f.ab, "/f0", 200, xstrdup(YES));
+    page_at(f.ab, "/keys")->hold = true;
+    struct spec_authorizer jwt = jwt_scheme(f.ab, "X-B", "/keys");
+    const struct spec_grant grants[] = {{.authorizer = &f.schemes[0]}, {.authorizer = &jwt}};
+    const struct spec_way way = {(struct spec_grant *) (uintptr_t) grants, 2};
+    const struct spec_security security = {(struct spec_way *) (uintptr_t) &way, 1};
+    jwk_signer_init_ec(&ec, JWA_P256);
+    char *token = token_of(&ec, "k", "");
+    const struct header headers[] = {HEADER_OF("X-A", "s"), HEADER_OF("X-B", token)};
+    auth_begin(f.ab, &security, &(struct asked){.headers = headers, .n_headers = 2}, &v);
+    UNTIL(&f.ab->bed, page_at(f.ab, "/keys")->asked == 1);
+    authorizer_cancel(v.check);
+    page_at(f.ab, "/keys")->hold = false;
+    backend_release(&f.ab->bed.b);
+    UNTIL(&f.ab->bed, outbound_counts(f.ab->bed.o).under_way == 0);
+    assert_int_equal(v.times, 0);
+    free(token);
+    signer_fini(&ec);
+    scheme_free(&jwt);
     four_end(&f);
 }
 
@@ -385,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_scheme_name),
         cmocka_unit_test(test_kept),
         cmocka_unit_test(test_cancel_function),
+        cmocka_unit_test(test_cancel_keys),
         cmocka_unit_test(test_cancel_other),
         cmocka_unit_test(test_why),
     };

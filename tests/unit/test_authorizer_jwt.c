@@ -355,6 +355,34 @@ static void test_both(void **state)
     one_end(&o);
 }
 
+/* Who was let in by a half of one way is nobody in the next. */
+static void test_half_way(void **state)
+{
+    (void) state;
+    struct one o;
+    struct verdict v;
+    one_begin(&o);
+    struct spec_authorizer second = jwt_scheme(o.ab, "X-B", "/keys"),
+                           third = jwt_scheme(o.ab, "X-C", "/keys");
+    struct spec_grant grants[] = {
+        {.authorizer = &o.scheme}, {.authorizer = &second}, {.authorizer = &third}};
+    struct spec_way ways[] = {{grants, 2}, {grants + 2, 1}};
+    const struct spec_security security = {ways, 2};
+    char *early = jwk_signer_jwt(&ec, JWA_ES256, "ec", "{\"exp\":1800000100,\"sub\":\"a\"}");
+    char *none = token_of(&ec, "ec", "");
+    const struct header headers[] = {HEADER_OF("X-A", early), HEADER_OF("X-B", "nonsense"),
+                                     HEADER_OF("X-C", none)};
+    auth_ask(o.ab, &security, &(struct asked){.headers = headers, .n_headers = 3}, &v);
+    verdict_is(&v, 0, "the second way");
+    assert_string_equal(v.subject, "");
+    assert_int_equal(v.expires_s, BED_NOW_S + 600);
+    free(early);
+    free(none);
+    scheme_free(&second);
+    scheme_free(&third);
+    one_end(&o);
+}
+
 /* What is kept of a token, yes or no, ends with it. */
 static void test_kept(void **state)
 {
@@ -414,10 +442,11 @@ static void test_ends_meanwhile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_times),   cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_scopes),  cmocka_unit_test(test_algorithms),
-        cmocka_unit_test(test_subject), cmocka_unit_test(test_both),
-        cmocka_unit_test(test_kept),    cmocka_unit_test(test_ends_meanwhile),
+        cmocka_unit_test(test_times),          cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_scopes),         cmocka_unit_test(test_algorithms),
+        cmocka_unit_test(test_subject),        cmocka_unit_test(test_both),
+        cmocka_unit_test(test_half_way),       cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_ends_meanwhile),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

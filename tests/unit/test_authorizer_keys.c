@@ -125,6 +125,19 @@ static void test_together(void **state)
     one_end(&o);
 }
 
+/* Keys that were fetched just now are the newest there are. */
+static void test_unknown_kid_not_kept(void **state)
+{
+    (void) state;
+    struct one o;
+    struct page *document = one_begin_openid(&o);
+    o.scheme.jwk_ttl_ms = 0;
+    asks(&o, token_b, 401, 1);
+    assert_int_equal(document->asked, 1);
+    asks(&o, token_b, 401, 1);
+    one_end(&o);
+}
+
 /* Who does not wait to the end must not make the next one fetch anew. */
 static void test_all_gone(void **state)
 {
@@ -393,29 +406,37 @@ static void test_room(void **state)
     one_end(&o);
 }
 
-/* What waits for a document needs the document's own place for the keys it leads to. */
+/* One that is waited for makes no room, though it was used longest ago. When it has come, those who
+ * wait may need its own place for the keys that it leads to. */
 static void test_room_while_told(void **state)
 {
     static struct many m;
     (void) state;
     struct one o;
-    struct verdict all[3] = {{0}};
+    struct verdict all[3] = {{0}}, v;
     struct page *document = one_begin_openid(&o);
     many_begin(&o, &m);
+    struct spec_authorizer more = jwt_scheme(o.ab, "X-A", "/more");
+    page_set(o.ab, "/more", 200, keys_of(&a, "a"));
     document->hold = true;
     for (size_t i = 0; i < 3; i++)
         begin(&o, token_a, &all[i]);
     UNTIL(&o.ab->bed, document->asked == 1);
     for (size_t i = 0; i < MANY; i++)
         many_ask(&o, &m, i, 1);
+    auth_ask_a(o.ab, &more, token_a, &v); /* number 0 makes room */
+    verdict_is(&v, 0, "one more");
     document->hold = false;
     backend_release(&o.ab->bed.b);
     for (size_t i = 0; i < 3; i++) {
         auth_end(o.ab, &all[i]);
         verdict_is(&all[i], 0, "after the document");
     }
+    assert_int_equal(document->asked, 1);
     assert_int_equal(o.keys->asked, 1);
-    many_ask(&o, &m, 0, 1);
+    many_ask(&o, &m, 1, 1);
+    many_ask(&o, &m, 0, 2);
+    scheme_free(&more);
     many_end(&m);
     one_end(&o);
 }
@@ -456,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_all_gone),
         cmocka_unit_test(test_free_under_way),
         cmocka_unit_test(test_unknown_kid),
+        cmocka_unit_test(test_unknown_kid_not_kept),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_openid),
         cmocka_unit_test(test_openid_newer),
