@@ -30,16 +30,42 @@ void authorizers_free(struct authorizers *a)
 
 /* --- what the request has --- */
 
+static size_t count_in_query(struct slice query, const char *name)
+{
+    struct slice pair, value;
+    size_t n = 0;
+    for (bool same; parameters_query_next(&query, name, &pair, &value, &same);)
+        n += same;
+    return n;
+}
+
+/* A function that is told of it might go by another one than we keep its answer for. Cookies may
+ * have one name and several paths: the first is meant, for us and for functions. */
+static bool comes_twice(const struct integration_request *request,
+                        const struct spec_identity *identity)
+{
+    size_t n = 0;
+    if (identity->in == SPEC_IN_QUERY)
+        return count_in_query(request->query, identity->name) > 1;
+    if (identity->in != SPEC_IN_HEADER)
+        return false;
+    for (size_t i = 0; i < request->n_headers; i++)
+        n += slice_eq_nocase(request->headers[i].name, slice_str(identity->name)) &&
+             !parameters_is_forged(request, i);
+    return n > 1;
+}
+
 static bool find(const struct integration_request *request, const struct spec_identity *identity,
                  struct slice *ret)
 {
     struct spec_param param = {.in = identity->in, .name = identity->name};
     struct spec_operation op = {.params = &param, .n_params = 1};
     struct parameters values;
-    if (parameters_read(&op, request, &values) < 0)
+    if (comes_twice(request, identity) || parameters_read(&op, request, &values) < 0)
         return false;
     struct slice value = values.at[0], prefix = slice_str(identity->prefix);
     bool fits = value.len > prefix.len && value.len <= CREDENTIAL_MAX &&
+                memchr(value.data, '\0', value.len) == NULL && /* it would be cut there */
                 slice_eq_nocase(slice_sub(value, 0, prefix.len), prefix);
     if (fits)
         *ret = slice_of(xslicedup(slice_from(value, prefix.len)), value.len - prefix.len);
@@ -66,18 +92,18 @@ static char *uri_of(const struct integration_request *request)
     return uri;
 }
 
-/* False: there are more grants than are looked at. */
-static bool prepare(struct authorizer_check *c, const struct integration_request *request,
+static void prepare(struct authorizer_check *c, const struct integration_request *request,
                     const char *peer)
 {
     size_t flat = 0;
     bool functions = false;
     for (size_t w = 0; w < c->security->n; w++)
-        for (size_t g = 0; g < c->security->ways[w].n; g++, flat++) {
+        c->n += c->security->ways[w].n;
+    c->credentials = xcalloc(c->n + 1, sizeof(*c->credentials));
+    for (size_t w = 0; w < c->security->n; w++)
+        for (size_t g = 0; g < c->security->ways[w].n; g++) {
             const struct spec_authorizer *scheme = c->security->ways[w].grants[g].authorizer;
-            if (flat == AUTHORIZER_GRANTS)
-                return false;
-            c->credentials[flat] = credential_of(request, scheme);
+            c->credentials[flat++] = credential_of(request, scheme);
             functions = functions || scheme->kind == SPEC_FUNCTION;
         }
     c->path = xstrdup(request->route->path);
@@ -85,53 +111,57 @@ static bool prepare(struct authorizer_check *c, const struct integration_request
     c->method = xstrdup(request->method);
     if (functions)
         c->event = authorizer_event(request, peer, c->now_s);
-    return !functions || c->event != NULL;
+}
+
+uint64_t check_now_s(const struct authorizer_check *c)
+{
+    return c->now_s + (clock_mono_ms() - c->began_ms) / 1000;
 }
 
 static void grant_result_fini(struct grant_result *r)
 {
+    free(r->subject);
     free(r->context);
     *r = (struct grant_result){.why = ""};
 }
 
 static void check_free(struct authorizer_check *c)
 {
-    for (size_t i = 0; i < AUTHORIZER_GRANTS; i++)
+    for (size_t i = 0; i < c->n; i++)
         free(c->credentials[i]);
+    free(c->credentials);
     free(c->path);
     free(c->uri);
     free(c->method);
     free(c->event);
     grant_result_fini(&c->best);
     grant_result_fini(&c->worst);
-    jwk_set_unref(c->tried);
     spec_unref(c->spec);
     free(c);
 }
 
 /* --- kept results --- */
 
-static void add_text(struct buf *b, const char *text)
+static void fold(uint8_t key[SHA256_SIZE], struct slice text)
 {
-    if (buf_append(b, slice_of(text, strlen(text) + 1)) < 0)
-        buf_clear(b); /* cannot be: it is as long as a credential and two addresses */
+    uint8_t hash[SHA256_SIZE];
+    sha256(slice_of(key, SHA256_SIZE), text, hash);
+    memcpy(key, hash, sizeof(hash));
 }
 
-/* Two differ if anything of what is asked differs. */
+/* Two differ if anything of what is asked differs: each part is hashed with the hash of those
+ * before it, so no two lists of parts have one key, and there is nothing that could run out. */
 static void key_of(const struct authorizer_check *c, uint8_t ret[SHA256_SIZE])
 {
     const struct spec_grant *g = check_grant(c);
-    struct buf text;
-    buf_init(&text, 1 << 20);
-    if (buf_append(&text, slice_of(&c->spec->hash, sizeof(c->spec->hash))) < 0)
-        buf_clear(&text);
-    add_text(&text, g->authorizer->name);
-    add_text(&text, g->authorizer->by_uri ? c->uri : c->path);
-    add_text(&text, c->method);
+    memset(ret, 0, SHA256_SIZE);
+    fold(ret, slice_of(&c->spec->hash, sizeof(c->spec->hash)));
+    fold(ret, slice_str(g->authorizer->name));
+    fold(ret, slice_str(g->authorizer->by_uri ? c->uri : c->path));
+    fold(ret, slice_str(c->method));
     for (size_t i = 0; i < g->n_scopes; i++)
-        add_text(&text, g->scopes[i]);
-    sha256(buf_slice(&text), slice_str(c->credentials[c->flat]), ret);
-    buf_fini(&text);
+        fold(ret, slice_str(g->scopes[i]));
+    fold(ret, slice_str(c->credentials[c->flat]));
 }
 
 static bool kept_result(const struct authorizer_check *c, struct grant_result *ret)
@@ -142,12 +172,13 @@ static bool kept_result(const struct authorizer_check *c, struct grant_result *r
         return false;
     key_of(c, key);
     if (!result_cache_get(c->a->results, key, clock_mono_ms(), &kept) ||
-        (kept.expires_s != 0 && kept.expires_s <= c->now_s))
+        (kept.expires_s != 0 && kept.expires_s <= check_now_s(c)))
         return false;
     *ret = (struct grant_result){.status = kept.status,
                                  .why = kept.status == 0 ? "" : "refused",
                                  .expires_s = kept.expires_s};
-    memcpy(ret->subject, kept.subject, sizeof(ret->subject));
+    if (kept.subject[0] != '\0')
+        ret->subject = xstrdup(kept.subject);
     return true;
 }
 
@@ -157,10 +188,12 @@ static void keep_result(const struct authorizer_check *c, const struct grant_res
 {
     uint64_t ttl = check_grant(c)->authorizer->result_ttl_ms;
     uint8_t key[SHA256_SIZE];
-    if (ttl == 0 || (r->status != 0 && r->status != 403))
-        return;
     struct result kept = {.status = r->status, .expires_s = r->expires_s};
-    memcpy(kept.subject, r->subject, sizeof(kept.subject));
+    struct slice subject = slice_str(r->subject);
+    if (ttl == 0 || (r->status != 0 && r->status != 403) || subject.len >= sizeof(kept.subject))
+        return;
+    if (subject.len > 0)
+        memcpy(kept.subject, subject.data, subject.len);
     key_of(c, key);
     result_cache_put(c->a->results, key, &kept, clock_mono_ms() + ttl);
 }
@@ -198,8 +231,10 @@ static void take(struct authorizer_check *c, struct grant_result *r)
     uint64_t expires_s = c->best.expires_s;
     if (expires_s == 0 || (r->expires_s != 0 && r->expires_s < expires_s))
         c->best.expires_s = r->expires_s;
-    if (c->best.subject[0] == '\0')
-        memcpy(c->best.subject, r->subject, sizeof(c->best.subject));
+    if (c->best.subject == NULL) {
+        c->best.subject = r->subject;
+        r->subject = NULL;
+    }
     if (c->best.context == NULL) {
         c->best.context = r->context;
         r->context = NULL;
@@ -222,9 +257,9 @@ static void finish(struct authorizer_check *c, const struct grant_result *r)
 {
     const struct authorizer_answer answer = {
         .status = r->status,
-        .why = r->why == NULL ? "" : r->why,
+        .why = r->why == NULL ? r->said : r->why,
         .scheme = r->status == 401 ? scheme_name(c) : NULL,
-        .subject = r->subject[0] == '\0' ? NULL : r->subject,
+        .subject = r->subject,
         .expires_s = r->expires_s,
         .context = r->context,
     };
@@ -267,8 +302,6 @@ static bool check_run(struct authorizer_check *c)
 void check_resume(struct authorizer_check *c, const struct grant_result *result)
 {
     struct grant_result r = *result;
-    jwk_set_unref(c->tried);
-    c->tried = NULL;
     keep_result(c, &r);
     take(c, &r);
     (void) check_run(c);
@@ -284,18 +317,16 @@ void authorizer_check(struct authorizers *a, struct spec *spec,
                                    .spec = spec_ref(spec),
                                    .security = security,
                                    .now_s = now_s,
+                                   .began_ms = clock_mono_ms(),
                                    .best = {.why = ""},
                                    .worst = {.status = 0, .why = ""},
                                    .done = done,
                                    .arg = arg};
     list_init(&c->in_wait);
     *ret = NULL;
-    if (!prepare(c, request, peer)) {
-        const struct grant_result failed = {.status = 500, .why = "too much to ask about"};
-        finish(c, &failed);
-    } else if (!check_run(c)) {
+    prepare(c, request, peer);
+    if (!check_run(c))
         *ret = c;
-    }
 }
 
 void authorizer_cancel(struct authorizer_check *check)

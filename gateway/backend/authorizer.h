@@ -15,19 +15,22 @@ void authorizers_free(struct authorizers *a); /* nothing is under way; NULL is f
 
 struct authorizer_answer {
     unsigned status;     /* 0: let in; 401: no credential, or one that is no good; 403: it does not
-                            suffice; 500: it     could not be found out */
+                            suffice; 500: it could not be found out */
     const char *why;     /* for the log; "" with status 0 */
-    const char *scheme;  /* for WWW-Authenticate with 401: "Bearer", "Basic"; NULL: none */
-    const char *subject; /* of a token (`sub`) or of a function's context; NULL: it names nobody */
+    const char *scheme;  /* for WWW-Authenticate with 401: "Bearer", "Basic"; else NULL */
+    const char *subject; /* of a token (`sub`); NULL: it names nobody */
     uint64_t expires_s;  /* Unix time; 0: never */
-    const char
-        *context; /* JSON: what a function said, or {"jwt":{"claims":{},"scopes":[]}}; NULL */
+    const char *context; /* JSON that a function has said just now; NULL: none, or it was kept */
 };
 typedef void authorizer_done(void *arg, const struct authorizer_answer *answer);
 
 /* Whether the request passes `security`. The specification is referenced until the answer; the
  * request is read during the call only. `now_s` is Unix time. Answers by `done`, once, perhaps
- * before it returns (then *ret is NULL), unless it is cancelled before. */
+ * before it returns (then *ret is NULL), unless it is cancelled before; *ret is no good any more
+ * when `done` is called, which may begin other checks and cancel others, but not free `a`.
+ *
+ * A credential that is there twice (two headers, or two parameters, of its name) is none: a
+ * function might go by the other one. */
 void authorizer_check(struct authorizers *a, struct spec *spec,
                       const struct spec_security *security,
                       const struct integration_request *request, const char *peer, uint64_t now_s,

@@ -69,19 +69,25 @@ static const char *check_claims(const struct jwt *j, const struct spec_authorize
     return NULL;
 }
 
-/* "a b c", as RFC 8693 section 4.2 has it, or a list. */
+/* Whether a list like "a b c" has it. */
+static bool lists(const char *text, const char *scope)
+{
+    size_t len = strlen(scope);
+    while (*text != '\0') {
+        size_t n = strcspn(text, " ");
+        if (n > 0 && n == len && memcmp(text, scope, n) == 0)
+            return true;
+        text += n + (text[n] == ' ');
+    }
+    return false;
+}
+
+/* One text, as RFC 8693 section 4.2 has it, or a list of them. */
 static bool has_scope(const struct jwt *j, const char *scope)
 {
     const char *text = jwt_text(j, "scope");
-    size_t len = strlen(scope);
-    if (text == NULL)
-        return jwt_claim_says(j, SLICE_LIT("scope"), slice_str(scope));
-    for (const char *at = text; (at = strstr(at, scope)) != NULL; at++) {
-        bool begins = at == text || at[-1] == ' ';
-        if (begins && (at[len] == ' ' || at[len] == '\0'))
-            return true;
-    }
-    return false;
+    return text == NULL ? jwt_claim_says(j, SLICE_LIT("scope"), slice_str(scope))
+                        : lists(text, scope);
 }
 
 static void fail(struct grant_result *ret, unsigned status, const char *why)
@@ -98,29 +104,32 @@ static void judge(const struct authorizer_check *c, const struct jwt *j, int ver
         fail(ret, 401, verified == -ENOKEY ? "no key of that name" : "signature");
         return;
     }
+    *ret = (struct grant_result){.why = "", .expires_s = expires_s};
     for (size_t i = 0; i < g->n_scopes; i++)
         if (!has_scope(j, g->scopes[i])) {
-            fail(ret, 403, "scope");
+            ret->status = 403; /* until it ends: then it is 401 */
+            ret->why = "scope";
             return;
         }
     const char *subject = jwt_text(j, "sub");
-    *ret = (struct grant_result){.why = "", .expires_s = expires_s};
-    if (subject != NULL && strlen(subject) < sizeof(ret->subject))
-        memcpy(ret->subject, subject, strlen(subject) + 1);
+    if (subject != NULL && subject[0] != '\0')
+        ret->subject = xstrdup(subject);
 }
 
-/* True: *ret is set. */
+/* True: *ret is set. `newest`: there is no use in asking for newer keys. */
 static bool verify(struct authorizer_check *c, const struct jwt *j, uint64_t expires_s,
-                   struct jwk_set *set, bool again, struct grant_result *ret)
+                   const struct jwk_set *set, bool newest, struct grant_result *ret)
 {
     int r = jwk_set_verify(set, j);
-    if (r == -ENOKEY && again) {
+    if (r == -ENOKEY && !newest) {
         struct jwk_set *newer = NULL;
         int got = authorizer_keys_get(c->a->keys, check_grant(c)->authorizer, true, c, &newer);
         if (got == -EAGAIN)
             return false;
-        if (got == 0)
-            r = jwk_set_verify(newer, j);
+        if (got == -EIO) {
+            fail(ret, 500, "keys");
+            return true;
+        }
     }
     judge(c, j, r, expires_s, ret);
     return true;
@@ -136,14 +145,14 @@ bool authorizer_jwt(struct authorizer_check *c, struct grant_result *ret)
         return true;
     }
     const struct spec_authorizer *a = check_grant(c)->authorizer;
-    const char *why = check_claims(&j, a, c->now_s, &expires_s);
+    const char *why = check_claims(&j, a, check_now_s(c), &expires_s);
     bool now = true;
     if (why != NULL) {
         fail(ret, 401, why);
     } else {
         int r = authorizer_keys_get(c->a->keys, a, false, c, &set);
         if (r == 0)
-            now = verify(c, &j, expires_s, set, true, ret);
+            now = verify(c, &j, expires_s, set, false, ret);
         else if (r == -EAGAIN)
             now = false;
         else
@@ -153,7 +162,7 @@ bool authorizer_jwt(struct authorizer_check *c, struct grant_result *ret)
     return now;
 }
 
-void authorizer_jwt_keys(struct authorizer_check *c, const struct jwk_set *set)
+void authorizer_jwt_keys(struct authorizer_check *c, const struct jwk_set *set, bool newest)
 {
     struct jwt j;
     struct grant_result r = {.why = ""};
@@ -163,8 +172,14 @@ void authorizer_jwt_keys(struct authorizer_check *c, const struct jwk_set *set)
         check_resume(c, &r);
         return;
     }
-    (void) check_claims(&j, check_grant(c)->authorizer, c->now_s, &expires_s);
-    judge(c, &j, jwk_set_verify(set, &j), expires_s, &r);
+    /* It may have ended while keys were fetched. */
+    const char *why = check_claims(&j, check_grant(c)->authorizer, check_now_s(c), &expires_s);
+    bool now = true;
+    if (why != NULL)
+        fail(&r, 401, why);
+    else
+        now = verify(c, &j, expires_s, set, newest, &r);
     jwt_fini(&j);
-    check_resume(c, &r);
+    if (now)
+        check_resume(c, &r);
 }

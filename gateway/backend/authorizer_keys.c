@@ -12,6 +12,7 @@
 #define SOURCES_MAX   256   /* addresses; the one used longest ago goes */
 #define MISS_PAUSE_MS 10000 /* between two fetches because of keys that nobody knows */
 #define DOCUMENT_MAX  JWK_SET_MAX_BYTES
+#define URI_MAX       2048 /* of what a document says: each is kept for a while */
 
 /* An address of keys, or of an OpenID document that names it. */
 struct source {
@@ -22,16 +23,18 @@ struct source {
     char *jwks_uri; /* what the document says */
     struct jwk_set *set;
     bool fetched; /* once, well; at: */
-    uint64_t fetched_ms, missed_ms;
-    uint64_t keep_ms; /* the longest that one who waited for it lets it be kept */
-    bool missed;      /* was fetched for keys that were not there */
+    uint64_t fetched_ms;
+    uint64_t keep_ms;      /* the longest that one who waited for it lets it be kept */
+    uint64_t keep_next_ms; /* the same of the fetch that is under way */
+    bool missed;           /* was fetched for keys that were not there; at: */
+    uint64_t missed_ms;
     struct outbound_call *call;
     struct list waiters; /* checks */
 };
 
 struct authorizer_keys {
     struct outbound *out;
-    struct list sources; /* the one used last is first */
+    struct list sources; /* the one used last is last */
     size_t n;
 };
 
@@ -63,20 +66,24 @@ void authorizer_keys_free(struct authorizer_keys *k)
 
 static void make_room(struct authorizer_keys *k)
 {
-    for (struct list *it = k->sources.prev; k->n >= SOURCES_MAX && it != &k->sources;) {
+    LIST_FOREACH_SAFE (it, &k->sources) {
         struct source *s = LIST_ENTRY(it, struct source, in_all);
-        it = it->prev;
+        if (k->n < SOURCES_MAX)
+            return;
         if (list_empty(&s->waiters) && s->call == NULL)
             source_free(s);
     }
 }
 
+/* It stays at least until another one is asked for. */
 static struct source *source_of(struct authorizer_keys *k, const char *url, bool is_document)
 {
     LIST_FOREACH (it, &k->sources) {
         struct source *s = LIST_ENTRY(it, struct source, in_all);
-        if (s->is_document == is_document && strcmp(s->url, url) == 0)
+        if (s->is_document == is_document && strcmp(s->url, url) == 0) {
+            list_move(&k->sources, &s->in_all);
             return s;
+        }
     }
     make_room(k);
     struct source *s = xcalloc(1, sizeof(*s));
@@ -91,14 +98,15 @@ static struct source *source_of(struct authorizer_keys *k, const char *url, bool
 
 /* --- what has come --- */
 
-static char *jwks_uri_of(struct slice body)
+char *authorizer_keys_uri(struct slice document)
 {
     const char *why;
-    if (json_check(body, &why) < 0)
+    if (json_check(document, &why) < 0)
         return NULL;
-    cJSON *root = cJSON_ParseWithLength((const char *) body.data, body.len);
+    cJSON *root = cJSON_ParseWithLength((const char *) document.data, document.len);
     const char *uri = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "jwks_uri"));
-    char *ret = uri == NULL || uri[0] == '\0' ? NULL : xstrdup(uri);
+    size_t len = uri == NULL ? 0 : strlen(uri);
+    char *ret = len == 0 || len > URI_MAX ? NULL : xstrdup(uri);
     cJSON_Delete(root);
     return ret;
 }
@@ -106,7 +114,7 @@ static char *jwks_uri_of(struct slice body)
 static bool take_body(struct source *s, struct slice body)
 {
     if (s->is_document) {
-        char *uri = jwks_uri_of(body);
+        char *uri = authorizer_keys_uri(body);
         if (uri == NULL)
             return false;
         free(s->jwks_uri);
@@ -121,44 +129,44 @@ static bool take_body(struct source *s, struct slice body)
     return true;
 }
 
-static void pass_on(struct authorizer_keys *k, struct authorizer_check *c, struct source *document);
+static void pass_on(struct authorizer_keys *k, struct authorizer_check *c, const char *jwks_uri);
 
 static void on_fetched(void *arg, const struct outbound_answer *answer)
 {
     struct source *s = arg;
+    struct authorizer_keys *k = s->owner;
     bool good = answer->err == 0 && answer->status == 200 && take_body(s, answer->body);
     s->call = NULL;
     if (good) {
         s->fetched = true;
         s->fetched_ms = clock_mono_ms();
+        s->keep_ms = s->keep_next_ms;
     }
     struct list waiters;
     list_init(&waiters);
-    s->keep_ms = 0;
     while (!list_empty(&s->waiters)) /* whoever waits from now on waits for the next one */
-    {
-        struct authorizer_check *c = LIST_ENTRY(s->waiters.next, struct authorizer_check, in_wait);
-        uint64_t ttl_ms = check_grant(c)->authorizer->jwk_ttl_ms;
-        s->keep_ms = ttl_ms > s->keep_ms ? ttl_ms : s->keep_ms;
-        list_move(&waiters, &c->in_wait);
-    }
+        list_move(&waiters, s->waiters.next);
     struct jwk_set *set = good && s->set != NULL ? jwk_set_ref(s->set) : NULL;
-    struct authorizer_keys *k = s->owner;
-    while (!list_empty(&waiters)) { /* each may begin to wait elsewhere, or be cancelled */
+    char *jwks_uri = good ? xstrdup(s->jwks_uri) : NULL;
+    /* Each may begin to wait elsewhere, or be cancelled; and what is begun then may need the room
+     * of `s`, which is not looked at any more. */
+    while (!list_empty(&waiters)) {
         struct authorizer_check *c = LIST_ENTRY(waiters.next, struct authorizer_check, in_wait);
         list_remove(&c->in_wait);
-        if (good && s->is_document)
-            pass_on(k, c, s);
+        if (jwks_uri != NULL)
+            pass_on(k, c, jwks_uri);
         else
-            authorizer_jwt_keys(c, set);
+            authorizer_jwt_keys(c, set, true);
     }
     jwk_set_unref(set);
+    free(jwks_uri);
 }
 
 static int fetch(struct source *s)
 {
     if (s->call != NULL)
         return 0;
+    s->keep_next_ms = 0;
     const struct header accept = {SLICE_LIT("Accept"), SLICE_LIT("application/json")};
     const struct outbound_request request = {.method = "GET",
                                              .url = s->url,
@@ -168,11 +176,13 @@ static int fetch(struct source *s)
     return outbound_send(s->owner->out, &request, on_fetched, s, &s->call);
 }
 
-static int wait_for(struct source *s, struct authorizer_check *c)
+/* Who waits may be gone when it comes: what was fetched for them is kept all the same. */
+static int wait_for(struct source *s, uint64_t ttl_ms, struct authorizer_check *c)
 {
     int r = fetch(s);
     if (r < 0)
         return -EIO;
+    s->keep_next_ms = ttl_ms > s->keep_next_ms ? ttl_ms : s->keep_next_ms;
     list_push(&s->waiters, &c->in_wait);
     return -EAGAIN;
 }
@@ -204,17 +214,15 @@ static int keys_at(struct authorizer_keys *k, const char *url, const struct spec
         *ret = s->set;
         return 0;
     }
-    return wait_for(s, waiter);
+    return wait_for(s, scheme->jwk_ttl_ms, waiter);
 }
 
-static void pass_on(struct authorizer_keys *k, struct authorizer_check *c, struct source *document)
+static void pass_on(struct authorizer_keys *k, struct authorizer_check *c, const char *jwks_uri)
 {
     struct jwk_set *set = NULL;
-    char *uri = xstrdup(document->jwks_uri);
-    int r = keys_at(k, uri, check_grant(c)->authorizer, false, c, &set);
-    free(uri);
+    int r = keys_at(k, jwks_uri, check_grant(c)->authorizer, false, c, &set);
     if (r != -EAGAIN)
-        authorizer_jwt_keys(c, r == 0 ? set : NULL);
+        authorizer_jwt_keys(c, r == 0 ? set : NULL, false);
 }
 
 int authorizer_keys_get(struct authorizer_keys *k, const struct spec_authorizer *scheme, bool newer,
@@ -224,8 +232,8 @@ int authorizer_keys_get(struct authorizer_keys *k, const struct spec_authorizer 
         return keys_at(k, scheme->jwks_uri, scheme, newer, waiter, ret);
     struct source *document = source_of(k, scheme->openid_url, true);
     if (!is_fresh(document, scheme->jwk_ttl_ms))
-        return wait_for(document, waiter);
-    char *uri = xstrdup(document->jwks_uri);
+        return wait_for(document, scheme->jwk_ttl_ms, waiter);
+    char *uri = xstrdup(document->jwks_uri); /* which may have to make room */
     int r = keys_at(k, uri, scheme, newer, waiter, ret);
     free(uri);
     return r;

@@ -98,6 +98,8 @@ static int put_url(const struct spec_operation *op, const struct integration_req
         r = put_query_field(&in->query, &in->query.at[i], values, url);
     if (r == 0 && (in->query.rest || in->kind == SPEC_CONTAINER))
         r = put_rest_of_query(&in->query, request->query, url);
+    if (r == 0 && !substitution_url_fits(buf_slice(url)))
+        r = -EINVAL;
     return r < 0 ? r : buf_append(url, slice_of("", 1));
 }
 

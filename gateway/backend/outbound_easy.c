@@ -44,13 +44,14 @@ static bool may_ask(struct easy *e)
 static int on_connected(void *arg, char *to, char *from, int to_port, int from_port)
 {
     struct easy *e = arg;
-    (void) to, (void) from, (void) to_port, (void) from_port;
+    (void) to, (void) from, (void) to_port;
     if (!may_ask(e))
         return CURL_PREREQFUNC_ABORT;
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    if (e->call->phase == CALL_CONNECTS && e->call->tried > 0 &&
-        curl_easy_getinfo(e->curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
-        pool_keep(e->pool, fd);
+    bool fresh = e->call->phase == CALL_CONNECTS && e->call->tried > 0;
+    if (fresh)
+        pool_keep(e->pool, e->opened, e->n_opened, (unsigned) from_port);
+    else if (pool_has_ended(e->pool, (unsigned) from_port, e->call->tls))
+        return CURL_PREREQFUNC_OK; /* nothing leaves, and curl takes another connection */
     e->call->asked = true;
     e->call->phase = CALL_ASKS;
     e->call->sent = 0;
@@ -70,9 +71,10 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
         note_progress(e->call);
     }
     curl_socket_t fd = pool_open_socket(e->pool, to, &err);
-    if (fd != CURL_SOCKET_BAD)
-        e->call->tried++;
-    else if (err == -EACCES)
+    if (fd != CURL_SOCKET_BAD) {
+        e->opened[e->call->tried++ % OUTBOUND_OPENED] = fd;
+        e->n_opened = e->call->tried < OUTBOUND_OPENED ? e->call->tried : OUTBOUND_OPENED;
+    } else if (err == -EACCES)
         e->call->egress = true;
     else /* nothing that the backend could help */
         (void) answer_refuse(&e->answer, -ENOMEM, err_str(err));
@@ -154,6 +156,7 @@ int easy_begin(struct easy *e, struct outbound_call *call)
         return -ENOMEM; /* nothing else can fail: all of it was checked */
     answer_begin(&e->answer, call->max_body, call->head);
     e->call = call;
+    e->n_opened = 0;
     return 0;
 }
 #undef SET

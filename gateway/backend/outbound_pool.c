@@ -14,6 +14,7 @@
 #include "mem.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct watch {
@@ -23,6 +24,7 @@ struct watch {
     curl_socket_t fd;
     struct list in_all;
     int wanted, polled; /* UV_READABLE | UV_WRITABLE: by curl, and what libuv was told */
+    unsigned port;      /* of ours, once it is kept */
     bool kept;          /* of a connection: pool_close_socket() will be called */
 };
 
@@ -169,6 +171,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
                 ((events & w->wanted & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0);
     if (w->wanted == 0) { /* the other side has closed, or speaks unasked */
         set_polled(w, 0);
+        /* curl 7.88 takes a connection that has been half closed for one that can be used: it looks
+         * for POLLHUP only, which this makes. What was sent on it would be lost. */
+        (void) shutdown(fd, SHUT_RDWR);
         return;
     }
     int running;
@@ -240,13 +245,54 @@ curl_socket_t pool_open_socket(struct pool *p, const struct curl_sockaddr *to, i
     return fd;
 }
 
-void pool_keep(struct pool *p, curl_socket_t fd)
+static bool is_bound_to(curl_socket_t fd, unsigned port)
 {
-    struct watch *w = find_watch(p, fd);
-    if (w == NULL)
-        w = new_watch(p, fd);
-    if (w != NULL)
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at = {0};
+    socklen_t len = sizeof(at);
+    if (getsockname(fd, &at.any, &len) < 0)
+        return false;
+    return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port) == port;
+}
+
+/* curl names the connection's own port, and its socket only when the request is over. One that was
+ * there at once has not been watched yet. */
+void pool_keep(struct pool *p, const curl_socket_t *opened, size_t n, unsigned port)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!is_bound_to(opened[i], port))
+            continue;
+        struct watch *w = find_watch(p, opened[i]);
+        if (w == NULL)
+            w = new_watch(p, opened[i]);
+        if (w == NULL)
+            return;
         w->kept = true;
+        w->port = port;
+    }
+}
+
+/* Bytes that nobody has asked for mean nothing good, but with TLS they may be its own. */
+static bool has_ended(const struct watch *w, bool tls)
+{
+    uint8_t byte;
+    ssize_t n = recv(w->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n > 0 && !tls) || (n < 0 && errno != EAGAIN);
+}
+
+bool pool_has_ended(struct pool *p, unsigned port, bool tls)
+{
+    LIST_FOREACH (it, &p->all_watches) {
+        struct watch *w = LIST_ENTRY(it, struct watch, in_all);
+        if (!w->kept || w->port != port || !has_ended(w, tls))
+            continue;
+        (void) shutdown(w->fd, SHUT_RDWR);
+        return true;
+    }
+    return false;
 }
 
 int pool_close_socket(void *pool, curl_socket_t fd)

@@ -108,12 +108,15 @@ MUST_CHECK int call_new(const struct outbound_request *request, struct buf *orig
 
 /* --- outbound_easy.c --- */
 
+#define OUTBOUND_OPENED 8 /* sockets of one call that are remembered: the last ones */
 struct easy {
     struct list node; /* in its pool's list of idle ones */
     CURL *curl;
     struct pool *pool;
     struct outbound_call *call; /* NULL: it idles */
     struct answer answer;
+    curl_socket_t opened[OUTBOUND_OPENED]; /* for the call; some may be closed */
+    size_t n_opened;
 };
 
 struct easy *easy_take(struct pool *p); /* NULL: no memory */
@@ -150,8 +153,12 @@ void pool_remove(struct pool *p, struct easy *e); /* and then, outside of a loop
 void pool_settle(struct pool *p);                 /* closes a retired one without calls */
 void pool_limit(struct pool *p);                  /* o->options.max_calls has changed */
 curl_socket_t pool_open_socket(struct pool *p, const struct curl_sockaddr *to, int *ret_err);
-/* A connection is there, and curl will close it by pool_close_socket(). */
-void pool_keep(struct pool *p, curl_socket_t fd);
+/* A connection from that port of ours is there, one of those opened, and curl will close it by
+ * pool_close_socket(). */
+void pool_keep(struct pool *p, const curl_socket_t *opened, size_t n, unsigned port);
+/* The kept connection from that port is of no more use, though curl does not know it yet: whatever
+ * is sent on it fails from here on. */
+bool pool_has_ended(struct pool *p, unsigned port, bool tls);
 int pool_close_socket(void *pool, curl_socket_t fd);
 
 /* --- outbound.c --- */

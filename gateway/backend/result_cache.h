@@ -1,16 +1,18 @@
-/* result_cache.h - what came of authorizing somebody, for as long as may be: a bounded table whose
- * oldest entries go first. Keys are hashes, so no credential is in it. (pure) One thread. */
+/* result_cache.h - what came of authorizing somebody, for as long as may be: a bounded table in
+ * which those that end first make room. Keys are hashes, so no credential is in it. (pure) One
+ * thread. */
 #ifndef BACKEND_RESULT_CACHE_H
 #define BACKEND_RESULT_CACHE_H
 
 #include "sha256.h"
 
-#define RESULT_CACHE_MAX 4096 /* entries */
+#define RESULT_CACHE_MAX     4096 /* entries */
+#define RESULT_CACHE_SUBJECT 256  /* OpenID Connect's longest `sub`, and its end */
 
 struct result {
-    unsigned status;    /* as authorizer_answer has it */
-    uint64_t expires_s; /* of what was presented, Unix time; 0: never */
-    char subject[128];  /* "": it names nobody; a longer one is cut */
+    unsigned status;                    /* as authorizer_answer has it */
+    uint64_t expires_s;                 /* of what was presented, Unix time; 0: never */
+    char subject[RESULT_CACHE_SUBJECT]; /* "": it names nobody; a longer one is not kept */
 };
 
 struct result_cache;

@@ -53,6 +53,7 @@ static struct fixture *begin(bool path, bool trigger)
 static void end(struct fixture *f)
 {
     void *state = f;
+    canary_stop(&canary); /* as when the server goes down: before its workers */
     (void) manage_teardown(&state);
 }
 
