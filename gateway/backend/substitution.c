@@ -28,7 +28,7 @@ int substitution_encode(struct buf *out, struct slice text)
 
 bool substitution_fits_header(struct slice value)
 {
-    for (size_t i = 0; i < value.len; i++)
+    for (size_t i = 0; value.data != NULL && i < value.len; i++)
         if ((value.data[i] < ' ' && value.data[i] != '\t') || value.data[i] == 0x7f)
             return false;
     return true;

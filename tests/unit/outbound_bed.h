@@ -32,10 +32,14 @@ struct script {
     size_t times;
     uint64_t drip_ms;
     bool deaf; /* it does not even read */
+    bool hold; /* what is sent at once is sent with backend_release() */
 };
+
+struct peer;
 
 struct backend {
     uv_loop_t *loop;
+    void (*choose)(struct peer *p); /* NULL, or sets p->script for the request in b->last */
     uv_tcp_t tcp;
     unsigned port;
     struct script script;
@@ -148,6 +152,10 @@ static inline void peer_on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
         buf_consume(&p->in, len);
         p->script = b->script;
         p->done = 0;
+        if (b->choose != NULL)
+            b->choose(p);
+        if (p->script.hold)
+            continue;
         if (p->script.bytes.len > 0)
             peer_write(p, p->script.bytes);
         else if (p->script.after != AFTER_KEEP)
@@ -198,6 +206,17 @@ static inline void backend_begin(struct backend *b, uv_loop_t *loop, const char 
     assert_int_equal(uv_listen((uv_stream_t *) &b->tcp, 512, backend_on_connection), 0);
     assert_int_equal(uv_tcp_getsockname(&b->tcp, (struct sockaddr *) &at, &len), 0);
     b->port = ntohs(((struct sockaddr_in *) &at)->sin_port); /* in the same place in both */
+}
+
+static inline void backend_release(struct backend *b)
+{
+    b->script.hold = false;
+    LIST_FOREACH (it, &b->peers) {
+        struct peer *p = LIST_ENTRY(it, struct peer, node);
+        if (p->script.hold && !p->closing)
+            peer_write(p, p->script.bytes);
+        p->script.hold = false;
+    }
 }
 
 static inline void backend_drop(struct backend *b, bool reset) /* its connections */
