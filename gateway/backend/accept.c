@@ -3,8 +3,10 @@
 
 #define MILLI 1000 /* a weight has three digits behind its point */
 
-/* How closely a range fits a type; with parameters as much more as it has of them. */
-enum { FITS_NOT, FITS_ANY, FITS_ANY_SUBTYPE, FITS_TYPE };
+/* How closely a range fits a type; with parameters as much more as it has of them. One with others
+ * than the type has fits as well, if nothing else does: many clients name a charset with what has
+ * none. */
+enum { FITS_NOT, FITS_ANY, FITS_ANY_SUBTYPE, FITS_BUT_FOR_PARAMETERS, FITS_TYPE };
 
 static struct slice trimmed(struct slice s)
 {
@@ -53,7 +55,6 @@ static bool is_pair(struct slice parameter, struct slice name, struct slice valu
     return slice_eq_nocase(its_name, name) && slice_eq_nocase(trimmed(parameter), value);
 }
 
-/* "text/html;level=1" is for types that have this too. */
 static bool has_parameter(struct slice parameters, struct slice name, struct slice value)
 {
     while (parameters.len > 0)
@@ -92,7 +93,10 @@ static struct liking liking_of(struct slice element, struct slice type, struct s
             l.weight = weight_of(trimmed(value));
             return l;
         }
-        l.fits = has_parameter(parameters, name, trimmed(value)) ? l.fits + 1 : FITS_NOT;
+        if (!has_parameter(parameters, name, trimmed(value)))
+            l.fits = l.fits < FITS_BUT_FOR_PARAMETERS ? l.fits : FITS_BUT_FOR_PARAMETERS;
+        else if (l.fits >= FITS_TYPE)
+            l.fits++;
     }
     return l;
 }

@@ -38,11 +38,14 @@ static bool is_named(const struct spec_fields *fields, struct slice name)
     return false;
 }
 
+/* An '&' at the end says nothing where there is no query yet: it is of the path. */
 static int put_separator(struct buf *url)
 {
     bool query = memchr(url->data, '?', url->len) != NULL;
     uint8_t last = url->data[url->len - 1];
-    return last == '?' || last == '&' ? 0 : buf_append_str(url, query ? "&" : "?");
+    if (query && (last == '?' || last == '&'))
+        return 0;
+    return buf_append_str(url, query ? "&" : "?");
 }
 
 static int put_query_field(const struct spec_fields *fields, const struct spec_field *field,

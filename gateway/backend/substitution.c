@@ -28,7 +28,7 @@ int substitution_encode(struct buf *out, struct slice text)
 
 bool substitution_fits_header(struct slice value)
 {
-    for (size_t i = 0; i < value.len; i++)
+    for (size_t i = 0; value.data != NULL && i < value.len; i++)
         if ((value.data[i] < ' ' && value.data[i] != '\t') || value.data[i] == 0x7f)
             return false;
     return true;
@@ -78,7 +78,7 @@ static struct slice path_of(struct slice url)
 bool substitution_url_fits(struct slice url)
 {
     for (size_t i = 0; i < url.len; i++)
-        if (url.data[i] <= ' ' || url.data[i] == 0x7f || url.data[i] == '#')
+        if (url.data[i] <= ' ' || url.data[i] >= 0x7f || url.data[i] == '#')
             return false;
     return !has_dots(path_of(url));
 }
@@ -103,7 +103,6 @@ int substitution_url(struct buf *out, const struct spec_text *text, const struct
                      const struct parameters *values)
 {
     bool query = false, end = false;
-    size_t before = out->len;
     int r = 0;
     for (size_t i = 0; i < text->n && r == 0 && !end; i++) {
         const struct spec_piece *piece = &text->pieces[i];
@@ -112,9 +111,6 @@ int substitution_url(struct buf *out, const struct spec_text *text, const struct
         else
             r = put_value(out, values->at[piece->param], op->params[piece->param].greedy, query);
     }
-    /* Of a value and the literal beside it, or of two values, a segment may have come. */
-    if (r == 0 && has_dots(path_of(slice_from(buf_slice(out), before))))
-        r = -EINVAL;
     return r;
 }
 

@@ -50,6 +50,10 @@ static const struct {
     {JSON ";q=x, " XML ";q=0.9", {XML, JSON}, 1, true}, /* no weight */
     {JSON ";q=2, " XML, {XML, JSON}, 0, true},
     {JSON ";q=, " XML ";q=0.9", {XML, JSON}, 1, true},
+    {JSON ";q=0.0001, " HTML ";q=0.001", {HTML, JSON}, 1, true}, /* more digits than there are: 1 */
+    {",;,", {JSON}, -1, true},
+    {"text", {PLAIN}, -1, true},
+    {"*/*;q=0.1, text/plain;q=0", {PLAIN, HTML}, 1, true},
     {JSON ";q=0.5;more=1, " XML ";q=0.4", {XML, JSON}, 1, true},
     /* who is closer counts, wherever it stands */
     {"*/*;q=0.9, application/*;q=0.1, " JSON ";q=0.5", {JSON, XML, HTML}, 2, true},
@@ -63,11 +67,14 @@ static const struct {
      {"text/plain", "text/html;level=2", "image/jpeg", "text/html"},
      3,
      true},
-    {"text/html;level=1", {HTML}, -1, true}, /* it has no level */
+    {"text/html;level=1", {HTML}, 0, true}, /* it has no level: better than nothing */
+    {"text/html;level=1;q=0, text/*", {HTML}, -1, true},
+    {"text/*;level=1, text/plain;q=0.5", {PLAIN, HTML}, 1, true},
     {"text/html;level=1;q=0.3, text/html;q=0.7, text/plain;q=0.5", {PLAIN, HTML}, 1, true},
     {"text/html", {"text/html; charset=utf-8"}, 0, true},
     {"text/html;charset=UTF-8", {"text/html; charset=utf-8"}, 0, true},
-    {"text/html;charset=latin1", {"text/html; charset=utf-8"}, -1, true},
+    {"text/html;charset=latin1", {"text/html; charset=utf-8"}, 0, true},
+    {"text/html;charset=utf-8;level=2;q=0.2, text/html;q=0.4", {HTML}, 0, true},
     {"text/html ; level = 1", {"text/html;level=1"}, 0, true},
     /* of those liked as much the first one */
     {XML ", " JSON, {JSON, XML}, 0, true},

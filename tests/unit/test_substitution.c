@@ -137,12 +137,43 @@ static void test_urls(void **state)
         struct parameters values = values_of(URLS[i].g, URLS[i].v, URLS[i].w);
         buf_init(&out, SUBSTITUTION_URL_MAX);
         int r = substitution_url(&out, text_of(&t, URLS[i].text), &OP, &values);
+        if (r == 0 && !substitution_url_fits(buf_slice(&out)))
+            r = -EINVAL;
         if (r != (URLS[i].url == NULL ? -EINVAL : 0))
             fail_msg("%zu: %s: got %d", i, URLS[i].text, r);
         if (r == 0)
             bed_equal(URLS[i].text, &out, URLS[i].url);
         buf_fini(&out);
     }
+}
+
+static void test_url_fits(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *url;
+        bool fits;
+    } CASES[] = {
+        {"", true},
+        {"http://h", true},
+        {"http://h/a/b?c=/../d", true},
+        {"http://h/a/..", false},
+        {"http://h/%2e%2E?c", false},
+        {"http://h/a/./b", false},
+        {"http://h/a%2f..", false},
+        {"http://h/..%5Ca", false},
+        {"http://../a", true}, /* a host, if a strange one */
+        {"http://h/a b", false},
+        {"http://h/a#b", false},
+        {"http://h/a?b#c", false},
+        {"http://h/a?b\r\nc", false},
+        {"http://h/\x7f", false},
+        {"http://h/\xc3\xa4", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        if (substitution_url_fits(slice_str(CASES[i].url)) != CASES[i].fits)
+            fail_msg("%s", CASES[i].url);
+    assert_false(substitution_url_fits(slice_of("http://h/\0", 10)));
 }
 
 static void test_nul_in_url(void **state)
@@ -285,13 +316,10 @@ static void test_field_with_control(void **state)
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
-        cmocka_unit_test(test_urls),
-        cmocka_unit_test(test_nul_in_url),
-        cmocka_unit_test(test_url_is_bounded),
-        cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_body),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_field_with_control),
+        cmocka_unit_test(test_urls),       cmocka_unit_test(test_url_fits),
+        cmocka_unit_test(test_nul_in_url), cmocka_unit_test(test_url_is_bounded),
+        cmocka_unit_test(test_headers),    cmocka_unit_test(test_body),
+        cmocka_unit_test(test_fields),     cmocka_unit_test(test_field_with_control),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);
 }
