@@ -59,8 +59,8 @@ static void source_free(struct source *s)
 
 void authorizer_keys_free(struct authorizer_keys *k)
 {
-    while (!list_empty(&k->sources))
-        source_free(LIST_ENTRY(k->sources.next, struct source, in_all));
+    LIST_FOREACH_SAFE (it, &k->sources)
+        source_free(LIST_ENTRY(it, struct source, in_all));
     free(k);
 }
 
