@@ -276,8 +276,9 @@ static void put_context(struct writer *w, const struct integration_request *r, c
     put_pair(w, SLICE_LIT("userAgent"), header_of(r, "User-Agent"));
     close_object(w);
     put_pair(w, SLICE_LIT("httpMethod"), slice_str(r->method));
-    put_pair(w, SLICE_LIT("connectionId"), header_of(r, PARAMETERS_OWN_PREFIX "Connection-Id"));
-    put_pair(w, SLICE_LIT("eventType"), header_of(r, PARAMETERS_OWN_PREFIX "Event-Type"));
+    put_pair(w, SLICE_LIT("connectionId"),
+             header_of(r, PARAMETERS_OWN_PREFIX "Websocket-Connection-Id"));
+    put_pair(w, SLICE_LIT("eventType"), header_of(r, PARAMETERS_OWN_PREFIX "Websocket-Event-Type"));
     put_time(w, now_s);
     put_name(w, SLICE_LIT("requestTimeEpoch"));
     if (w->err == 0)
