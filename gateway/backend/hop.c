@@ -15,13 +15,13 @@ static const char *const OUR_PREFIXES[] = {"Proxy-", "Sec-WebSocket-", PARAMETER
 static bool begins_with(struct slice name, const char *text)
 {
     struct slice prefix = slice_str(text);
-    return name.len >= prefix.len && slice_eq_nocase(slice_sub(name, 0, prefix.len), prefix);
+    return name.len >= prefix.len && parameters_same_name(slice_sub(name, 0, prefix.len), prefix);
 }
 
 bool hop_is_ours(struct slice name)
 {
     for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
-        if (slice_eq_nocase(name, slice_str(OURS[i])))
+        if (parameters_same_name(name, slice_str(OURS[i])))
             return true;
     for (size_t i = 0; i < ARRAY_LEN(OUR_PREFIXES); i++)
         if (begins_with(name, OUR_PREFIXES[i]))

@@ -7,7 +7,7 @@
 
 #define HOP_LINE_MAX 8192 /* bytes of one header's value */
 
-/* Not passed on in either direction. */
+/* Not passed on in either direction; nor what a program may take for it (parameters.h). */
 bool hop_is_ours(struct slice name);
 /* A header of that name is of the connection that these came by: they say so themselves. */
 bool hop_is_of_connection(const struct header *headers, size_t n, struct slice name);

@@ -38,6 +38,15 @@ static bool is_named(const struct spec_fields *fields, struct slice name)
     return false;
 }
 
+/* With the client's there would be two of it, or what a program takes for two. */
+static bool is_replaced(const struct spec_fields *fields, struct slice name)
+{
+    for (size_t i = 0; i < fields->n; i++)
+        if (parameters_same_name(slice_str(fields->at[i].name), name))
+            return true;
+    return false;
+}
+
 /* An '&' at the end says nothing where there is no query yet: it is of the path. */
 static int put_separator(struct buf *url)
 {
@@ -146,10 +155,10 @@ static bool goes_along(const struct spec_integration *in, const struct integrati
                        size_t i)
 {
     struct slice name = request->headers[i].name;
-    if (is_named(&in->headers, name))
+    if (is_replaced(&in->headers, name))
         return false;
-    if (is_protocol(name))
-        return true;
+    if (is_protocol(name)) /* it may be remembered, as a value of a parameter */
+        return strcmp(request->method, "GET") == 0;
     bool all = in->headers.rest || in->kind == SPEC_CONTAINER;
     return all ? hop_takes_along(request, i) : slice_eq_nocase(name, SLICE_LIT("User-Agent"));
 }

@@ -6,12 +6,33 @@
 
 #include <stdlib.h>
 
-bool parameters_is_forged(const struct integration_request *request, size_t i)
+/* --- names --- */
+
+static uint8_t folded(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t) (c + ('a' - 'A')) : c == '_' ? '-' : c;
+}
+
+bool parameters_same_name(struct slice a, struct slice b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (folded(a.data[i]) != folded(b.data[i]))
+            return false;
+    return true;
+}
+
+bool parameters_is_own_name(struct slice name)
 {
     static const struct slice PREFIX = SLICE_INIT(PARAMETERS_OWN_PREFIX);
-    struct slice name = request->headers[i].name;
-    return i + request->n_own < request->n_headers && name.len >= PREFIX.len &&
-           slice_eq_nocase(slice_sub(name, 0, PREFIX.len), PREFIX);
+    return name.len >= PREFIX.len && parameters_same_name(slice_sub(name, 0, PREFIX.len), PREFIX);
+}
+
+bool parameters_is_forged(const struct integration_request *request, size_t i)
+{
+    return i + request->n_own < request->n_headers &&
+           parameters_is_own_name(request->headers[i].name);
 }
 
 /* Memory for the value of parameter number `i`. */
@@ -84,19 +105,31 @@ static struct slice take_until(struct slice *rest, uint8_t separator)
     return part;
 }
 
+/* Byte by byte: written with escapes a name is as long as a client likes. */
+static bool stands_for(struct slice written, struct slice name)
+{
+    size_t n = 0;
+    for (size_t i = 0, len; i < written.len; i += len, n++) {
+        uint8_t byte;
+        size_t one = 0;
+        len = written.data[i] == '%' && i + 2 < written.len ? 3 : 1;
+        if (n == name.len ||
+            parameters_decode(slice_sub(written, i, i + len), true, &byte, &one) < 0 ||
+            byte != name.data[n])
+            return false;
+    }
+    return n == name.len;
+}
+
 bool parameters_query_next(struct slice *query, const char *name, struct slice *ret_pair,
                            struct slice *ret_value, bool *ret_same)
 {
-    uint8_t decoded[256];
-    size_t len = 0;
     if (query->len == 0)
         return false;
     struct slice rest = *ret_pair = take_until(query, '&');
     struct slice written = take_until(&rest, '=');
     *ret_value = rest;
-    *ret_same = written.len <= sizeof(decoded) &&
-                parameters_decode(written, true, decoded, &len) == 0 &&
-                slice_eq_str(slice_of(decoded, len), name);
+    *ret_same = stands_for(written, slice_str(name));
     return true;
 }
 

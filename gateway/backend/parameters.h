@@ -35,6 +35,10 @@ MUST_CHECK int parameters_decode(struct slice in, bool plus, uint8_t *to, size_t
 /* What is the gateway's to say: nobody else's header of that name is believed. Beside those of
  * WebSockets, which are all that we say, containers of the original are told of an operation so. */
 #define PARAMETERS_OWN_PREFIX "X-Yc-Apigateway-"
+/* A name as programs see it that get headers as variables (CGI, WSGI, PHP): there "X_A" is "X-A".
+ * So what must not come from a client must not come under such a name either. */
+bool parameters_same_name(struct slice a, struct slice b);
+bool parameters_is_own_name(struct slice name);
 /* Header number `i` of the request is the client's, and in the gateway's name. */
 bool parameters_is_forged(const struct integration_request *request, size_t i);
 

@@ -49,13 +49,14 @@ static bool take(struct slice *s, uint8_t c)
     return len > 0;
 }
 
-/* Whether there is a segment "." or "..", for the most generous reader of slashes and escapes. */
+/* Whether there is a segment "." or "..", for the most generous reader of slashes and escapes. What
+ * stands behind a ';' is no part of a segment's name to servers of Java (RFC 3986 section 3.3). */
 static bool has_dots(struct slice s)
 {
     for (;;) {
         if (take(&s, '.')) {
             (void) take(&s, '.');
-            if (s.len == 0 || take(&s, '/') || take(&s, '\\'))
+            if (s.len == 0 || take(&s, '/') || take(&s, '\\') || take(&s, ';'))
                 return true;
         }
         while (s.len > 0 && !take(&s, '/') && !take(&s, '\\'))

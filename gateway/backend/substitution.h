@@ -14,8 +14,9 @@
 #define SUBSTITUTION_URL_MAX 8192 /* bytes */
 
 /* Whether it can be asked for: nothing in it that is no part of an URL, and no segment "." or "..",
- * whatever its dots and slashes are written like: of a value and the text beside it, or of two
- * values, one may have come. Whoever has put an URL together asks this at the end. */
+ * whatever its dots and slashes are written like, or with a ';' behind its dots: of a value and the
+ * text beside it, or of two values, one may have come. Whoever has put an URL together asks this at
+ * the end. */
 bool substitution_url_fits(struct slice url);
 
 /* These append to `out`. 0; -EINVAL: a value does not fit; -EMSGSIZE, -ENOMEM: buf's. */

@@ -19,6 +19,7 @@ struct bed_ask {
     const char *headers[BED_MAX_HEADERS]; /* "Name: value", of the client */
     const char *own[BED_MAX_HEADERS];     /* of the gateway */
     const char *type, *body;
+    const char *method; /* NULL: POST */
 };
 
 struct bed_request {
@@ -40,7 +41,7 @@ bed_request(struct bed_request *b, const struct spec_route *route, const struct 
 {
     const char *mark = strchr(ask->target, '?');
     struct slice target = slice_str(ask->target);
-    *b = (struct bed_request){.request = {.method = "POST",
+    *b = (struct bed_request){.request = {.method = ask->method == NULL ? "POST" : ask->method,
                                           .route = route,
                                           .headers = b->headers,
                                           .body = slice_str(ask->body),

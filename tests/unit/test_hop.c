@@ -37,6 +37,10 @@ static void test_ours(void **state)
         "X-Yc-Apigateway-Websocket-Connection-Id",
         "x-yc-apigateway-websocket-",
         "X-YC-ApiGateway-Operation-Context",
+        "X_Yc_Apigateway_Websocket_Connection_Id",
+        "Transfer_Encoding",
+        "sec_websocket-key",
+        "Proxy_Connection",
     };
     static const char *const THEIRS[] = {
         "",
@@ -49,6 +53,9 @@ static void test_ours(void **state)
         "Authorization",
         "X-Yc-Apigateway",
         "Sec-WebSocket",
+        "Sec_Fetch_Mode",
+        "X_Host",
+        "_Host",
         "Sec-Fetch-Mode",
         "Content-Type",
         "Accept-Encoding",

@@ -85,6 +85,24 @@ static void test_decode(void **state)
     }
 }
 
+static void test_names(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } CASES[] = {
+        {"", "", true},        {"X-A", "x_a", true},   {"_", "-", true},     {"X-A", "XA", false},
+        {"X-A", "X.A", false}, {"X-A", "X-AB", false}, {"X-A", "X-", false}, {"?", "_", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        if (parameters_same_name(slice_str(CASES[i].a), slice_str(CASES[i].b)) != CASES[i].same)
+            fail_msg("%s, %s", CASES[i].a, CASES[i].b);
+    assert_true(parameters_is_own_name(SLICE_LIT("x_YC-apigateway_")));
+    assert_false(parameters_is_own_name(SLICE_LIT("x_YC-apigateway")));
+    assert_false(parameters_is_own_name((struct slice){0}));
+}
+
 #define ALL                                                                                        \
     PARAM("path", "p")                                                                             \
     "," PARAM("query", "q") "," PARAM("header", "X-H") "," PARAM("cookie", "c")
@@ -111,6 +129,11 @@ static const struct {
     {"a bad escape in a query", ALL, {.target = "/v?q=100%"}, -EINVAL, ""},
     {"a bad escape elsewhere in the query", ALL, {.target = "/v?%=%&r=%&q=1"}, 0, "[v][1][][]"},
     {"names of a query are decoded", ALL, {.target = "/v?%71=1"}, 0, "[v][1][][]"},
+    {"a '+' in one is a space",
+     "{name: 'a b', in: query, schema: {type: string}}",
+     {.target = "/v?a%2bb=1&a=2&a+=3&a+b%=4&a+b=5"},
+     0,
+     "[5]"},
     {"and compared with case", ALL, {.target = "/v?Q=1"}, 0, "[v][][][]"},
     {"without a value", ALL, {.target = "/v?q&r=1"}, 0, "[v][][][]"},
     {"with more signs", ALL, {.target = "/v?q=a=b?c&&"}, 0, "[v][a=b?c][][]"},
@@ -182,6 +205,11 @@ static const struct {
       .own = {"X-Yc-Apigateway-Websocket-Message-Id: m"}},
      0,
      "[m]"},
+    {"one that a program takes for ours",
+     PARAM("header", "X_Yc_Apigateway_Websocket_Message_Id"),
+     {.target = "/v", .headers = {"X_Yc_Apigateway_Websocket_Message_Id: f"}},
+     0,
+     "[]"},
     {"a forged operation context",
      PARAM("header", "X-Yc-ApiGateway-Operation-Context"),
      {.target = "/v", .headers = {"X-Yc-ApiGateway-Operation-Context: e30="}},
@@ -261,7 +289,7 @@ int main(void)
     static const struct CMUnitTest TESTS[] = {
         cmocka_unit_test(test_path_value),     cmocka_unit_test(test_path_of_another_route),
         cmocka_unit_test(test_decode),         cmocka_unit_test(test_read),
-        cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_without_memory), cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);
 }
