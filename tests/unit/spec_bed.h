@@ -21,8 +21,10 @@
             ":\n    x-yc-apigateway-websocket-message:\n      parameters: " parameters             \
             "\n      x-yc-apigateway-integration:\n" integration
 
-static const struct spec_named BED_CONTAINERS[] = {
-    {"bba0", "http://127.0.0.1:8080/box"}, {"bad", "ftp://x"}, {"asks", "http://x/?a=b"}};
+static const struct spec_named BED_CONTAINERS[] = {{"bba0", "http://127.0.0.1:8080/box"},
+                                                   {"slash", "http://h/"},
+                                                   {"bad", "ftp://x"},
+                                                   {"asks", "http://x/?a=b"}};
 static const struct spec_named BED_FUNCTIONS[] = {{"d4e0", "http://127.0.0.1:8081/f"},
                                                   {"bad", "nowhere"}};
 static const struct spec_options BED_OPTIONS = {.containers = BED_CONTAINERS,

@@ -78,6 +78,8 @@ static const struct {
     {"text/html ; level = 1", {"text/html;level=1"}, 0, true},
     /* of those liked as much the first one */
     {XML ", " JSON, {JSON, XML}, 0, true},
+    /* of two ranges that are the same the first one */
+    {JSON ";q=0.2, " JSON ";q=0.9, " XML ";q=0.5", {JSON, XML}, 1, true},
     /* quoted strings separate nothing */
     {"text/html;a=\"x, application/json\"", {JSON}, -1, true},
     {"text/html;a=\";q=0\", text/plain", {"text/html;a=\";q=0\"", PLAIN}, 0, true},

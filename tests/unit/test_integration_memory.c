@@ -48,6 +48,8 @@ static const struct {
     {"a path", BOTH(DOES(PARAM("path", "p"), SAY), DOES("", SAY)), "/kitchen?\n"},
     {"a query", BOTH(DOES("", SAY), DOES(PARAM("query", "a"), SAY)), "?a=1&b=2\n"},
     {"a header", BOTH(DOES(PARAM("header", "x-a"), SAY), DOES("", SAY)), "?\nX-A: 1\nX-A: 2\n"},
+    {"a header of the end", BOTH(DOES("", SAY), DOES(PARAM("header", "x-a"), SAY)),
+     "?\nX-A: 1\nX-A: 2\n"},
     {"one that is not passed on otherwise",
      BOTH(DOES(PARAM("header", "Host") "," PARAM("header", "X-Hop"), SAY), DOES("", SAY)),
      "?\nHost: h\nX-Hop: 1\n"},
