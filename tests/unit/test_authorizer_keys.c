@@ -264,6 +264,34 @@ static void test_openid(void **state)
     one_end(&o);
 }
 
+/* A document may be of any issuer, as the original says nothing of its own: whose tokens count is
+ * what the scheme's issuers say, by the token. */
+static void test_openid_issuer(void **state)
+{
+    static char ours[] = "https://ours", foreign[] = "https://foreign";
+    static char *lists[] = {ours, foreign};
+    (void) state;
+    struct one o;
+    struct page *document = one_begin_openid(&o);
+    char *text = NULL, *of_ours = token_of(&a, "a", "\"iss\":\"https://ours\""),
+         *of_foreign = token_of(&a, "a", "\"iss\":\"https://foreign\"");
+    assert_true(asprintf(&text, "{\"issuer\":\"%s\",%s", foreign, document->body + 1) > 0);
+    page_set(o.ab, "/doc", 200, text);
+    asks(&o, of_ours, 0, 1); /* any issuer will do */
+    asks(&o, of_foreign, 0, 0);
+    o.scheme.n_issuers = 1;
+    o.scheme.issuers = &lists[0];
+    asks(&o, of_ours, 0, 0);
+    asks(&o, of_foreign, 401, 0);
+    o.scheme.issuers = &lists[1];
+    asks(&o, of_ours, 401, 0);
+    asks(&o, of_foreign, 0, 0);
+    asks(&o, token_a, 401, 0); /* of nobody */
+    free(of_ours);
+    free(of_foreign);
+    one_end(&o);
+}
+
 /* The document has to be fetched anew, the keys not: a key that is not among them is asked for. */
 static void test_openid_newer(void **state)
 {
@@ -480,6 +508,7 @@ int main(void)
         cmocka_unit_test(test_unknown_kid_not_kept),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_openid),
+        cmocka_unit_test(test_openid_issuer),
         cmocka_unit_test(test_openid_newer),
         cmocka_unit_test(test_openid_cancel),
         cmocka_unit_test(test_uri),
