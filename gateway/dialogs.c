@@ -56,6 +56,7 @@ struct dialogs *dialogs_of(struct worker *w)
         return NULL;
     }
     ds->authorizers = authorizers_new(ds->out);
+    authorizers_configure(ds->authorizers, cfg->gateway.auth.clock_skew_ms);
     w->dialogs = ds;
     return ds;
 }
@@ -71,6 +72,7 @@ void dialogs_follow(struct worker *w)
     ds->max_calls = calls_for_messages(cfg);
     const struct outbound_options options = options_of(ds, cfg);
     outbound_configure(ds->out, &options);
+    authorizers_configure(ds->authorizers, cfg->gateway.auth.clock_skew_ms);
     networks_fini(&before);
 }
 

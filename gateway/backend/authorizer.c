@@ -19,6 +19,11 @@ struct authorizers *authorizers_new(struct outbound *out)
     return a;
 }
 
+void authorizers_configure(struct authorizers *a, uint64_t clock_skew_ms)
+{
+    a->skew_s = clock_skew_ms / 1000; /* times of tokens are in whole seconds */
+}
+
 void authorizers_free(struct authorizers *a)
 {
     if (a == NULL)

@@ -11,6 +11,9 @@ struct authorizer_check;
 
 /* Borrows `out`, which outlives it. Never NULL. */
 struct authorizers *authorizers_new(struct outbound *out);
+/* From here on: how far an issuer's clock may be ahead of ours, for `nbf` and `iat` of a token; not
+ * at all before it is said. What came of a token and is kept stays. */
+void authorizers_configure(struct authorizers *a, uint64_t clock_skew_ms);
 void authorizers_free(struct authorizers *a); /* nothing is under way; NULL is fine */
 
 struct authorizer_answer {

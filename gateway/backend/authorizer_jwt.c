@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SKEW_S 5 /* how far an issuer's clock may be ahead of ours */
-
 /* The original takes these; what else jwa.h has is for our own issuers. */
 static bool is_taken(enum jwa algorithm)
 {
@@ -24,7 +22,8 @@ static bool is_taken(enum jwa algorithm)
     }
 }
 
-static const char *check_times(const struct jwt *j, uint64_t now_s, uint64_t *ret_expires_s)
+static const char *check_times(const struct jwt *j, uint64_t now_s, uint64_t skew_s,
+                               uint64_t *ret_expires_s)
 {
     static const char *const STARTS[] = {"nbf", "iat"};
     if (jwt_time(j, "exp", ret_expires_s) < 0)
@@ -36,7 +35,7 @@ static const char *check_times(const struct jwt *j, uint64_t now_s, uint64_t *re
         int r = jwt_time(j, STARTS[i], &start);
         if (r == -ENOENT)
             continue;
-        if (r < 0 || start > now_s + SKEW_S)
+        if (r < 0 || start > now_s + skew_s)
             return STARTS[i];
     }
     return NULL;
@@ -51,12 +50,13 @@ static bool is_any_of(const char *text, char *const *all, size_t n)
 }
 
 /* NULL, or what of it is no good. */
-static const char *check_claims(const struct jwt *j, const struct spec_authorizer *a,
-                                uint64_t now_s, uint64_t *ret_expires_s)
+static const char *check_claims(const struct authorizer_check *c, const struct jwt *j,
+                                uint64_t *ret_expires_s)
 {
+    const struct spec_authorizer *a = check_grant(c)->authorizer;
     if (!is_taken(j->algorithm))
         return "alg";
-    const char *why = check_times(j, now_s, ret_expires_s);
+    const char *why = check_times(j, check_now_s(c), c->a->skew_s, ret_expires_s);
     if (why != NULL)
         return why;
     if (a->n_issuers > 0 && !is_any_of(jwt_text(j, "iss"), a->issuers, a->n_issuers))
@@ -145,7 +145,7 @@ bool authorizer_jwt(struct authorizer_check *c, struct grant_result *ret)
         return true;
     }
     const struct spec_authorizer *a = check_grant(c)->authorizer;
-    const char *why = check_claims(&j, a, check_now_s(c), &expires_s);
+    const char *why = check_claims(c, &j, &expires_s);
     bool now = true;
     if (why != NULL) {
         fail(ret, 401, why);
@@ -173,7 +173,7 @@ void authorizer_jwt_keys(struct authorizer_check *c, const struct jwk_set *set, 
         return;
     }
     /* It may have ended while keys were fetched. */
-    const char *why = check_claims(&j, check_grant(c)->authorizer, check_now_s(c), &expires_s);
+    const char *why = check_claims(c, &j, &expires_s);
     bool now = true;
     if (why != NULL)
         fail(&r, 401, why);

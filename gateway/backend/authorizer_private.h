@@ -15,6 +15,7 @@ struct authorizers {
     struct outbound *out;
     struct result_cache *results;
     struct authorizer_keys *keys;
+    uint64_t skew_s;
 };
 
 /* What came of one grant. */

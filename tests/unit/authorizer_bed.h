@@ -114,6 +114,7 @@ static inline struct auth_bed *auth_bed_new(void)
     bed_new(&ab->bed);
     ab->bed.b.choose = auth_choose;
     ab->a = authorizers_new(ab->bed.o);
+    authorizers_configure(ab->a, 5000);
     atomic_init(&ab->spec.refs, 1);
     ab->spec.hash = 7;
     ab->route = (struct spec_route){.spec = &ab->spec, .path = path};

@@ -2,6 +2,8 @@
  * checks that are cancelled at each stage. */
 #include "authorizer_bed.h"
 
+#include "parameters.h"
+
 #define YES "{\"isAuthorized\":true}"
 #define NO  "{\"isAuthorized\":false}"
 
@@ -159,6 +161,8 @@ static void test_credentials(void **state)
         {SPEC_IN_HEADER, "Authorization", "Bearer ", "", {"authorization", "bearer x"}, 0},
         {SPEC_IN_HEADER, "Authorization", "Bearer ", "", {"Authorization", "Bearer "}, 401},
         {SPEC_IN_HEADER, "Authorization", "Bearer ", "", {"Authorization", "Basic x"}, 401},
+        {SPEC_IN_HEADER, "Authorization", "Bearer ", "", {"Authorization", "Basic secret"}, 401},
+        {SPEC_IN_HEADER, "Authorization", "Bearer ", "", {"Authorization", "Bearerx secret"}, 401},
         {SPEC_IN_HEADER, "Authorization", "Bearer ", "", {"Authorization", "Bear"}, 401},
         {SPEC_IN_HEADER, "Authorization", "Bearer ", "", {"Authorization", ""}, 401},
         {SPEC_IN_HEADER, "X-A", "", "", {"x-a", "x", "X-A", "y"}, 401},
@@ -201,6 +205,27 @@ static void test_credentials(void **state)
         (void) snprintf(what, sizeof(what), "case %zu", i);
         verdict_is(&v, CASES[i].status, what);
         assert_int_equal(page_at(f.ab, "/f0")->asked - before, v.status == 0);
+    }
+    four_end(&f);
+}
+
+/* A client's header in the gateway's name is none, so it is not there twice either. */
+static void test_forged(void **state)
+{
+    static char name[] = PARAMETERS_OWN_PREFIX "Websocket-Connection-Id", none[] = "";
+    (void) state;
+    struct four f;
+    struct single s;
+    struct verdict v;
+    const struct header headers[] = {HEADER_OF("x-yc-apigateway-websocket-connection-id", "forged"),
+                                     HEADER_OF("X-Yc-Apigateway-Websocket-Connection-Id", "ours")};
+    four_begin(&f);
+    page_set(f.ab, "/f0", 200, xstrdup(YES));
+    f.schemes[0].identity = (struct spec_identity){SPEC_IN_HEADER, name, none};
+    for (size_t n_own = 0; n_own < 2; n_own++) {
+        const struct asked asked = {.headers = headers, .n_headers = 2, .n_own = n_own};
+        auth_ask(f.ab, single_of(&s, &f.schemes[0]), &asked, &v);
+        verdict_is(&v, n_own == 0 ? 401 : 0, "in the gateway's name");
     }
     four_end(&f);
 }
@@ -291,6 +316,25 @@ static void test_kept(void **state)
     assert_int_equal(asks(&f, 0, &other, 500), 1);
     f.schemes[0].result_ttl_ms = 0;
     assert_int_equal(asks(&f, 0, &red, 500), 1);
+    four_end(&f);
+}
+
+/* Of two functions that both say something the first one counts. */
+static void test_context(void **state)
+{
+    (void) state;
+    struct four f;
+    struct verdict v;
+    const struct header headers[] = {HEADER_OF("X-A", "s"), HEADER_OF("X-B", "s"),
+                                     HEADER_OF("X-C", "s")};
+    four_begin(&f);
+    four_security(&f, "abc");
+    page_set(f.ab, "/f0", 200, xstrdup(YES));
+    page_set(f.ab, "/f1", 200, xstrdup("{\"isAuthorized\":true,\"context\":{\"n\":1}}"));
+    page_set(f.ab, "/f2", 200, xstrdup("{\"isAuthorized\":true,\"context\":{\"n\":2}}"));
+    auth_ask(f.ab, &f.security, &(struct asked){.headers = headers, .n_headers = 3}, &v);
+    verdict_is(&v, 0, "all three");
+    assert_string_equal(v.context, "{\"n\":1}");
     four_end(&f);
 }
 
@@ -415,9 +459,11 @@ int main(void)
         cmocka_unit_test(test_ways),
         cmocka_unit_test(test_many_grants),
         cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_forged),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_scheme_name),
         cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_context),
         cmocka_unit_test(test_cancel_function),
         cmocka_unit_test(test_cancel_keys),
         cmocka_unit_test(test_cancel_other),

@@ -69,6 +69,30 @@ static void test_all(void **state)
     free(text);
 }
 
+static void test_time(void **state)
+{
+    static const struct {
+        uint64_t now_s;
+        const char *want;
+    } CASES[] = {
+        {0, "\"01/Jan/1970:00:00:00 +0000\""},
+        {1798761599, "\"31/Dec/2026:23:59:59 +0000\""},
+        {1798761600, "\"01/Jan/2027:00:00:00 +0000\""},
+        {1835438400, "\"29/Feb/2028:12:00:00 +0000\""},
+    };
+    (void) state;
+    const struct spec_route route = {.path = (char *) (uintptr_t) "/"};
+    const struct integration_request request = asked_request(&route, &(struct asked){.path = "/"});
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char *text = authorizer_event(&request, "192.0.2.1", CASES[i].now_s);
+        cJSON *root = cJSON_Parse(text);
+        object_is(cJSON_GetObjectItemCaseSensitive(root, "requestContext"), "requestTime",
+                  CASES[i].want);
+        cJSON_Delete(root);
+        free(text);
+    }
+}
+
 static void test_bare(void **state)
 {
     (void) state;
@@ -132,6 +156,7 @@ static void test_query(void **state)
         {"%zz=1", "{}"},
         {"a=%22%5C%0a", "{\"a\":\"\\\"\\\\\\n\"}"},
         {"a=%ff&b=1", "{\"b\":\"1\"}"},
+        {"a%ff=1&b=1", "{\"b\":\"1\"}"},
         /* one of each name, however it is written: the last */
         {"key=1&key=2&a=3&k%65y=4", "{\"a\":\"3\",\"key\":\"4\"}"},
         {"key=1&key", "{\"key\":\"\"}"},
@@ -245,11 +270,11 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all),       cmocka_unit_test(test_bare),
-        cmocka_unit_test(test_forged),    cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_query),     cmocka_unit_test(test_cookies),
-        cmocka_unit_test(test_path),      cmocka_unit_test(test_many),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_all),     cmocka_unit_test(test_time),
+        cmocka_unit_test(test_bare),    cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_headers), cmocka_unit_test(test_query),
+        cmocka_unit_test(test_cookies), cmocka_unit_test(test_path),
+        cmocka_unit_test(test_many),    cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

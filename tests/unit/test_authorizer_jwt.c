@@ -1,20 +1,26 @@
 /* Tests of gateway/backend/authorizer_jwt.c: which tokens are believed, and until when. */
 #include "authorizer_bed.h"
 
-static struct signer ec, other, rsa;
-static char *keys; /* of ec ("ec") and rsa ("rsa") */
+static struct signer ec, ec384, ec521, other, rsa;
+static char *keys; /* of all but other, by their names */
 
 static int setup(void **state)
 {
     (void) state;
     jwk_signer_init_ec(&ec, JWA_P256);
+    jwk_signer_init_ec(&ec384, JWA_P384);
+    jwk_signer_init_ec(&ec521, JWA_P521);
     jwk_signer_init_ec(&other, JWA_P256);
     signer_init_rsa(&rsa, 2048);
     char *a = jwk_signer_print(&ec, "\"kid\":\"ec\","),
-         *b = jwk_signer_print(&rsa, "\"kid\":\"rsa\",");
-    assert_true(asprintf(&keys, "{\"keys\":[%s,%s]}", a, b) > 0);
+         *b = jwk_signer_print(&rsa, "\"kid\":\"rsa\","),
+         *c = jwk_signer_print(&ec384, "\"kid\":\"ec384\","),
+         *d = jwk_signer_print(&ec521, "\"kid\":\"ec521\",");
+    assert_true(asprintf(&keys, "{\"keys\":[%s,%s,%s,%s]}", a, b, c, d) > 0);
     free(a);
     free(b);
+    free(c);
+    free(d);
     return 0;
 }
 
@@ -22,6 +28,8 @@ static int teardown(void **state)
 {
     (void) state;
     signer_fini(&ec);
+    signer_fini(&ec384);
+    signer_fini(&ec521);
     signer_fini(&other);
     signer_fini(&rsa);
     free(keys);
@@ -116,6 +124,33 @@ static void test_times(void **state)
     one_begin(&o);
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
         claims_are(&o, CASES[i].claims, CASES[i].why[0] == '\0' ? 0 : 401, CASES[i].why);
+    one_end(&o);
+}
+
+/* How far ahead an issuer's clock may be is for starts alone, and from now on. */
+static void test_skew(void **state)
+{
+    static const struct {
+        uint64_t skew_ms;
+        const char *claims, *why;
+    } CASES[] = {
+        {0, "{\"exp\":1900000000,\"nbf\":1800000000,\"iat\":1800000000}", ""},
+        {0, "{\"exp\":1900000000,\"nbf\":1800000001}", "nbf"},
+        {0, "{\"exp\":1900000000,\"iat\":1800000001}", "iat"},
+        {999, "{\"exp\":1900000000,\"nbf\":1800000001}", "nbf"},
+        {300000, "{\"exp\":1900000000,\"nbf\":1800000300,\"iat\":1800000300}", ""},
+        {300000, "{\"exp\":1900000000,\"nbf\":1800000301}", "nbf"},
+        {300000, "{\"exp\":1900000000,\"iat\":1800000301}", "iat"},
+        {300000, "{\"exp\":1800000000}", "expired"},
+        {1000, "{\"exp\":1900000000,\"nbf\":1800000002}", "nbf"},
+    };
+    (void) state;
+    struct one o;
+    one_begin(&o);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        authorizers_configure(o.ab->a, CASES[i].skew_ms);
+        claims_are(&o, CASES[i].claims, CASES[i].why[0] == '\0' ? 0 : 401, CASES[i].why);
+    }
     one_end(&o);
 }
 
@@ -255,6 +290,8 @@ static void test_algorithms(void **state)
         unsigned status;
     } CASES[] = {
         {"{\"alg\":\"ES256\",\"kid\":\"ec\"}", &ec, JWA_ES256, 0},
+        {"{\"alg\":\"ES384\",\"kid\":\"ec384\"}", &ec384, JWA_ES384, 0},
+        {"{\"alg\":\"ES512\",\"kid\":\"ec521\"}", &ec521, JWA_ES512, 0},
         {"{\"alg\":\"RS256\",\"kid\":\"rsa\"}", &rsa, JWA_RS256, 0},
         {"{\"alg\":\"RS384\",\"kid\":\"rsa\"}", &rsa, JWA_RS384, 0},
         {"{\"alg\":\"RS512\",\"kid\":\"rsa\"}", &rsa, JWA_RS512, 0},
@@ -442,11 +479,11 @@ static void test_ends_meanwhile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_times),          cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_scopes),         cmocka_unit_test(test_algorithms),
-        cmocka_unit_test(test_subject),        cmocka_unit_test(test_both),
-        cmocka_unit_test(test_half_way),       cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_ends_meanwhile),
+        cmocka_unit_test(test_times),      cmocka_unit_test(test_skew),
+        cmocka_unit_test(test_claims),     cmocka_unit_test(test_scopes),
+        cmocka_unit_test(test_algorithms), cmocka_unit_test(test_subject),
+        cmocka_unit_test(test_both),       cmocka_unit_test(test_half_way),
+        cmocka_unit_test(test_kept),       cmocka_unit_test(test_ends_meanwhile),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

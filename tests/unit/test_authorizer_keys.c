@@ -1,79 +1,6 @@
 /* Tests of gateway/backend/authorizer_keys.c: when keys are fetched, for whom, and how long they
  * are kept. */
-#include "authorizer_bed.h"
-
-static struct signer a, b; /* keys "a" and "b" */
-static char *token_a, *token_b;
-
-static int setup(void **state)
-{
-    (void) state;
-    jwk_signer_init_ec(&a, JWA_P256);
-    jwk_signer_init_ec(&b, JWA_P256);
-    token_a = token_of(&a, "a", "");
-    token_b = token_of(&b, "b", "");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void) state;
-    signer_fini(&a);
-    signer_fini(&b);
-    free(token_a);
-    free(token_b);
-    return 0;
-}
-
-struct one {
-    struct auth_bed *ab;
-    struct spec_authorizer scheme;
-    struct single single;
-    struct page *keys;
-};
-
-static void one_begin(struct one *o)
-{
-    *o = (struct one){.ab = auth_bed_new()};
-    o->scheme = jwt_scheme(o->ab, "X-A", "/keys");
-    o->keys = page_set(o->ab, "/keys", 200, keys_of(&a, "a"));
-    (void) single_of(&o->single, &o->scheme);
-}
-
-/* By the document at /doc. */
-static struct page *one_begin_openid(struct one *o)
-{
-    char *text = NULL;
-    one_begin(o);
-    assert_true(asprintf(&text, "{\"jwks_uri\":\"%s\"}", o->scheme.jwks_uri) > 0);
-    free(o->scheme.jwks_uri);
-    o->scheme.jwks_uri = NULL;
-    o->scheme.openid_url = auth_url(o->ab, "/doc");
-    return page_set(o->ab, "/doc", 200, text);
-}
-
-static void one_end(struct one *o)
-{
-    scheme_free(&o->scheme);
-    auth_bed_free(o->ab);
-}
-
-static void begin(struct one *o, const char *token, struct verdict *v)
-{
-    const struct header header = HEADER_OF("X-A", token);
-    auth_begin(o->ab, &o->single.security, &(struct asked){.headers = &header, .n_headers = 1}, v);
-}
-
-/* Asks once; `fetches` of the page of keys are made for it. */
-static void asks(struct one *o, const char *token, unsigned status, unsigned fetches)
-{
-    struct verdict v = {0};
-    unsigned before = o->keys->asked;
-    begin(o, token, &v);
-    auth_end(o->ab, &v);
-    verdict_is(&v, status, token == token_a ? "a" : "b");
-    assert_int_equal(o->keys->asked - before, fetches);
-}
+#include "authorizer_keys_bed.h"
 
 static void test_kept(void **state)
 {
@@ -91,6 +18,34 @@ static void test_kept(void **state)
     asks(&o, token_a, 0, 1);
     o.scheme.jwk_ttl_ms = 300000; /* what was fetched for one who keeps nothing is not kept */
     asks(&o, token_a, 0, 1);
+    asks(&o, token_a, 0, 0);
+    one_end(&o);
+}
+
+/* As long as one who waits for them would have them kept, whoever comes behind. */
+static void test_kept_for_the_longest(void **state)
+{
+    (void) state;
+    struct one o;
+    struct single s;
+    one_begin(&o);
+    struct spec_authorizer brief = o.scheme;
+    const struct header header = HEADER_OF("X-A", token_a);
+    const struct asked asked = {.headers = &header, .n_headers = 1};
+    struct verdict v[2] = {{0}};
+    brief.jwk_ttl_ms = 0;
+    o.keys->hold = true;
+    begin(&o, token_a, &v[0]);
+    auth_begin(o.ab, single_of(&s, &brief), &asked, &v[1]);
+    UNTIL(&o.ab->bed, o.keys->asked == 1);
+    o.keys->hold = false;
+    backend_release(&o.ab->bed.b);
+    for (size_t i = 0; i < 2; i++) {
+        auth_end(o.ab, &v[i]);
+        verdict_is(&v[i], 0, "both");
+    }
+    assert_int_equal(o.keys->asked, 1);
+    bed_pass(o.ab, 299999);
     asks(&o, token_a, 0, 0);
     one_end(&o);
 }
@@ -201,6 +156,82 @@ static void test_unknown_kid(void **state)
     one_end(&o);
 }
 
+/* Whoever names the key that signs need not sign with it: that is no reason to ask for newer ones.
+ */
+static void test_wrong_signature(void **state)
+{
+    (void) state;
+    struct one o;
+    char *forged = token_of(&b, "a", "");
+    one_begin(&o);
+    asks(&o, token_a, 0, 1);
+    asks(&o, forged, 401, 0);
+    free(forged);
+    one_end(&o);
+}
+
+/* Who comes while newer ones are fetched waits for them too, though it is too soon to ask again. */
+static void test_newer_together(void **state)
+{
+    (void) state;
+    struct one o;
+    struct verdict v[2] = {{0}};
+    one_begin(&o);
+    asks(&o, token_a, 0, 1);
+    page_set(o.ab, "/keys", 200, keys_of(&b, "b"));
+    o.keys->hold = true;
+    begin(&o, token_b, &v[0]);
+    UNTIL(&o.ab->bed, o.keys->asked == 2);
+    begin(&o, token_b, &v[1]);
+    o.keys->hold = false;
+    backend_release(&o.ab->bed.b);
+    for (size_t i = 0; i < 2; i++) {
+        auth_end(o.ab, &v[i]);
+        verdict_is(&v[i], 0, "a new key");
+    }
+    assert_int_equal(o.keys->asked, 2);
+    one_end(&o);
+}
+
+/* A token that was no good is looked at again: its key may have come. */
+static void test_refused_is_not_kept(void **state)
+{
+    (void) state;
+    struct one o;
+    one_begin(&o);
+    o.scheme.result_ttl_ms = 3600000;
+    asks(&o, token_b, 401, 1);
+    page_set(o.ab, "/keys", 200, keys_of(&b, "b"));
+    bed_pass(o.ab, 300000);
+    asks(&o, token_b, 0, 1);
+    one_end(&o);
+}
+
+/* Keys that cannot even be asked for are none, whichever allocation failed. */
+static void test_no_memory(void **state)
+{
+    (void) state;
+    struct one o;
+    one_begin(&o);
+    asks(&o, token_a, 0, 1); /* the connection is there, and old keys */
+    page_set(o.ab, "/keys", 200, keys_of(&b, "b"));
+    unsigned n = 0;
+    struct verdict v = {0};
+    for (bool sent = false; !sent; sent = v.times == 0) {
+        assert_true(++n < 50);
+        bed_pass(o.ab, 10000); /* newer ones may be asked for */
+        mem_fail_at(n);
+        begin(&o, token_b, &v);
+        mem_fail_at(0);
+        if (v.times > 0)
+            verdict_is(&v, 500, "no memory");
+    }
+    assert_true(n > 1);
+    auth_end(o.ab, &v);
+    verdict_is(&v, 0, "with memory again");
+    one_end(&o);
+}
+
 static void test_bad(void **state)
 {
     static const char *const BAD[] = {
@@ -235,116 +266,6 @@ static void test_bad(void **state)
     page_set(o.ab, "/keys", 200, good);
     asks(&o, token_a, 0, 1);
     one_end(&o);
-}
-
-/* --- documents --- */
-
-static void test_openid(void **state)
-{
-    (void) state;
-    struct one o;
-    struct page *document = one_begin_openid(&o);
-    asks(&o, token_a, 0, 1);
-    asks(&o, token_a, 0, 0);
-    assert_int_equal(document->asked, 1);
-    asks(&o, token_b, 401, 1); /* newer keys, by the document that is known */
-    assert_int_equal(document->asked, 1);
-    bed_pass(o.ab, 300000);
-    asks(&o, token_a, 0, 1);
-    assert_int_equal(document->asked, 2);
-    o.scheme.jwk_ttl_ms = 0;
-    asks(&o, token_a, 0, 1);
-    assert_int_equal(document->asked, 3);
-    page_set(o.ab, "/doc", 200, xstrdup("{}"));
-    asks(&o, token_a, 500, 0);
-    page_set(o.ab, "/doc", 200, xstrdup("{\"jwks_uri\":\"ftp://127.0.0.1/\"}"));
-    asks(&o, token_a, 500, 0);
-    page_set(o.ab, "/doc", 404, NULL);
-    asks(&o, token_a, 500, 0);
-    one_end(&o);
-}
-
-/* The document has to be fetched anew, the keys not: a key that is not among them is asked for. */
-static void test_openid_newer(void **state)
-{
-    (void) state;
-    struct one o;
-    struct page *document = one_begin_openid(&o);
-    asks(&o, token_a, 0, 1);
-    bed_pass(o.ab, 100000);
-    asks(&o, token_b, 401, 1); /* the keys are younger than the document now */
-    bed_pass(o.ab, 200000);
-    page_set(o.ab, "/keys", 200, keys_of(&b, "b"));
-    asks(&o, token_b, 0, 1);
-    assert_int_equal(document->asked, 2);
-    one_end(&o);
-}
-
-static void test_openid_cancel(void **state)
-{
-    (void) state;
-    struct one o;
-    struct page *document = one_begin_openid(&o);
-    struct page *pages[] = {document, o.keys};
-    for (size_t i = 0; i < 2; i++) {
-        struct verdict v = {0}, stays = {0};
-        pages[i]->hold = true;
-        o.scheme.jwk_ttl_ms = 0;
-        unsigned before = pages[i]->asked;
-        begin(&o, token_a, &v);
-        begin(&o, token_a, &stays);
-        UNTIL(&o.ab->bed, pages[i]->asked > before);
-        authorizer_cancel(v.check);
-        pages[i]->hold = false;
-        backend_release(&o.ab->bed.b);
-        auth_end(o.ab, &stays);
-        verdict_is(&stays, 0, "the other one");
-        assert_int_equal(v.times, 0);
-    }
-    one_end(&o);
-}
-
-static void test_uri(void **state)
-{
-    static const struct {
-        const char *document, *uri;
-    } CASES[] = {
-        {"{\"jwks_uri\":\"https://a/b\"}", "https://a/b"},
-        {"{\"issuer\":\"x\",\"jwks_uri\":\"https:\\/\\/a\"}", "https://a"},
-        {"{\"jwks_uri\":\"\"}", NULL},
-        {"{\"jwks_uri\":null}", NULL},
-        {"{\"jwks_uri\":[\"https://a\"]}", NULL},
-        {"{\"jwks_URI\":\"https://a\"}", NULL},
-        {"{\"a\":{\"jwks_uri\":\"https://a\"}}", NULL},
-        {"{\"jwks_uri\":\"https://a\",\"jwks_uri\":\"https://b\"}", NULL},
-        {"{\"jwks_uri\":\"https://a\\u0000b\"}", NULL},
-        {"{\"jwks_uri\":\"https://a\"}x", NULL},
-        {"{\"jwks_uri\":\"https://a\"", NULL},
-        {"[\"jwks_uri\"]", NULL},
-        {"\"jwks_uri\"", NULL},
-        {"", NULL},
-    };
-    (void) state;
-    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-        char *uri = authorizer_keys_uri(slice_str(CASES[i].document));
-        if ((uri == NULL) != (CASES[i].uri == NULL) ||
-            (uri != NULL && strcmp(uri, CASES[i].uri) != 0))
-            fail_msg("%s: %s", CASES[i].document, uri);
-        free(uri);
-    }
-    assert_null(authorizer_keys_uri(SLICE_LIT("{\"jwks_uri\":\"a\0b\"}")));
-    for (int len = 2048; len <= 2049; len++) {
-        char *text = NULL;
-        assert_true(asprintf(&text, "{\"jwks_uri\":\"%0*d\"}", len, 1) > 0);
-        char *uri = authorizer_keys_uri(slice_str(text));
-        assert_int_equal(uri != NULL, len == 2048);
-        free(uri);
-        free(text);
-    }
-    char *deep = xcalloc(1, 200001);
-    memset(deep, '[', 200000);
-    assert_null(authorizer_keys_uri(slice_str(deep)));
-    free(deep);
 }
 
 /* --- many addresses --- */
@@ -473,19 +394,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_kept_for_the_longest),
         cmocka_unit_test(test_together),
         cmocka_unit_test(test_all_gone),
         cmocka_unit_test(test_free_under_way),
         cmocka_unit_test(test_unknown_kid),
         cmocka_unit_test(test_unknown_kid_not_kept),
+        cmocka_unit_test(test_wrong_signature),
+        cmocka_unit_test(test_newer_together),
+        cmocka_unit_test(test_refused_is_not_kept),
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_openid),
-        cmocka_unit_test(test_openid_newer),
-        cmocka_unit_test(test_openid_cancel),
-        cmocka_unit_test(test_uri),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_room_while_told),
         cmocka_unit_test(test_again_when_told),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, keys_setup, keys_teardown);
 }

@@ -84,8 +84,12 @@ static void test_room(void **state)
     assert_int_equal(get(c, key(1, 1, 5), 5), 403);
     assert_int_equal(get(c, key(9, 9, 1), 5), 0); /* others are not concerned */
     put(c, key(1, 1, 2), 403, 50);                /* one that is there needs no room */
+    put(c, key(1, 1, 1), 403, 600);               /* nor does it take another's place */
     for (uint8_t i = 1; i <= 5; i++)
-        assert_int_equal(get(c, key(1, 1, i), 5), i == 3 ? 1 : i == 2 || i == 5 ? 403 : 0);
+        assert_int_equal(get(c, key(1, 1, i), 5), i == 1             ? 403
+                                                  : i == 3           ? 1
+                                                  : i == 2 || i == 5 ? 403
+                                                                     : 0);
     result_cache_free(c);
 }
 
