@@ -345,6 +345,36 @@ static void test_closed_when_asked(void **state)
     }
 }
 
+/* What it says unasked is nobody's answer. */
+static void test_garbage(void **state)
+{
+    (void) state;
+    struct bed bed;
+    struct got g = {0};
+    bed_new(&bed);
+    for (unsigned i = 0; i < 6; i++) {
+        bed.b.script.bytes = SLICE_LIT(OK_ANSWER);
+        bed_get(&bed, &g);
+        if (i % 2 == 0) { /* later, or with the answer */
+            peer_write(LIST_ENTRY(bed.b.peers.prev, struct peer, node),
+                       SLICE_LIT("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
+            UNTIL(&bed, bed.b.open == 0); /* when it has come, the connection ends */
+        } else {
+            bed.b.script.bytes =
+                SLICE_LIT(OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+            bed_get(&bed, &g);
+            got_is(&g, 0, 200);
+            assert_true(slice_eq_str(buf_slice(&g.body), "hi"));
+        }
+        bed.b.script.bytes = SLICE_LIT(OK_ANSWER);
+        bed_get(&bed, &g);
+        got_is(&g, 0, 200);
+        assert_true(slice_eq_str(buf_slice(&g.body), "hi"));
+    }
+    buf_fini(&g.body);
+    bed_end(&bed);
+}
+
 /* A cancelled request's connection is not used for the next one's answer. */
 static void test_cancelled_connection(void **state)
 {
@@ -378,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_keep_alive),
         cmocka_unit_test(test_closed_while_idle),
         cmocka_unit_test(test_closed_when_asked),
+        cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_cancelled_connection),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);
