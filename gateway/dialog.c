@@ -37,11 +37,13 @@ int dialog_call(struct dialog *d, const struct spec_operation *op,
                 const struct integration_request *request, outbound_done *done,
                 struct integration_answer *ret)
 {
-    if (op->integration.kind == SPEC_DUMMY)
-        return integration_dummy(op, request, ret);
     const struct path *path = d->c != NULL && d->c->group != NULL ? d->c->group->path : NULL;
     size_t most = path != NULL ? path->cfg->max_message_bytes : DIALOG_ANSWER_MAX;
     struct integration_call call;
+    if (op->integration.kind == SPEC_DUMMY) {
+        int err = integration_dummy(op, request, ret);
+        return err == 0 && ret->body.len > most ? -EMSGSIZE : err; /* as a backend's would be */
+    }
     int r = integration_call(op, request, most, &call);
     if (r < 0)
         return r;

@@ -405,6 +405,21 @@ static void test_failed_message(void **state)
     client_free(&c);
 }
 
+/* A dummy's content has the limit of any answer: values of a request may make it long. */
+static void test_long_dummy(void **state)
+{
+    struct bed *bed = *state;
+    bed->f->paths[0].max_message_bytes = 4; /* "heard" has one more */
+    struct client c = client_ws(bed->f, "/");
+    client_frame(bed->f, &c, FRAME_TEXT, true, SLICE_LIT("x"));
+    client_frame(bed->f, &c, FRAME_PING, true, SLICE_LIT("?"));
+    client_expect(bed->f, &c, FRAME_PONG, "?");
+    bed->f->paths[0].max_message_bytes = 5;
+    client_frame(bed->f, &c, FRAME_TEXT, true, SLICE_LIT("x"));
+    client_expect(bed->f, &c, FRAME_TEXT, "heard");
+    client_free(&c);
+}
+
 /* --- the worker --- */
 
 static void test_worker_memory(void **state)
@@ -505,6 +520,7 @@ int main(void)
         TEST(test_held_is_not_dead),
         TEST(test_gone_with_messages),
         TEST(test_failed_message),
+        TEST(test_long_dummy),
         TEST(test_worker_memory),
         TEST(test_drain),
         TEST(test_abandon),
